@@ -1,0 +1,15 @@
+// Package admin shows operators and Prometheus what Portero does, over HTTP.
+//
+// It never changes anything and never stands in the way of a client: it reads
+// what it is handed functions for, on goroutines of its own. Whoever can reach
+// its address can read it, so the default address is on loopback.
+//
+//	/         status page, for people
+//	/metrics  for Prometheus
+//	/healthz  200 while the process serves HTTP
+//	/readyz   200 if clients can be served, else 503 and the reasons, one a line
+//
+// An orchestrator restarts what is not healthy and sends no clients to what is
+// not ready. A Portero that has lost its leader is healthy: a restart would cut
+// the clients it holds.
+package admin

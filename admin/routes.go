@@ -1,0 +1,92 @@
+package admin
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// maxScrapes is how many scrapes run at once; more are answered 503. Two
+// Prometheus servers and a curious person fit in.
+const maxScrapes = 4
+
+// routes returns the handler of all paths. GET in a pattern stands for HEAD
+// too; with any other method the path answers 405.
+func routes(o Options, log *slog.Logger) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", healthz)
+	mux.Handle("GET /readyz", readyz(o.Ready))
+	if o.Gatherer != nil {
+		mux.Handle("GET /metrics", scrape(o.Gatherer, log))
+	}
+	if o.Status != nil {
+		mux.Handle("GET /{$}", status(o.Status))
+	}
+	return guarded(mux)
+}
+
+// guarded sets the headers that hold for every answer: nothing is kept, nothing
+// is loaded from elsewhere or framed.
+func guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func healthz(w http.ResponseWriter, _ *http.Request) {
+	plain(w, http.StatusOK, "ok")
+}
+
+func readyz(ready func() []string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		var reasons []string
+		if ready != nil {
+			reasons = ready()
+		}
+		if len(reasons) == 0 {
+			plain(w, http.StatusOK, "ready")
+			return
+		}
+		plain(w, http.StatusServiceUnavailable, reasons...)
+	}
+}
+
+// plain answers with lines of text. A line break within a line becomes a space.
+func plain(w http.ResponseWriter, code int, lines ...string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(code)
+	for _, line := range lines {
+		fmt.Fprintln(w, strings.Join(strings.Fields(line), " "))
+	}
+}
+
+// scrape answers with what can be gathered, even if some of it cannot: in an
+// incident half of the metrics are worth more than none.
+func scrape(g prometheus.Gatherer, log *slog.Logger) http.Handler {
+	return promhttp.HandlerFor(g, promhttp.HandlerOpts{
+		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelError),
+		ErrorHandling:       promhttp.ContinueOnError,
+		MaxRequestsInFlight: maxScrapes,
+	})
+}
+
+// status answers with the page that write makes. The page is made whole before
+// the first byte leaves, so that a slow reader never holds up whoever makes it.
+func status(write func(io.Writer)) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		var page bytes.Buffer
+		write(&page)
+		w.Header().Set("Content-Type", http.DetectContentType(page.Bytes()))
+		_, _ = page.WriteTo(w) // a reader that is gone is no fault of ours
+	}
+}

@@ -1,0 +1,117 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// The page is small and its readers are near, so that these can be short enough
+// for no slow or silent reader to hold much.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 10 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 2 * time.Minute // above the usual scrape interval
+	maxHeaderBytes    = 16 << 10
+)
+
+// Options say what the server shows. The functions are called once per request,
+// possibly from several goroutines at once.
+type Options struct {
+	// Gatherer has the metrics. nil: /metrics is not found.
+	Gatherer prometheus.Gatherer
+
+	// Ready returns why clients cannot be served, one line each; nothing means
+	// ready. nil: always ready.
+	Ready func() []string
+
+	// Status writes the status page, as HTML or plain text, which the first
+	// bytes tell apart; WriteStatus writes one. nil: / is not found.
+	Status func(w io.Writer)
+
+	// Log is told of faults. nil: nobody is.
+	Log *slog.Logger
+}
+
+// Server is the HTTP side of Portero. Its methods may be called from any
+// goroutine, Start once and before the others.
+type Server struct {
+	addr     string
+	log      *slog.Logger
+	http     *http.Server
+	listener net.Listener
+	done     chan struct{} // closed when serve has returned
+}
+
+// New returns a server for addr, as "127.0.0.1:9632". It does not listen yet.
+func New(addr string, o Options) *Server {
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Server{
+		addr: addr,
+		log:  log,
+		done: make(chan struct{}),
+		http: &http.Server{
+			Handler:           routes(o, log),
+			ReadHeaderTimeout: readHeaderTimeout,
+			ReadTimeout:       readTimeout,
+			WriteTimeout:      writeTimeout,
+			IdleTimeout:       idleTimeout,
+			MaxHeaderBytes:    maxHeaderBytes,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		},
+	}
+}
+
+// Start listens and serves in a goroutine until Close. When it returns nil,
+// requests are taken.
+func (s *Server) Start() error {
+	listener, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		return fmt.Errorf("listen for admin on %s: %w", s.addr, err)
+	}
+	s.listener = listener
+	go s.serve()
+	return nil
+}
+
+// Addr returns the address in use, with the port the system chose if port 0 was
+// asked for; before a successful Start, the address New was given.
+func (s *Server) Addr() string {
+	if s.listener == nil {
+		return s.addr
+	}
+	return s.listener.Addr().String()
+}
+
+// Close stops listening and waits for the requests being answered until ctx
+// ends; what is not done by then is cut, and ctx's error returned. Nothing of
+// the server runs after it. A server that was not started closes at once.
+func (s *Server) Close(ctx context.Context) error {
+	if s.listener == nil {
+		return nil
+	}
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		s.http.Close()
+	}
+	<-s.done
+	return err
+}
+
+func (s *Server) serve() {
+	defer close(s.done)
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		s.log.Error("admin stopped serving", "address", s.Addr(), "error", err)
+	}
+}

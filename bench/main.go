@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// plan is what one invocation measures.
+type plan struct {
+	modes   []string // pgbench -M
+	clients []int    // pgbench -c
+	chains  []string // names out of kinds
+	rounds  int
+	seconds int // measured, of each run
+	idle    int // clients of the memory measurement; 0 leaves it out
+	portero string
+	out     string // Markdown file with a marked section; "" for standard output alone
+}
+
+func main() {
+	// Children are started from this goroutine, and the kernel ends them when the thread that
+	// started them ends: so it is to be the thread that lives as long as the program.
+	runtime.LockOSThread()
+	p, err := parsePlan(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if err == nil {
+		err = run(ctx, p)
+	}
+	if ctx.Err() != nil {
+		err = errors.New("interrupted") // in place of what became of what was running
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func parsePlan(args []string) (plan, error) {
+	var p plan
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	modes := flags.String("modes", "simple,extended", "query `modes` of pgbench")
+	clients := flags.String("clients", "1,16,64,256", "`numbers` of clients")
+	chains := flags.String("chains", strings.Join(kindNames(), ","), "`chains` to measure")
+	quick := flags.Bool("quick", false, "for development: simple, 16 and 64 clients, PgBouncer and Portero, one round of 3 s, no memory")
+	flags.IntVar(&p.rounds, "rounds", 3, "rounds; figures are medians over them")
+	flags.IntVar(&p.seconds, "seconds", 5, "measured seconds of each run (one more warms it up)")
+	flags.IntVar(&p.idle, "idle", 10000, "idle clients of the memory measurement; 0 leaves it out")
+	flags.StringVar(&p.portero, "portero", "bin/portero", "the `binary` to measure")
+	flags.StringVar(&p.out, "out", "", "Markdown `file` whose section between the bench markers is rewritten")
+	if err := flags.Parse(args); err != nil {
+		return p, err
+	}
+	if *quick {
+		*modes, *clients, *chains = "simple", "16,64", pgbouncerName+","+porteroName
+		p.rounds, p.seconds, p.idle = 1, 3, 0
+	}
+	p.modes = strings.Split(*modes, ",")
+	p.chains = strings.Split(*chains, ",")
+	for field := range strings.SplitSeq(*clients, ",") {
+		n, err := strconv.Atoi(field)
+		if err != nil || n < 1 {
+			return p, fmt.Errorf("-clients: %q is not a number of clients", field)
+		}
+		p.clients = append(p.clients, n)
+	}
+	return p, p.check(flags.Args())
+}
+
+// check refuses what could only fail after minutes of measuring.
+func (p plan) check(rest []string) error {
+	if len(rest) > 0 {
+		return fmt.Errorf("unexpected argument %q", rest[0])
+	}
+	if p.rounds < 1 || p.seconds < 1 || p.idle < 0 {
+		return errors.New("-rounds and -seconds are at least 1, -idle at least 0")
+	}
+	for _, mode := range p.modes {
+		// Not prepared: PgBouncer before 1.21 knows no named statements in transaction mode.
+		if mode != "simple" && mode != "extended" {
+			return fmt.Errorf("-modes: %q is neither simple nor extended", mode)
+		}
+	}
+	for _, name := range p.chains {
+		if !slices.Contains(kindNames(), name) {
+			return fmt.Errorf("-chains: %q is none of %s", name, strings.Join(kindNames(), ", "))
+		}
+	}
+	if p.out != "" {
+		return checkSection(p.out)
+	}
+	return nil
+}
+
+// run measures everything in the plan and reports it. It leaves no process and no file behind.
+func run(ctx context.Context, p plan) (err error) {
+	files, err := raiseFileLimit()
+	if err != nil {
+		return err
+	}
+	tools, err := findTools(p.portero)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "portero-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	// The servers run as another user when we are root, and read their files here.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	machine := describeMachine(ctx, tools)
+	postgres, err := startPostgres(ctx, tools)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, postgres.Close()) }()
+
+	b := &builder{dir: dir, tools: tools, upstream: postgres.Port(), clients: max(p.idle, slices.Max(p.clients)), files: files}
+	names := p.present(tools)
+	rep := report{machine: machine, rounds: p.rounds, seconds: p.seconds}
+	if err := rep.measureLoad(ctx, b, p, names); err != nil {
+		return err
+	}
+	if p.idle > 0 {
+		if rep.memory, err = measureMemory(ctx, b, p.idle, names); err != nil {
+			return err
+		}
+	}
+	return rep.publish(p.out)
+}
+
+// present leaves out the chains whose programs are missing, and says so.
+func (p plan) present(t tools) []string {
+	var names []string
+	for _, k := range kinds {
+		if !slices.Contains(p.chains, k.name) {
+			continue
+		}
+		if lacks := k.lacks(t); lacks != "" {
+			progress("left out: %s (%s is missing)", k.name, lacks)
+			continue
+		}
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// progress tells a person who waits; the results alone go to standard output.
+func progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, format+"\n", args...)
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// report is all that a run found.
+type report struct {
+	machine machine
+	others  float64 // share of all cores that others took before a round, at worst
+	rounds  int
+	seconds int
+	load    map[cell]figures
+	memory  []idleCost // nil if left out
+}
+
+// publish writes the report to standard output, and into the marked section of a file if
+// one is named.
+func (r report) publish(path string) error {
+	text := r.text()
+	fmt.Print(text)
+	if path == "" {
+		return nil
+	}
+	return writeSection(path, r.provenance()+text)
+}
+
+// provenance says when, where and how, so that a reader can run it again.
+func (r report) provenance() string {
+	m := r.machine
+	return fmt.Sprintf("%s, %s, %d cores, %s. %s. Other work took %.0f %% of the machine before the worst round.\n\n`go run ./bench %s`\n\n",
+		time.Now().Format(time.DateOnly), m.cpu, m.cores, m.kernel, strings.Join(m.versions, "; "), 100*r.others,
+		strings.Join(os.Args[1:], " "))
+}
+
+func (r report) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "`pgbench -S`; one thread (`-j`) for one client, two for more; %d servers per pool; CPU of the proxy's processes; rounds: %d of %d s each, medians.\n\n",
+		poolSize, r.rounds, r.seconds)
+	b.WriteString(r.loadTable())
+	if r.memory != nil {
+		b.WriteString("\nMemory of the proxy's processes (not of the kernel) per idle client:\n\n")
+		b.WriteString(r.memoryTable())
+	}
+	if lines := r.verdicts(); lines != nil {
+		b.WriteString("\nTo reach:\n\n" + strings.Join(lines, "\n") + "\n")
+	}
+	return b.String()
+}
+
+func (r report) loadTable() string {
+	rows := [][]string{{"mode", "clients", "chain", "tps", "CPU µs/tx", "p50 µs", "p99 µs", "p99/p50"}}
+	for _, key := range r.cells() {
+		f := r.load[key]
+		cpu := fmt.Sprintf("%.1f", f.cpu)
+		if key.chain == directName {
+			cpu = "-"
+		}
+		rows = append(rows, []string{
+			key.mode, fmt.Sprint(key.clients), label(key.chain), fmt.Sprintf("%.0f", f.tps), cpu,
+			fmt.Sprintf("%.0f", f.p50), fmt.Sprintf("%.0f", f.p99), fmt.Sprintf("%.1f", f.spread),
+		})
+	}
+	return markdown(rows, "lrlrrrrr")
+}
+
+// cells is the order of the lines: simple first, then by clients, then as kinds has the chains.
+func (r report) cells() []cell {
+	var keys []cell
+	for key := range r.load {
+		keys = append(keys, key)
+	}
+	names := kindNames()
+	slices.SortFunc(keys, func(a, b cell) int {
+		if a.mode != b.mode {
+			return strings.Compare(b.mode, a.mode)
+		}
+		if a.clients != b.clients {
+			return a.clients - b.clients
+		}
+		return slices.Index(names, a.chain) - slices.Index(names, b.chain)
+	})
+	return keys
+}
+
+func (r report) memoryTable() string {
+	rows := [][]string{{"chain", "clients", "bytes, logged in", "bytes, after one transaction"}}
+	for _, c := range r.memory {
+		rows = append(rows, []string{
+			label(c.chain), fmt.Sprint(c.clients), fmt.Sprintf("%.0f", c.fresh), fmt.Sprintf("%.0f", c.used),
+		})
+	}
+	return markdown(rows, "lrrr")
+}
+
+const (
+	beginMark = "<!-- bench:begin -->"
+	endMark   = "<!-- bench:end -->"
+)
+
+// checkSection finds out before the run whether writeSection will know where to write.
+func checkSection(path string) error {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, _, err = aroundSection(path, text)
+	return err
+}
+
+// writeSection replaces what stands between the marks, or makes the file.
+func writeSection(path, section string) error {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = []byte("# Benchmarks\n\n"+beginMark+"\n"+endMark+"\n"), nil
+	}
+	if err != nil {
+		return err
+	}
+	before, after, err := aroundSection(path, text)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, slices.Concat(before, []byte("\n"+section), after), 0o644)
+}
+
+// aroundSection returns the text up to and with the first mark, and from the second on.
+func aroundSection(path string, text []byte) (before, after []byte, err error) {
+	begin := bytes.Index(text, []byte(beginMark))
+	end := bytes.Index(text, []byte(endMark))
+	if begin < 0 || end < begin {
+		return nil, nil, fmt.Errorf("%s has no section between %s and %s", path, beginMark, endMark)
+	}
+	return text[:begin+len(beginMark)], text[end:], nil
+}

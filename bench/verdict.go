@@ -1,0 +1,78 @@
+package main
+
+import "fmt"
+
+// What Portero is to reach, compared with the others in the same run.
+const (
+	aimPgBouncer = 1.15 // CPU per transaction, as a multiple of PgBouncer's
+	aimChain     = 0.60 // the same, of HAProxy's and PgBouncer's together
+	aimIdle      = 1024 // bytes per idle client
+	manyClients  = 256  // on poolSize servers: the length of the tail
+)
+
+// verdicts are the lines of "To reach", each with its figure.
+func (r report) verdicts() []string {
+	var lines []string
+	for _, mode := range []string{"simple", "extended"} {
+		for _, clients := range []int{16, 64} {
+			lines = append(lines, r.cpuVerdict(mode, clients, pgbouncerName, aimPgBouncer))
+		}
+		for _, clients := range []int{16, 64} {
+			lines = append(lines, r.cpuVerdict(mode, clients, haproxyName, aimChain))
+		}
+	}
+	for _, c := range r.memory {
+		if c.chain == porteroName || c.chain == porteroAutoName {
+			lines = append(lines, verdict(c.fresh <= aimIdle,
+				"memory per idle client, %s: %.0f bytes at %d clients, at most %d (%.0f after one transaction each)",
+				label(c.chain), c.fresh, c.clients, aimIdle, c.used))
+		}
+	}
+	for _, mode := range []string{"simple", "extended"} {
+		lines = append(lines, r.tailVerdict(mode))
+	}
+	return present(lines)
+}
+
+// cpuVerdict compares the CPU of one loop with that of another chain.
+func (r report) cpuVerdict(mode string, clients int, chain string, aim float64) string {
+	ours, found := r.load[cell{mode, clients, porteroName}]
+	theirs, foundToo := r.load[cell{mode, clients, chain}]
+	if !found || !foundToo {
+		return ""
+	}
+	ratio := ours.cpu / theirs.cpu
+	return verdict(ratio <= aim, "CPU per transaction, one loop, %s, %d clients: %.1f µs = %.2f x %s's %.1f, at most %.2f x",
+		mode, clients, ours.cpu, ratio, chain, theirs.cpu, aim)
+}
+
+// tailVerdict compares the tail with many clients on few servers.
+func (r report) tailVerdict(mode string) string {
+	ours, found := r.load[cell{mode, manyClients, porteroName}]
+	theirs, foundToo := r.load[cell{mode, manyClients, pgbouncerName}]
+	if !found || !foundToo {
+		return ""
+	}
+	return verdict(ours.spread <= theirs.spread, "p99/p50, one loop, %s, %d clients on %d servers: %.2f (p99 %.0f µs), at most pgbouncer's %.2f (p99 %.0f µs)",
+		mode, manyClients, poolSize, ours.spread, ours.p99, theirs.spread, theirs.p99)
+}
+
+// verdict writes one line.
+func verdict(reached bool, format string, args ...any) string {
+	word := "short"
+	if reached {
+		word = "pass"
+	}
+	return fmt.Sprintf("- **%s**: ", word) + fmt.Sprintf(format, args...)
+}
+
+// present drops the lines of what was not measured.
+func present(lines []string) []string {
+	var kept []string
+	for _, line := range lines {
+		if line != "" {
+			kept = append(kept, line)
+		}
+	}
+	return kept
+}

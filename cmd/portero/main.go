@@ -1,0 +1,117 @@
+// Command portero is a pooling proxy in front of highly available PostgreSQL.
+//
+//	portero serve [--config proxy.toml]   run
+//	portero check --config proxy.toml     report every fault of a configuration
+//	portero version
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"portero/config"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+const usage = `portero is a pooling proxy in front of highly available PostgreSQL.
+
+  portero serve [--config proxy.toml]   run; without a file: 127.0.0.1:6432 to 127.0.0.1:5432
+  portero check --config proxy.toml     report every fault of a configuration
+  portero version                       print the version
+`
+
+// run is the program with its arguments and outputs given; it returns the exit
+// status.
+func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprint(stderr, usage)
+		return 2
+	}
+	switch args[0] {
+	case "serve":
+		return withConfig("serve", args[1:], stderr, func(path string) int { return serve(path, stderr) })
+	case "check":
+		return withConfig("check", args[1:], stderr, func(path string) int { return check(path, stdout, stderr) })
+	case "version":
+		fmt.Fprintln(stdout, "portero", version(), runtime.Version())
+		return 0
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(stdout, usage)
+		return 0
+	}
+	fmt.Fprintf(stderr, "portero: unknown command %q\n\n%s", args[0], usage)
+	return 2
+}
+
+// withConfig parses a subcommand's only flag.
+func withConfig(name string, args []string, stderr io.Writer, do func(path string) int) int {
+	flags := flag.NewFlagSet("portero "+name, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	path := flags.String("config", "", "configuration `file` (proxy.toml)")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "portero %s: unexpected argument %q\n", name, flags.Arg(0))
+		return 2
+	}
+	return do(*path)
+}
+
+// load reads the configuration and all files it names; faults go to stderr,
+// one line each.
+func load(path string, stderr io.Writer) (*parts, bool) {
+	cfg := config.NoFile()
+	if path != "" {
+		var err error
+		if cfg, err = config.Load(path); err != nil {
+			fmt.Fprintln(stderr, err)
+			return nil, false
+		}
+	}
+	p, err := prepare(cfg)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return nil, false
+	}
+	return p, true
+}
+
+func check(path string, stdout, stderr io.Writer) int {
+	if path == "" {
+		fmt.Fprintln(stderr, "portero check: --config is missing")
+		return 2
+	}
+	if _, ok := load(path, stderr); !ok {
+		return 1
+	}
+	fmt.Fprintf(stdout, "%s: ok\n", path)
+	return 0
+}
+
+// version is the module's version where the build knows it, else the commit.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "devel " + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return "devel"
+}

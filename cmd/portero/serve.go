@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"portero/admin"
+	"portero/auth"
+	"portero/config"
+	"portero/discovery"
+	"portero/loop"
+	"portero/metrics"
+	"portero/pool"
+	"portero/proxy"
+)
+
+// parts is what a configuration becomes before anything is opened.
+type parts struct {
+	cfg  *config.Config
+	auth *auth.Authenticator
+}
+
+func prepare(cfg *config.Config) (*parts, error) {
+	var users *auth.Users
+	if cfg.Auth.Users != "" {
+		var err error
+		if users, err = auth.ReadUsers(cfg.Auth.Users); err != nil {
+			return nil, err
+		}
+	}
+	a, err := auth.New(cfg.Auth.Method, users)
+	if err != nil {
+		return nil, err
+	}
+	return &parts{cfg: cfg, auth: a}, nil
+}
+
+// instance is a running Portero.
+type instance struct {
+	cfg       *config.Config
+	log       *slog.Logger
+	process   *metrics.Process
+	loops     []*loop.Loop
+	clusters  map[string]*discovery.Cluster
+	pools     *pool.Pools
+	proxy     *proxy.Proxy
+	admin     *admin.Server
+	watch     *reigns
+	listening []string
+	started   time.Time
+}
+
+// serve runs until a signal ends it. The exit status is 0 after a signal, 1
+// when it could not start.
+func serve(path string, stderr io.Writer) int {
+	p, ok := load(path, stderr)
+	if !ok {
+		return 1
+	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+	in, err := start(p, logger(p.cfg.Log, stderr))
+	if err != nil {
+		fmt.Fprintln(stderr, "portero:", err)
+		return 1
+	}
+	return in.untilSignal(signals)
+}
+
+// logger writes structured lines to stderr.
+func logger(c config.Log, w io.Writer) *slog.Logger {
+	var level slog.Level
+	level.UnmarshalText([]byte(c.Level)) //nolint:errcheck // checked by config
+	options := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// start opens everything, from the bottom up. On an error the process ends, so
+// what is open is left to the kernel.
+func start(p *parts, log *slog.Logger) (*instance, error) {
+	in := &instance{cfg: p.cfg, log: log, process: &metrics.Process{}, clusters: make(map[string]*discovery.Cluster), started: time.Now()}
+	in.raiseDescriptors()
+	if err := in.startLoops(); err != nil {
+		return nil, err
+	}
+	for _, c := range p.cfg.Clusters {
+		d, err := discovery.Open(c, log)
+		if err != nil {
+			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
+		}
+		in.clusters[c.Name] = d
+	}
+	in.watch = watchReigns(in.clusters)
+	var err error
+	if in.pools, err = pool.New(p.cfg, in.clusters, in.loops, log); err != nil {
+		return nil, err
+	}
+	in.proxy = proxy.New(p.cfg, in.pools, p.auth, in.loops, in.process, log)
+	for _, l := range in.loops {
+		go l.Run()
+	}
+	if in.listening, err = in.proxy.Listen(); err != nil {
+		return nil, err
+	}
+	if err := in.startAdmin(); err != nil {
+		return nil, err
+	}
+	log.Info("ready", "listening", in.listening, "admin", in.adminAddress(), "version", version())
+	return in, nil
+}
+
+// startLoops makes the loops. The scheduler gets two more processors than
+// there are loops, so that a handshake or a discovery event never waits for a
+// loop that is busy or asleep in the kernel.
+func (in *instance) startLoops() error {
+	n := int(in.cfg.Loops)
+	if n == 0 {
+		n = runtime.NumCPU()
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(n + 2)
+	}
+	for i := range n {
+		l, err := loop.New(i)
+		if err != nil {
+			return err
+		}
+		in.loops = append(in.loops, l)
+	}
+	return nil
+}
+
+// raiseDescriptors lifts the soft limit as far as the hard one allows and says
+// when that is not enough for max_client_conn.
+func (in *instance) raiseDescriptors() {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return
+	}
+	limit.Cur = limit.Max
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		in.log.Warn("raise the limit of open files", "error", err)
+		return
+	}
+	if want := uint64(in.cfg.Pool.MaxClientConn) + 256; limit.Cur < want {
+		in.log.Warn("the limit of open files is below max_client_conn", "limit", limit.Cur, "wanted", want)
+	}
+}
+
+func (in *instance) startAdmin() error {
+	if in.cfg.Admin.Address == "" {
+		return nil
+	}
+	collector := metrics.NewCollector(in.process, in.pools.States, in.watch.states, in.proxy.Clients)
+	in.admin = admin.New(in.cfg.Admin.Address, admin.Options{
+		Gatherer: metrics.NewRegistry(version(), collector),
+		Ready:    in.notReady,
+		Status:   in.writeStatus,
+		Log:      in.log,
+	})
+	return in.admin.Start()
+}
+
+func (in *instance) notReady() []string { return in.pools.Ready(in.cfg.Routes) }
+
+func (in *instance) adminAddress() string {
+	if in.admin == nil {
+		return ""
+	}
+	return in.admin.Addr()
+}
+
+func (in *instance) writeStatus(w io.Writer) {
+	err := admin.WriteStatus(w, admin.Snapshot{
+		Version: version(), Started: in.started, Now: time.Now(), Listeners: in.listening, NotReady: in.notReady(),
+		Clients: in.proxy.Clients(), MaxClients: in.cfg.Pool.MaxClientConn, Process: in.process,
+		Groups: in.watch.states(), Pools: in.pools.States(),
+	})
+	if err != nil {
+		in.log.Debug("status page", "error", err)
+	}
+}
+
+// untilSignal waits for TERM, which lets transactions finish, or INT, which
+// ends at once, also in the middle of a TERM.
+func (in *instance) untilSignal(signals <-chan os.Signal) int {
+	s := <-signals
+	in.log.Info("shutting down", "signal", s.String())
+	ctx, cancel := context.WithTimeoutCause(context.Background(), in.cfg.Pool.ShutdownTimeout, errors.New("shutdown_timeout"))
+	defer cancel()
+	if s == syscall.SIGINT {
+		cancel()
+	}
+	done := make(chan struct{})
+	go in.close(ctx, done)
+	for {
+		select {
+		case <-done:
+			in.log.Info("stopped")
+			return 0
+		case s := <-signals:
+			in.log.Info("shutting down at once", "signal", s.String())
+			cancel()
+		}
+	}
+}
+
+// close ends everything, from the top down.
+func (in *instance) close(ctx context.Context, done chan<- struct{}) {
+	defer close(done)
+	in.proxy.Shutdown(ctx)
+	in.watch.close()
+	in.pools.Close()
+	for _, d := range in.clusters {
+		d.Close()
+	}
+	for _, l := range in.loops {
+		l.Stop()
+	}
+	if in.admin != nil {
+		soon, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		in.admin.Close(soon) //nolint:errcheck // a scrape that does not end is cut
+	}
+}

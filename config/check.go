@@ -1,0 +1,175 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxServers is the most connections that a PostgreSQL server can be set to take.
+const maxServers = 262143
+
+// The words of settings that the code itself asks about.
+const (
+	authTrust       = "trust"
+	authSCRAM       = "scram-sha-256"
+	tlsDisable      = "disable"
+	tlsPrefer       = "prefer"
+	tlsRequire      = "require"
+	tlsVerifyFull   = "verify-full"
+	discoveryStatic = "static"
+	discoveryEtcd   = "patroni"
+)
+
+// checker finds what the types let through. It changes nothing.
+type checker struct {
+	*report
+	cfg *Config
+}
+
+func (c checker) check() {
+	c.checkLog()
+	c.checkListeners()
+	c.checkAdmin()
+	c.checkClusters()
+	c.checkPool()
+	c.checkRoutes()
+	c.checkAuth()
+}
+
+func (c checker) checkLog() {
+	c.oneOf("log.level", c.cfg.Log.Level, "debug", "info", "warn", "error")
+	c.oneOf("log.format", c.cfg.Log.Format, "text", "json")
+}
+
+func (c checker) checkAdmin() {
+	address := c.cfg.Admin.Address
+	if address == "" {
+		return
+	}
+	if strings.HasPrefix(address, unixPrefix) {
+		c.fault("admin.address", "must be host:port, not %q", address)
+		return
+	}
+	c.checkAddress("admin.address", address, checkListen)
+	c.checkFree("admin.address", address, c.cfg.Listeners)
+}
+
+func (c checker) checkListeners() {
+	for i := range c.cfg.Listeners {
+		l, key := &c.cfg.Listeners[i], itemKey("listener", i)
+		address := childKey(key, "address")
+		c.checkAddress(address, l.Address, checkListen)
+		c.checkFree(address, l.Address, c.cfg.Listeners[:i])
+		if l.Role != "" {
+			c.checkRole(childKey(key, "role"), l.Role)
+		}
+		c.checkListenerTLS(childKey(key, "tls"), &l.TLS)
+	}
+}
+
+// checkFree says which of the first listeners has the address at key already.
+func (c checker) checkFree(key, address string, listeners []Listener) {
+	for i, l := range listeners {
+		if collide(l.Address, address) && !c.unread(childKey(itemKey("listener", i), "address")) {
+			c.fault(key, "collides with listener[%d], %s", i+1, l.Address)
+			return
+		}
+	}
+}
+
+func (c checker) checkListenerTLS(key string, t *ListenerTLS) {
+	mode, clientCA := childKey(key, "mode"), childKey(key, "client_ca")
+	c.oneOf(mode, t.Mode, tlsDisable, tlsPrefer, tlsRequire)
+	c.checkPair(key, t.Cert, t.Key)
+	c.checkAuthorities(clientCA, t.ClientCA)
+	if t.Cert != "" || t.Key != "" || c.unread(childKey(key, "cert")) || c.unread(childKey(key, "key")) {
+		return
+	}
+	if t.Mode == tlsRequire {
+		c.fault(mode, "require needs cert and key")
+	}
+	if t.ClientCA != "" {
+		c.fault(clientCA, "needs cert and key")
+	}
+}
+
+func (c checker) checkPool() {
+	p := &c.cfg.Pool
+	c.checkSizes("pool", p.PoolMode, p.PoolSize, p.MinPoolSize)
+	if p.MaxClientConn < 1 {
+		c.fault("pool.max_client_conn", "must be at least 1")
+	}
+	// Without an end to these, what waits for a dead peer would stay for good.
+	c.above0("pool.client_login_timeout", p.ClientLoginTimeout)
+	c.above0("pool.server_connect_timeout", p.ServerConnectTimeout)
+	c.above0("pool.cancel_wait_timeout", p.CancelWaitTimeout)
+	c.atLeast0("pool.client_stall_timeout", p.ClientStallTimeout)
+	c.atLeast0("pool.query_wait_timeout", p.QueryWaitTimeout)
+	c.atLeast0("pool.query_wait_notify", p.QueryWaitNotify)
+	c.atLeast0("pool.server_idle_timeout", p.ServerIdleTimeout)
+	c.atLeast0("pool.server_lifetime", p.ServerLifetime)
+	c.atLeast0("pool.shutdown_timeout", p.ShutdownTimeout)
+}
+
+// checkSizes checks the settings that [pool] and routes share, as far as the
+// table gives them: what a route has from [pool] is checked there.
+func (c checker) checkSizes(table, mode string, size, minSize int) {
+	modeKey, sizeKey, minKey := childKey(table, "pool_mode"), childKey(table, "pool_size"), childKey(table, "min_pool_size")
+	if c.given[modeKey] {
+		c.oneOf(modeKey, mode, "session", "transaction", "statement")
+	}
+	if c.given[minKey] && minSize < 0 {
+		c.fault(minKey, "must be at least 0")
+	}
+	switch {
+	case c.given[sizeKey] && size < 1:
+		c.fault(sizeKey, "must be at least 1")
+	case c.given[sizeKey] && size > maxServers:
+		c.fault(sizeKey, "must be at most %d", maxServers)
+	case c.given[minKey] && minSize > size:
+		c.fault(minKey, "must be at most pool_size, which is %d", size)
+	case c.given[sizeKey] && minSize > size:
+		c.fault(sizeKey, "must be at least min_pool_size, which is %d", minSize)
+	}
+}
+
+func (c checker) checkAuth() {
+	a := &c.cfg.Auth
+	c.oneOf("auth.method", a.Method, authTrust, "password", "md5", authSCRAM)
+	switch {
+	case c.unread("auth.method"): // perhaps trust, which needs no users
+	case a.Users != "":
+		c.checkFile("auth.users", a.Users)
+	case a.Method != authTrust:
+		c.fault("auth.users", "must be given with method %s", a.Method)
+	}
+}
+
+func (c checker) checkRole(key, role string) {
+	c.oneOf(key, role, roleLeader, roleReplica, roleAny)
+}
+
+func (c checker) checkAddress(key, address string, wrong func(string) error) {
+	if err := wrong(address); err != nil {
+		c.fault(key, "%s", err)
+	}
+}
+
+func (c checker) oneOf(key, value string, words ...string) {
+	if !slices.Contains(words, value) {
+		c.fault(key, "must be one of %s, not %q", strings.Join(words, ", "), value)
+	}
+}
+
+func (c checker) atLeast0(key string, d time.Duration) {
+	if d < 0 {
+		c.fault(key, "must be at least 0")
+	}
+}
+
+func (c checker) above0(key string, d time.Duration) {
+	if d <= 0 {
+		c.fault(key, "must be more than 0")
+	}
+}

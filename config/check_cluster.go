@@ -1,0 +1,119 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+func (c checker) checkClusters() {
+	for i := range c.cfg.Clusters {
+		cl, key := &c.cfg.Clusters[i], itemKey("cluster", i)
+		c.checkName(key, cl.Name, c.cfg.Clusters[:i])
+		c.checkDiscovery(key, cl)
+		c.checkServerTLS(childKey(key, "tls"), &cl.TLS)
+	}
+}
+
+func (c checker) checkName(cluster, name string, before []Cluster) {
+	key := childKey(cluster, "name")
+	if name == "" {
+		c.fault(key, "must be given")
+		return
+	}
+	same := func(other Cluster) bool { return other.Name == name }
+	if j := slices.IndexFunc(before, same); j >= 0 {
+		c.fault(key, "%q is the name of cluster[%d]", name, j+1)
+	}
+}
+
+func (c checker) checkDiscovery(key string, cl *Cluster) {
+	discovery := childKey(key, "discovery")
+	switch {
+	case c.unread(discovery):
+	case cl.Discovery == discoveryEtcd:
+		c.checkPatroni(key, cl)
+	case cl.Discovery == discoveryStatic:
+		c.checkStatic(key, cl)
+	case cl.Discovery == "yugabyte":
+		c.fault(discovery, "yugabyte is not in this version")
+	default:
+		c.oneOf(discovery, cl.Discovery, discoveryEtcd, discoveryStatic)
+	}
+}
+
+func (c checker) checkStatic(key string, cl *Cluster) {
+	hosts := childKey(key, "hosts")
+	if len(cl.Hosts) == 0 {
+		c.fault(hosts, "must be given with discovery static")
+	}
+	c.checkHosts(hosts, cl.Hosts, checkHost)
+	c.foreign(key, cl.Discovery, "etcd", "namespace", "scope", "citus")
+}
+
+func (c checker) checkPatroni(key string, cl *Cluster) {
+	c.foreign(key, cl.Discovery, "hosts")
+	scope := childKey(key, "scope")
+	if cl.Scope == "" {
+		c.fault(scope, "must be given with discovery patroni")
+	} else if strings.Contains(cl.Scope, "/") {
+		c.fault(scope, "must not have a slash in it")
+	}
+	if strings.Trim(cl.Namespace, "/") == "" {
+		c.fault(childKey(key, "namespace"), "must not be empty")
+	}
+	c.checkEtcd(childKey(key, "etcd"), &cl.Etcd)
+}
+
+func (c checker) checkEtcd(key string, e *Etcd) {
+	endpoints := childKey(key, "endpoints")
+	if len(e.Endpoints) == 0 {
+		c.fault(endpoints, "must be given with discovery patroni")
+	}
+	c.checkHosts(endpoints, e.Endpoints, checkEndpoint)
+	if e.Username == "" && e.Password != "" {
+		c.fault(childKey(key, "username"), "must be given, because password is")
+	}
+	if e.Password == "" && e.Username != "" {
+		c.fault(childKey(key, "password"), "must be given, because username is")
+	}
+	c.checkEtcdTLS(childKey(key, "tls"), e)
+}
+
+func (c checker) checkEtcdTLS(key string, e *Etcd) {
+	c.checkAuthorities(childKey(key, "ca"), e.TLS.CA)
+	c.checkPair(key, e.TLS.Cert, e.TLS.Key)
+	if e.TLS == (EtcdTLS{}) {
+		return
+	}
+	for _, endpoint := range e.Endpoints {
+		if strings.HasPrefix(endpoint, "http://") {
+			c.fault(key, "cannot be used with %s, which is not https", endpoint)
+		}
+	}
+}
+
+func (c checker) checkServerTLS(key string, t *ServerTLS) {
+	c.oneOf(childKey(key, "mode"), t.Mode, tlsDisable, tlsPrefer, tlsRequire, tlsVerifyFull)
+	c.checkAuthorities(childKey(key, "ca"), t.CA)
+	c.checkPair(key, t.Cert, t.Key)
+}
+
+// checkHosts checks a list of addresses, each of which may be in it only once.
+func (c checker) checkHosts(list string, hosts []string, wrong func(string) error) {
+	for i, host := range hosts {
+		key := itemKey(list, i)
+		c.checkAddress(key, host, wrong)
+		if j := slices.Index(hosts[:i], host); j >= 0 {
+			c.fault(key, "%s is in the list already", host)
+		}
+	}
+}
+
+// foreign says which keys of a cluster have no meaning with its discovery.
+func (c checker) foreign(cluster, discovery string, names ...string) {
+	for _, name := range names {
+		if key := childKey(cluster, name); c.given[key] {
+			c.fault(key, "has no meaning with discovery %s", discovery)
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+func (c checker) checkRoutes() {
+	for i := range c.cfg.Routes {
+		r, key := &c.cfg.Routes[i], itemKey("route", i)
+		c.checkMatch(key, r)
+		c.checkTarget(key, r)
+		if r.Role != "" && c.given[childKey(key, "role")] {
+			c.checkRole(childKey(key, "role"), r.Role)
+		}
+		c.checkSizes(key, r.PoolMode, r.PoolSize, r.MinPoolSize)
+		c.checkReach(i)
+	}
+}
+
+// checkMatch checks what a route asks of a client.
+func (c checker) checkMatch(key string, r *Route) {
+	if r.Database == "" {
+		c.fault(childKey(key, "database"), `must be a name or "*"`)
+	}
+	if r.User == "" {
+		c.fault(childKey(key, "user"), `must be a name or "*"`)
+	}
+	if r.Listener != anything && c.cfg.listener(r.Listener) == nil && c.allRead("listener", len(c.cfg.Listeners), "address") {
+		c.fault(childKey(key, "listener"), `must be the address of a listener or "*", not %q`, r.Listener)
+	}
+}
+
+// checkTarget checks where a route leads to.
+func (c checker) checkTarget(key string, r *Route) {
+	if c.lines[key] == 0 {
+		return // a route of ours, to the first cluster, whose name may be at fault
+	}
+	cluster := childKey(key, "cluster")
+	byName := func(cl Cluster) bool { return cl.Name == r.Cluster }
+	i := slices.IndexFunc(c.cfg.Clusters, byName)
+	switch {
+	case r.Cluster == "" && c.given[cluster]:
+		c.fault(cluster, "must not be empty")
+	case r.Cluster == "" && len(c.cfg.Clusters) > 1:
+		c.fault(cluster, "must be given, because there are %d clusters", len(c.cfg.Clusters))
+	case i < 0 && c.allRead("cluster", len(c.cfg.Clusters), "name"):
+		c.fault(cluster, "there is no cluster %q", r.Cluster)
+	}
+	group := childKey(key, "group")
+	switch {
+	case r.Group < 0:
+		c.fault(group, "must be at least 0")
+	case r.Group > 0 && i >= 0 && !c.cfg.Clusters[i].Citus && !c.unread(childKey(itemKey("cluster", i), "citus")):
+		c.fault(group, "must be 0, because cluster %q has no groups (citus = false)", r.Cluster)
+	}
+}
+
+// checkReach says when a route before the one at index i takes all its clients.
+func (c checker) checkReach(i int) {
+	r := &c.cfg.Routes[i]
+	for j := range i {
+		if c.cfg.Routes[j].covers(r) && !c.unreadMatch(i) && !c.unreadMatch(j) {
+			c.fault(itemKey("route", i), "can never match: shadowed by route[%d]", j+1)
+			return
+		}
+	}
+}
+
+// covers says whether r matches every client that other matches.
+func (r *Route) covers(other *Route) bool {
+	return covers(r.Listener, other.Listener) && covers(r.Database, other.Database) && covers(r.User, other.User)
+}
+
+func covers(pattern, other string) bool {
+	return pattern == anything || pattern == other
+}
+
+// unreadMatch says whether something in a route could not be read, so that it
+// may be meant for fewer clients than it seems.
+func (c checker) unreadMatch(i int) bool {
+	key := itemKey("route", i)
+	for broken := range c.broken {
+		if broken == key || strings.HasPrefix(broken, key+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// allRead says whether the key name of all n items of list is known, so that
+// what is missing there is missing in the file.
+func (c checker) allRead(list string, n int, name string) bool {
+	for i := range n {
+		if c.unread(childKey(itemKey(list, i), name)) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,281 @@
+package config
+
+import "testing"
+
+func TestLoadReportsWrongAddresses(t *testing.T) {
+	inFolder(t)
+	checkFaults(t, []faultCase{
+		{"of listeners", `
+[[listener]]
+address = "6432"
+[[listener]]
+address = "localhost:0"
+[[listener]]
+address = "localhost:65536"
+[[listener]]
+address = "localhost:postgres"
+[[listener]]
+address = "unix:run/portero"
+[[listener]]
+address = "unix:/run/.s.PGSQL.x"
+[[listener]]
+address = ""
+[[listener]]
+address = "unix:/a12345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012"
+`, []string{
+			`3: listener[1].address: must be host:port, not "6432"`,
+			`5: listener[2].address: port must be a number from 1 to 65535, not "0"`,
+			`7: listener[3].address: port must be a number from 1 to 65535, not "65536"`,
+			`9: listener[4].address: port must be a number from 1 to 65535, not "postgres"`,
+			`11: listener[5].address: path after unix: must be absolute`,
+			`13: listener[6].address: must end in a port from 1 to 65535 after .s.PGSQL., not "x"`,
+			`15: listener[7].address: must be host:port, not ""`,
+			`17: listener[8].address: path of the socket must be at most 107 bytes, not 108`,
+		}},
+		{"of listeners that are fine", `
+listener = [
+	{address = ":5000"}, {address = "[::1]:5001"}, {address = "0.0.0.0:5002"}, {address = "db.example:5003"},
+	{address = "unix:/run/portero"}, {address = "unix:/run/portero/.s.PGSQL.5432"},
+]`, nil},
+		{"two listeners in one place", `
+admin.address = "0.0.0.0:7000"
+listener = [
+	{address = "localhost:7000"},
+	{address = "LOCALHOST:7000"},
+	{address = ":7000"},
+	{address = "unix:/run/p"},
+	{address = "unix:/run/p/.s.PGSQL.6432"},
+]`, []string{
+			`2: admin.address: collides with listener[1], localhost:7000`,
+			`5: listener[2].address: collides with listener[1], localhost:7000`,
+			`6: listener[3].address: collides with listener[1], localhost:7000`,
+			`8: listener[5].address: collides with listener[4], unix:/run/p`,
+		}},
+		{"two listeners left to the default", "[[listener]]\n[[listener]]\n", []string{
+			`2: listener[2].address: collides with listener[1], 127.0.0.1:6432`,
+		}},
+		{"of the admin side", `admin = {address = "unix:/run/admin"}`, []string{
+			`1: admin.address: must be host:port, not "unix:/run/admin"`,
+		}},
+		{"no admin side at all", `admin = {address = ""}`, nil},
+		{"of hosts and endpoints", `
+cluster = [
+	{name = "s", hosts = [":5432", "h:5432", "h:5432", "a b:1", "unix:/tmp"]},
+	{name = "p", discovery = "patroni", scope = "p", etcd = {endpoints = ["ftp://h:1", "http://h", "https://h:2", "h:2"]}},
+]`, []string{
+			`3: cluster[1].hosts[1]: has no host before the port`,
+			`3: cluster[1].hosts[3]: h:5432 is in the list already`,
+			`3: cluster[1].hosts[4]: must be host:port, not "a b:1"`,
+			`3: cluster[1].hosts[5]: port must be a number from 1 to 65535, not "/tmp"`,
+			`4: cluster[2].etcd.endpoints[1]: must be host:port, http://host:port or https://host:port, not "ftp://h:1"`,
+			`4: cluster[2].etcd.endpoints[2]: must be host:port, not "h"`,
+		}},
+	})
+}
+
+func TestLoadReportsWrongClusters(t *testing.T) {
+	inFolder(t)
+	checkFaults(t, []faultCase{
+		{"names", `
+[[cluster]]
+hosts = ["h:1"]
+[[cluster]]
+name = "a"
+hosts = ["h:1"]
+[[cluster]]
+hosts = ["h:1"]
+name = "a"
+`, []string{
+			`2: cluster[1].name: must be given`,
+			`9: cluster[3].name: "a" is the name of cluster[2]`,
+		}},
+		{"discovery", `
+[[cluster]]
+name = "a"
+discovery = "yugabyte"
+[[cluster]]
+name = "b"
+discovery = "consul"
+`, []string{
+			`4: cluster[1].discovery: yugabyte is not in this version`,
+			`7: cluster[2].discovery: must be one of patroni, static, not "consul"`,
+		}},
+		{"static with Patroni's settings", `
+[[cluster]]
+name = "a"
+namespace = "/service"
+scope = "s"
+citus = false
+[cluster.etcd]
+endpoints = ["h:1"]
+`, []string{
+			`2: cluster[1].hosts: must be given with discovery static`,
+			`4: cluster[1].namespace: has no meaning with discovery static`,
+			`5: cluster[1].scope: has no meaning with discovery static`,
+			`6: cluster[1].citus: has no meaning with discovery static`,
+			`7: cluster[1].etcd: has no meaning with discovery static`,
+		}},
+		{"patroni with a static list's settings", `
+[[cluster]]
+name = "a"
+discovery = "patroni"
+hosts = ["h:1"]
+namespace = "/"
+[[cluster]]
+name = "b"
+discovery = "patroni"
+scope = "x/y"
+etcd = {endpoints = [], username = "u"}
+[[cluster]]
+name = "c"
+discovery = "patroni"
+scope = "x"
+etcd = {endpoints = ["http://h:1"], password = "p", tls = {server_name = "n"}}
+`, []string{
+			`2: cluster[1].scope: must be given with discovery patroni`,
+			`2: cluster[1].etcd.endpoints: must be given with discovery patroni`,
+			`5: cluster[1].hosts: has no meaning with discovery patroni`,
+			`6: cluster[1].namespace: must not be empty`,
+			`10: cluster[2].scope: must not have a slash in it`,
+			`11: cluster[2].etcd.endpoints: must be given with discovery patroni`,
+			`11: cluster[2].etcd.password: must be given, because username is`,
+			`16: cluster[3].etcd.username: must be given, because password is`,
+			`16: cluster[3].etcd.tls: cannot be used with http://h:1, which is not https`,
+		}},
+	})
+}
+
+func TestLoadReportsWrongRoutes(t *testing.T) {
+	inFolder(t)
+	checkFaults(t, []faultCase{
+		{"match and target", `
+[[route]]
+listener = "127.0.0.1:1"
+database = ""
+cluster = "main"
+role = "primary"
+group = -1
+[[route]]
+user = ""
+cluster = ""
+group = 2
+[[route]]
+group = 2
+`, []string{
+			`3: route[1].listener: must be the address of a listener or "*", not "127.0.0.1:1"`,
+			`4: route[1].database: must be a name or "*"`,
+			`5: route[1].cluster: there is no cluster "main"`,
+			`6: route[1].role: must be one of leader, replica, any, not "primary"`,
+			`7: route[1].group: must be at least 0`,
+			`9: route[2].user: must be a name or "*"`,
+			`10: route[2].cluster: must not be empty`,
+			`13: route[3].group: must be 0, because cluster "local" has no groups (citus = false)`,
+		}},
+		{"cluster left out with several", `
+cluster = [{name = "a", hosts = ["h:1"]}, {name = "b", hosts = ["h:2"]}]
+[[route]]
+`, []string{`3: route[1].cluster: must be given, because there are 2 clusters`}},
+		{"role of a listener is reported where it stands", `
+[[listener]]
+role = "standby"
+[[route]]
+listener = "127.0.0.1:6432"
+`, []string{`3: listener[1].role: must be one of leader, replica, any, not "standby"`}},
+		{"groups with citus", `
+cluster = [{name = "a", discovery = "patroni", scope = "s", citus = true, etcd = {endpoints = ["h:1"]}}]
+route = [{group = 3}]
+`, nil},
+		{"shadowed", `
+listener = [{address = ":1"}, {address = ":2"}]
+[[route]]
+database = "a"
+[[route]]
+database = "a"
+user = "u"
+[[route]]
+listener = ":1"
+[[route]]
+listener = ":2"
+database = "b"
+[[route]]
+[[route]]
+database = "c"
+[[route]]
+`, []string{
+			`5: route[2]: can never match: shadowed by route[1]`,
+			`14: route[6]: can never match: shadowed by route[5]`,
+			`16: route[7]: can never match: shadowed by route[5]`,
+		}},
+		{"a misspelt match is not a catch-all", `
+[[route]]
+databse = "a"
+[[route]]
+`, []string{`3: route[1].databse: unknown key`}},
+	})
+}
+
+func TestLoadReportsWrongSizesAndTimes(t *testing.T) {
+	inFolder(t)
+	checkFaults(t, []faultCase{
+		{"of the pool section, not again of its routes", `
+[[route]]
+[pool]
+pool_mode = "txn"
+pool_size = 0
+min_pool_size = -1
+max_client_conn = 0
+`, []string{
+			`4: pool.pool_mode: must be one of session, transaction, statement, not "txn"`,
+			`5: pool.pool_size: must be at least 1`,
+			`6: pool.min_pool_size: must be at least 0`,
+			`7: pool.max_client_conn: must be at least 1`,
+		}},
+		{"of routes", `
+[pool]
+min_pool_size = 5
+[[route]]
+database = "a"
+pool_mode = ""
+pool_size = 4
+[[route]]
+database = "b"
+min_pool_size = 21
+[[route]]
+pool_size = 262144
+`, []string{
+			`6: route[1].pool_mode: must be one of session, transaction, statement, not ""`,
+			`7: route[1].pool_size: must be at least min_pool_size, which is 5`,
+			`10: route[2].min_pool_size: must be at most pool_size, which is 20`,
+			`12: route[3].pool_size: must be at most 262143`,
+		}},
+		{"least more than most", `pool = {min_pool_size = 30}`, []string{
+			`1: pool.min_pool_size: must be at most pool_size, which is 20`,
+		}},
+		{"times", `
+[pool]
+client_login_timeout = "0s"
+client_stall_timeout = "-1s"
+query_wait_timeout = "-1s"
+query_wait_notify = "-1s"
+server_connect_timeout = "0"
+server_idle_timeout = "-1s"
+server_lifetime = "-1s"
+cancel_wait_timeout = "-1s"
+shutdown_timeout = "-1s"
+`, []string{
+			`3: pool.client_login_timeout: must be more than 0`,
+			`4: pool.client_stall_timeout: must be at least 0`,
+			`5: pool.query_wait_timeout: must be at least 0`,
+			`6: pool.query_wait_notify: must be at least 0`,
+			`7: pool.server_connect_timeout: must be more than 0`,
+			`8: pool.server_idle_timeout: must be at least 0`,
+			`9: pool.server_lifetime: must be at least 0`,
+			`10: pool.cancel_wait_timeout: must be more than 0`,
+			`11: pool.shutdown_timeout: must be at least 0`,
+		}},
+		{"log", "[log]\nlevel = 'trace'\nformat = 'xml'", []string{
+			`2: log.level: must be one of debug, info, warn, error, not "trace"`,
+			`3: log.format: must be one of text, json, not "xml"`,
+		}},
+	})
+}

@@ -1,0 +1,122 @@
+package config
+
+import "time"
+
+// Config is the whole of proxy.toml. Load returns it checked and complete:
+// no list is empty, and each file name can be opened as it stands.
+type Config struct {
+	Loops     Loops      `toml:"loops"`    // event loops; "auto" = one per core
+	Admin     Admin      `toml:"admin"`    // HTTP for operators and Prometheus
+	Listeners []Listener `toml:"listener"` // where clients connect
+	Clusters  []Cluster  `toml:"cluster"`  // where servers are
+	Routes    []Route    `toml:"route"`    // which client goes where; first match wins
+	Pool      Pool       `toml:"pool"`     // defaults of all routes, and limits
+	Auth      Auth       `toml:"auth"`     // how clients prove themselves
+	Log       Log        `toml:"log"`
+}
+
+// Loops is how many event loops run; 0 means one per core ("auto").
+type Loops int
+
+// Admin is the HTTP side: /metrics, /healthz, /readyz and the status page.
+type Admin struct {
+	Address string `toml:"address"` // host:port; "" turns it off
+}
+
+// Log says how much is written to standard error.
+type Log struct {
+	Level       string `toml:"level"`       // debug | info | warn | error
+	Format      string `toml:"format"`      // text | json
+	Connections bool   `toml:"connections"` // a line when a client's session begins and ends
+}
+
+// Listener is one address that clients connect to.
+type Listener struct {
+	Address string      `toml:"address"` // host:port, or unix:DIRECTORY (socket .s.PGSQL.6432, as libpq looks for it), or unix:/path/.s.PGSQL.port
+	TLS     ListenerTLS `toml:"tls"`
+	Role    string      `toml:"role"` // default role of routes reached through it: leader | replica | any; "" = none of its own
+}
+
+// ListenerTLS is the certificate shown to clients. No Cert means no TLS.
+type ListenerTLS struct {
+	Cert     string `toml:"cert"`      // PEM file
+	Key      string `toml:"key"`       // PEM file
+	ClientCA string `toml:"client_ca"` // PEM file; clients must then show a certificate signed by it
+	Mode     string `toml:"mode"`      // disable | prefer | require
+}
+
+// Cluster is one Postgres cluster and the way to find its members. Settings
+// marked with a kind of discovery are faults with the other kind.
+type Cluster struct {
+	Name      string    `toml:"name"`      // unique
+	Discovery string    `toml:"discovery"` // patroni | static (yugabyte: not in this version)
+	Etcd      Etcd      `toml:"etcd"`      // patroni
+	Namespace string    `toml:"namespace"` // patroni; default "/service"
+	Scope     string    `toml:"scope"`     // patroni
+	Citus     bool      `toml:"citus"`     // patroni: groups under the scope, 0 = coordinator
+	Hosts     []string  `toml:"hosts"`     // static: host:port
+	TLS       ServerTLS `toml:"tls"`       // to the PostgreSQL servers
+}
+
+// Etcd is how to reach the etcd that Patroni keeps its keys in.
+type Etcd struct {
+	Endpoints []string `toml:"endpoints"` // host:port or http(s)://host:port
+	Username  string   `toml:"username"`
+	Password  string   `toml:"password"`
+	TLS       EtcdTLS  `toml:"tls"`
+}
+
+// EtcdTLS secures the way to etcd. Empty: no TLS, unless an endpoint says https.
+type EtcdTLS struct {
+	CA         string `toml:"ca"`   // PEM file; "" = the system's
+	Cert       string `toml:"cert"` // PEM file, client certificate
+	Key        string `toml:"key"`  // PEM file
+	ServerName string `toml:"server_name"`
+}
+
+// ServerTLS secures the way to the PostgreSQL servers; the words are libpq's.
+type ServerTLS struct {
+	Mode string `toml:"mode"` // disable | prefer | require | verify-full
+	CA   string `toml:"ca"`   // PEM file; "" = the system's
+	Cert string `toml:"cert"` // PEM file, client certificate
+	Key  string `toml:"key"`  // PEM file
+}
+
+// Route sends clients that match to a group of a cluster. Fields left out of
+// the file take the [pool] section's value; Load fills them in.
+type Route struct {
+	Listener    string `toml:"listener"`      // Address of a listener, letter for letter, or "*"
+	Database    string `toml:"database"`      // as the client names it, or "*"
+	User        string `toml:"user"`          // or "*"
+	Cluster     string `toml:"cluster"`       // Name of a cluster; may be left out of the file where there is only one
+	Group       int    `toml:"group"`         // Citus group; 0 for plain clusters
+	Role        string `toml:"role"`          // leader | replica | any; "" = the listener's, else leader: ask Config.RouteRole
+	DBName      string `toml:"dbname"`        // as the server names it; "" = as the client did
+	PoolMode    string `toml:"pool_mode"`     // as in Pool
+	PoolSize    int    `toml:"pool_size"`     // as in Pool
+	MinPoolSize int    `toml:"min_pool_size"` // as in Pool
+}
+
+// Pool holds the defaults of all routes, and the limits of the process. Where
+// no meaning of 0 is given, Load refuses it.
+type Pool struct {
+	PoolMode             string        `toml:"pool_mode"`              // session | transaction | statement
+	PoolSize             int           `toml:"pool_size"`              // servers per pool
+	MinPoolSize          int           `toml:"min_pool_size"`          // servers kept open per pool that has been used
+	MaxClientConn        int           `toml:"max_client_conn"`        // clients, all listeners together
+	ClientLoginTimeout   time.Duration `toml:"client_login_timeout"`   // from accept to a complete login
+	ClientStallTimeout   time.Duration `toml:"client_stall_timeout"`   // a client that does not read what it asked for, while it holds a server; 0 = no limit
+	QueryWaitTimeout     time.Duration `toml:"query_wait_timeout"`     // longest wait for a server; 0 = no limit
+	QueryWaitNotify      time.Duration `toml:"query_wait_notify"`      // a NOTICE to the client that has waited so long; 0 = none
+	ServerConnectTimeout time.Duration `toml:"server_connect_timeout"` // dial, TLS, login and proof together
+	ServerIdleTimeout    time.Duration `toml:"server_idle_timeout"`    // idle servers are closed after this; 0 = never
+	ServerLifetime       time.Duration `toml:"server_lifetime"`        // servers are closed, when free, after this; 0 = never
+	CancelWaitTimeout    time.Duration `toml:"cancel_wait_timeout"`    // longest time given to one cancel request
+	ShutdownTimeout      time.Duration `toml:"shutdown_timeout"`       // after TERM, for transactions to finish; 0 = they are cut at once
+}
+
+// Auth says how clients prove who they are.
+type Auth struct {
+	Method string `toml:"method"` // trust | password | md5 | scram-sha-256
+	Users  string `toml:"users"`  // user file in PgBouncer's format; "" = none, only with trust
+}

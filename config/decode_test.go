@@ -1,0 +1,169 @@
+package config
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestLoadReportsEveryWrongTypeAndUnknownKey(t *testing.T) {
+	inFolder(t)
+	checkFaults(t, []faultCase{
+		{"one fault hides no other", `
+loops = 0
+colour = "red"
+[admin]
+address = 9632
+[pool]
+pool_size = "20"
+query_wait_timeout = 30
+max_client_conn = 0
+[pool.extra]
+[auth]
+method = "sha1"
+`, []string{
+			`2: loops: must be "auto" or a whole number from 1 to 1024`,
+			`3: colour: unknown key`,
+			`5: admin.address: must be a string, not a whole number`,
+			`7: pool.pool_size: must be a whole number, not a string`,
+			`8: pool.query_wait_timeout: must be a duration with its unit, such as "30s", "5m" or "1h30m", not a whole number`,
+			`9: pool.max_client_conn: must be at least 1`,
+			`10: pool.extra: unknown key`,
+			`12: auth.method: must be one of trust, password, md5, scram-sha-256, not "sha1"`,
+		}},
+		{"lists and inline tables", `
+[[listener]]
+tls = { mode = "prefer", crt = "x" }
+[[listener]]
+address = ":7000"
+tls = true
+[[cluster]]
+name = "c"
+hosts = [
+	"a:1",
+	2,
+	"b",
+]
+[cluster.etcd]
+endpoints = "a:1"
+`, []string{
+			`3: listener[1].tls.crt: unknown key`,
+			`6: listener[2].tls: must be a table, not true or false`,
+			`11: cluster[1].hosts[2]: must be a string, not a whole number`,
+			`12: cluster[1].hosts[3]: must be host:port, not "b"`,
+			`14: cluster[1].etcd: has no meaning with discovery static`,
+			`15: cluster[1].etcd.endpoints: must be a list of strings, not a string`,
+		}},
+		{"tables where lists belong and the reverse", `
+route = ["x", {pool_size = 0}]
+[listener]
+address = ":1"
+[[pool]]
+[[cluster]]
+name = "c"
+[[cluster.hosts]]
+`, []string{
+			`2: route[1]: must be a table, not a string`,
+			`2: route[2].pool_size: must be at least 1`,
+			`3: listener: must be a list of tables, [[listener]], not a table`,
+			`5: pool: must be a table, not a list`,
+			`8: cluster[1].hosts[1]: must be a string, not a table`,
+		}},
+		{"numbers, durations, flags", `
+loops = 1025
+log.connections = "yes"
+pool.pool_size = 3000000000
+pool.min_pool_size = 1.5
+pool.server_lifetime = "1 hour"
+pool.server_idle_timeout = 2020-01-01
+pool.shutdown_timeout = ""
+`, []string{
+			`2: loops: must be "auto" or a whole number from 1 to 1024`,
+			`3: log.connections: must be true or false, not a string`,
+			`4: pool.pool_size: is out of range`,
+			`5: pool.min_pool_size: must be a whole number, not a decimal number`,
+			`6: pool.server_lifetime: must be a duration with its unit, such as "30s", "5m" or "1h30m", not "1 hour"`,
+			`7: pool.server_idle_timeout: must be a duration with its unit, such as "30s", "5m" or "1h30m", not a date or time`,
+			`8: pool.shutdown_timeout: must be a duration with its unit, such as "30s", "5m" or "1h30m", not ""`,
+		}},
+		{"loops by another name", `loops = "all"`, []string{
+			`1: loops: must be "auto" or a whole number from 1 to 1024`,
+		}},
+		{"control characters", `route = [{database = "a\u0000b"}]`, []string{
+			`1: route[1].database: must not have control characters in it`,
+		}},
+		{"keys in quotes", "\"po\\u006fl\".\"pool size\" = 1\n'a.b' = 2\nPool = 3", []string{
+			`1: pool."pool size": unknown key`,
+			`2: "a.b": unknown key`,
+			`3: Pool: unknown key`,
+		}},
+		{"what cannot be read is not judged by its default", `
+listener = [{address = 1}, {address = "127.0.0.1:6432", tls = {mode = "require", cert = 5}}]
+auth = {method = 1, users = "absent"}
+[[cluster]]
+name = 1
+discovery = 2
+citus = 3
+[[route]]
+database = 4
+listener = ":1"
+cluster = "c"
+group = 1
+[[route]]
+`, []string{
+			`2: listener[1].address: must be a string, not a whole number`,
+			`2: listener[2].tls.cert: must be a string, not a whole number`,
+			`3: auth.method: must be a string, not a whole number`,
+			`5: cluster[1].name: must be a string, not a whole number`,
+			`6: cluster[1].discovery: must be a string, not a whole number`,
+			`7: cluster[1].citus: must be true or false, not a whole number`,
+			`9: route[1].database: must be a string, not a whole number`,
+		}},
+	})
+}
+
+func TestSyntaxFaultStandsBesideTheFaultsAboveIt(t *testing.T) {
+	inFolder(t)
+	checkFaults(t, []faultCase{
+		{"unknown key above", "colour = 1\npool.pool_size = 'x'\nloops auto\nshape = 2\n", []string{
+			`1: colour: unknown key`,
+			`2: pool.pool_size: must be a whole number, not a string`,
+			`3: expected '.' or '=', but got 'a' instead`,
+		}},
+		{"meaning is not judged by half a file", "route = [{cluster = 'main'}]\nx = \n[[cluster]]\nname = 'main'\n", []string{
+			`2: expected value but found '\n' instead`,
+		}},
+		{"nothing above is whole", "colour = [\n1,\n=,\n]", []string{
+			`3: expected value but found '=' instead`,
+		}},
+		{"key twice", "[pool]\npool_size = 1\npool_size = 2", []string{
+			`3: Key 'pool.pool_size' has already been defined.`,
+		}},
+	})
+}
+
+func TestFileThatCannotBeReadIsAFault(t *testing.T) {
+	t.Chdir(t.TempDir())
+	_, err := Load("absent.toml")
+	faults, ok := errors.AsType[Faults](err)
+	if !ok || len(faults) != 1 || err.Error() != "absent.toml: cannot be read: no such file or directory" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLoadTakesOverWhatTheFileSays(t *testing.T) {
+	inFolder(t)
+	cfg := mustLoad(t, `
+loops = 3
+[log]
+level = "debug"
+connections = false
+[pool]
+server_idle_timeout = "0s"
+query_wait_timeout = "1h30m0.5s"
+`)
+	if cfg.Loops != 3 || cfg.Log.Level != "debug" || cfg.Log.Connections || cfg.Pool.ServerIdleTimeout != 0 ||
+		cfg.Pool.QueryWaitTimeout != 90*time.Minute+500*time.Millisecond {
+		t.Errorf("got %+v", cfg)
+	}
+}

@@ -1,0 +1,117 @@
+package config
+
+import "time"
+
+// Where clients, servers and operators are when the file does not say.
+const (
+	defaultListen = "127.0.0.1:6432"
+	defaultHost   = "127.0.0.1:5432"
+	defaultAdmin  = "127.0.0.1:9632"
+)
+
+// Default is what an empty file gives: clients on 127.0.0.1:6432, who prove
+// themselves by SCRAM, to the PostgreSQL on 127.0.0.1:5432. Auth.Users is
+// "userlist.txt", which Load looks for beside the file. The caller owns the result.
+func Default() *Config {
+	cfg := &Config{
+		Admin: Admin{Address: defaultAdmin},
+		Log:   Log{Level: "info", Format: "text", Connections: true},
+		Pool:  defaultPool(),
+		Auth:  Auth{Method: authSCRAM, Users: "userlist.txt"},
+	}
+	cfg.fillLists()
+	cfg.fillRoles()
+	return cfg
+}
+
+// NoFile is what `portero serve` runs with when there is no file at all: as
+// Default, but with no user file to ask, so that whoever reaches the loopback
+// address is trusted. The caller owns the result.
+func NoFile() *Config {
+	cfg := Default()
+	cfg.Auth = Auth{Method: authTrust}
+	return cfg
+}
+
+func defaultPool() Pool {
+	return Pool{
+		PoolMode:             "transaction",
+		PoolSize:             20,
+		MinPoolSize:          0,
+		MaxClientConn:        10000,
+		ClientLoginTimeout:   60 * time.Second,
+		ClientStallTimeout:   5 * time.Minute,
+		QueryWaitTimeout:     120 * time.Second,
+		QueryWaitNotify:      5 * time.Second,
+		ServerConnectTimeout: 5 * time.Second,
+		ServerIdleTimeout:    10 * time.Minute,
+		ServerLifetime:       time.Hour,
+		CancelWaitTimeout:    10 * time.Second,
+		ShutdownTimeout:      60 * time.Second,
+	}
+}
+
+// newListener is a [[listener]] with nothing in it.
+func newListener() Listener {
+	return Listener{Address: defaultListen, TLS: ListenerTLS{Mode: tlsPrefer}}
+}
+
+// newCluster is a [[cluster]] with nothing in it.
+func newCluster() Cluster {
+	return Cluster{Discovery: discoveryStatic, Namespace: "/service", TLS: ServerTLS{Mode: tlsPrefer}}
+}
+
+// newRoute is a [[route]] with nothing in it, once [pool] is known.
+func (c *Config) newRoute() Route {
+	return Route{
+		Listener: anything, Database: anything, User: anything,
+		PoolMode: c.Pool.PoolMode, PoolSize: c.Pool.PoolSize, MinPoolSize: c.Pool.MinPoolSize,
+	}
+}
+
+// fillLists puts one item into each list that is empty.
+func (c *Config) fillLists() {
+	if len(c.Listeners) == 0 {
+		c.Listeners = []Listener{newListener()}
+	}
+	if len(c.Clusters) == 0 {
+		local := newCluster()
+		local.Name, local.Hosts = "local", []string{defaultHost}
+		c.Clusters = []Cluster{local}
+	}
+	if len(c.Routes) == 0 {
+		c.Routes = []Route{c.newRoute()}
+		c.Routes[0].Cluster = c.Clusters[0].Name
+	}
+}
+
+// fillRoles gives a role to each route whose role is the same for all of its
+// clients; the others keep "", for RouteRole to answer.
+func (c *Config) fillRoles() {
+	for i := range c.Routes {
+		r := &c.Routes[i]
+		if r.Listener == anything && c.listenersHaveRoles() {
+			continue
+		}
+		r.Role = c.RouteRole(r, c.listener(r.Listener))
+	}
+}
+
+func (c *Config) listenersHaveRoles() bool {
+	for _, l := range c.Listeners {
+		if l.Role != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// listener is the listener that a route names, nil for "*" and for none.
+func (c *Config) listener(address string) *Listener {
+	for i := range c.Listeners {
+		if sameAddress(c.Listeners[i].Address, address) {
+			return &c.Listeners[i]
+		}
+	}
+	return nil
+}

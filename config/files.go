@@ -1,0 +1,81 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"os"
+)
+
+// checkFile says what is wrong with reading the file at key.
+func (c checker) checkFile(key, name string) {
+	if _, err := readFile(name); err != nil {
+		c.fault(key, "cannot read %s: %s", name, reason(err))
+	}
+}
+
+// checkAuthorities says what is wrong with a file of certificates to trust; ""
+// names none.
+func (c checker) checkAuthorities(key, name string) {
+	if name == "" {
+		return
+	}
+	pem, err := readFile(name)
+	if err != nil {
+		c.fault(key, "cannot read %s: %s", name, reason(err))
+	} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		c.fault(key, "%s holds no certificate in PEM format", name)
+	}
+}
+
+// checkPair says what is wrong with the certificate and its key in the table
+// at key table: none, or both, which belong together.
+func (c checker) checkPair(table, cert, key string) {
+	certKey, keyKey := childKey(table, "cert"), childKey(table, "key")
+	switch {
+	case cert == "" && key == "":
+		return
+	case cert == "":
+		c.fault(certKey, "must be given, because key is")
+		return
+	case key == "":
+		c.fault(keyKey, "must be given, because cert is")
+		return
+	}
+	certPEM, certErr := readFile(cert)
+	if certErr != nil {
+		c.fault(certKey, "cannot read %s: %s", cert, reason(certErr))
+	}
+	keyPEM, keyErr := readFile(key)
+	if keyErr != nil {
+		c.fault(keyKey, "cannot read %s: %s", key, reason(keyErr))
+	}
+	if certErr != nil || keyErr != nil {
+		return
+	}
+	if _, err := tls.X509KeyPair(certPEM, keyPEM); err != nil {
+		c.fault(certKey, "cannot be used with key: %s", reason(err))
+	}
+}
+
+// readFile reads a regular file. A pipe could be read only once, and Load is
+// not the one who needs what comes out of it; a device might never end.
+func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	return os.ReadFile(name)
+}
+
+// reason is err without the operation and the path, which the fault names itself.
+func reason(err error) string {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		return at.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,101 @@
+package config
+
+import (
+	"os"
+	"testing"
+)
+
+func TestLoadReportsWrongFiles(t *testing.T) {
+	inFolder(t)
+	writePair(t, "a.crt", "a.key")
+	writePair(t, "b.crt", "b.key")
+	write(t, "not.pem", "hello")
+	checkFaults(t, []faultCase{
+		{"of listeners", `
+[[listener]]
+address = ":1"
+tls = { cert = "a.crt", key = "a.key", client_ca = "b.crt", mode = "require" }
+[[listener]]
+address = ":2"
+tls = { cert = "a.crt" }
+[[listener]]
+address = ":3"
+tls = { key = "a.key" }
+[[listener]]
+address = ":4"
+[listener.tls]
+cert = "a.crt"
+key = "b.key"
+client_ca = "not.pem"
+mode = "allow"
+[[listener]]
+address = ":5"
+[listener.tls]
+cert = "absent.crt"
+key = "absent.key"
+client_ca = "absent.ca"
+[[listener]]
+address = ":6"
+[listener.tls]
+client_ca = "a.crt"
+mode = "require"
+[[listener]]
+address = ":7"
+tls = { cert = "not.pem", key = "." }
+`, []string{
+			`7: listener[2].tls.key: must be given, because cert is`,
+			`10: listener[3].tls.cert: must be given, because key is`,
+			`14: listener[4].tls.cert: cannot be used with key: tls: private key does not match public key`,
+			`16: listener[4].tls.client_ca: not.pem holds no certificate in PEM format`,
+			`17: listener[4].tls.mode: must be one of disable, prefer, require, not "allow"`,
+			`21: listener[5].tls.cert: cannot read absent.crt: no such file or directory`,
+			`22: listener[5].tls.key: cannot read absent.key: no such file or directory`,
+			`23: listener[5].tls.client_ca: cannot read absent.ca: no such file or directory`,
+			`27: listener[6].tls.client_ca: needs cert and key`,
+			`28: listener[6].tls.mode: require needs cert and key`,
+			`31: listener[7].tls.key: cannot read .: not a regular file`,
+		}},
+		{"of clusters", `
+[[cluster]]
+name = "a"
+hosts = ["h:1"]
+tls = { mode = "verify-ca", ca = "absent.ca", cert = "a.crt" }
+[[cluster]]
+name = "b"
+discovery = "patroni"
+scope = "b"
+[cluster.etcd]
+endpoints = ["h:2379"]
+[cluster.etcd.tls]
+ca = "not.pem"
+key = "a.key"
+`, []string{
+			`5: cluster[1].tls.mode: must be one of disable, prefer, require, verify-full, not "verify-ca"`,
+			`5: cluster[1].tls.ca: cannot read absent.ca: no such file or directory`,
+			`5: cluster[1].tls.key: must be given, because cert is`,
+			`12: cluster[2].etcd.tls.cert: must be given, because key is`,
+			`13: cluster[2].etcd.tls.ca: not.pem holds no certificate in PEM format`,
+		}},
+		{"of users", "[auth]\nusers = 'absent'", []string{
+			`2: auth.users: cannot read absent: no such file or directory`,
+		}},
+		{"of users, none", "[auth]\nusers = ''", []string{
+			`2: auth.users: must be given with method scram-sha-256`,
+		}},
+		{"of users, named beside trust", "[auth]\nmethod = 'trust'\nusers = 'absent'", []string{
+			`3: auth.users: cannot read absent: no such file or directory`,
+		}},
+	})
+}
+
+func TestMissingUserlistIsAFaultOfAnEmptyFileToo(t *testing.T) {
+	inFolder(t)
+	if err := os.Remove("userlist.txt"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := loadText(t, "")
+	want := "proxy.toml: auth.users: cannot read userlist.txt: no such file or directory"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}

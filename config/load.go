@@ -1,0 +1,116 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Load reads the file at path, fills in what it leaves out and checks it, with
+// the certificates and the user file that it names. File names in it are taken
+// from its own folder; in the result they are joined with that folder. It
+// blocks on the file system only. The caller owns the result.
+//
+// An error is always of type Faults and holds all that is wrong. After a fault
+// of TOML's own syntax, only the lines above it are searched for others, and
+// only for unknown keys and wrong types.
+func Load(path string) (*Config, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, Faults{{File: path, Message: "cannot be read: " + reason(err)}}
+	}
+	return load(path, string(src))
+}
+
+func load(path, src string) (*Config, error) {
+	tree, err := parseTOML(src)
+	if err != nil {
+		return nil, syntaxFaults(path, src, err)
+	}
+	r := newReport(path, keyLines(src))
+	cfg := decoder{r}.config(tree)
+	cfg.complete(filepath.Dir(path), r.given)
+	checker{r, cfg}.check()
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+func parseTOML(src string) (map[string]any, error) {
+	tree := map[string]any{}
+	_, err := toml.Decode(src, &tree)
+	return tree, err
+}
+
+// syntaxFaults is err, where the file stopped being TOML, and the faults of
+// the lines above, if they are TOML by themselves.
+func syntaxFaults(path, src string, err error) error {
+	fault := Fault{File: path, Message: err.Error()}
+	if at, ok := errors.AsType[toml.ParseError](err); ok {
+		fault.Line, fault.Message = max(at.Position.Line, 0), at.Message
+	}
+	above := firstLines(src, fault.Line-1)
+	r := newReport(path, keyLines(above))
+	if tree, err := parseTOML(above); err == nil {
+		decoder{r}.config(tree)
+	}
+	r.faults = append(r.faults, fault)
+	return r.err()
+}
+
+// firstLines is the first n lines of src.
+func firstLines(src string, n int) string {
+	end := 0
+	for range n {
+		i := strings.IndexByte(src[end:], '\n')
+		if i < 0 {
+			break
+		}
+		end += i + 1
+	}
+	return src[:end]
+}
+
+// complete fills in what depends on other parts of the file. given is the keys
+// that the file has.
+func (c *Config) complete(dir string, given map[string]bool) {
+	c.fillLists()
+	for i := range c.Routes {
+		r := &c.Routes[i]
+		if !given[childKey(itemKey("route", i), "cluster")] && len(c.Clusters) == 1 {
+			r.Cluster = c.Clusters[0].Name
+		}
+		if l := c.listener(r.Listener); l != nil {
+			r.Listener = l.Address
+		}
+	}
+	c.fillRoles()
+	// Who trusts everyone need not have a user file, but may have one, for the
+	// passwords of the servers.
+	if c.Auth.Method == authTrust && !given["auth.users"] {
+		c.Auth.Users = ""
+	}
+	for _, name := range c.fileNames() {
+		if *name != "" && !filepath.IsAbs(*name) {
+			*name = filepath.Join(dir, *name)
+		}
+	}
+}
+
+// fileNames is all settings that name a file.
+func (c *Config) fileNames() []*string {
+	names := []*string{&c.Auth.Users}
+	for i := range c.Listeners {
+		t := &c.Listeners[i].TLS
+		names = append(names, &t.Cert, &t.Key, &t.ClientCA)
+	}
+	for i := range c.Clusters {
+		e, t := &c.Clusters[i].Etcd.TLS, &c.Clusters[i].TLS
+		names = append(names, &e.CA, &e.Cert, &e.Key, &t.CA, &t.Cert, &t.Key)
+	}
+	return names
+}

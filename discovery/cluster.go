@@ -1,0 +1,203 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"portero/config"
+)
+
+// staleAfter is how long the source may be silent until the View says so. It is
+// longer than the change from a dead etcd endpoint to the next.
+const staleAfter = 3 * time.Second
+
+// Cluster follows one PostgreSQL cluster and publishes Views of it. All methods
+// may be called from any goroutine; none of them waits for a network.
+type Cluster struct {
+	name string
+	log  *slog.Logger
+	view atomic.Pointer[View]
+
+	// mu guards what is below. Nothing blocks while it is held.
+	mu     sync.Mutex
+	source source
+	stale  bool
+	stats  Stats
+
+	stop    context.CancelFunc
+	workers sync.WaitGroup
+}
+
+// source is what a kind of discovery knows. Its methods are called with
+// Cluster.mu held, do no I/O, and tell whether anything has changed.
+type source interface {
+	observe(p Proof) bool
+	doubt(group int, member string) bool
+	groups() map[int]*Group // of their own: the caller keeps them
+}
+
+// Stats is the state of the way to the source, for metrics. A static cluster is
+// always connected and has neither reads nor revisions.
+type Stats struct {
+	Connected bool      // an endpoint of etcd has answered and has not been lost since
+	Endpoint  string    // the endpoint that is or was followed last
+	LastRead  time.Time // last linearizable read that was believed
+	Revision  int64     // of etcd, that the View shows
+	Losses    uint64    // times that an endpoint was lost or did not answer
+}
+
+// Open starts following a cluster. It does not wait for anything to be reached:
+// etcd is tried for ever, and until its first answer the View has no groups and
+// is Stale. It fails only on settings that can never work, such as a
+// certificate that cannot be read. The caller must Close the Cluster.
+func Open(cfg config.Cluster, log *slog.Logger) (*Cluster, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	c := &Cluster{name: cfg.Name, log: log.With("cluster", cfg.Name), stop: stop}
+	c.view.Store(&View{Cluster: cfg.Name, Groups: map[int]*Group{}, Stale: true, Changed: time.Now(), replaced: make(chan struct{})})
+	if err := c.start(ctx, cfg); err != nil {
+		stop()
+		return nil, fmt.Errorf("cluster %s: %w", cfg.Name, err)
+	}
+	return c, nil
+}
+
+func (c *Cluster) start(ctx context.Context, cfg config.Cluster) error {
+	switch cfg.Discovery {
+	case "patroni":
+		return c.startPatroni(ctx, cfg)
+	case "static":
+		hosts, err := newStatic(cfg.Hosts)
+		if err != nil {
+			return err
+		}
+		c.source, c.stats.Connected = hosts, true
+		c.change(func() bool { return true })
+		return nil
+	case "yugabyte":
+		return errors.New("discovery yugabyte is not in this version")
+	}
+	return fmt.Errorf("discovery %q is not known", cfg.Discovery)
+}
+
+func (c *Cluster) startPatroni(ctx context.Context, cfg config.Cluster) error {
+	known := newPatroni()
+	f, err := newFollower(c, known, cfg)
+	if err != nil {
+		return err
+	}
+	c.source, c.stale = known, true
+	c.workers.Go(func() { f.run(ctx) })
+	c.workers.Go(func() { c.age(ctx) })
+	return nil
+}
+
+// View is what is known now. It never is nil and never changes.
+func (c *Cluster) View() *View { return c.view.Load() }
+
+// Observe takes what a server said of itself, from a connection that was made
+// just now. When it returns, View shows the effect: a caller that stamps its
+// server with an epoch reads it after Observe, so that a server of a new reign
+// is not taken for one of the old. A Proof without Timeline cannot end a reign.
+func (c *Cluster) Observe(p Proof) {
+	c.change(func() bool { return c.source.observe(p) })
+}
+
+// Doubt tells that a member refused or died. Where no key says who leads, it
+// leads no longer until it, or another, proves itself. Under Patroni it changes
+// nothing.
+func (c *Cluster) Doubt(group int, member string) {
+	c.change(func() bool { return c.source.doubt(group, member) })
+}
+
+// Stats is how well the source is reached.
+func (c *Cluster) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stats
+}
+
+// Close stops following and waits until everything that Open started has ended.
+// The last View stays. Close may be called more than once.
+func (c *Cluster) Close() {
+	c.stop()
+	c.workers.Wait()
+}
+
+// age marks the View stale when the source has been silent for too long.
+func (c *Cluster) age(ctx context.Context) {
+	tick := time.NewTicker(staleAfter / 20)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			c.change(func() bool {
+				ripe := !c.stale && now.Sub(c.stats.LastRead) > staleAfter
+				c.stale = c.stale || ripe
+				return ripe
+			})
+		}
+	}
+}
+
+// change runs edit, publishes if that changed anything, and logs what did.
+func (c *Cluster) change(edit func() bool) {
+	c.mu.Lock()
+	old := c.view.Load()
+	if !edit() || !c.publishLocked(old) {
+		c.mu.Unlock()
+		return
+	}
+	now := c.view.Load()
+	c.mu.Unlock()
+	c.report(old, now)
+}
+
+// publishLocked replaces old by what the source knows, unless they are equal.
+func (c *Cluster) publishLocked(old *View) bool {
+	v := &View{
+		Cluster:  c.name,
+		Groups:   c.source.groups(),
+		Stale:    c.stale,
+		Changed:  time.Now(),
+		replaced: make(chan struct{}),
+	}
+	if v.Stale == old.Stale && reflect.DeepEqual(v.Groups, old.Groups) {
+		return false
+	}
+	c.view.Store(v)
+	close(old.replaced)
+	return true
+}
+
+// report logs what an operator wants to find in the log after a failover.
+func (c *Cluster) report(old, now *View) {
+	switch {
+	case now.Stale && !old.Stale:
+		c.log.Warn("etcd is out of reach, the last view stays")
+	case !now.Stale && old.Stale:
+		c.log.Info("view is current", "groups", len(now.Groups))
+	}
+	for id, g := range now.Groups {
+		was := old.Groups[id]
+		if was == nil {
+			was = &Group{}
+		}
+		if g.Leader != was.Leader || g.Epoch != was.Epoch {
+			c.log.Info("leader", "group", id, "leader", g.Leader, "before", was.Leader, "epoch", g.Epoch, "timeline", g.Timeline)
+		}
+		if g.Announced != nil && was.Announced == nil {
+			c.log.Info("switchover announced", "group", id, "from", g.Announced.From, "to", g.Announced.To)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package discovery
+
+// patroni is what is known of a cluster that Patroni keeps in etcd: the last
+// pictures of its groups, and the memory that gives each an epoch. It has no
+// I/O and no lock; Cluster.mu guards it.
+type patroni struct {
+	seen   map[int]picture
+	reigns map[int]reign
+}
+
+func newPatroni() *patroni {
+	return &patroni{seen: map[int]picture{}, reigns: map[int]reign{}}
+}
+
+// follow takes the pictures of a newer revision. A group whose keys have all
+// gone keeps its epoch and is without leader and members.
+func (p *patroni) follow(seen map[int]picture) {
+	p.seen = seen
+	for id := range p.reigns {
+		if _, ok := seen[id]; !ok {
+			p.reigns[id] = p.reigns[id].of("")
+		}
+	}
+	for id, pic := range seen {
+		p.reigns[id] = p.reigns[id].see(pic)
+	}
+}
+
+// see tells what a picture says of the reign. A member's timeline counts only if
+// it leads and calls itself primary: a replica writes the one it follows, and a
+// leader that has not promoted yet is a replica (patroni/ha.py, touch_member).
+func (r reign) see(p picture) reign {
+	r = r.of(p.system).hold(p.leader)
+	if m, ok := p.leading(); ok && m.Role == rolePrimary && !p.standby {
+		r = r.claim(m.Timeline)
+	}
+	return r
+}
+
+// observe believes nobody but the member that the key names, or named last: who
+// else is not in recovery is a leader of the past, or of a future that the key
+// will tell of.
+func (p *patroni) observe(proof Proof) bool {
+	old, ok := p.reigns[proof.Group]
+	foreign := proof.SystemID != "" && old.system != "" && proof.SystemID != old.system
+	if !ok || proof.InRecovery || proof.Member != old.member || foreign {
+		return false
+	}
+	p.reigns[proof.Group] = old.prove(proof.Timeline)
+	return p.reigns[proof.Group] != old
+}
+
+// doubt changes nothing: who leads is for the key to say.
+func (p *patroni) doubt(int, string) bool { return false }
+
+func (p *patroni) groups() map[int]*Group {
+	groups := make(map[int]*Group, len(p.reigns))
+	for id, r := range p.reigns {
+		groups[id] = p.seen[id].group(id, r)
+	}
+	return groups
+}
+
+// group joins what the keys show with what memory adds.
+func (p picture) group(id int, r reign) *Group {
+	return &Group{
+		ID:        id,
+		Leader:    p.leader,
+		Epoch:     r.epoch,
+		Timeline:  max(r.newest(), p.history),
+		SystemID:  p.system,
+		Standby:   p.standby,
+		Paused:    p.paused,
+		Announced: p.announced,
+		Members:   p.members,
+	}
+}

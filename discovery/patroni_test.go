@@ -1,0 +1,70 @@
+package discovery
+
+import (
+	"testing"
+	"time"
+)
+
+func citusGroups(t *testing.T, known *patroni, keys map[string]string) map[int]*Group {
+	t.Helper()
+	known.follow(pictures(newLayout("/service", "demo", true), keys, time.Time{}))
+	return known.groups()
+}
+
+func TestOnlyTheLeaderOfThisDatabaseIsBelieved(t *testing.T) {
+	tests := map[string]struct {
+		proof Proof
+		epoch uint64
+	}{
+		"the leader, newer":            {Proof{Member: "m1", Timeline: 3, SystemID: "71"}, 2},
+		"the leader, id not asked":     {Proof{Member: "m1", Timeline: 3}, 2},
+		"the leader, the same":         {Proof{Member: "m1", Timeline: 2, SystemID: "71"}, 1},
+		"the leader, older":            {Proof{Member: "m1", Timeline: 1, SystemID: "71"}, 1},
+		"the leader, not asked":        {Proof{Member: "m1"}, 1},
+		"the leader, in recovery":      {Proof{Member: "m1", Timeline: 3, InRecovery: true}, 1},
+		"another member":               {Proof{Member: "m2", Timeline: 3, SystemID: "71"}, 1},
+		"another database":             {Proof{Member: "m1", Timeline: 3, SystemID: "99"}, 1},
+		"another group, same name":     {Proof{Group: 1, Member: "m1", Timeline: 3}, 1},
+		"a group that nobody knows of": {Proof{Group: 7, Member: "m1", Timeline: 3}, 1},
+	}
+	for about, test := range tests {
+		known := newPatroni()
+		citusGroups(t, known, map[string]string{
+			"/service/demo/0/initialize": "71",
+			"/service/demo/0/leader":     "m1",
+			"/service/demo/0/members/m1": `{"role":"primary","timeline":2}`,
+			"/service/demo/1/leader":     "w1",
+		})
+		changed := known.observe(test.proof)
+		if got := known.groups()[0].Epoch; got != test.epoch || changed != (test.epoch == 2) {
+			t.Errorf("%s: epoch %d, changed %v", about, got, changed)
+		}
+	}
+}
+
+func TestAGroupWhoseKeysAreGoneKeepsItsEpoch(t *testing.T) {
+	known := newPatroni()
+	keys := map[string]string{
+		"/service/demo/0/leader":     "c1",
+		"/service/demo/1/leader":     "w1",
+		"/service/demo/1/initialize": "72",
+		"/service/demo/1/members/w1": `{"role":"primary","timeline":2}`,
+	}
+	citusGroups(t, known, keys)
+	gone := citusGroups(t, known, map[string]string{"/service/demo/0/leader": "c1"})[1]
+	if gone == nil || gone.Leader != "" || gone.Epoch != 1 || len(gone.Members) != 0 || gone.Timeline != 0 {
+		t.Errorf("gone: %+v", gone)
+	}
+	keys["/service/demo/1/leader"] = "w2"
+	if back := citusGroups(t, known, keys)[1]; back.Leader != "w2" || back.Epoch != 2 {
+		t.Errorf("back: %+v", back)
+	}
+}
+
+func TestADoubtChangesNothingUnderPatroni(t *testing.T) {
+	known := newPatroni()
+	before := citusGroups(t, known, map[string]string{"/service/demo/0/leader": "c1"})[0]
+	if known.doubt(0, "c1") || known.groups()[0].Leader != before.Leader {
+		t.Error("the key rules")
+	}
+}

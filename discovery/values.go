@@ -1,0 +1,119 @@
+package discovery
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// parsePosition is the leader's WAL position; 0 = not known. It is in the status
+// key as JSON, or bare as early versions wrote it, else in the legacy key
+// (patroni/dcs/__init__.py, Status.from_node).
+func parsePosition(keys map[string]string) int64 {
+	text, ok := keys[keyStatus]
+	if !ok {
+		return int64(parseNumber(keys[keyOptime]))
+	}
+	var v struct {
+		Optime number `json:"optime"`
+	}
+	if decode(text, &v) == nil && v.Optime > 0 {
+		return int64(v.Optime)
+	}
+	return int64(parseNumber(text))
+}
+
+// parseHistory is the newest timeline. Each entry of the history tells of a
+// timeline that has ended, so the newest is the last entry's successor
+// (patroni/dcs/__init__.py, TimelineHistory.from_node).
+func parseHistory(text string) int64 {
+	var entries [][]json.RawMessage
+	if text == "" || decode(text, &entries) != nil || len(entries) == 0 {
+		return 0
+	}
+	last := entries[len(entries)-1]
+	if len(last) == 0 {
+		return 0
+	}
+	if ended := parseNumber(string(last[0])); ended > 0 && ended < 1<<32 {
+		return int64(ended) + 1
+	}
+	return 0
+}
+
+// groupConfig is what matters of Patroni's dynamic configuration.
+type groupConfig struct {
+	paused, standby bool
+}
+
+// parseConfig reads the config key. A standby_cluster section counts only if it
+// says where to replicate from (patroni/global_config.py, is_standby_cluster).
+func parseConfig(text string) groupConfig {
+	var v struct {
+		Pause   any            `json:"pause"`
+		Standby map[string]any `json:"standby_cluster"`
+	}
+	if text == "" || decode(text, &v) != nil {
+		return groupConfig{}
+	}
+	c := groupConfig{paused: truth(v.Pause)}
+	for _, key := range []string{"host", "port", "restore_command"} {
+		switch v.Standby[key] {
+		case nil, "", 0.0, false:
+		default:
+			c.standby = true
+		}
+	}
+	return c
+}
+
+// truth reads a boolean as leniently as Patroni does (patroni/utils.py, parse_bool).
+func truth(v any) bool {
+	switch v := v.(type) {
+	case bool:
+		return v
+	case float64:
+		return v == 1
+	case string:
+		switch strings.ToLower(v) {
+		case "on", "true", "yes", "1":
+			return true
+		}
+	}
+	return false
+}
+
+// parseFailover reads what the failover key announces; nil if nothing, or
+// nothing yet. Before JSON it was "leader:candidate"
+// (patroni/dcs/__init__.py, Failover.from_node).
+func parseFailover(text string, now time.Time) *Switchover {
+	var v struct {
+		Leader    string `json:"leader"`
+		Member    string `json:"member"`
+		Scheduled string `json:"scheduled_at"`
+	}
+	if text == "" {
+		return nil
+	}
+	if decode(text, &v) != nil {
+		from, to, _ := strings.Cut(text, ":")
+		v.Leader, v.Member = strings.TrimSpace(from), strings.TrimSpace(to)
+	}
+	if v.Leader == "" && v.Member == "" || !due(v.Scheduled, now) {
+		return nil
+	}
+	return &Switchover{From: v.Leader, To: v.Member}
+}
+
+// due tells whether the time has come; a time that cannot be read never does.
+func due(scheduled string, now time.Time) bool {
+	if scheduled == "" {
+		return true
+	}
+	for _, form := range []string{time.RFC3339, "2006-01-02 15:04:05Z07:00"} {
+		if at, err := time.Parse(form, scheduled); err == nil {
+			return !at.After(now)
+		}
+	}
+	return false
+}

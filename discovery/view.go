@@ -1,0 +1,84 @@
+// Package discovery knows who leads: it keeps an immutable View of each
+// cluster and replaces it whole when something changes.
+//
+// It never talks to a PostgreSQL server and never decides who may be lent a
+// server; what servers say of themselves is brought to it by Observe.
+//
+// Invariants: a published View is never changed; a View is never replaced by
+// an older one (etcd revision, raft term); a Group's Epoch moves if and only
+// if its leader (member or timeline) has changed, only forwards, and once per
+// reign, however many keys tell of it (epoch.go).
+//
+// The way of a change: etcd -> link (link.go) -> mirror (mirror.go) ->
+// pictures (picture.go) -> reigns (epoch.go) -> View (cluster.go).
+package discovery
+
+import "time"
+
+// View is one cluster as far as it is known.
+type View struct {
+	Cluster string
+	Groups  map[int]*Group // Citus group number; plain clusters have group 0 only
+	Stale   bool           // the source is out of reach; this is the last that was known
+	Changed time.Time      // when this View was published
+
+	replaced chan struct{}
+}
+
+// Replaced is closed when a newer View has been published. A View that no
+// Cluster has published is never replaced.
+func (v *View) Replaced() <-chan struct{} { return v.replaced }
+
+// Group is one Patroni cluster: a leader and its replicas.
+type Group struct {
+	ID       int
+	Leader   string // name of the member that holds the leader key; "" = none known
+	Epoch    uint64 // moves when another member leads, or the same on a newer timeline; 0 = there has been no leader yet
+	Timeline int64  // newest timeline a leader or the history is known to have had; 0 = not known
+	SystemID string // system identifier as Patroni's initialize key has it; "" = not known
+	Standby  bool   // standby cluster: its leader is in recovery and takes no writes
+	Paused   bool   // Patroni is in maintenance mode
+	Failsafe bool   // Patroni's failsafe_mode is on: a leader whose key has expired may still lead
+	AskHosts bool   // no key tells who leads: hosts are to be asked (static)
+
+	LastLeader string // member of the present Epoch, even while it holds no key
+
+	Announced *Switchover // a switchover is wanted and has not happened yet
+	Members   []Member    // sorted by name
+}
+
+// Switchover is what Patroni's failover key announces.
+type Switchover struct {
+	From, To string // member names; To may be ""
+}
+
+// Member is one PostgreSQL server of a group.
+type Member struct {
+	Name     string
+	Address  string // host:port of PostgreSQL
+	Role     string // as Patroni 4 says it: primary, replica, standby_leader, demoted, promoted, uninitialized; "" = not known
+	State    string // Patroni's word: running, starting, stopped, ...
+	Timeline int64  // 0 = not known
+	Lag      int64  // bytes behind the leader, as coarse as Patroni's loop_wait; -1 = not known
+	Tags     map[string]any
+}
+
+// Member returns the member called name.
+func (g *Group) Member(name string) (Member, bool) {
+	for _, m := range g.Members {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return Member{}, false
+}
+
+// Proof is what a server said of itself on a fresh connection. Without a
+// Timeline it cannot tell a reign that has just begun from the one before.
+type Proof struct {
+	Group      int
+	Member     string // the member that was dialled
+	InRecovery bool
+	Timeline   int64 // current timeline of a server that is not in recovery; 0 = not asked
+	SystemID   string
+}

@@ -1,0 +1,140 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// command is what to run as a process of a site.
+type command struct {
+	path     string
+	args     []string
+	dir      string         // working directory, below the site's: marks the process as the site's
+	log      string         // takes what it prints
+	orphaned syscall.Signal // what the kernel sends when this program dies
+}
+
+// process is a direct child. It leads its own process group.
+type process struct {
+	cmd    *exec.Cmd
+	log    string
+	exited chan struct{} // closed once the process is gone and waited for
+}
+
+// start runs c as the site's owner.
+func (s *site) start(c command) (*process, error) {
+	log, err := os.OpenFile(c.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := exec.Command(c.path, c.args...)
+	cmd.Dir = c.dir
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir, "LC_ALL=C.UTF-8", "TMPDIR=" + c.dir}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setpgid:    true,
+		Pdeathsig:  c.orphaned,
+		Credential: s.owner.credential,
+	}
+	if err := onStarterThread(cmd.Start); err != nil {
+		return nil, fmt.Errorf("start %s: %w", filepath.Base(c.path), err)
+	}
+	p := &process{cmd: cmd, log: c.log, exited: make(chan struct{})}
+	s.startedMu.Lock()
+	s.started = append(s.started, p)
+	s.startedMu.Unlock()
+	go p.reap()
+	return p, nil
+}
+
+func (p *process) reap() {
+	_ = p.cmd.Wait() // how it ended is in its log; who cares whether it did looks at exited
+	close(p.exited)
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+func (p *process) running() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// signal sends sig to the process group. It is no error if it is gone.
+func (p *process) signal(sig syscall.Signal) {
+	if p != nil && p.running() {
+		_ = syscall.Kill(-p.pid(), sig)
+	}
+}
+
+// kill ends the process group with SIGKILL and waits for the process.
+func (p *process) kill() {
+	if p == nil {
+		return
+	}
+	p.signal(syscall.SIGKILL)
+	<-p.exited
+}
+
+// run runs c to its end; what it printed is part of the error.
+func (s *site) run(c command) error {
+	c.orphaned = syscall.SIGKILL
+	p, err := s.start(c)
+	if err != nil {
+		return err
+	}
+	<-p.exited
+	if state := p.cmd.ProcessState; !state.Success() {
+		return fmt.Errorf("%s: %s\n%s", filepath.Base(c.path), state, tail(c.log))
+	}
+	return nil
+}
+
+// StartChild starts cmd as a process group of its own, which the kernel ends with SIGKILL when
+// this program dies, however it dies. The caller waits for it.
+func StartChild(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return onStarterThread(cmd.Start)
+}
+
+// onStarterThread calls f on the one OS thread that starts children and lives as long as the
+// program: the kernel takes the end of the thread that started a child for the parent's death.
+func onStarterThread(f func() error) error {
+	done := make(chan error, 1)
+	starterThread() <- func() { done <- f() }
+	return <-done
+}
+
+var starterThread = sync.OnceValue(func() chan<- func() {
+	calls := make(chan func())
+	go serveStarterThread(calls)
+	return calls
+})
+
+func serveStarterThread(calls <-chan func()) {
+	runtime.LockOSThread()
+	for f := range calls {
+		f()
+	}
+}
+
+// tail is the end of a log, for error messages.
+func tail(path string) string {
+	const lines = 15
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	all := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	return path + ":\n  " + strings.Join(all[max(0, len(all)-lines):], "\n  ")
+}

@@ -1,0 +1,241 @@
+package loop
+
+import (
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ScratchSize is the length of a loop's read buffer. A frame that does not
+// fit in it is streamed.
+const ScratchSize = 64 << 10
+
+// eventsPerWait bounds how many sockets are served between two looks at the
+// posted functions.
+const eventsPerWait = 256
+
+// Loop is one event loop. Start it with go l.Run(); all methods but Post and
+// Stop must be called on the loop itself.
+type Loop struct {
+	ID int // position among its siblings; indexes per-loop counters
+
+	// OnPanic is told of a panic in a Task, with the stack. Set it before Run.
+	OnPanic func(v any, stack []byte)
+
+	ep      int // epoll descriptor
+	wake    int // eventfd: something was posted
+	sockets []Handler
+	scratch []byte
+	buffers [][]byte // free output and tail buffers
+	runq    []*Task
+	idle    []*Task            // coroutines without a Runner
+	live    map[*Task]struct{} // every coroutine, to unwind at the end
+	alarms  []*Task
+	soonest int64 // no alarm is due before this; 0 = none set
+	now     int64
+	ended   bool
+	done    chan struct{}
+
+	asleep atomic.Bool // a Post must write to wake
+	mu     sync.Mutex  // guards posted; held for an append only
+	posted []func()
+	batch  []func() // posted's other half, swapped under mu
+}
+
+// Handler is what a Socket wakes: a client or a server. Ready is called on
+// the loop the socket is attached to and must not block; after a socket has
+// moved it may be called once more by the loop that it left, so it must find
+// out who holds the socket before it touches it.
+type Handler interface {
+	Ready(l *Loop, ev Events)
+}
+
+// Events says what a socket is ready for.
+type Events uint32
+
+// Readable includes the peer's close and errors: the next Read tells.
+const (
+	Readable Events = 1 << iota
+	Writable
+	Closed // the peer has closed its side or the connection broke
+)
+
+// New returns a loop that has not begun. Close frees it if it is never run.
+func New(id int) (*Loop, error) {
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll_create: %w", err)
+	}
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(ep)
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	l := &Loop{ID: id, ep: ep, wake: wake, scratch: make([]byte, ScratchSize), now: Clock(), live: make(map[*Task]struct{}), done: make(chan struct{})}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(wake)}
+	if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, wake, &ev); err != nil {
+		unix.Close(ep)
+		unix.Close(wake)
+		return nil, fmt.Errorf("epoll_ctl: %w", err)
+	}
+	return l, nil
+}
+
+// Run serves until Stop. It returns after every Task has ended.
+func (l *Loop) Run() {
+	defer close(l.done)
+	var events [eventsPerWait]unix.EpollEvent
+	for !l.ended {
+		n := l.wait(events[:])
+		for i := range events[:n] {
+			l.dispatch(&events[i])
+		}
+		l.runPosted()
+		l.ringAlarms()
+	}
+	l.endTasks()
+	unix.Close(l.ep)
+	unix.Close(l.wake)
+}
+
+// Stop makes Run return and waits for it. Tasks that are parked are unwound:
+// their deferred calls run, nothing else of them. Not to be called on the loop.
+func (l *Loop) Stop() {
+	l.Post(func() { l.ended = true })
+	<-l.done
+}
+
+// Post runs fn on the loop, after the events at hand. Safe for any goroutine;
+// never blocks. A function posted after Stop is not run.
+func (l *Loop) Post(fn func()) {
+	l.mu.Lock()
+	l.posted = append(l.posted, fn)
+	l.mu.Unlock()
+	if l.asleep.CompareAndSwap(true, false) {
+		one := [8]byte{1}
+		unix.Write(l.wake, one[:]) //nolint:errcheck // an eventfd that is full is awake
+	}
+}
+
+// Now is the loop's coarse monotonic clock in nanoseconds, read once per turn.
+func (l *Loop) Now() int64 { return l.now }
+
+// Scratch is the loop's read buffer: free to use until the Task parks.
+func (l *Loop) Scratch() []byte { return l.scratch }
+
+// wait sleeps until a socket is ready, something is posted or an alarm is due.
+func (l *Loop) wait(events []unix.EpollEvent) int {
+	timeout := l.sleepFor()
+	l.asleep.Store(true)
+	if timeout != 0 && l.hasPosted() {
+		timeout = 0
+	}
+	n := epollWait(l.ep, events, timeout)
+	l.asleep.Store(false)
+	l.now = Clock()
+	return n
+}
+
+// sleepFor is the epoll timeout in ms: -1 without alarms.
+func (l *Loop) sleepFor() int {
+	if l.soonest == 0 {
+		return -1
+	}
+	d := l.soonest - l.now
+	if d <= 0 {
+		return 0
+	}
+	return int(d/int64(time.Millisecond)) + 1
+}
+
+func (l *Loop) hasPosted() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.posted) > 0
+}
+
+func (l *Loop) dispatch(ev *unix.EpollEvent) {
+	fd := int(ev.Fd)
+	if fd == l.wake {
+		var count [8]byte
+		unix.Read(l.wake, count[:]) //nolint:errcheck // only resets the counter
+		return
+	}
+	if fd >= len(l.sockets) || l.sockets[fd] == nil {
+		return // closed or moved earlier in this turn
+	}
+	l.sockets[fd].Ready(l, eventsOf(ev.Events))
+	l.runTasks()
+}
+
+func eventsOf(e uint32) Events {
+	var ev Events
+	if e&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		ev |= Readable
+	}
+	if e&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		ev |= Writable
+	}
+	if e&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		ev |= Closed
+	}
+	return ev
+}
+
+func (l *Loop) runPosted() {
+	l.mu.Lock()
+	l.posted, l.batch = l.batch[:0], l.posted
+	l.mu.Unlock()
+	for i, fn := range l.batch {
+		l.batch[i] = nil
+		l.call(fn)
+		l.runTasks()
+	}
+}
+
+// call runs a posted function; its panic is reported like a Task's.
+func (l *Loop) call(fn func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			l.report(v)
+		}
+	}()
+	fn()
+}
+
+func (l *Loop) report(v any) {
+	if l.OnPanic != nil {
+		l.OnPanic(v, debug.Stack())
+	}
+}
+
+// TakeBuffer returns an empty buffer of at least ScratchSize capacity from the
+// loop's free list; GiveBuffer takes it back.
+func (l *Loop) TakeBuffer() []byte {
+	if n := len(l.buffers); n > 0 {
+		b := l.buffers[n-1]
+		l.buffers = l.buffers[:n-1]
+		return b
+	}
+	return make([]byte, 0, ScratchSize)
+}
+
+// maxFreeBuffers bounds what a burst leaves behind: 4 MiB per loop.
+const maxFreeBuffers = 64
+
+// GiveBuffer returns a buffer to the free list; the caller must not use it again.
+func (l *Loop) GiveBuffer(b []byte) {
+	if cap(b) >= ScratchSize && cap(b) <= 2*ScratchSize && len(l.buffers) < maxFreeBuffers {
+		l.buffers = append(l.buffers, b[:0])
+	}
+}
+
+var clockStart = time.Now()
+
+// Clock is the exact time of which Now is the coarse one: monotonic nanoseconds,
+// the same for all loops, safe for any goroutine; never 0, so that 0 can mean "no time".
+func Clock() int64 { return int64(time.Since(clockStart)) + 1 }

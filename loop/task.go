@@ -1,0 +1,187 @@
+package loop
+
+import (
+	"iter"
+)
+
+// Runner is what a Task runs: one call of Run from the first event of a
+// client to its next rest.
+type Runner interface {
+	Run(t *Task)
+}
+
+// Task is a coroutine with a Runner. It belongs to one loop for life and goes
+// back to that loop's free list when Run returns.
+type Task struct {
+	loop   *Loop
+	runner Runner
+	next   func() (struct{}, bool)
+	stop   func()
+	yield  func(struct{}) bool
+	queued bool
+	alarm  int64 // when to wake at the latest; 0 = no alarm
+	place  int   // index in loop.alarms while alarm is set
+}
+
+// Start gives r a coroutine. Run begins after the present event or Task.
+func (l *Loop) Start(r Runner) *Task {
+	t := l.takeTask()
+	t.runner = r
+	l.Wake(t)
+	return t
+}
+
+// Wake lets a parked Task go on, after the present event or Task. A Task may
+// be woken for nothing: it looks again at what it waits for.
+func (l *Loop) Wake(t *Task) {
+	if !t.queued {
+		t.queued = true
+		l.runq = append(l.runq, t)
+	}
+}
+
+// Park suspends the Task until Wake. Only the Task itself may call it.
+func (t *Task) Park() {
+	if !t.yield(struct{}{}) {
+		panic(errUnwind)
+	}
+}
+
+// ParkUntil suspends the Task until Wake or the loop's clock passes deadline
+// (nanoseconds of Now; 0 = no deadline).
+func (t *Task) ParkUntil(deadline int64) {
+	if deadline == 0 {
+		t.Park()
+		return
+	}
+	t.loop.setAlarm(t, deadline)
+	defer t.loop.dropAlarm(t)
+	t.Park()
+}
+
+// Loop is the loop the Task lives on.
+func (t *Task) Loop() *Loop { return t.loop }
+
+type unwind struct{}
+
+// errUnwind travels up a parked Task when its loop ends.
+var errUnwind = new(unwind)
+
+func (l *Loop) takeTask() *Task {
+	if n := len(l.idle); n > 0 {
+		t := l.idle[n-1]
+		l.idle = l.idle[:n-1]
+		return t
+	}
+	t := &Task{loop: l}
+	t.next, t.stop = iter.Pull(t.body)
+	l.live[t] = struct{}{}
+	return t
+}
+
+// body is the coroutine: it runs one Runner after another.
+func (t *Task) body(yield func(struct{}) bool) {
+	t.yield = yield
+	for {
+		unwound := t.runOnce()
+		t.runner = nil
+		if unwound || !yield(struct{}{}) {
+			return
+		}
+	}
+}
+
+func (t *Task) runOnce() (unwound bool) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if v == any(errUnwind) {
+			unwound = true
+			return
+		}
+		t.loop.report(v)
+	}()
+	t.runner.Run(t)
+	return false
+}
+
+// runTasks resumes those that were woken, first come, first served.
+func (l *Loop) runTasks() {
+	for i := 0; i < len(l.runq); i++ {
+		t := l.runq[i]
+		l.runq[i] = nil
+		t.queued = false
+		if t.runner == nil {
+			continue // ended after it was woken
+		}
+		t.next()
+		if t.runner == nil {
+			l.rest(t)
+		}
+	}
+	l.runq = l.runq[:0]
+}
+
+// maxIdleTasks bounds the coroutines kept after a burst.
+const maxIdleTasks = 1024
+
+func (l *Loop) rest(t *Task) {
+	if len(l.idle) < maxIdleTasks {
+		l.idle = append(l.idle, t)
+		return
+	}
+	delete(l.live, t)
+	t.stop()
+}
+
+// endTasks unwinds every coroutine of this loop.
+func (l *Loop) endTasks() {
+	for t := range l.live {
+		t.stop()
+	}
+	l.live = nil
+}
+
+func (l *Loop) setAlarm(t *Task, deadline int64) {
+	t.alarm, t.place = deadline, len(l.alarms)
+	l.alarms = append(l.alarms, t)
+	if l.soonest == 0 || deadline < l.soonest {
+		l.soonest = deadline
+	}
+}
+
+func (l *Loop) dropAlarm(t *Task) {
+	if t.alarm == 0 {
+		return
+	}
+	last := len(l.alarms) - 1
+	l.alarms[t.place] = l.alarms[last]
+	l.alarms[t.place].place = t.place
+	l.alarms[last] = nil
+	l.alarms = l.alarms[:last]
+	t.alarm = 0
+	if last == 0 {
+		l.soonest = 0
+	}
+}
+
+// ringAlarms wakes the Tasks whose alarm is due and finds the next one.
+func (l *Loop) ringAlarms() {
+	if l.soonest == 0 || l.now < l.soonest {
+		return
+	}
+	for _, t := range l.alarms {
+		if t.alarm <= l.now {
+			l.Wake(t)
+		}
+	}
+	l.runTasks()
+	l.soonest = 0
+	for _, t := range l.alarms {
+		if l.soonest == 0 || t.alarm < l.soonest {
+			l.soonest = t.alarm
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package metrics
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+var (
+	clusterLabelNames = []string{"cluster"}
+	groupLabelNames   = []string{"cluster", "group"}
+	memberLabelNames  = []string{"cluster", "group", "member"}
+)
+
+func groupGauge(name, help string, value func(*GroupState) float64) metric[GroupState] {
+	return gauge("group_"+name, help, groupLabelNames, value)
+}
+
+func groupCounter(name, help string, value func(*GroupState) float64) metric[GroupState] {
+	return counter("group_"+name, help, groupLabelNames, value)
+}
+
+var groupMetrics = []metric[GroupState]{
+	groupGauge("has_leader", "1 if the group's leader is known, else 0.",
+		func(s *GroupState) float64 { return toFloat(s.Leader != "") }),
+	groupGauge("epoch", "Number of the present leader; it moves with member or timeline.",
+		func(s *GroupState) float64 { return float64(s.Epoch) }),
+	groupGauge("timeline", "Newest timeline known, 0 if none is.",
+		func(s *GroupState) float64 { return float64(s.Timeline) }),
+	groupGauge("paused", "1 if Patroni is in maintenance mode, else 0.",
+		func(s *GroupState) float64 { return toFloat(s.Paused) }),
+	groupCounter("epoch_changes_total", "How often the epoch moved.",
+		func(s *GroupState) float64 { return float64(s.EpochChanges) }),
+	groupCounter("leaderless_seconds_total", "Time in which the group had no leader that could be used.",
+		func(s *GroupState) float64 { return s.LeaderlessSeconds }),
+}
+
+var (
+	leaderDesc = describe("group_leader_info", "Always 1; the label says which member leads.", memberLabelNames...)
+	lagDesc    = describe("group_member_lag_bytes", "Bytes a member is behind its leader, where known.", memberLabelNames...)
+)
+
+// heard is whether a cluster's discovery can be relied on.
+type heard struct{ connected, stale bool }
+
+var discoveryMetrics = []metric[heard]{
+	gauge("discovery_connected", "1 if the source that says who leads the cluster is being heard, else 0.",
+		clusterLabelNames, func(h *heard) float64 { return toFloat(h.connected) }),
+	gauge("discovery_stale", "1 if what is known of the cluster may be outdated, else 0.",
+		clusterLabelNames, func(h *heard) float64 { return toFloat(h.stale) }),
+}
+
+func describeGroups(ch chan<- *prometheus.Desc) {
+	for _, m := range groupMetrics {
+		ch <- m.desc
+	}
+	ch <- leaderDesc
+	ch <- lagDesc
+	for _, m := range discoveryMetrics {
+		ch <- m.desc
+	}
+}
+
+func collectGroups(ch chan<- prometheus.Metric, states []GroupState) {
+	for i := range states {
+		states[i].send(ch)
+	}
+	for cluster, h := range hearing(states) {
+		for _, m := range discoveryMetrics {
+			m.send(ch, h, []string{label(cluster)})
+		}
+	}
+}
+
+func (s *GroupState) send(ch chan<- prometheus.Metric) {
+	cluster, group := label(s.Cluster), strconv.Itoa(s.Group)
+	for _, m := range groupMetrics {
+		m.send(ch, s, []string{cluster, group})
+	}
+	if s.Leader != "" {
+		ch <- prometheus.MustNewConstMetric(leaderDesc, prometheus.GaugeValue, 1, cluster, group, label(s.Leader))
+	}
+	for _, m := range s.Members {
+		if m.Lag >= 0 {
+			ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, float64(m.Lag), cluster, group, label(m.Name))
+		}
+	}
+}
+
+// hearing sums up, by cluster, what its groups say of discovery: a cluster is
+// as well heard as the worst of its groups.
+func hearing(states []GroupState) map[string]*heard {
+	clusters := make(map[string]*heard)
+	for i := range states {
+		s := &states[i]
+		h := clusters[s.Cluster]
+		if h == nil {
+			h = &heard{connected: true}
+			clusters[s.Cluster] = h
+		}
+		h.connected = h.connected && s.Connected
+		h.stale = h.stale || s.Stale
+	}
+	return clusters
+}

@@ -1,0 +1,109 @@
+package metrics
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+var poolLabelNames = []string{"cluster", "group", "role", "database", "user"}
+
+// poolSample is what one scrape knows of one pool.
+type poolSample struct {
+	PoolState
+	totals PoolTotals
+}
+
+func poolGauge(name, help string, value func(*poolSample) float64) metric[poolSample] {
+	return gauge("pool_"+name, help, poolLabelNames, value)
+}
+
+func poolCounter(name, help string, value func(*poolSample) float64) metric[poolSample] {
+	return counter("pool_"+name, help, poolLabelNames, value)
+}
+
+var poolMetrics = []metric[poolSample]{
+	poolGauge("clients_active", "Clients that have a server.",
+		func(s *poolSample) float64 { return float64(s.ClientsActive) }),
+	poolGauge("clients_waiting", "Clients that wait for a server.",
+		func(s *poolSample) float64 { return float64(s.ClientsWaiting) }),
+	poolGauge("servers_active", "Servers lent to a client.",
+		func(s *poolSample) float64 { return float64(s.ServersActive) }),
+	poolGauge("servers_idle", "Servers that can be lent at once.",
+		func(s *poolSample) float64 { return float64(s.ServersIdle) }),
+	poolGauge("servers_opening", "Servers being dialled or logged in.",
+		func(s *poolSample) float64 { return float64(s.ServersOpening) }),
+	poolGauge("size", "Most servers the pool may have.",
+		func(s *poolSample) float64 { return float64(s.Size) }),
+	poolGauge("max_wait_seconds", "How long the first client in the queue has waited.",
+		func(s *poolSample) float64 { return s.MaxWait.Seconds() }),
+	poolCounter("transactions_total", "Transactions run.",
+		func(s *poolSample) float64 { return float64(s.totals.Transactions) }),
+	poolCounter("queries_total", "Queries run.",
+		func(s *poolSample) float64 { return float64(s.totals.Queries) }),
+	poolCounter("received_bytes_total", "Bytes received from clients.",
+		func(s *poolSample) float64 { return float64(s.totals.BytesReceived) }),
+	poolCounter("sent_bytes_total", "Bytes sent to clients.",
+		func(s *poolSample) float64 { return float64(s.totals.BytesSent) }),
+}
+
+var (
+	poolWaitDesc = describe("pool_wait_seconds",
+		"How long clients waited for a server, of those that had to wait.", poolLabelNames...)
+	poolErrorsDesc = describe("pool_errors_total",
+		"Errors given to clients and servers that ended, by reason; reasons that have not occurred are left out.",
+		append(poolLabelNames[:len(poolLabelNames):len(poolLabelNames)], "reason")...)
+)
+
+func describePools(ch chan<- *prometheus.Desc) {
+	for _, m := range poolMetrics {
+		ch <- m.desc
+	}
+	ch <- poolWaitDesc
+	ch <- poolErrorsDesc
+}
+
+func collectPools(ch chan<- prometheus.Metric, states []PoolState) {
+	for labels, s := range mergePools(states) {
+		s.send(ch, labels.values())
+	}
+}
+
+// mergePools adds up states with the same labels. After a reload a pool and its
+// successor live side by side until the old one is drained, and Prometheus
+// refuses a scrape that names a series twice.
+func mergePools(states []PoolState) map[PoolLabels]*poolSample {
+	samples := make(map[PoolLabels]*poolSample, len(states))
+	for _, state := range states {
+		s := samples[state.Labels]
+		if s == nil {
+			samples[state.Labels] = &poolSample{state, state.Totals()}
+			continue
+		}
+		s.ClientsActive += state.ClientsActive
+		s.ClientsWaiting += state.ClientsWaiting
+		s.ServersActive += state.ServersActive
+		s.ServersIdle += state.ServersIdle
+		s.ServersOpening += state.ServersOpening
+		s.Size += state.Size
+		s.MaxWait = max(s.MaxWait, state.MaxWait)
+		s.totals.add(state.Totals())
+	}
+	return samples
+}
+
+func (s *poolSample) send(ch chan<- prometheus.Metric, labels []string) {
+	for _, m := range poolMetrics {
+		m.send(ch, s, labels)
+	}
+	buckets := s.totals.WaitBuckets
+	ch <- prometheus.MustNewConstHistogram(poolWaitDesc,
+		buckets.Count(), s.totals.WaitTime.Seconds(), buckets.Cumulative(), labels...)
+	// Pools are many and most never see most reasons: no zeros here.
+	sendReasons(ch, poolErrorsDesc, s.totals.Errors, false, labels...)
+}
+
+// values returns the label values in the order of poolLabelNames.
+func (l PoolLabels) values() []string {
+	return []string{label(l.Cluster), strconv.Itoa(l.Group), label(l.Role), label(l.Database), label(l.User)}
+}

@@ -1,0 +1,46 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+var (
+	clientsDesc  = describe("clients", "Clients connected now, idle ones included.")
+	acceptedDesc = describe("clients_accepted_total", "Clients whose socket was accepted.")
+	loginsDesc   = describe("logins_in_flight", "Clients that are logging in now.")
+	refusedDesc  = describe("clients_refused_total", "Clients turned away before they were logged in, by reason.", "reason")
+	endedDesc    = describe("clients_ended_total", "Logged-in clients that ended, by reason.", "reason")
+	panicsDesc   = describe("panics_total", "Panics caught. Each is a bug, and is in the log.")
+)
+
+func describeProcess(ch chan<- *prometheus.Desc) {
+	ch <- clientsDesc
+	ch <- acceptedDesc
+	ch <- loginsDesc
+	ch <- refusedDesc
+	ch <- endedDesc
+	ch <- panicsDesc
+}
+
+func collectProcess(ch chan<- prometheus.Metric, p *Process, clients int) {
+	send := func(desc *prometheus.Desc, kind prometheus.ValueType, v float64) {
+		ch <- prometheus.MustNewConstMetric(desc, kind, v)
+	}
+	send(clientsDesc, prometheus.GaugeValue, float64(clients))
+	send(acceptedDesc, prometheus.CounterValue, float64(p.ClientsAccepted.Load()))
+	send(loginsDesc, prometheus.GaugeValue, float64(p.LoginsInFlight.Load()))
+	send(panicsDesc, prometheus.CounterValue, float64(p.Panics.Load()))
+	sendReasons(ch, refusedDesc, p.Refused(), true)
+	sendReasons(ch, endedDesc, p.Ended(), true)
+}
+
+// sendReasons sends one counter per reason. With zeros, reasons that have not
+// occurred are sent too, so that rate() sees their first time; None is not a
+// reason, and is sent only if somebody counted it.
+func sendReasons(ch chan<- prometheus.Metric, desc *prometheus.Desc, counts ReasonCounts, zeros bool, labels ...string) {
+	for r, n := range counts {
+		if n == 0 && (!zeros || Reason(r) == None) {
+			continue
+		}
+		values := append(labels[:len(labels):len(labels)], Reason(r).String())
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n), values...)
+	}
+}

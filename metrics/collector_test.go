@@ -1,0 +1,185 @@
+package metrics
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// madeUp is a collector of one busy pool, one group that is well and one that
+// nothing is known of.
+func madeUp() *Collector {
+	process := new(Process)
+	process.ClientsAccepted.Add(12)
+	process.LoginsInFlight.Add(1)
+	process.End(ClientClosed)
+	process.Refuse(NoRoute)
+
+	pool := NewPool(PoolLabels{"main", 0, "leader", "app", "alice"}, 2)
+	pool.Shard(0).Transactions.Add(3)
+	pool.Shard(1).Transactions.Add(4)
+	pool.Shard(0).Queries.Add(9)
+	pool.Shard(0).BytesReceived.Add(700)
+	pool.Shard(1).BytesSent.Add(900)
+	pool.Shard(0).Waited(2 * time.Millisecond)
+	pool.Shard(1).Waited(time.Hour)
+	pool.Error(ServerLost)
+
+	pools := []PoolState{{
+		Pool: pool, ClientsActive: 2, ClientsWaiting: 1, ServersActive: 2, ServersIdle: 3,
+		ServersOpening: 1, Size: 20, MaxWait: 1500 * time.Millisecond,
+	}}
+	groups := []GroupState{
+		{
+			Cluster: "main", Leader: "pg1", Epoch: 3, Timeline: 7, EpochChanges: 2,
+			LeaderlessSeconds: 1.25, Connected: true,
+			Members: []MemberState{{Name: "pg1", Lag: -1}, {Name: "pg2", Lag: 4096}},
+		},
+		{Cluster: "other", Group: 2, Stale: true, Paused: true},
+	}
+	return NewCollector(process,
+		func() []PoolState { return pools },
+		func() []GroupState { return groups },
+		func() int { return 5 })
+}
+
+func TestCollectorWritesTheMadeUpState(t *testing.T) {
+	want, err := os.Open("testdata/made_up.prom")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer want.Close()
+	if err := testutil.CollectAndCompare(madeUp(), want); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCollectorHasNothingToLint(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(madeUp(), buildInfo("1.0"))
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestRegistryHasBuildProcessAndRuntime(t *testing.T) {
+	n, err := testutil.GatherAndCount(NewRegistry("1.0", madeUp()),
+		"portero_build_info", "portero_clients", "process_open_fds", "go_goroutines")
+	if err != nil || n != 4 {
+		t.Errorf("%d of 4 metrics, %v", n, err)
+	}
+}
+
+// collectorOf is a collector of pools and nothing else.
+func collectorOf(pools ...PoolState) *Collector {
+	return NewCollector(new(Process),
+		func() []PoolState { return pools },
+		func() []GroupState { return nil },
+		func() int { return 0 })
+}
+
+func TestCollectorAddsUpPoolsOfTheSameLabels(t *testing.T) {
+	labels := PoolLabels{"main", 0, "leader", "app", "alice"}
+	old, young := NewPool(labels, 1), NewPool(labels, 2)
+	old.Shard(0).Transactions.Add(5)
+	old.Shard(0).Waited(time.Second)
+	young.Shard(1).Transactions.Add(2)
+	young.Error(Shutdown)
+	c := collectorOf(
+		PoolState{Pool: old, ServersActive: 1, MaxWait: time.Second},
+		PoolState{Pool: young, ServersActive: 4},
+	)
+	const series = `{cluster="main",database="app",group="0",role="leader",user="alice"}`
+	err := testutil.CollectAndCompare(c, strings.NewReader(`
+# HELP portero_pool_max_wait_seconds How long the first client in the queue has waited.
+# TYPE portero_pool_max_wait_seconds gauge
+portero_pool_max_wait_seconds`+series+` 1
+# HELP portero_pool_servers_active Servers lent to a client.
+# TYPE portero_pool_servers_active gauge
+portero_pool_servers_active`+series+` 5
+# HELP portero_pool_transactions_total Transactions run.
+# TYPE portero_pool_transactions_total counter
+portero_pool_transactions_total`+series+` 7
+`), "portero_pool_max_wait_seconds", "portero_pool_servers_active", "portero_pool_transactions_total")
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCollectorTakesNamesThatAreNotUTF8(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(collectorOf(
+		PoolState{Pool: NewPool(PoolLabels{User: "\xff"}, 1)},
+		PoolState{Pool: NewPool(PoolLabels{User: "\xfe"}, 1)},
+	))
+	n, err := testutil.GatherAndCount(registry, "portero_pool_size")
+	if err != nil || n != 2 {
+		t.Errorf("%d series, %v", n, err)
+	}
+}
+
+func TestLabelKeepsWhatIsUTF8(t *testing.T) {
+	for in, want := range map[string]string{
+		"alice": "alice", `a"b`: `a"b`, "señor": "señor", "a\xffb": `a\xffb`, "\xff\"": `\xff\"`,
+	} {
+		if got := label(in); got != want {
+			t.Errorf("label(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestPanicWhileCollectingCostsTheScrapeOnly(t *testing.T) {
+	process := new(Process)
+	c := NewCollector(process,
+		func() []PoolState { panic("a bug") },
+		func() []GroupState { return nil },
+		func() int { return 0 })
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c)
+	families, err := registry.Gather()
+	if err == nil || !strings.Contains(err.Error(), "a bug") {
+		t.Errorf("error = %v", err)
+	}
+	if len(families) == 0 {
+		t.Error("what was collected before the panic is lost")
+	}
+	if process.Panics.Load() != 1 {
+		t.Error("the panic was not counted")
+	}
+}
+
+func TestClusterIsHeardAsItsWorstGroup(t *testing.T) {
+	clusters := hearing([]GroupState{
+		{Cluster: "citus", Group: 0, Connected: true},
+		{Cluster: "citus", Group: 1, Stale: true},
+		{Cluster: "main", Connected: true},
+	})
+	if got := *clusters["citus"]; got != (heard{connected: false, stale: true}) {
+		t.Errorf("citus: %+v", got)
+	}
+	if got := *clusters["main"]; got != (heard{connected: true}) {
+		t.Errorf("main: %+v", got)
+	}
+}
+
+func BenchmarkCollect(b *testing.B) {
+	pools := make([]PoolState, 1000)
+	for i := range pools {
+		pools[i].Pool = NewPool(PoolLabels{Cluster: "main", Group: i}, 8)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectorOf(pools...))
+	for b.Loop() {
+		if _, err := registry.Gather(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package metrics
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// PoolLabels name a pool; they are the route key it lends servers for.
+type PoolLabels struct {
+	Cluster  string
+	Group    int    // Citus group, 0 for the coordinator or a plain cluster
+	Role     string // leader, replica, any
+	Database string // as the server names it
+	User     string
+}
+
+// Pool counts what one pool did since it was made. The counters only grow.
+// All methods are safe for concurrent use.
+type Pool struct {
+	Labels PoolLabels // not to be changed after NewPool
+
+	shards []Shard
+	errors reasonCounters
+}
+
+// NewPool returns a pool's counters with one shard for each of loops event
+// loops. It panics if loops is not positive.
+func NewPool(labels PoolLabels, loops int) *Pool {
+	if loops < 1 {
+		panic("metrics: a pool needs at least one shard")
+	}
+	return &Pool{Labels: labels, shards: make([]Shard, loops)}
+}
+
+// Shard returns the counters of event loop i, counted from 0. They live as long
+// as the pool's; a loop may keep the pointer.
+func (p *Pool) Shard(i int) *Shard { return &p.shards[i] }
+
+// Error counts an error that a client of this pool was given, or a server of
+// this pool that ended, by its reason.
+func (p *Pool) Error(r Reason) { p.errors.add(r) }
+
+// PoolTotals is the sum over a pool's shards at one moment. Counters that move
+// meanwhile may be read one event apart.
+type PoolTotals struct {
+	Transactions  uint64
+	Queries       uint64
+	BytesReceived uint64        // from clients
+	BytesSent     uint64        // to clients
+	Waits         uint64        // clients that had to wait for a server
+	WaitTime      time.Duration // what those waited, in sum
+	WaitBuckets   WaitBuckets
+	Errors        ReasonCounts
+}
+
+// Totals adds up the shards. It costs a read per counter and loop, so it is for
+// scrapes and status pages, not for the hot path.
+func (p *Pool) Totals() PoolTotals {
+	t := PoolTotals{Errors: p.errors.load()}
+	for i := range p.shards {
+		p.shards[i].addTo(&t)
+	}
+	return t
+}
+
+// add adds o to t.
+func (t *PoolTotals) add(o PoolTotals) {
+	t.Transactions += o.Transactions
+	t.Queries += o.Queries
+	t.BytesReceived += o.BytesReceived
+	t.BytesSent += o.BytesSent
+	t.Waits += o.Waits
+	t.WaitTime += o.WaitTime
+	for b := range o.WaitBuckets {
+		t.WaitBuckets[b] += o.WaitBuckets[b]
+	}
+	for r := range o.Errors {
+		t.Errors[r] += o.Errors[r]
+	}
+}
+
+// Shard is the part of a pool's counters that one event loop writes. Any
+// goroutine may read it, or write it at the price of sharing its cache lines.
+type Shard struct {
+	Transactions  atomic.Uint64
+	Queries       atomic.Uint64
+	BytesReceived atomic.Uint64 // from clients
+	BytesSent     atomic.Uint64 // to clients
+	Waits         atomic.Uint64 // written by Waited
+	WaitNanos     atomic.Uint64 // written by Waited
+
+	waitBuckets [NumWaitBuckets]atomic.Uint64
+
+	// Shards lie side by side in one slice. At least one whole cache line apart,
+	// whatever the slice's alignment, no two loops write the same line, and the
+	// processor's habit of fetching lines in pairs does not join them again.
+	_ [shardSize - (6+NumWaitBuckets)*8]byte
+}
+
+const shardSize = 256 // bytes
+
+// Waited counts one client that had to wait d for a server, whether it got one
+// in the end or gave up. It does not allocate. A client that was lent a server
+// at once did not wait, and is not counted here.
+func (s *Shard) Waited(d time.Duration) {
+	d = max(d, 0)
+	s.Waits.Add(1)
+	s.WaitNanos.Add(uint64(d))
+	s.waitBuckets[waitBucket(d)].Add(1)
+}
+
+func (s *Shard) addTo(t *PoolTotals) {
+	t.Transactions += s.Transactions.Load()
+	t.Queries += s.Queries.Load()
+	t.BytesReceived += s.BytesReceived.Load()
+	t.BytesSent += s.BytesSent.Load()
+	t.Waits += s.Waits.Load()
+	t.WaitTime += time.Duration(s.WaitNanos.Load())
+	for b := range s.waitBuckets {
+		t.WaitBuckets[b] += s.waitBuckets[b].Load()
+	}
+}

@@ -1,0 +1,27 @@
+package metrics
+
+import "sync/atomic"
+
+// Process counts what concerns the whole process. The zero value is ready, and
+// all of it is safe for concurrent use; it is touched once per client, not once
+// per transaction, so that it needs no shards.
+type Process struct {
+	ClientsAccepted atomic.Uint64 // sockets accepted, whatever became of them
+	LoginsInFlight  atomic.Int64  // clients between accept and their first ReadyForQuery
+	Panics          atomic.Uint64 // panics caught; each ended what it was in, and nothing else
+
+	ended   reasonCounters
+	refused reasonCounters
+}
+
+// End counts one logged-in client that ended, and why.
+func (p *Process) End(r Reason) { p.ended.add(r) }
+
+// Refuse counts one client that was turned away before it was logged in, and why.
+func (p *Process) Refuse(r Reason) { p.refused.add(r) }
+
+// Ended returns how many logged-in clients ended, by reason.
+func (p *Process) Ended() ReasonCounts { return p.ended.load() }
+
+// Refused returns how many clients were turned away, by reason.
+func (p *Process) Refused() ReasonCounts { return p.refused.load() }

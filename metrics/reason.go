@@ -1,0 +1,118 @@
+package metrics
+
+import (
+	"fmt"
+	"sync/atomic"
+)
+
+// Reason says why a client or a server ended, or why a client was given an
+// error. It is one enum for log, metric label and console, so that the same
+// event reads the same in all three.
+type Reason uint8
+
+// The reasons. The zero value, None, means that nothing is wrong or that the
+// reason is not known yet.
+const (
+	None Reason = iota
+
+	// The client's doing.
+
+	ClientClosed       // it sent Terminate, or closed its side in good order
+	ClientGone         // its socket was reset
+	ClientProtocol     // it sent bytes that are no valid message here
+	ClientLoginTimeout // it did not finish its login in time
+	ClientAuthFailed   // it could not prove who it is
+	ClientStalled      // it did not read what it was sent for too long
+	Cancelled          // its statement was cancelled at its own request
+
+	// Portero's limits and rules.
+
+	TooManyClients     // a limit on the number of clients was reached
+	NoRoute            // no route matches what it asked for
+	WaitTimeout        // query_wait_timeout passed without a server for it
+	TransactionPooling // statement mode refused a transaction block
+
+	// The server's doing.
+
+	ServerConnect  // dialling it failed
+	ServerLogin    // it did not let Portero log in
+	ServerLost     // it died, or its socket was reset
+	ServerFatal    // it sent an error of severity FATAL or PANIC
+	ServerProtocol // it sent bytes that are no valid answer
+
+	// Portero's care of its servers.
+
+	ServerIdle     // server_idle_timeout passed
+	ServerLifetime // server_lifetime passed
+	ServerRecovery // it is in recovery where a leader was wanted
+	ServerDirty    // it could not be cleaned for its next client
+	EpochMoved     // another leader, or another timeline, took its place
+
+	// Portero's own end.
+
+	Shutdown // Portero is stopping
+	Panic    // a panic in the code that served it
+	Internal // a state that Portero did not expect of itself
+
+	// NumReasons is how many reasons there are, None included.
+	NumReasons
+)
+
+var reasonNames = [NumReasons]string{
+	None:               "none",
+	ClientClosed:       "client closed",
+	ClientGone:         "client gone",
+	ClientProtocol:     "client protocol violation",
+	ClientLoginTimeout: "client login timeout",
+	ClientAuthFailed:   "client authentication failed",
+	ClientStalled:      "client stalled",
+	Cancelled:          "cancelled",
+	TooManyClients:     "too many clients",
+	NoRoute:            "no route",
+	WaitTimeout:        "wait timeout",
+	TransactionPooling: "transaction block refused",
+	ServerConnect:      "server connect failed",
+	ServerLogin:        "server login failed",
+	ServerLost:         "server lost",
+	ServerFatal:        "server fatal error",
+	ServerProtocol:     "server protocol violation",
+	ServerIdle:         "server idle",
+	ServerLifetime:     "server lifetime over",
+	ServerRecovery:     "server in recovery",
+	ServerDirty:        "server not clean",
+	EpochMoved:         "epoch moved",
+	Shutdown:           "shutdown",
+	Panic:              "panic",
+	Internal:           "internal error",
+}
+
+// String returns the words for r as they stand in logs, labels and the console.
+func (r Reason) String() string {
+	if r < NumReasons {
+		return reasonNames[r]
+	}
+	return fmt.Sprintf("reason %d", uint8(r))
+}
+
+// ReasonCounts holds one number per Reason, indexed by it.
+type ReasonCounts [NumReasons]uint64
+
+// reasonCounters counts events by Reason. Safe for concurrent use.
+type reasonCounters [NumReasons]atomic.Uint64
+
+// add counts one event. A value outside the enum is a fault of ours, and is
+// counted as one: losing a client over a wrong counter would be the worse fault.
+func (c *reasonCounters) add(r Reason) {
+	if r >= NumReasons {
+		r = Internal
+	}
+	c[r].Add(1)
+}
+
+func (c *reasonCounters) load() ReasonCounts {
+	var counts ReasonCounts
+	for r := range c {
+		counts[r] = c[r].Load()
+	}
+	return counts
+}

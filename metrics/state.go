@@ -1,0 +1,74 @@
+package metrics
+
+import (
+	"cmp"
+	"time"
+)
+
+// PoolState is a pool at one moment: its counters, and how full it is.
+// The numbers are gauges, read when the state is made.
+type PoolState struct {
+	*Pool // never nil
+
+	ClientsActive  int // clients that have a server
+	ClientsWaiting int // clients in the queue
+	ServersActive  int // servers lent, or being cleaned for the next client
+	ServersIdle    int // servers that can be lent at once
+	ServersOpening int // servers being dialled or logged in
+	Size           int // most servers the pool may have, pool_size
+
+	MaxWait time.Duration // how long the first in the queue has waited; 0 if none waits
+}
+
+// GroupState is what is known of a group at one moment. A group that a route
+// names has one even while nothing is known of it, so that it can be missed.
+type GroupState struct {
+	Cluster string
+	Group   int // Citus group, 0 for the coordinator or a plain cluster
+
+	Leader       string // member that leads; "" if there is none, or it is not known
+	Epoch        uint64 // number of the leader; 0 if there was none yet
+	Timeline     int64  // newest timeline known; 0 if not known
+	EpochChanges uint64 // how often the epoch moved since Portero started
+
+	// LeaderlessSeconds is how long, in sum since Portero started, the group had
+	// no leader that could be used, the present spell included.
+	LeaderlessSeconds float64
+
+	Connected bool // the source of the view is being heard
+	Stale     bool // the view is the last one known, and may be outdated
+
+	Paused     bool   // Patroni is in maintenance mode
+	Standby    bool   // standby cluster: its leader takes no writes
+	Switchover string // an announced switchover in words, as "a to b"; "" if none
+
+	Members []MemberState
+}
+
+// MemberState is what discovery knows of one member of a group.
+type MemberState struct {
+	Name     string
+	Address  string // host:port
+	Role     string // primary, replica, standby_leader, ...; "" if not known
+	State    string // running, starting, ...; "" if not known
+	Timeline int64  // 0 if not known
+	Lag      int64  // bytes behind the leader; -1 if not known
+}
+
+// ComparePools orders pools as tables show them: by cluster, group, role,
+// database and user.
+func ComparePools(a, b PoolState) int {
+	x, y := a.Labels, b.Labels
+	return cmp.Or(
+		cmp.Compare(x.Cluster, y.Cluster),
+		cmp.Compare(x.Group, y.Group),
+		cmp.Compare(x.Role, y.Role),
+		cmp.Compare(x.Database, y.Database),
+		cmp.Compare(x.User, y.User),
+	)
+}
+
+// CompareGroups orders groups as tables show them: by cluster and group.
+func CompareGroups(a, b GroupState) int {
+	return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Group, b.Group))
+}

@@ -1,0 +1,225 @@
+package pool
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"time"
+
+	"portero/auth"
+	"portero/config"
+	"portero/discovery"
+	"portero/loop"
+	"portero/wire"
+)
+
+// serverTLS builds the TLS settings for a cluster's servers; nil means none.
+func serverTLS(c config.ServerTLS) (*tls.Config, error) {
+	if c.Mode == "disable" {
+		return nil, nil
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.Mode != "verify-full"}
+	if c.CA != "" {
+		pem, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, fmt.Errorf("server CA: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("server CA %s: no certificate in it", c.CA)
+		}
+	}
+	if c.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+		if err != nil {
+			return nil, fmt.Errorf("client certificate for servers: %w", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	return t, nil
+}
+
+// sslRequest is the startup packet that asks for TLS (PostgreSQL
+// documentation, "SSLRequest").
+var sslRequest = []byte{0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f}
+
+// dial connects to a server and makes the connection safe as the cluster's
+// settings ask. The caller closes it; ctx bounds it.
+func (cl *cluster) dial(ctx context.Context, address string) (net.Conn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		conn.SetDeadline(deadline) //nolint:errcheck // a closed connection fails at its first use
+	}
+	if cl.tls == nil {
+		return conn, nil
+	}
+	secured, err := cl.secure(ctx, conn, address)
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("TLS to %s: %w", address, err)
+	}
+	return secured, nil
+}
+
+func (cl *cluster) secure(ctx context.Context, conn net.Conn, address string) (net.Conn, error) {
+	if _, err := conn.Write(sslRequest); err != nil {
+		return nil, err
+	}
+	var answer [1]byte
+	if _, err := io.ReadFull(conn, answer[:]); err != nil {
+		return nil, err
+	}
+	switch answer[0] {
+	case 'S':
+	case 'N':
+		if cl.mode == "prefer" {
+			return conn, nil
+		}
+		return nil, errors.New("the server does not offer TLS")
+	default:
+		return nil, fmt.Errorf("unexpected answer %q", answer[0])
+	}
+	settings := cl.tls.Clone()
+	settings.ServerName, _, _ = net.SplitHostPort(address)
+	t := tls.Client(&loop.Transport{Conn: conn}, settings)
+	return t, t.HandshakeContext(ctx)
+}
+
+// connect opens one server at the target: dial, TLS, login, proof. It stays
+// with a server that is still in recovery until it leaves it or the leader is
+// another.
+func (p *Pool) connect(ctx context.Context, v *discovery.View, m discovery.Member) (*Server, error) {
+	conn, stream, login, err := p.login(ctx, v, m)
+	if err != nil {
+		return nil, err
+	}
+	kept := false
+	defer func() {
+		if !kept {
+			conn.Close()
+		}
+	}()
+	epoch, err := p.prove(ctx, conn, stream, m)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		pool: p, member: m.Name, address: m.Address, epoch: epoch,
+		pid: login.PID, secret: login.SecretKey, params: login.Parameters, defaults: copyOf(login.Parameters),
+		expires: p.expiry(),
+	}
+	if rest := stream.Buffered(); len(rest) > 0 {
+		return nil, fmt.Errorf("%s sent %d bytes after its login", m.Address, len(rest))
+	}
+	conn.SetDeadline(time.Time{}) //nolint:errcheck // a closed connection fails at its first use
+	kept = true
+	if err := s.Sock.Open(conn, s); err != nil {
+		return nil, err
+	}
+	p.log.Info("server opened", "member", m.Name, "address", m.Address, "pid", s.pid, "epoch", epoch)
+	return s, nil
+}
+
+func copyOf(m map[string]string) map[string]string {
+	c := make(map[string]string, len(m))
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}
+
+// login dials and logs in, within server_connect_timeout and only as long as m
+// is the target. The caller closes conn.
+func (p *Pool) login(ctx context.Context, v *discovery.View, m discovery.Member) (net.Conn, *wire.Stream, auth.LoginResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.owner.limits.ServerConnectTimeout)
+	defer cancel()
+	defer p.cancelWhenMoved(ctx, cancel, v, m)()
+	conn, err := p.owner.clusters[p.Key.Cluster].dial(ctx, m.Address)
+	if err != nil {
+		return nil, nil, auth.LoginResult{}, err
+	}
+	hurry := context.AfterFunc(ctx, func() {
+		conn.SetDeadline(time.Unix(1, 0)) //nolint:errcheck // it only wakes a blocked read
+	})
+	defer hurry()
+	stream := wire.NewStream(conn)
+	result, err := auth.Login(stream, p.loginParams(conn))
+	if err != nil {
+		conn.Close()
+	}
+	return conn, stream, result, err
+}
+
+// cancelWhenMoved ends a dial to a host that is no longer the target: one that
+// is gone may not answer for a long time.
+func (p *Pool) cancelWhenMoved(ctx context.Context, cancel func(), v *discovery.View, m discovery.Member) (stop func()) {
+	done := make(chan struct{})
+	go p.watchTarget(ctx, cancel, v, m, done)
+	return func() { close(done) }
+}
+
+func (p *Pool) watchTarget(ctx context.Context, cancel func(), v *discovery.View, m discovery.Member, done chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-done:
+			return
+		case <-v.Replaced():
+		}
+		if v = p.cluster.View(); !p.isTarget(v, m) {
+			cancel()
+			return
+		}
+	}
+}
+
+// isTarget reports whether a server of m would still be welcome.
+func (p *Pool) isTarget(v *discovery.View, m discovery.Member) bool {
+	g := v.Groups[p.Key.Group]
+	if g == nil {
+		return false
+	}
+	now, ok := g.Member(m.Name)
+	if !ok || now.Address != m.Address {
+		return false
+	}
+	if p.Key.Role != "leader" {
+		return p.fits(g, now)
+	}
+	leader := leaderOf(g)
+	return leader == m.Name || (leader == "" && g.AskHosts)
+}
+
+func (p *Pool) loginParams(conn net.Conn) auth.LoginParams {
+	p.mu.Lock()
+	credentials := p.credentials
+	p.mu.Unlock()
+	params := auth.LoginParams{User: p.Key.User, Database: p.Key.Database, Credentials: credentials}
+	if t, ok := conn.(*tls.Conn); ok {
+		if certs := t.ConnectionState().PeerCertificates; len(certs) > 0 {
+			params.TLSServerEndPoint = auth.TLSServerEndPoint(certs[0])
+		}
+	}
+	return params
+}
+
+// expiry spreads server_lifetime by a tenth, so that servers opened together
+// do not all end together.
+func (p *Pool) expiry() int64 {
+	life := p.owner.limits.ServerLifetime
+	if life <= 0 {
+		return 0
+	}
+	return loop.Clock() + int64(life) - int64(rand.Float64()*0.1*float64(life))
+}

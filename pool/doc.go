@@ -1,0 +1,22 @@
+// Package pool owns the connections to PostgreSQL servers: it opens them,
+// makes them prove what they are, lends them to clients one transaction at a
+// time, and closes them when their time or their leader is over.
+//
+// It never looks into a client's traffic and never decides what a client is
+// told beyond the error that ends its wait.
+//
+// A Pool serves one key (cluster, group, role, database, user). puddle keeps
+// the servers themselves; in front of it stands one queue of waiting Claims,
+// served strictly first come, first served.
+//
+// Invariants:
+//   - no server is lent that has not proved on this very connection that it
+//     is what the pool's role asks for, on a timeline not older than the
+//     newest known;
+//   - a server of an older epoch is never lent; idle ones are closed at once,
+//     lent ones are taken away (Claim.Lost);
+//   - a server is never lent while a cancel request for it is in flight;
+//   - a server's socket is touched only by the loop of the Claim that holds
+//     it, or, idle, by the loop that watches it after it has taken the server
+//     out of the idle stack.
+package pool

@@ -1,0 +1,126 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/discovery"
+	"portero/wire"
+)
+
+// question is what every new server is asked. The timeline of a server that
+// takes writes is in the name of its WAL file: the control file's lags behind
+// a promotion (PostgreSQL documentation, "Backup Control Functions",
+// pg_walfile_name). The server refuses that function in recovery, and the CASE
+// keeps it from being called there.
+const question = `SELECT pg_catalog.pg_is_in_recovery(),
+ CASE WHEN pg_catalog.pg_is_in_recovery() THEN '' ELSE pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) END,
+ (SELECT system_identifier FROM pg_catalog.pg_control_system())`
+
+var (
+	errInRecovery  = errors.New("the server is in recovery")
+	errNotReplica  = errors.New("the server is not in recovery, and a replica is wanted")
+	errOldTimeline = errors.New("the server is on an older timeline than the cluster")
+	errStranger    = errors.New("the server belongs to another cluster (system identifier)")
+)
+
+// prove asks the server what it is until it is what the pool wants, and
+// returns the epoch it belongs to. A leader still in recovery is asked again
+// and again, so that it is in use the moment it takes writes.
+func (p *Pool) prove(ctx context.Context, conn net.Conn, stream *wire.Stream, m discovery.Member) (uint64, error) {
+	for {
+		conn.SetDeadline(time.Now().Add(p.owner.limits.ServerConnectTimeout)) //nolint:errcheck // a closed connection fails at its first use
+		proof, err := ask(stream)
+		if err != nil {
+			return 0, err
+		}
+		proof.Group, proof.Member = p.Key.Group, m.Name
+		p.cluster.Observe(proof)
+		v := p.cluster.View()
+		epoch, err := p.judge(v, m, proof)
+		if err == nil || !errors.Is(err, errInRecovery) || p.otherHosts(v) {
+			return epoch, err
+		}
+		if !p.stillWanted() {
+			return 0, errNotWanted
+		}
+		p.pauseAfter(ctx, v, askOften)
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		if !p.isTarget(p.cluster.View(), m) {
+			return 0, errMoved
+		}
+	}
+}
+
+// otherHosts reports whether it is better to ask the next host than to wait.
+func (p *Pool) otherHosts(v *discovery.View) bool {
+	g := v.Groups[p.Key.Group]
+	return g != nil && g.AskHosts && len(g.Members) > 1
+}
+
+// judge decides whether a server that says proof of itself may be lent.
+func (p *Pool) judge(v *discovery.View, m discovery.Member, proof discovery.Proof) (uint64, error) {
+	g := v.Groups[p.Key.Group]
+	switch {
+	case g == nil || !p.isTarget(v, m):
+		return 0, errMoved
+	case g.SystemID != "" && proof.SystemID != g.SystemID:
+		return 0, fmt.Errorf("%w: %s, not %s", errStranger, proof.SystemID, g.SystemID)
+	case p.Key.Role == "leader" && proof.InRecovery:
+		return 0, errInRecovery
+	case p.Key.Role == "leader" && proof.Timeline < g.Timeline:
+		return 0, fmt.Errorf("%w: %d, not %d", errOldTimeline, proof.Timeline, g.Timeline)
+	case p.Key.Role == "replica" && !proof.InRecovery:
+		return 0, errNotReplica
+	}
+	return g.Epoch, nil
+}
+
+// ask sends the question and reads the answer.
+func ask(stream *wire.Stream) (discovery.Proof, error) {
+	var proof discovery.Proof
+	if err := stream.Write(&pgproto3.Query{String: question}); err != nil {
+		return proof, err
+	}
+	var failed error
+	for {
+		f, err := stream.Read(64 << 10)
+		if err != nil {
+			return proof, err
+		}
+		switch f.Type {
+		case 'D':
+			failed = decodeProof(f.Body, &proof)
+		case 'E':
+			failed = wire.ParseError(f.Body)
+		case 'Z':
+			return proof, failed
+		}
+	}
+}
+
+func decodeProof(body []byte, proof *discovery.Proof) error {
+	var row pgproto3.DataRow
+	if err := row.Decode(body); err != nil || len(row.Values) != 3 {
+		return errors.New("unreadable answer to the question for its role")
+	}
+	proof.InRecovery = string(row.Values[0]) == "t"
+	proof.SystemID = string(row.Values[2])
+	if proof.InRecovery {
+		return nil
+	}
+	timeline, err := strconv.ParseInt(string(row.Values[1]), 16, 64)
+	if err != nil {
+		return fmt.Errorf("timeline: %w", err)
+	}
+	proof.Timeline = timeline
+	return nil
+}

@@ -1,0 +1,128 @@
+package pool
+
+import (
+	"sync/atomic"
+
+	"github.com/jackc/puddle/v2"
+
+	"portero/loop"
+	"portero/metrics"
+	"portero/wire"
+)
+
+// state is where a server is in its life. Guarded by the pool's mu.
+type state uint8
+
+const (
+	stateOpening   state = iota // not in the idle stack yet
+	stateIdle                   // in puddle's idle stack, watched by a loop
+	stateLent                   // a Claim's, or out of the stack to be looked at
+	stateCancelled              // given back, but a cancel request is still in flight
+	stateDead                   // on its way out
+)
+
+// Server is one logged-in connection to a PostgreSQL server. While it is lent
+// its exported fields belong to the holder's loop.
+type Server struct {
+	Sock    loop.Socket
+	Applied Settings // the settings it has now
+
+	pool     *Pool
+	resource *puddle.Resource[*Server]
+	member   string
+	address  string
+	epoch    uint64
+	pid      uint32
+	secret   []byte
+	params   map[string]string // as last reported
+	defaults map[string]string // as reported at login
+	expires  int64             // nanoseconds of the process clock; 0 = never
+
+	holder atomic.Pointer[Claim] // nil while idle
+
+	// Guarded by pool.mu.
+	state     state
+	since     int64          // when it became idle
+	condemned metrics.Reason // to be closed when it comes back
+	cancels   int            // cancel requests in flight
+}
+
+// PID is the process ID of the server's backend.
+func (s *Server) PID() uint32 { return s.pid }
+
+// Member is the name of the member that the server belongs to.
+func (s *Server) Member() string { return s.member }
+
+// Parameters are the run-time parameters as the server has reported them. Only
+// the holder may read them, and nobody may change them.
+func (s *Server) Parameters() map[string]string { return s.params }
+
+// Default is the value a parameter had when the server was logged in to.
+func (s *Server) Default(name string) (string, bool) {
+	v, ok := s.defaults[name]
+	return v, ok
+}
+
+// Reported keeps a ParameterStatus. Only the holder may call it.
+func (s *Server) Reported(name, value string) {
+	if s.params[name] == value {
+		return
+	}
+	s.params[name] = value
+}
+
+// Ready implements loop.Handler.
+func (s *Server) Ready(l *loop.Loop, ev loop.Events) {
+	c := s.holder.Load()
+	if c == nil {
+		s.pool.stirred(s, l)
+		return
+	}
+	if c.loop != l {
+		return // it moved while this event was on its way
+	}
+	c.Events |= ev
+	l.Wake(c.task)
+}
+
+// inspect reads what an idle server says by itself: notices and notifications
+// for nobody, parameters, or its last word. None means that it is well.
+func (s *Server) inspect(scratch []byte) (metrics.Reason, *wire.Error) {
+	for {
+		n, err := s.Sock.Read(scratch)
+		if err == loop.ErrNotNow {
+			return metrics.None, nil
+		}
+		if err != nil {
+			return metrics.ServerLost, nil
+		}
+		if reason, said := s.overhear(scratch[:n]); reason != metrics.None {
+			return reason, said
+		}
+		if s.Sock.Drained(n, len(scratch)) {
+			return metrics.None, nil
+		}
+	}
+}
+
+func (s *Server) overhear(b []byte) (metrics.Reason, *wire.Error) {
+	for len(b) > 0 {
+		f, ok, err := wire.Next(b)
+		if err != nil || !ok || !f.Whole() {
+			return metrics.ServerProtocol, nil
+		}
+		switch f.Type {
+		case 'N', 'A':
+		case 'S':
+			if name, value, ok := wire.ParameterStatus(f.Body); ok {
+				s.Reported(name, value)
+			}
+		case 'E':
+			return metrics.ServerFatal, wire.ParseError(f.Body)
+		default:
+			return metrics.ServerProtocol, nil
+		}
+		b = b[wire.HeaderLen+f.Size:]
+	}
+	return metrics.None, nil
+}

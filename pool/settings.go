@@ -1,0 +1,135 @@
+package pool
+
+import (
+	"slices"
+	"strings"
+	"unique"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// Settings are the run-time parameters that a client has set: name and value,
+// sorted by name. Equal settings are the same word in memory, so that they
+// cost a client eight bytes and comparing them costs nothing.
+// The zero value has no parameters.
+type Settings struct {
+	h unique.Handle[string]
+}
+
+// sep stands between names and values; neither can hold it, as the protocol
+// ends both with it.
+const sep = "\x00"
+
+func (s Settings) text() string {
+	if s == (Settings{}) {
+		return ""
+	}
+	return s.h.Value()
+}
+
+// All yields names and values in the order of the names.
+func (s Settings) All() func(yield func(name, value string) bool) {
+	return func(yield func(name, value string) bool) {
+		for text := s.text(); text != ""; {
+			var name, value string
+			name, text, _ = strings.Cut(text, sep)
+			value, text, _ = strings.Cut(text, sep)
+			if !yield(name, value) {
+				return
+			}
+		}
+	}
+}
+
+// Get returns the value of a parameter.
+func (s Settings) Get(name string) (string, bool) {
+	for n, v := range s.All() {
+		if n == name {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// With returns the settings with one parameter added or changed. Names are
+// compared as PostgreSQL does: lower case.
+func (s Settings) With(name, value string) Settings {
+	name = strings.ToLower(name)
+	if old, ok := s.Get(name); ok && old == value {
+		return s
+	}
+	pairs := s.without(name)
+	pairs = append(pairs, name+sep+value+sep)
+	slices.Sort(pairs)
+	return intern(pairs)
+}
+
+// Without returns the settings with one parameter less.
+func (s Settings) Without(name string) Settings {
+	name = strings.ToLower(name)
+	if _, ok := s.Get(name); !ok {
+		return s
+	}
+	return intern(s.without(name))
+}
+
+func (s Settings) without(name string) []string {
+	var pairs []string
+	for n, v := range s.All() {
+		if n != name {
+			pairs = append(pairs, n+sep+v+sep)
+		}
+	}
+	return pairs
+}
+
+func intern(pairs []string) Settings {
+	if len(pairs) == 0 {
+		return Settings{}
+	}
+	return Settings{unique.Make(strings.Join(pairs, ""))}
+}
+
+// AppendChange adds to dst the messages that lead a server from the settings
+// in have to s, ended by a Sync. It uses parameters of the extended protocol,
+// so that no value can be read as SQL in any client encoding.
+func (s Settings) AppendChange(dst []byte, have Settings) []byte {
+	for name := range have.All() {
+		if _, keep := s.Get(name); !keep {
+			dst = appendStatement(dst, `RESET `+quoteName(name))
+		}
+	}
+	for name, value := range s.All() {
+		if old, ok := have.Get(name); !ok || old != value {
+			dst = appendStatement(dst, "SELECT pg_catalog.set_config($1, $2, false)", name, value)
+		}
+	}
+	return appendMessage(dst, &pgproto3.Sync{})
+}
+
+func appendStatement(dst []byte, sql string, args ...string) []byte {
+	params := make([][]byte, len(args))
+	for i, a := range args {
+		params[i] = []byte(a)
+	}
+	dst = appendMessage(dst, &pgproto3.Parse{Query: sql})
+	dst = appendMessage(dst, &pgproto3.Bind{Parameters: params})
+	return appendMessage(dst, &pgproto3.Execute{})
+}
+
+func appendMessage(dst []byte, m interface{ Encode([]byte) ([]byte, error) }) []byte {
+	out, err := m.Encode(dst)
+	if err != nil {
+		return dst // a value longer than a frame; startup packets end at 10 000 bytes
+	}
+	return out
+}
+
+// quoteName quotes a parameter's name; "a.b" is two names.
+func quoteName(name string) string {
+	parts := strings.Split(name, ".")
+	for i, p := range parts {
+		parts[i] = `"` + strings.ReplaceAll(p, `"`, `""`) + `"`
+	}
+	return strings.Join(parts, ".")
+}

@@ -1,0 +1,166 @@
+package proxy
+
+import (
+	"strings"
+
+	"portero/wire"
+)
+
+// fromServer takes a server's frame.
+func (s *session) fromServer(f wire.Frame) verdict {
+	switch f.Type {
+	case 'D', 'd': // the bulk of all traffic
+		return s.within(s.busy && !s.expect.empty())
+	case 'C', 'I', 's':
+		return s.complete()
+	case 'Z':
+		return s.ready(f)
+	case 'T', 'n':
+		s.popIf('D')
+		return s.within(s.busy)
+	case '1':
+		return s.within(s.popIf('P'))
+	case '2':
+		return s.within(s.popIf('B'))
+	case '3':
+		return s.within(s.popIf('C'))
+	case 't', 'V', 'H', 'c':
+		return s.within(!s.expect.empty())
+	case 'G':
+		return s.copyBegins()
+	case 'E':
+		return s.failed(f)
+	case 'S':
+		s.parameter(f)
+		return forward
+	case 'N', 'A':
+		return forward
+	}
+	return s.within(false)
+}
+
+// within forwards what was asked for; anything else is a server that lies.
+func (s *session) within(asked bool) verdict {
+	if asked {
+		return forward
+	}
+	s.fault = wire.Errorf(wire.ProtocolViolation, "the server sent a message that nobody asked for")
+	return violate
+}
+
+func (s *session) popIf(t byte) bool {
+	if s.expect.first() != t {
+		return false
+	}
+	s.expect.pop()
+	return true
+}
+
+// complete ends an Execute, or one statement of a simple Query.
+func (s *session) complete() verdict {
+	switch s.expect.first() {
+	case 'E':
+		s.expect.pop()
+	case 'Q':
+	default:
+		return s.within(false)
+	}
+	s.queries++
+	return forward
+}
+
+func (s *session) copyBegins() verdict {
+	t := s.expect.first()
+	if t != 'E' && t != 'Q' {
+		return s.within(false)
+	}
+	s.copyIn = !s.expect.copyBegins()
+	return forward
+}
+
+// failed is an ErrorResponse: in the extended protocol it takes the answers up
+// to the next Sync with it.
+func (s *session) failed(f wire.Frame) verdict {
+	if isFatal(f.Body) {
+		s.fault = wire.ParseError(f.Body)
+		return dying
+	}
+	s.copyIn = false
+	switch s.expect.first() {
+	case 0:
+		return s.within(s.busy)
+	case 'Q', 'F':
+	default:
+		s.skipping = !s.expect.skipToSync()
+	}
+	return forward
+}
+
+// isFatal looks for the untranslated severity (field V, PostgreSQL 9.6 and
+// later), else the severity.
+func isFatal(body []byte) bool {
+	severity := ""
+	for len(body) > 1 && body[0] != 0 {
+		value, rest, ok := wire.CutString(body[1:])
+		if !ok {
+			break
+		}
+		if body[0] == 'V' || body[0] == 'S' && severity == "" {
+			severity = string(value)
+		}
+		body = rest
+	}
+	return severity == "FATAL" || severity == "PANIC"
+}
+
+// ready is ReadyForQuery.
+func (s *session) ready(f wire.Frame) verdict {
+	if len(f.Body) != 1 || !strings.ContainsRune("ITE", rune(f.Body[0])) {
+		return s.within(false)
+	}
+	switch s.expect.first() {
+	case 'Q', 'F', 'S':
+		s.expect.pop()
+	case 0:
+		// A Sync that raced with the failure of a COPY: we took it for one
+		// that the server ignores.
+		if !s.skipping {
+			return s.within(false)
+		}
+		s.skipping = false
+	default:
+		return s.within(false)
+	}
+	s.status = f.Body[0]
+	if s.status == 'I' {
+		s.transactions++
+	}
+	if s.expect.empty() {
+		s.busy, s.opened, s.doubt, s.last = false, false, false, kindOther
+	}
+	return forward
+}
+
+// parameter keeps the client's settings as the server reports them, so that
+// the next server can be made alike. A report is the truth even where a
+// rolled back transaction took a SET with it.
+func (s *session) parameter(f wire.Frame) {
+	name, v, ok := wire.ParameterStatus(f.Body)
+	if !ok || !f.Whole() {
+		return
+	}
+	n := strings.ToLower(name)
+	switch n {
+	case "session_authorization", "is_superuser":
+		s.foreign = true
+	case "in_hot_standby", "server_version", "server_encoding", "integer_datetimes":
+	default:
+		if s.defaults != nil {
+			if def, ok := s.defaults.Default(name); ok && def == v {
+				s.settings = s.settings.Without(n)
+				return
+			}
+		}
+		s.settings = s.settings.With(n, v)
+	}
+}

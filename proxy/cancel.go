@@ -1,0 +1,56 @@
+package proxy
+
+import (
+	"encoding/binary"
+	"net"
+
+	"portero/loop"
+	"portero/pool"
+)
+
+// cancel serves a CancelRequest, in the goroutine of its own connection. That
+// is kept open until PostgreSQL has closed the one to it, so that a driver
+// which waits for the end, as libpq does, knows that the signal is on its way.
+func (p *Proxy) cancel(conn net.Conn, body []byte) {
+	if len(body) != 8 {
+		return
+	}
+	c := p.clients.find(binary.BigEndian.Uint32(body), body[4:])
+	if c == nil {
+		return
+	}
+	found := make(chan pool.Cancel, 1)
+	c.loop.Post(func() {
+		defer close(found)
+		if c.sock.Loop() != c.loop || c.work == nil {
+			return
+		}
+		if x, ok := c.work.cancel(c.loop); ok {
+			found <- x
+		}
+	})
+	select {
+	case <-p.ctx.Done():
+	case x, ok := <-found:
+		if !ok {
+			return
+		}
+		if err := x.Send(p.ctx); err != nil {
+			p.log.Warn("cancel request", "address", conn.RemoteAddr().String(), "error", err)
+		}
+	}
+}
+
+// cancel ties the request to the server, if one works for the client. A client
+// that waits for a server is told at once.
+func (w *work) cancel(l *loop.Loop) (pool.Cancel, bool) {
+	switch {
+	case !w.sess.busy:
+		return pool.Cancel{}, false
+	case w.claim.Server != nil:
+		return w.claim.BeginCancel()
+	}
+	w.cancelled = true
+	l.Wake(w.task)
+	return pool.Cancel{}, false
+}

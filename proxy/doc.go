@@ -1,0 +1,20 @@
+// Package proxy serves clients: it takes them from their first byte to their
+// last and relays between them and the servers that a pool lends.
+//
+// It never dials a server and never learns which host it talks to: a client
+// holds a pool, and a failover happens below it.
+//
+// A client's life: accept and handshake (ordinary goroutines, blocking code),
+// adopt (the client becomes a socket on a loop), greet, and from then on rest
+// and work by turns. At rest a client is a struct and a descriptor. At work it
+// has a coroutine (work.go) that reads straight down: read frames, ask the
+// session what they mean, acquire a server, relay, release.
+//
+// Invariants:
+//   - what a frame means is decided in session, which does no I/O;
+//   - only whole frames are forwarded, unless a frame is larger than keepWhole:
+//     so a server that dies leaves the client between two messages;
+//   - nothing more is read from one side while the other has not taken what
+//     it was sent;
+//   - a client ends in one place, work.finish, with one reason.
+package proxy

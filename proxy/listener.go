@@ -1,0 +1,97 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"portero/auth"
+	"portero/config"
+)
+
+// listener is one open address with its TLS settings.
+type listener struct {
+	net.Listener
+	cfg     *config.Listener
+	tls     *tls.Config
+	binding []byte // channel-binding data of the certificate
+}
+
+// socketName is how libpq looks for a socket in a directory (PostgreSQL
+// documentation, unix_socket_directories).
+const socketName = ".s.PGSQL.6432"
+
+func openListener(c *config.Listener) (*listener, error) {
+	t, err := tlsFor(c.TLS)
+	if err != nil {
+		return nil, fmt.Errorf("listener %s: %w", c.Address, err)
+	}
+	l := &listener{cfg: c, tls: t}
+	if t != nil {
+		leaf, err := x509.ParseCertificate(t.Certificates[0].Certificate[0])
+		if err != nil {
+			return nil, fmt.Errorf("listener %s: certificate: %w", c.Address, err)
+		}
+		l.binding = auth.TLSServerEndPoint(leaf)
+	}
+	if path, ok := strings.CutPrefix(c.Address, "unix:"); ok {
+		l.Listener, err = listenUnix(path)
+	} else {
+		l.Listener, err = net.Listen("tcp", c.Address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listener %s: %w", c.Address, err)
+	}
+	return l, nil
+}
+
+// String is the address in use, with unix: before a path.
+func (l *listener) String() string {
+	if a := l.Addr(); a.Network() == "unix" {
+		return "unix:" + a.String()
+	}
+	return l.Addr().String()
+}
+
+// listenUnix opens a socket for everybody, as PostgreSQL does; who may log in
+// is decided by the login. A socket that nobody answers on is a leftover.
+func listenUnix(path string) (net.Listener, error) {
+	if !strings.HasPrefix(filepath.Base(path), ".s.PGSQL.") {
+		path = filepath.Join(path, socketName)
+	}
+	if conn, err := net.Dial("unix", path); err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("%s: %w", path, syscall.EADDRINUSE)
+	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o777); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func readPool(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("client CA: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("client CA %s: no certificate in it", file)
+	}
+	return pool, nil
+}

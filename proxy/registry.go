@@ -1,0 +1,104 @@
+package proxy
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/binary"
+	"errors"
+	"sync"
+)
+
+// registry is all clients that have logged in, by the process ID that their
+// cancel key names.
+type registry struct {
+	mu      sync.Mutex // guards what follows
+	byID    map[uint32]*client
+	last    uint32
+	emptied chan struct{} // closed when the last client has gone; made by waitEmpty
+}
+
+var errTooMany = errors.New("too many clients")
+
+func (r *registry) init() { r.byID = make(map[uint32]*client) }
+
+func (r *registry) len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.byID)
+}
+
+// add gives c its cancel key. It fails with errTooMany at limit clients.
+func (r *registry) add(c *client, limit int) error {
+	var secret [4]byte
+	rand.Read(secret[:]) //nolint:errcheck // never fails (crypto/rand)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.byID) >= limit {
+		return errTooMany
+	}
+	for {
+		// Positive as a signed number, which is what drivers take a PID for.
+		r.last = (r.last + 1) & 0x7fffffff
+		if _, taken := r.byID[r.last]; !taken && r.last != 0 {
+			break
+		}
+	}
+	c.id, c.secret = r.last, binary.BigEndian.Uint32(secret[:])
+	r.byID[c.id] = c
+	return nil
+}
+
+func (r *registry) remove(c *client) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.byID, c.id)
+	if len(r.byID) == 0 && r.emptied != nil {
+		close(r.emptied)
+		r.emptied = nil
+	}
+}
+
+// find returns the client that a cancel key belongs to, nil if none.
+func (r *registry) find(id uint32, secret []byte) *client {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.byID[id]
+	if c == nil || subtle.ConstantTimeCompare(binary.BigEndian.AppendUint32(nil, c.secret), secret) != 1 {
+		return nil
+	}
+	return c
+}
+
+// each calls fn on every client, outside of the lock.
+func (r *registry) each(fn func(*client)) {
+	r.mu.Lock()
+	all := make([]*client, 0, len(r.byID))
+	for _, c := range r.byID {
+		all = append(all, c)
+	}
+	r.mu.Unlock()
+	for _, c := range all {
+		fn(c)
+	}
+}
+
+// waitEmpty blocks until no client is left; false when ctx ends first.
+func (r *registry) waitEmpty(ctx context.Context) bool {
+	r.mu.Lock()
+	if len(r.byID) == 0 {
+		r.mu.Unlock()
+		return true
+	}
+	if r.emptied == nil {
+		r.emptied = make(chan struct{})
+	}
+	emptied := r.emptied
+	r.mu.Unlock()
+	select {
+	case <-emptied:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

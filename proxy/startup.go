@@ -1,0 +1,160 @@
+package proxy
+
+import (
+	"strings"
+
+	"portero/pool"
+	"portero/wire"
+)
+
+// startup is what a client asks for in its StartupMessage.
+type startup struct {
+	user     string
+	database string
+	settings pool.Settings
+	unknown  []string // protocol options (_pq_.) that we do not know
+	minor    uint32
+}
+
+// readStartup decodes a StartupMessage of protocol 3.minor.
+func readStartup(code uint32, body []byte) (startup, *wire.Error) {
+	s := startup{minor: code & 0xffff}
+	if code>>16 != 3 {
+		return s, wire.Fatal(wire.FeatureNotSupported, "unsupported frontend protocol %d.%d: server supports 3.0 to 3.0", code>>16, s.minor)
+	}
+	list, err := wire.StartupParameters(body)
+	if err != nil {
+		return s, wire.Fatal(wire.ProtocolViolation, "%s", err)
+	}
+	var options string
+	for _, p := range list {
+		switch {
+		case p.Name == "user":
+			s.user = p.Value
+		case p.Name == "database":
+			s.database = p.Value
+		case p.Name == "options":
+			options = p.Value
+		case p.Name == "replication":
+			if wantsReplication(p.Value) {
+				return s, wire.Fatal(wire.FeatureNotSupported, "replication connections are not pooled: connect to the server itself")
+			}
+		case strings.HasPrefix(p.Name, "_pq_."):
+			s.unknown = append(s.unknown, p.Name)
+		default:
+			if e := s.set(p.Name, p.Value); e != nil {
+				return s, e
+			}
+		}
+	}
+	if s.user == "" {
+		return s, wire.Fatal(wire.InvalidAuthorization, "no PostgreSQL user name specified in startup packet")
+	}
+	if s.database == "" {
+		s.database = s.user
+	}
+	return s, s.setOptions(options)
+}
+
+// wantsReplication reads the boolean as PostgreSQL does; "database" is a kind
+// of yes.
+func wantsReplication(v string) bool {
+	switch strings.ToLower(v) {
+	case "false", "off", "no", "0", "f", "n", "":
+		return false
+	}
+	return true
+}
+
+// maxParameter is the longest name of a run-time parameter that we pass on.
+const maxParameter = 128
+
+// set keeps a run-time parameter. Whether it exists and may have this value is
+// for the server to say.
+func (s *startup) set(name, value string) *wire.Error {
+	if !isParameterName(name) {
+		return wire.Fatal("42704", "unrecognized configuration parameter \"%s\"", printable(name))
+	}
+	s.settings = s.settings.With(name, value)
+	return nil
+}
+
+func isParameterName(name string) bool {
+	if name == "" || len(name) > maxParameter {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		if !isLetter(c) && c != '_' && c != '.' && c != '$' && (c < '0' || c > '9') && c < 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+func printable(s string) string {
+	s = strings.ToValidUTF8(s, "?")
+	if len(s) > maxParameter {
+		s = s[:maxParameter] + "..."
+	}
+	return s
+}
+
+// setOptions applies the "options" parameter: command-line arguments of a
+// backend, of which -c name=value and --name=value set parameters (PostgreSQL
+// documentation, "libpq", options; pg_split_opts and process_postgres_switches
+// in the source).
+func (s *startup) setOptions(options string) *wire.Error {
+	words := splitOptions(options)
+	for i := 0; i < len(words); i++ {
+		w := words[i]
+		var setting string
+		switch {
+		case w == "-c" && i+1 < len(words):
+			i++
+			setting = words[i]
+		case strings.HasPrefix(w, "--"):
+			setting = w[2:]
+		case strings.HasPrefix(w, "-c") && len(w) > 2:
+			setting = w[2:]
+		default:
+			return wire.Fatal(wire.FeatureNotSupported, "option \"%s\" is not supported: only -c name=value and --name=value are", printable(w))
+		}
+		name, value, ok := strings.Cut(setting, "=")
+		if !ok {
+			return wire.Fatal("42601", "option \"%s\" needs a value", printable(setting))
+		}
+		if e := s.set(strings.ReplaceAll(name, "-", "_"), value); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// splitOptions splits at blanks; a backslash takes the next byte as it is.
+func splitOptions(options string) []string {
+	var words []string
+	var word strings.Builder
+	open := false
+	for i := 0; i < len(options); i++ {
+		c := options[i]
+		switch {
+		case strings.IndexByte(" \t\n\r\v\f", c) >= 0:
+			if open {
+				words = append(words, word.String())
+				word.Reset()
+				open = false
+			}
+			continue
+		case c == '\\' && i+1 < len(options):
+			i++
+			c = options[i]
+		}
+		word.WriteByte(c)
+		open = true
+	}
+	if open {
+		words = append(words, word.String())
+	}
+	return words
+}

@@ -1,0 +1,75 @@
+package proxy
+
+import (
+	"time"
+
+	"portero/loop"
+)
+
+// keepWhole is the largest body, in bytes, that is kept back until all of it
+// has come. Larger frames stream.
+const keepWhole = 16 << 10
+
+// stream is the unfinished end of one direction: the beginning of a frame
+// whose rest has not come, or the middle of a large one passing through.
+type stream struct {
+	kept    []byte // a loop's buffer; nil when nothing is kept
+	ready   bool   // kept may hold whole frames: look at it without reading
+	passing int    // bytes still to come of a frame that streams
+	dropped bool   // ... and they go nowhere
+}
+
+func (s *stream) empty() bool { return len(s.kept) == 0 && s.passing == 0 }
+
+// keep copies b for the next time; b may lie in the loop's scratch buffer.
+func (s *stream) keep(l *loop.Loop, b []byte) {
+	if len(b) == 0 {
+		s.free(l)
+		return
+	}
+	if s.kept == nil {
+		s.kept = l.TakeBuffer()
+	}
+	s.kept = append(s.kept[:0], b...)
+}
+
+// load moves what was kept to the front of buf and returns its length.
+func (s *stream) load(l *loop.Loop, buf []byte) int {
+	n := copy(buf, s.kept)
+	s.ready = false
+	s.free(l)
+	return n
+}
+
+func (s *stream) free(l *loop.Loop) {
+	if s.kept != nil {
+		l.GiveBuffer(s.kept)
+		s.kept = nil
+	}
+}
+
+func (s *stream) drop(l *loop.Loop) {
+	s.free(l)
+	s.ready, s.passing, s.dropped = false, 0, false
+}
+
+// stall watches a client that does not take what it is sent.
+type stall struct {
+	left     int   // bytes that were pending when we looked last
+	deadline int64 // loop time; 0 = it is not behind
+}
+
+// over reports whether the client has taken nothing for the timeout, and sets
+// the deadline for the next look.
+func (s *stall) over(now int64, pending int, timeout time.Duration) bool {
+	switch {
+	case pending == 0 || timeout == 0:
+		s.deadline = 0
+	case s.deadline == 0 || pending != s.left:
+		s.deadline = now + int64(timeout)
+	case now >= s.deadline:
+		return true
+	}
+	s.left = pending
+	return false
+}

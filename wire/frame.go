@@ -1,0 +1,62 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+)
+
+// HeaderLen is the length of a frame's header: one byte of type, four of length.
+const HeaderLen = 5
+
+// MaxFrame is the largest body a frame may claim. PostgreSQL itself refuses
+// messages of a gigabyte (MaxAllocSize, PQ_LARGE_MESSAGE_LIMIT).
+const MaxFrame = 1<<30 - 1
+
+// ErrFrameLength is returned for a length that no frame can have.
+var ErrFrameLength = errors.New("invalid message length")
+
+// Frame is one message, or the beginning of one: Body may hold fewer bytes
+// than Size when the rest has not arrived.
+type Frame struct {
+	Type byte
+	Size int    // bytes of the whole body, without the header
+	Body []byte // what is here of it; aliases the buffer it was read from
+}
+
+// Whole reports whether all of the body is here.
+func (f Frame) Whole() bool { return len(f.Body) == f.Size }
+
+// Next reads the frame at the start of buf. ok is false when not even the
+// header is complete.
+func Next(buf []byte) (f Frame, ok bool, err error) {
+	if len(buf) < HeaderLen {
+		return Frame{}, false, nil
+	}
+	n := int(int32(binary.BigEndian.Uint32(buf[1:5]))) - 4
+	if n < 0 || n > MaxFrame {
+		return Frame{Type: buf[0]}, false, ErrFrameLength
+	}
+	body := buf[HeaderLen:]
+	if len(body) > n {
+		body = body[:n]
+	}
+	return Frame{Type: buf[0], Size: n, Body: body}, true, nil
+}
+
+// ParameterStatus reads the body of a ParameterStatus message.
+func ParameterStatus(body []byte) (name, value string, ok bool) {
+	n, rest, ok := CutString(body)
+	if !ok {
+		return "", "", false
+	}
+	v, _, ok := CutString(rest)
+	return string(n), string(v), ok
+}
+
+// CutString splits off a zero-terminated string.
+func CutString(b []byte) (str, rest []byte, ok bool) {
+	return bytes.Cut(b, zero)
+}
+
+var zero = []byte{0}

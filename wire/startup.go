@@ -1,0 +1,90 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// MaxStartup is the longest startup packet that PostgreSQL takes
+// (MAX_STARTUP_PACKET_LENGTH in libpq/pqcomm.h).
+const MaxStartup = 10000
+
+// Request codes of startup packets (libpq/pqcomm.h).
+const (
+	CodeCancel = 80877102
+	CodeSSL    = 80877103
+	CodeGSSENC = 80877104
+)
+
+// ErrStartupLength is returned for a length that no startup packet has: not
+// PostgreSQL's protocol, most likely.
+var ErrStartupLength = errors.New("invalid length of startup packet")
+
+// Startup reads a startup packet: its code and what follows. The body is valid
+// until the next read.
+func (s *Stream) Startup() (code uint32, body []byte, err error) {
+	head, err := s.in.Peek(4)
+	if err != nil {
+		return 0, nil, err
+	}
+	n := int(int32(binary.BigEndian.Uint32(head)))
+	if n < 8 || n > MaxStartup {
+		return 0, nil, ErrStartupLength
+	}
+	packet, err := s.ReadN(n)
+	if err != nil {
+		return 0, nil, err
+	}
+	return binary.BigEndian.Uint32(packet[4:8]), packet[8:], nil
+}
+
+// Parameter is one name and value of a startup packet.
+type Parameter struct {
+	Name, Value string
+}
+
+// StartupParameters decodes the names and values of a StartupMessage.
+func StartupParameters(body []byte) ([]Parameter, error) {
+	var list []Parameter
+	for {
+		name, rest, ok := CutString(body)
+		if !ok {
+			return nil, errors.New("invalid startup packet layout: expected terminator as last byte")
+		}
+		if len(name) == 0 {
+			if len(rest) > 0 {
+				return nil, fmt.Errorf("invalid startup packet layout: %d bytes behind the terminator", len(rest))
+			}
+			return list, nil
+		}
+		value, rest, ok := CutString(rest)
+		if !ok {
+			return nil, fmt.Errorf("invalid startup packet layout: parameter %q has no value", bytes.ToValidUTF8(name, []byte("?")))
+		}
+		list = append(list, Parameter{string(name), string(value)})
+		body = rest
+	}
+}
+
+// NegotiateProtocolVersion tells a client that wants a newer minor version, or
+// options that we do not know, what it gets (PostgreSQL documentation,
+// "NegotiateProtocolVersion").
+type NegotiateProtocolVersion struct {
+	Newest  uint32 // full version number, as PostgreSQL sends it
+	Options []string
+}
+
+// Encode implements Message.
+func (m *NegotiateProtocolVersion) Encode(dst []byte) ([]byte, error) {
+	start := len(dst)
+	dst = append(dst, 'v', 0, 0, 0, 0)
+	dst = binary.BigEndian.AppendUint32(dst, m.Newest)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Options)))
+	for _, o := range m.Options {
+		dst = append(append(dst, o...), 0)
+	}
+	binary.BigEndian.PutUint32(dst[start+1:], uint32(len(dst)-start-1))
+	return dst, nil
+}

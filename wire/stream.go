@@ -1,0 +1,85 @@
+package wire
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// Stream reads and writes whole messages during a handshake, from the first
+// byte of a peer until it is adopted by a loop. It blocks as its connection
+// does; deadlines are the caller's, set on the connection.
+//
+// Stream never closes its connection. One goroutine at a time.
+type Stream struct {
+	in  *bufio.Reader
+	out io.Writer
+	buf []byte // body of the last frame read, reused by the next Read
+}
+
+// NewStream returns a Stream over rw.
+func NewStream(rw io.ReadWriter) *Stream {
+	return &Stream{in: bufio.NewReaderSize(rw, 1024), out: rw}
+}
+
+// Read returns the next message. A body longer than limit bytes is an error
+// and is not read. The Frame is valid until the next Read.
+func (s *Stream) Read(limit int) (Frame, error) {
+	var head [HeaderLen]byte
+	if _, err := io.ReadFull(s.in, head[:]); err != nil {
+		return Frame{}, err
+	}
+	n := int(int32(binary.BigEndian.Uint32(head[1:]))) - 4
+	if n < 0 || n > limit {
+		return Frame{Type: head[0], Size: n}, fmt.Errorf("%w: %d bytes in message %q, at most %d here", ErrFrameLength, n, head[0], limit)
+	}
+	body, err := s.ReadN(n)
+	return Frame{Type: head[0], Size: n, Body: body}, err
+}
+
+// ReadN returns the next n bytes, valid until the next Read or ReadN.
+func (s *Stream) ReadN(n int) ([]byte, error) {
+	if cap(s.buf) < n {
+		s.buf = make([]byte, n)
+	}
+	b := s.buf[:n]
+	_, err := io.ReadFull(s.in, b)
+	return b, err
+}
+
+// Peek returns the next n bytes without consuming them.
+func (s *Stream) Peek(n int) ([]byte, error) { return s.in.Peek(n) }
+
+// Buffered returns the bytes that arrived behind the last message and were
+// not read: whoever reads the connection next must begin with them. The slice
+// is a copy.
+func (s *Stream) Buffered() []byte {
+	b, _ := s.in.Peek(s.in.Buffered())
+	return append([]byte(nil), b...)
+}
+
+// Message is what pgproto3's messages of both directions can do.
+type Message interface {
+	Encode(dst []byte) ([]byte, error)
+}
+
+var (
+	_ Message = pgproto3.BackendMessage(nil)
+	_ Message = pgproto3.FrontendMessage(nil)
+)
+
+// Write sends messages in one write.
+func (s *Stream) Write(msgs ...Message) error {
+	var buf []byte
+	for _, m := range msgs {
+		var err error
+		if buf, err = m.Encode(buf); err != nil {
+			return fmt.Errorf("encode %T: %w", m, err)
+		}
+	}
+	_, err := s.out.Write(buf)
+	return err
+}
