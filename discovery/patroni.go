@@ -1,15 +1,21 @@
 package discovery
 
+import (
+	"slices"
+	"sort"
+)
+
 // patroni is what is known of a cluster that Patroni keeps in etcd: the last
 // pictures of its groups, and the memory that gives each an epoch. It has no
 // I/O and no lock; Cluster.mu guards it.
 type patroni struct {
-	seen   map[int]picture
-	reigns map[int]reign
+	seen    map[int]picture
+	reigns  map[int]reign
+	leaders map[int]Member // the last leader of each group as its own key described it
 }
 
 func newPatroni() *patroni {
-	return &patroni{seen: map[int]picture{}, reigns: map[int]reign{}}
+	return &patroni{seen: map[int]picture{}, reigns: map[int]reign{}, leaders: map[int]Member{}}
 }
 
 // follow takes the pictures of a newer revision. A group whose keys have all
@@ -23,6 +29,9 @@ func (p *patroni) follow(seen map[int]picture) {
 	}
 	for id, pic := range seen {
 		p.reigns[id] = p.reigns[id].see(pic)
+		if m, ok := pic.leading(); ok {
+			p.leaders[id] = m
+		}
 	}
 }
 
@@ -56,22 +65,42 @@ func (p *patroni) doubt(int, string) bool { return false }
 func (p *patroni) groups() map[int]*Group {
 	groups := make(map[int]*Group, len(p.reigns))
 	for id, r := range p.reigns {
-		groups[id] = p.seen[id].group(id, r)
+		g := p.seen[id].group(id, r)
+		p.keepUnleased(g)
+		groups[id] = g
 	}
 	return groups
+}
+
+// keepUnleased puts the last leader back among the members while failsafe mode
+// may keep it leading: its member key hangs on the same lease as the leader key
+// and expires with it (patroni/dcs/etcd3.py, take_leader; docs/dcs_failsafe_mode.rst).
+func (p *patroni) keepUnleased(g *Group) {
+	last, ok := p.leaders[g.ID]
+	if !ok || !g.Failsafe || g.Leader != "" || last.Name != g.LastLeader {
+		return
+	}
+	if _, there := g.Member(last.Name); there {
+		return
+	}
+	last.Role, last.State, last.Lag = "", "", -1
+	g.Members = append(slices.Clone(g.Members), last)
+	sort.Slice(g.Members, func(i, j int) bool { return g.Members[i].Name < g.Members[j].Name })
 }
 
 // group joins what the keys show with what memory adds.
 func (p picture) group(id int, r reign) *Group {
 	return &Group{
-		ID:        id,
-		Leader:    p.leader,
-		Epoch:     r.epoch,
-		Timeline:  max(r.newest(), p.history),
-		SystemID:  p.system,
-		Standby:   p.standby,
-		Paused:    p.paused,
-		Announced: p.announced,
-		Members:   p.members,
+		ID:         id,
+		Leader:     p.leader,
+		LastLeader: r.member,
+		Epoch:      r.epoch,
+		Timeline:   max(r.newest(), p.history),
+		SystemID:   p.system,
+		Standby:    p.standby,
+		Paused:     p.paused,
+		Failsafe:   p.failsafe,
+		Announced:  p.announced,
+		Members:    p.members,
 	}
 }

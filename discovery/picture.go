@@ -14,6 +14,7 @@ type picture struct {
 	system    string
 	standby   bool
 	paused    bool
+	failsafe  bool
 	announced *Switchover
 }
 
@@ -51,6 +52,7 @@ func newPicture(keys map[string]string, now time.Time) picture {
 		system:    strings.TrimSpace(keys[keyInitialize]),
 		standby:   config.standby,
 		paused:    config.paused,
+		failsafe:  config.failsafe,
 		announced: parseFailover(keys[keyFailover], now),
 	}
 	p.members = parseMembers(keys, p.leader)

@@ -43,20 +43,21 @@ func parseHistory(text string) int64 {
 
 // groupConfig is what matters of Patroni's dynamic configuration.
 type groupConfig struct {
-	paused, standby bool
+	paused, standby, failsafe bool
 }
 
 // parseConfig reads the config key. A standby_cluster section counts only if it
 // says where to replicate from (patroni/global_config.py, is_standby_cluster).
 func parseConfig(text string) groupConfig {
 	var v struct {
-		Pause   any            `json:"pause"`
-		Standby map[string]any `json:"standby_cluster"`
+		Pause    any            `json:"pause"`
+		Failsafe any            `json:"failsafe_mode"`
+		Standby  map[string]any `json:"standby_cluster"`
 	}
 	if text == "" || decode(text, &v) != nil {
 		return groupConfig{}
 	}
-	c := groupConfig{paused: truth(v.Pause)}
+	c := groupConfig{paused: truth(v.Pause), failsafe: truth(v.Failsafe)}
 	for _, key := range []string{"host", "port", "restore_command"} {
 		switch v.Standby[key] {
 		case nil, "", 0.0, false:

@@ -38,10 +38,10 @@ type Group struct {
 	SystemID string // system identifier as Patroni's initialize key has it; "" = not known
 	Standby  bool   // standby cluster: its leader is in recovery and takes no writes
 	Paused   bool   // Patroni is in maintenance mode
-	Failsafe bool   // Patroni's failsafe_mode is on: a leader whose key has expired may still lead
+	Failsafe bool   // Patroni's failsafe_mode is on: a leader whose key has expired may lead on
 	AskHosts bool   // no key tells who leads: hosts are to be asked (static)
 
-	LastLeader string // member of the present Epoch, even while it holds no key
+	LastLeader string // who leads or led last; while Failsafe is on and the keys have expired, Members still has its address
 
 	Announced *Switchover // a switchover is wanted and has not happened yet
 	Members   []Member    // sorted by name
