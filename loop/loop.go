@@ -26,8 +26,9 @@ type Loop struct {
 	// OnPanic is told of a panic in a Task, with the stack. Set it before Run.
 	OnPanic func(v any, stack []byte)
 
-	ep      int // epoll descriptor
-	wake    int // eventfd: something was posted
+	ep      int     // epoll descriptor
+	wake    int     // eventfd: something was posted
+	count   [8]byte // what wake held; nobody needs it
 	sockets []Handler
 	scratch []byte
 	buffers [][]byte // free output and tail buffers
@@ -41,8 +42,9 @@ type Loop struct {
 	done    chan struct{}
 
 	asleep atomic.Bool // a Post must write to wake
-	mu     sync.Mutex  // guards posted; held for an append only
+	mu     sync.Mutex  // guards posted and closed; held for an append or an eventfd's write only
 	posted []func()
+	closed bool     // wake is another's number by now
 	batch  []func() // posted's other half, swapped under mu
 }
 
@@ -64,7 +66,7 @@ const (
 	Closed // the peer has closed its side or the connection broke
 )
 
-// New returns a loop that has not begun. Close frees it if it is never run.
+// New returns a loop that has not begun. Run frees its descriptors when it ends.
 func New(id int) (*Loop, error) {
 	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -98,6 +100,9 @@ func (l *Loop) Run() {
 		l.ringAlarms()
 	}
 	l.endTasks()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed, l.posted = true, nil
 	unix.Close(l.ep)
 	unix.Close(l.wake)
 }
@@ -113,11 +118,24 @@ func (l *Loop) Stop() {
 // never blocks. A function posted after Stop is not run.
 func (l *Loop) Post(fn func()) {
 	l.mu.Lock()
-	l.posted = append(l.posted, fn)
+	if !l.closed {
+		l.posted = append(l.posted, fn)
+	}
 	l.mu.Unlock()
 	if l.asleep.CompareAndSwap(true, false) {
-		one := [8]byte{1}
-		unix.Write(l.wake, one[:]) //nolint:errcheck // an eventfd that is full is awake
+		l.rouse()
+	}
+}
+
+// one is what an eventfd is told; never changed.
+var one = []byte{1, 0, 0, 0, 0, 0, 0, 0}
+
+// rouse ends the loop's sleep in the kernel.
+func (l *Loop) rouse() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		unix.Write(l.wake, one) //nolint:errcheck // an eventfd that is full is awake
 	}
 }
 
@@ -161,15 +179,20 @@ func (l *Loop) hasPosted() bool {
 func (l *Loop) dispatch(ev *unix.EpollEvent) {
 	fd := int(ev.Fd)
 	if fd == l.wake {
-		var count [8]byte
-		unix.Read(l.wake, count[:]) //nolint:errcheck // only resets the counter
+		unix.Read(l.wake, l.count[:]) //nolint:errcheck // only resets the counter
 		return
 	}
 	if fd >= len(l.sockets) || l.sockets[fd] == nil {
 		return // closed or moved earlier in this turn
 	}
-	l.sockets[fd].Ready(l, eventsOf(ev.Events))
+	l.tell(l.sockets[fd], eventsOf(ev.Events))
 	l.runTasks()
+}
+
+// tell calls a handler; its panic is reported like a Task's.
+func (l *Loop) tell(h Handler, ev Events) {
+	defer l.caught()
+	h.Ready(l, ev)
 }
 
 func eventsOf(e uint32) Events {
@@ -199,12 +222,15 @@ func (l *Loop) runPosted() {
 
 // call runs a posted function; its panic is reported like a Task's.
 func (l *Loop) call(fn func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			l.report(v)
-		}
-	}()
+	defer l.caught()
 	fn()
+}
+
+// caught is deferred around what must not take the loop with it.
+func (l *Loop) caught() {
+	if v := recover(); v != nil {
+		l.report(v)
+	}
 }
 
 func (l *Loop) report(v any) {

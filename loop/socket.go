@@ -27,7 +27,7 @@ func (notNow) Temporary() bool { return true }
 // to the goroutine that holds it.
 type Socket struct {
 	fd       int32
-	interest uint32 // what epoll watches for us; 0 while attached to no loop
+	interest uint32 // what epoll watches for us; 0 = it does not know us
 	loop     *Loop
 	handler  Handler
 	pending  []byte // not yet taken by the kernel
@@ -89,19 +89,20 @@ func takeFD(conn net.Conn) (int, error) {
 // Attach gives the socket to l, on which it is called: from now on l tells the
 // handler what the socket is ready for. A socket attached elsewhere moves.
 func (s *Socket) Attach(l *Loop) error {
-	if s.loop == l {
+	switch {
+	case s.fd < 0:
+		return net.ErrClosed
+	case s.loop == l:
 		return nil
+	case s.loop != nil:
+		s.change(0)
 	}
-	if s.loop != nil {
-		unix.EpollCtl(s.loop.ep, unix.EPOLL_CTL_DEL, int(s.fd), nil) //nolint:errcheck // it was added by us
-	}
-	s.loop = l
+	s.loop, s.interest = l, 0
 	l.keep(int(s.fd), s.handler)
-	s.interest = watchRead
 	if len(s.pending) > 0 {
-		s.interest |= unix.EPOLLOUT
+		return s.control(watchRead | unix.EPOLLOUT)
 	}
-	return s.control(unix.EPOLL_CTL_ADD)
+	return s.control(watchRead)
 }
 
 // Loop is the loop that the socket is attached to, nil if it is to none.
@@ -114,16 +115,8 @@ func (l *Loop) keep(fd int, h Handler) {
 	l.sockets[fd] = h
 }
 
-func (s *Socket) control(op int) error {
-	ev := unix.EpollEvent{Events: s.interest, Fd: s.fd}
-	if err := unix.EpollCtl(s.loop.ep, op, int(s.fd), &ev); err != nil {
-		return fmt.Errorf("epoll_ctl: %w", err)
-	}
-	return nil
-}
-
 // Watch turns reading on or off in epoll. While it is off, Ready still says
-// that the peer has closed.
+// that the peer has closed, unless the socket was muted before.
 func (s *Socket) Watch(read bool) {
 	want := s.interest &^ unix.EPOLLIN
 	if read {
@@ -132,15 +125,34 @@ func (s *Socket) Watch(read bool) {
 	s.change(want)
 }
 
-// Mute turns everything off but errors, for a peer whose close is known.
+// Mute turns everything off but what is pending, for a peer whose close is
+// known or whose word must wait: level-triggered epoll would repeat it without
+// end. Watch(true) turns reading on again.
 func (s *Socket) Mute() { s.change(s.interest &^ watchRead) }
 
 func (s *Socket) change(want uint32) {
+	s.control(want) //nolint:errcheck // fails only where the kernel is out of memory
+}
+
+// control tells epoll what to watch. A socket without interest is taken out of
+// it, for errors and hang-ups cannot be masked.
+func (s *Socket) control(want uint32) error {
 	if want == s.interest || s.loop == nil || s.fd < 0 {
-		return
+		return nil
+	}
+	op := unix.EPOLL_CTL_MOD
+	switch {
+	case s.interest == 0:
+		op = unix.EPOLL_CTL_ADD
+	case want == 0:
+		op = unix.EPOLL_CTL_DEL
+	}
+	ev := unix.EpollEvent{Events: want, Fd: s.fd}
+	if err := unix.EpollCtl(s.loop.ep, op, int(s.fd), &ev); err != nil {
+		return fmt.Errorf("epoll_ctl: %w", err)
 	}
 	s.interest = want
-	s.control(unix.EPOLL_CTL_MOD) //nolint:errcheck // fails only for a descriptor that is not ours
+	return nil
 }
 
 // Read reads once into b. It returns ErrNotNow when nothing is there and
@@ -266,7 +278,7 @@ func (s *Socket) Close() {
 	}
 	unix.Close(int(s.fd))
 	s.dropPending()
-	s.fd, s.loop, s.tls = -1, nil, nil
+	s.fd, s.interest, s.loop, s.tls = -1, 0, nil, nil
 }
 
 // Transport carries a tls.Conn: blocking as the net.Conn inside until the

@@ -3,8 +3,10 @@ package pool
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"portero/metrics"
 )
@@ -59,10 +61,14 @@ func (p *Pool) sendCancel(ctx context.Context, s *Server) error {
 		return fmt.Errorf("cancel: dial %s: %w", s.address, err)
 	}
 	defer conn.Close()
+	defer hurry(ctx, conn)()
 	if _, err := conn.Write(cancelRequest(s.pid, s.secret)); err != nil {
 		return fmt.Errorf("cancel: %w", err)
 	}
-	if _, err := io.Copy(io.Discard, io.LimitReader(conn, 8192)); err != nil && ctx.Err() != nil {
+	// However PostgreSQL ends the connection, it has done its work; only
+	// running out of time means that it has not.
+	_, err = io.Copy(io.Discard, io.LimitReader(conn, 8192))
+	if err != nil && (errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil) {
 		return fmt.Errorf("cancel: %s has not closed the connection: %w", s.address, err)
 	}
 	return nil

@@ -23,17 +23,21 @@ type Claim struct {
 
 	// Guarded by the pool's mu while the Claim is queued.
 	next, prev *Claim
+	ticket     uint64 // its turn; the queue is sorted by it
 	queued     bool
 	handed     *Server // granted, not yet delivered to the loop
 	failed     *wire.Error
 	deliver    func() // posted to the loop; made once
 }
 
-// Bind prepares the claim for a Task. Call it on the Task's loop.
+// Bind prepares the claim for a Task. Call it on the Task's loop, which must be
+// the same each time.
 func (c *Claim) Bind(p *Pool, t *loop.Task) {
-	c.loop, c.task = t.Loop(), t
+	if c.loop != t.Loop() {
+		c.loop = t.Loop() // for good: others read it without a lock
+	}
+	c.task, c.pool = t, p
 	c.Err, c.Events, c.Lost = nil, 0, metrics.None
-	c.pool = p
 	if c.deliver == nil {
 		c.deliver = c.delivered
 	}
@@ -54,28 +58,37 @@ func (p *Pool) Abandon(c *Claim, why metrics.Reason) {
 type queue struct {
 	first, last *Claim
 	n           int
+	tickets     uint64 // given out so far
 }
 
 func (q *queue) push(c *Claim) {
-	c.prev, c.next, c.queued = q.last, nil, true
-	if q.last == nil {
-		q.first = c
-	} else {
-		q.last.next = c
-	}
-	q.last = c
-	q.n++
+	q.tickets++
+	c.ticket = q.tickets
+	q.insertBefore(c, nil)
 }
 
-// pushFront is for a claim whose server was taken back before it arrived.
-func (q *queue) pushFront(c *Claim) {
-	c.prev, c.next, c.queued = nil, q.first, true
-	if q.first == nil {
-		q.last = c
-	} else {
-		q.first.prev = c
+// putBack gives a claim whose server never reached it its old place again.
+func (q *queue) putBack(c *Claim) {
+	at := q.first
+	for at != nil && at.ticket < c.ticket {
+		at = at.next
 	}
-	q.first = c
+	q.insertBefore(c, at)
+}
+
+// insertBefore puts c before at; nil means the end.
+func (q *queue) insertBefore(c, at *Claim) {
+	c.next, c.prev, c.queued = at, q.last, true
+	if at != nil {
+		c.prev, at.prev = at.prev, c
+	} else {
+		q.last = c
+	}
+	if c.prev != nil {
+		c.prev.next = c
+	} else {
+		q.first = c
+	}
 	q.n++
 }
 

@@ -63,12 +63,20 @@ func (cl *cluster) dial(ctx context.Context, address string) (net.Conn, error) {
 	if cl.tls == nil {
 		return conn, nil
 	}
+	defer hurry(ctx, conn)()
 	secured, err := cl.secure(ctx, conn, address)
 	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("TLS to %s: %w", address, err)
 	}
 	return secured, nil
+}
+
+// hurry makes what blocks on conn fail at once when ctx ends, until stop is called.
+func hurry(ctx context.Context, conn net.Conn) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		conn.SetDeadline(time.Unix(1, 0)) //nolint:errcheck // a closed connection blocks nobody
+	})
 }
 
 func (cl *cluster) secure(ctx context.Context, conn net.Conn, address string) (net.Conn, error) {
@@ -95,39 +103,60 @@ func (cl *cluster) secure(ctx context.Context, conn net.Conn, address string) (n
 	return t, t.HandshakeContext(ctx)
 }
 
-// connect opens one server at the target: dial, TLS, login, proof. It stays
-// with a server that is still in recovery until it leaves it or the leader is
-// another.
-func (p *Pool) connect(ctx context.Context, v *discovery.View, m discovery.Member) (*Server, error) {
-	conn, stream, login, err := p.login(ctx, v, m)
+// connect opens one server at the target: dial, TLS, login, proof. Dial to
+// login may take as long as patience. It stays with a server that is still in
+// recovery, but leaves any as soon as another is the target.
+func (p *Pool) connect(parent context.Context, v *discovery.View, m discovery.Member, patience time.Duration) (s *Server, err error) {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	defer p.leaveWhenMoved(ctx, cancel, v, m)()
+	defer func() {
+		if err != nil && context.Cause(ctx) == errMoved {
+			err = errMoved
+		}
+	}()
+	conn, err := p.dial(ctx, m, patience)
 	if err != nil {
 		return nil, err
 	}
-	kept := false
-	defer func() {
-		if !kept {
-			conn.Close()
-		}
-	}()
+	defer hurry(ctx, conn)()
+	if s, err = p.admit(ctx, conn, m); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	if err := s.Sock.Open(conn, s); err != nil {
+		return nil, err
+	}
+	p.log.Info("server opened", "member", m.Name, "address", m.Address, "pid", s.pid, "epoch", s.epoch)
+	return s, nil
+}
+
+func (p *Pool) dial(ctx context.Context, m discovery.Member, patience time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return p.owner.clusters[p.Key.Cluster].dial(ctx, m.Address)
+}
+
+// admit logs in and has the server prove itself. conn has the deadline for the
+// login already, and remains the caller's.
+func (p *Pool) admit(ctx context.Context, conn net.Conn, m discovery.Member) (*Server, error) {
+	stream := wire.NewStream(conn)
+	login, err := auth.Login(stream, p.loginParams(conn))
+	if err != nil {
+		return nil, err
+	}
 	epoch, err := p.prove(ctx, conn, stream, m)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{
-		pool: p, member: m.Name, address: m.Address, epoch: epoch,
-		pid: login.PID, secret: login.SecretKey, params: login.Parameters, defaults: copyOf(login.Parameters),
-		expires: p.expiry(),
-	}
 	if rest := stream.Buffered(); len(rest) > 0 {
 		return nil, fmt.Errorf("%s sent %d bytes after its login", m.Address, len(rest))
 	}
-	conn.SetDeadline(time.Time{}) //nolint:errcheck // a closed connection fails at its first use
-	kept = true
-	if err := s.Sock.Open(conn, s); err != nil {
-		return nil, err
-	}
-	p.log.Info("server opened", "member", m.Name, "address", m.Address, "pid", s.pid, "epoch", epoch)
-	return s, nil
+	return &Server{
+		pool: p, member: m.Name, address: m.Address, epoch: epoch,
+		pid: login.PID, secret: login.SecretKey, params: login.Parameters, defaults: copyOf(login.Parameters),
+		expires: p.expiry(),
+	}, nil
 }
 
 func copyOf(m map[string]string) map[string]string {
@@ -138,37 +167,15 @@ func copyOf(m map[string]string) map[string]string {
 	return c
 }
 
-// login dials and logs in, within server_connect_timeout and only as long as m
-// is the target. The caller closes conn.
-func (p *Pool) login(ctx context.Context, v *discovery.View, m discovery.Member) (net.Conn, *wire.Stream, auth.LoginResult, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.owner.limits.ServerConnectTimeout)
-	defer cancel()
-	defer p.cancelWhenMoved(ctx, cancel, v, m)()
-	conn, err := p.owner.clusters[p.Key.Cluster].dial(ctx, m.Address)
-	if err != nil {
-		return nil, nil, auth.LoginResult{}, err
-	}
-	hurry := context.AfterFunc(ctx, func() {
-		conn.SetDeadline(time.Unix(1, 0)) //nolint:errcheck // it only wakes a blocked read
-	})
-	defer hurry()
-	stream := wire.NewStream(conn)
-	result, err := auth.Login(stream, p.loginParams(conn))
-	if err != nil {
-		conn.Close()
-	}
-	return conn, stream, result, err
-}
-
-// cancelWhenMoved ends a dial to a host that is no longer the target: one that
-// is gone may not answer for a long time.
-func (p *Pool) cancelWhenMoved(ctx context.Context, cancel func(), v *discovery.View, m discovery.Member) (stop func()) {
+// leaveWhenMoved cancels what is done at a host that is no longer the target:
+// one that is gone may not answer for a long time.
+func (p *Pool) leaveWhenMoved(ctx context.Context, cancel context.CancelCauseFunc, v *discovery.View, m discovery.Member) (stop func()) {
 	done := make(chan struct{})
 	go p.watchTarget(ctx, cancel, v, m, done)
 	return func() { close(done) }
 }
 
-func (p *Pool) watchTarget(ctx context.Context, cancel func(), v *discovery.View, m discovery.Member, done chan struct{}) {
+func (p *Pool) watchTarget(ctx context.Context, cancel context.CancelCauseFunc, v *discovery.View, m discovery.Member, done chan struct{}) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -178,7 +185,7 @@ func (p *Pool) watchTarget(ctx context.Context, cancel func(), v *discovery.View
 		case <-v.Replaced():
 		}
 		if v = p.cluster.View(); !p.isTarget(v, m) {
-			cancel()
+			cancel(errMoved)
 			return
 		}
 	}

@@ -19,11 +19,12 @@ func (p *Pool) follow(v *discovery.View) {
 		p.epoch = g.Epoch
 		clear(p.welcomes)
 	}
-	idle, lent := p.outdatedLocked()
-	if len(idle)+len(lent) > 0 {
-		p.wanted = max(p.wanted, min(p.size, len(idle)+len(lent)))
+	p.followed = v
+	lent := p.condemnLocked()
+	idle := p.takeIdleLocked(func(s *Server) bool { return s.condemned != metrics.None })
+	if n := len(idle) + len(lent); n > 0 {
+		p.wanted = max(p.wanted, min(p.size, n))
 	}
-	p.takeIdleLocked(idle)
 	wake := p.serveLocked()
 	p.openLocked()
 	p.mu.Unlock()
@@ -36,38 +37,19 @@ func (p *Pool) follow(v *discovery.View) {
 	}
 }
 
-func (p *Pool) outdatedLocked() (idle, lent []*Server) {
+// condemnLocked marks the servers that no longer belong to the pool and
+// returns those of them that are lent.
+func (p *Pool) condemnLocked() (lent []*Server) {
 	for s := range p.servers {
 		if p.currentLocked(s) {
 			continue
 		}
 		s.condemned = metrics.EpochMoved
-		switch s.state {
-		case stateIdle:
-			idle = append(idle, s)
-		case stateLent:
+		if s.state == stateLent {
 			lent = append(lent, s)
 		}
 	}
-	return idle, lent
-}
-
-// takeIdleLocked takes these servers out of the idle stack.
-func (p *Pool) takeIdleLocked(some []*Server) {
-	if len(some) == 0 {
-		return
-	}
-	all := p.puddle.AcquireAllIdle()
-	for i := len(all) - 1; i >= 0; i-- {
-		s := all[i].Value()
-		if s.condemned == metrics.None || s.state != stateIdle {
-			all[i].ReleaseUnused()
-			continue
-		}
-		s.state = stateLent
-		p.idle--
-		p.lent++
-	}
+	return lent
 }
 
 // cut tells the holder of a server that it is to be given up. Reads from a
@@ -93,41 +75,32 @@ func (p *Pool) sweep() {
 	if p.clients > 0 || len(p.servers) > 0 {
 		p.wanted = p.minimum
 	}
-	over := p.agedLocked()
+	if p.refused {
+		p.wanted = min(p.wanted, 1) // one is enough to find out whether it still is
+	}
+	aged := p.takeAgedLocked()
 	p.openLocked()
 	p.mu.Unlock()
-	for s, why := range over {
+	for s, why := range aged {
 		p.destroy(s, why)
 	}
 }
 
-// agedLocked takes the servers out of the idle stack that are too old, or idle
-// for too long and more than the minimum.
-func (p *Pool) agedLocked() map[*Server]metrics.Reason {
-	if p.idle == 0 {
-		return nil
-	}
-	limit := p.owner.limits.ServerIdleTimeout
-	over := make(map[*Server]metrics.Reason)
-	all := p.puddle.AcquireAllIdle()
-	for i := len(all) - 1; i >= 0; i-- {
-		s := all[i].Value()
+// takeAgedLocked takes the servers out of the idle stack that are too old, or
+// idle for too long and more than the minimum.
+func (p *Pool) takeAgedLocked() map[*Server]metrics.Reason {
+	aged := make(map[*Server]metrics.Reason)
+	now, limit := loop.Clock(), int64(p.owner.limits.ServerIdleTimeout)
+	p.takeIdleLocked(func(s *Server) bool {
 		switch {
-		case s.state != stateIdle:
-		case s.expires != 0 && loop.Clock() > s.expires:
-			over[s] = metrics.ServerLifetime
-		case limit > 0 && loop.Clock()-s.since > int64(limit) && len(p.servers)-len(over) > p.minimum:
-			over[s] = metrics.ServerIdle
+		case s.expires != 0 && now > s.expires:
+			aged[s] = metrics.ServerLifetime
+		case limit > 0 && now-s.since > limit && len(p.servers)-len(aged) > p.minimum:
+			aged[s] = metrics.ServerIdle
 		}
-		if over[s] == metrics.None {
-			all[i].ReleaseUnused()
-			continue
-		}
-		s.state = stateLent
-		p.idle--
-		p.lent++
-	}
-	return over
+		return aged[s] != metrics.None
+	})
+	return aged
 }
 
 // abandoned reports whether nobody has used the pool for a while.

@@ -3,9 +3,13 @@ package pool
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
+	"github.com/jackc/puddle/v2"
+
 	"portero/discovery"
+	"portero/loop"
 	"portero/metrics"
 	"portero/wire"
 )
@@ -19,6 +23,16 @@ const (
 	firstRetry   = 2 * time.Millisecond
 )
 
+// A host that does not answer costs this much at first where there are others
+// to ask, and twice as much each time after, up to server_connect_timeout.
+const firstPatience = 500 * time.Millisecond
+
+// shunFor is how long a replica that failed is passed over if there are others.
+const shunFor = 2 * time.Second
+
+// warnEvery bounds how often the log says aloud that no server can be opened.
+const warnEvery = 5 * time.Second
+
 var (
 	errNotWanted = errors.New("no more servers are wanted")
 	errMoved     = errors.New("the leader moved while the server was opened")
@@ -26,7 +40,7 @@ var (
 
 // openLocked starts as many openers as there are servers missing.
 func (p *Pool) openLocked() {
-	if p.closed {
+	if p.closed || p.ctx.Err() != nil {
 		return
 	}
 	have := len(p.servers) + p.opening
@@ -43,24 +57,46 @@ func (p *Pool) openLocked() {
 func (p *Pool) open() {
 	defer p.openers.Done()
 	err := p.puddle.CreateResource(p.ctx)
+	if err == puddle.ErrNotAvailable { // many were destroyed just now and have not left it yet
+		p.pause(p.ctx, p.cluster.View(), firstRetry)
+	}
 	p.mu.Lock()
 	p.opening--
 	var wake []*Claim
 	var refused *wire.Error
 	switch {
 	case err == nil:
+		p.refused = false
 		wake = p.openedLocked()
 	case errors.As(err, &refused):
-		p.Metrics.Error(metrics.ServerLogin)
-		p.log.Warn("server login failed", "error", refused.Error())
+		p.refused, p.wanted = true, 0
 		wake = p.failLocked(wire.Fatal(refused.Code, "%s", refused.Message))
-		p.wanted = 0
-	case !errors.Is(err, errNotWanted) && p.ctx.Err() == nil:
-		p.log.Error("open server", "error", err)
+		p.Metrics.Error(metrics.ServerLogin)
 	}
+	loud := refused != nil && p.mayWarnLocked()
 	p.openLocked() // somebody may have come while this one ended
 	p.mu.Unlock()
 	wakeAll(wake)
+	if refused != nil {
+		p.log.Log(p.ctx, levelOf(loud), "server login failed", "error", refused.Error())
+	}
+}
+
+// mayWarnLocked reports whether it is time again to tell the log of failures.
+func (p *Pool) mayWarnLocked() bool {
+	now := loop.Clock()
+	if p.warned != 0 && now-p.warned < int64(warnEvery) {
+		return false
+	}
+	p.warned = now
+	return true
+}
+
+func levelOf(loud bool) slog.Level {
+	if loud {
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
 }
 
 // openedLocked takes stock after CreateResource: the new servers are idle in
@@ -105,7 +141,7 @@ func (p *Pool) stillWanted() bool {
 // construct opens one server, however long it takes until there is one that
 // proves itself. puddle calls it from open.
 func (p *Pool) construct(ctx context.Context) (*Server, error) {
-	retry := firstRetry
+	retry, patience := firstRetry, firstPatience
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -119,7 +155,8 @@ func (p *Pool) construct(ctx context.Context) (*Server, error) {
 			p.pause(ctx, view, askSeldom)
 			continue
 		}
-		s, err := p.connect(ctx, view, target)
+		s, err := p.connect(ctx, view, target, p.limit(view, patience))
+		p.arrived(target)
 		if err == nil {
 			return s, nil
 		}
@@ -128,8 +165,18 @@ func (p *Pool) construct(ctx context.Context) (*Server, error) {
 		}
 		p.noteFailure(target, err)
 		p.pauseAfter(ctx, view, retry)
-		retry = min(2*retry, slowestRetry)
+		retry, patience = min(2*retry, slowestRetry), min(2*patience, p.owner.limits.ServerConnectTimeout)
 	}
+}
+
+// limit is the time for a login at one host: all of server_connect_timeout
+// unless there are others to try.
+func (p *Pool) limit(v *discovery.View, patience time.Duration) time.Duration {
+	whole := p.owner.limits.ServerConnectTimeout
+	if p.hasChoice(v) {
+		return min(patience, whole)
+	}
+	return whole
 }
 
 // permanent picks the server's refusals that the client must hear at once.
@@ -145,13 +192,25 @@ func permanent(err error) *wire.Error {
 	return nil
 }
 
+// noteFailure counts and logs why a server was not opened. That a host has
+// told what it is, and is not what is wanted, is no reason to doubt it.
 func (p *Pool) noteFailure(m discovery.Member, err error) {
-	if errors.Is(err, errMoved) {
+	if err == errMoved || err == errNotWanted || p.ctx.Err() != nil {
 		return
 	}
-	p.Metrics.Error(metrics.ServerConnect)
-	p.log.Debug("server not opened", "member", m.Name, "address", m.Address, "error", err)
-	p.cluster.Doubt(p.Key.Group, m.Name)
+	if errors.Is(err, errInRecovery) {
+		p.Metrics.Error(metrics.ServerRecovery)
+	} else {
+		p.Metrics.Error(metrics.ServerConnect)
+	}
+	p.mu.Lock()
+	p.shunned[m.Name] = loop.Clock() + int64(shunFor)
+	loud := p.mayWarnLocked()
+	p.mu.Unlock()
+	p.log.Log(p.ctx, levelOf(loud), "server not opened", "member", m.Name, "address", m.Address, "error", err)
+	if !isVerdict(err) {
+		p.cluster.Doubt(p.Key.Group, m.Name)
+	}
 }
 
 // pauseAfter waits before the next try: the opener that has the token comes

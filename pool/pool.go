@@ -10,9 +10,7 @@ import (
 
 	"portero/auth"
 	"portero/discovery"
-	"portero/loop"
 	"portero/metrics"
-	"portero/wire"
 )
 
 // Key says what a pool's servers are for.
@@ -44,16 +42,21 @@ type Pool struct {
 	servers     map[*Server]struct{} // all that are open, in any state
 	idle        int                  // of them, in puddle's idle stack
 	lent        int
-	opening     int           // openers at work
-	wanted      int           // servers to have open even if nobody waits
-	held        bool          // no leader: nobody is served
+	opening     int   // openers at work
+	wanted      int   // servers to have open even if nobody waits
+	held        bool  // no leader: nobody is served
+	refused     bool  // the last login was refused for good
+	warned      int64 // when a failure to open was last logged aloud
+	followed    *discovery.View
 	epoch       uint64        // of the group; leader pools only
 	proved      chan struct{} // closed when a server has been opened; then replaced
 	welcomes    map[Settings][]byte
 	credentials auth.Credentials
 	clients     int
-	nextHost    int       // for clusters whose hosts have to be asked
-	unused      time.Time // since when nobody uses it
+	nextHost    int              // for clusters whose hosts have to be asked
+	heading     map[string]int   // openers on their way to a member; roles replica and any only
+	shunned     map[string]int64 // members that failed, until when they are passed over; likewise
+	unused      time.Time        // since when nobody uses it
 	closed      bool
 	openers     sync.WaitGroup
 }
@@ -63,7 +66,7 @@ func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 		Key: key, owner: ps, cluster: ps.clusters[key.Cluster].discovery, size: size, minimum: minimum,
 		log:     ps.log.With("cluster", key.Cluster, "group", key.Group, "role", key.Role, "database", key.Database, "user", key.User),
 		probing: make(chan struct{}, 1), proved: make(chan struct{}), servers: make(map[*Server]struct{}),
-		welcomes: make(map[Settings][]byte), ctx: ps.ctx,
+		welcomes: make(map[Settings][]byte), heading: make(map[string]int), shunned: make(map[string]int64), ctx: ps.ctx,
 		Metrics: metrics.NewPool(metrics.PoolLabels{Cluster: key.Cluster, Group: key.Group, Role: key.Role, Database: key.Database, User: key.User}, len(ps.loops)),
 	}
 	var err error
@@ -85,68 +88,43 @@ func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 // and its Task will be woken with c.Server or c.Err set. On c's loop.
 func (p *Pool) Acquire(c *Claim) bool {
 	p.mu.Lock()
-	if p.waiting.n == 0 && p.idle > 0 && !p.held {
-		if s := p.popIdleLocked(); s != nil {
-			p.mu.Unlock()
+	for p.waiting.n == 0 && p.idle > 0 && !p.held {
+		s := p.popIdleLocked()
+		if s == nil {
+			break
+		}
+		why := p.overLocked(s)
+		if why == metrics.None {
+			s.holder.Store(c)
+		}
+		p.mu.Unlock()
+		if why == metrics.None {
 			if c.take(s) {
 				return true
 			}
-			p.destroy(s, metrics.Internal)
-			p.mu.Lock()
+			why = metrics.Internal
 		}
+		p.destroy(s, why)
+		p.mu.Lock()
 	}
 	c.Since = c.loop.Now()
 	p.waiting.push(c)
+	wake := p.serveLocked()
 	p.openLocked()
 	p.mu.Unlock()
+	wakeAll(wake)
 	return false
 }
 
-// popIdleLocked takes the server that was used last.
-func (p *Pool) popIdleLocked() *Server {
-	for {
-		r, err := p.puddle.TryAcquire(p.ctx)
-		if err != nil {
-			return nil
-		}
-		s := r.Value()
-		if s.state == stateOpening {
-			if !p.registerLocked(r) {
-				continue
-			}
-		} else {
-			p.idle--
-			p.lent++
-		}
-		s.state = stateLent
-		return s
-	}
-}
-
-// registerLocked takes a server that has just been opened into the books, as
-// lent to the caller; false if its time is over already.
-func (p *Pool) registerLocked(r *puddle.Resource[*Server]) bool {
-	s := r.Value()
-	s.resource = r
-	if p.closed || !p.currentLocked(s) {
-		s.state = stateDead
-		r.Destroy()
-		return false
-	}
-	p.servers[s] = struct{}{}
-	p.lent++
-	return true
-}
-
-// take makes the claim the holder of s, on the claim's loop.
+// take moves s, whose holder the claim is, to the claim's loop.
 func (c *Claim) take(s *Server) bool {
 	if err := s.Sock.Attach(c.loop); err != nil {
+		s.holder.Store(nil)
 		return false
 	}
 	s.Sock.Watch(true)
 	c.Events, c.Lost = 0, metrics.None
 	c.Server = s
-	s.holder.Store(c)
 	return true
 }
 
@@ -173,8 +151,7 @@ func (p *Pool) Release(c *Claim) {
 		p.mu.Unlock()
 		return
 	}
-	p.mu.Unlock()
-	p.settle(s, c.loop)
+	p.settleLocked(s, c.loop)
 }
 
 // Discard closes a server that cannot be lent again. On c's loop.
@@ -187,199 +164,4 @@ func (c *Claim) drop() *Server {
 	c.Server, c.Lost = nil, metrics.None
 	s.holder.Store(nil)
 	return s
-}
-
-// settle finds a place for a free server: the first in the queue, the idle
-// stack, or the grave. on is the loop that the caller runs on, nil if none.
-func (p *Pool) settle(s *Server, on *loop.Loop) {
-	p.mu.Lock()
-	if why := p.overLocked(s); why != metrics.None {
-		p.mu.Unlock()
-		p.destroy(s, why)
-		return
-	}
-	if p.waiting.n == 0 || p.held {
-		p.restLocked(s)
-		p.mu.Unlock()
-		return
-	}
-	c := p.waiting.pop()
-	c.handed = s
-	s.state = stateLent
-	p.mu.Unlock()
-	c.wakeWith(on)
-}
-
-// wakeWith delivers what the claim was handed: at once when the caller runs on
-// its loop.
-func (c *Claim) wakeWith(on *loop.Loop) {
-	if on == c.loop {
-		c.deliver()
-		return
-	}
-	c.loop.Post(c.deliver)
-}
-
-// delivered runs on the claim's loop.
-func (c *Claim) delivered() {
-	p := c.pool
-	p.mu.Lock()
-	s, failed := c.handed, c.failed
-	c.handed, c.failed = nil, nil
-	if s != nil && p.overLocked(s) != metrics.None {
-		p.waiting.pushFront(c)
-		p.mu.Unlock()
-		p.destroy(s, metrics.EpochMoved)
-		return
-	}
-	p.mu.Unlock()
-	p.Metrics.Shard(c.loop.ID).Waited(time.Duration(c.loop.Now() - c.Since))
-	switch {
-	case failed != nil:
-		c.Err = failed
-	case c.left:
-		p.settle(s, c.loop)
-		return
-	case !c.take(s):
-		c.Err = wire.Fatal(wire.ConnectionFailure, "the server could not be used")
-		p.destroy(s, metrics.Internal)
-	}
-	c.loop.Wake(c.task)
-}
-
-// overLocked says why a server must not be lent again; None if it may.
-func (p *Pool) overLocked(s *Server) metrics.Reason {
-	switch {
-	case s.condemned != metrics.None:
-		return s.condemned
-	case p.closed:
-		return metrics.Shutdown
-	case s.expires != 0 && loop.Clock() > s.expires:
-		return metrics.ServerLifetime
-	}
-	return metrics.None
-}
-
-// restLocked puts a server into the idle stack.
-func (p *Pool) restLocked(s *Server) {
-	s.state, s.since = stateIdle, loop.Clock()
-	p.lent--
-	p.idle++
-	s.resource.ReleaseUnused()
-}
-
-// serveLocked hands idle servers to those who wait and returns the claims to
-// be woken once mu is free.
-func (p *Pool) serveLocked() (lucky []*Claim) {
-	for p.waiting.n > 0 && p.idle > 0 && !p.held {
-		s := p.popIdleLocked()
-		if s == nil {
-			break
-		}
-		c := p.waiting.pop()
-		c.handed = s
-		lucky = append(lucky, c)
-	}
-	return lucky
-}
-
-// failLocked ends all waits with an error that waiting longer would not cure.
-func (p *Pool) failLocked(e *wire.Error) (failed []*Claim) {
-	for p.waiting.n > 0 {
-		c := p.waiting.pop()
-		c.failed = e
-		failed = append(failed, c)
-	}
-	return failed
-}
-
-func wakeAll(claims []*Claim) {
-	for _, c := range claims {
-		c.wakeWith(nil)
-	}
-}
-
-// destroy closes a server that nobody holds and opens another if it is missed.
-func (p *Pool) destroy(s *Server, why metrics.Reason) {
-	p.mu.Lock()
-	p.buryLocked(s)
-	p.lent--
-	p.openLocked()
-	p.mu.Unlock()
-	p.reportClosed(s, why)
-	s.resource.Destroy()
-}
-
-func (p *Pool) buryLocked(s *Server) {
-	s.state = stateDead
-	delete(p.servers, s)
-}
-
-func (p *Pool) reportClosed(s *Server, why metrics.Reason) {
-	level := slog.LevelInfo
-	switch why {
-	case metrics.ServerLost, metrics.ServerFatal, metrics.ServerProtocol, metrics.Internal:
-		level = slog.LevelWarn
-		p.Metrics.Error(why)
-		p.cluster.Doubt(p.Key.Group, s.member)
-	case metrics.EpochMoved, metrics.ServerRecovery, metrics.ServerDirty:
-		p.Metrics.Error(why)
-	}
-	p.log.Log(p.ctx, level, "server closed", "member", s.member, "address", s.address, "pid", s.pid, "reason", why.String())
-}
-
-// destruct closes the socket on the loop that watches it. puddle calls it in
-// a goroutine of its own.
-func (p *Pool) destruct(s *Server) {
-	bye := func() {
-		s.Sock.Write(terminate) //nolint:errcheck // a courtesy
-		s.Sock.Close()
-	}
-	if l := s.Sock.Loop(); l != nil {
-		l.Post(bye)
-		return
-	}
-	bye()
-}
-
-var terminate = []byte{'X', 0, 0, 0, 4}
-
-// stirred is called when an idle server's socket has become readable.
-func (p *Pool) stirred(s *Server, l *loop.Loop) {
-	p.mu.Lock()
-	switch s.state {
-	case stateIdle:
-		p.pickIdleLocked(s)
-		p.mu.Unlock()
-	case stateCancelled:
-		p.mu.Unlock()
-		s.Sock.Mute() // looked at when the cancel request is over
-		return
-	default:
-		p.mu.Unlock() // just lent, or on its way out
-		return
-	}
-	why, said := s.inspect(l.Scratch())
-	if why == metrics.None {
-		p.settle(s, l)
-		return
-	}
-	if said != nil {
-		p.log.Debug("idle server's last word", "pid", s.pid, "error", said.Error())
-	}
-	p.destroy(s, why)
-}
-
-// pickIdleLocked takes one server out of puddle's idle stack, which gives only
-// its top: so all are taken and the others put back in their order.
-func (p *Pool) pickIdleLocked(wanted *Server) {
-	all := p.puddle.AcquireAllIdle()
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i].Value() != wanted {
-			all[i].ReleaseUnused()
-		}
-	}
-	p.idle--
-	p.lent++
-	wanted.state = stateLent
 }

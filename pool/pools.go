@@ -171,27 +171,26 @@ func (p *Pool) close() {
 	p.mu.Unlock()
 	p.openers.Wait()
 	p.mu.Lock()
-	all := p.puddle.AcquireAllIdle()
-	for _, r := range all {
-		if r.Value().state == stateIdle {
+	defer p.mu.Unlock()
+	for _, r := range p.puddle.AcquireAllIdle() {
+		s := r.Value()
+		if s.state == stateIdle {
 			p.idle--
-			p.lent++
-			p.buryLocked(r.Value())
-			p.lent--
 		}
-	}
-	p.mu.Unlock()
-	for _, r := range all {
-		r.Destroy()
+		p.buryLocked(s)
+		r.Hijack() // Destroy would leave the rest to a goroutine that nobody waits for
+		p.destruct(s)
 	}
 }
 
 // Ready says of each cluster and group that routes name whether its leader is
-// known; empty means that all are.
+// known; empty means that all are. Where hosts have to be asked nobody asks
+// before the first client comes: such a group is ready until clients wait for
+// it in vain.
 func (ps *Pools) Ready(routes []config.Route) (missing []string) {
 	for _, r := range routes {
 		g := ps.clusters[r.Cluster].discovery.View().Groups[r.Group]
-		if g != nil && leaderOf(g) != "" {
+		if g != nil && (leaderOf(g) != "" || g.AskHosts && !ps.inVain(r.Cluster, r.Group)) {
 			continue
 		}
 		text := fmt.Sprintf("cluster %s, group %d: no leader known", r.Cluster, r.Group)
@@ -200,4 +199,20 @@ func (ps *Pools) Ready(routes []config.Route) (missing []string) {
 		}
 	}
 	return missing
+}
+
+// inVain reports whether clients wait for the leader of a group and no pool of
+// it has a server.
+func (ps *Pools) inVain(cluster string, group int) bool {
+	waiting, servers := 0, 0
+	for _, p := range ps.all() {
+		if p.Key.Cluster != cluster || p.Key.Group != group || p.Key.Role != "leader" {
+			continue
+		}
+		p.mu.Lock()
+		waiting += p.waiting.n
+		servers += len(p.servers)
+		p.mu.Unlock()
+	}
+	return waiting > 0 && servers == 0
 }

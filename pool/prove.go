@@ -30,12 +30,21 @@ var (
 	errStranger    = errors.New("the server belongs to another cluster (system identifier)")
 )
 
+// isVerdict tells our own judgement of a server from a failure to reach it.
+func isVerdict(err error) bool {
+	return errors.Is(err, errInRecovery) || errors.Is(err, errNotReplica) ||
+		errors.Is(err, errOldTimeline) || errors.Is(err, errStranger)
+}
+
 // prove asks the server what it is until it is what the pool wants, and
 // returns the epoch it belongs to. A leader still in recovery is asked again
 // and again, so that it is in use the moment it takes writes.
 func (p *Pool) prove(ctx context.Context, conn net.Conn, stream *wire.Stream, m discovery.Member) (uint64, error) {
 	for {
 		conn.SetDeadline(time.Now().Add(p.owner.limits.ServerConnectTimeout)) //nolint:errcheck // a closed connection fails at its first use
+		if err := ctx.Err(); err != nil {
+			return 0, err // the deadline that hurries us was set before ours
+		}
 		proof, err := ask(stream)
 		if err != nil {
 			return 0, err
@@ -44,26 +53,17 @@ func (p *Pool) prove(ctx context.Context, conn net.Conn, stream *wire.Stream, m 
 		p.cluster.Observe(proof)
 		v := p.cluster.View()
 		epoch, err := p.judge(v, m, proof)
-		if err == nil || !errors.Is(err, errInRecovery) || p.otherHosts(v) {
+		if err == nil || !errors.Is(err, errInRecovery) || p.hasChoice(v) {
 			return epoch, err
 		}
 		if !p.stillWanted() {
 			return 0, errNotWanted
 		}
 		p.pauseAfter(ctx, v, askOften)
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
-		}
 		if !p.isTarget(p.cluster.View(), m) {
 			return 0, errMoved
 		}
 	}
-}
-
-// otherHosts reports whether it is better to ask the next host than to wait.
-func (p *Pool) otherHosts(v *discovery.View) bool {
-	g := v.Groups[p.Key.Group]
-	return g != nil && g.AskHosts && len(g.Members) > 1
 }
 
 // judge decides whether a server that says proof of itself may be lent.

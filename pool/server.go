@@ -82,6 +82,9 @@ func (s *Server) Ready(l *loop.Loop, ev loop.Events) {
 		return // it moved while this event was on its way
 	}
 	c.Events |= ev
+	if ev&loop.Closed != 0 {
+		s.Sock.Mute() // said once is enough; the holder reads to the end, and watches if it must
+	}
 	l.Wake(c.task)
 }
 

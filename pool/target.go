@@ -2,6 +2,7 @@ package pool
 
 import (
 	"portero/discovery"
+	"portero/loop"
 )
 
 // target picks the member that the next server should belong to. False: there
@@ -53,28 +54,65 @@ func (p *Pool) nextToAsk(g *discovery.Group) discovery.Member {
 	return m
 }
 
+// hasChoice reports whether there are other hosts to turn to when one does not
+// answer or is not what is wanted.
+func (p *Pool) hasChoice(v *discovery.View) bool {
+	g := v.Groups[p.Key.Group]
+	return g != nil && len(g.Members) > 1 && (p.Key.Role != "leader" || g.AskHosts)
+}
+
 // targetFewest picks, for the roles replica and any, the fitting member with
-// the fewest servers of this pool.
+// the fewest servers of this pool. One that failed just now comes last. The
+// caller reports its return by arrived.
 func (p *Pool) targetFewest(g *discovery.Group) (discovery.Member, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	count := make(map[string]int)
-	for s := range p.servers {
-		count[s.member]++
-	}
+	count := p.countLocked()
 	best, found := discovery.Member{}, false
 	start := p.nextHost
 	p.nextHost++
 	for i := range g.Members {
 		m := g.Members[(start+i)%len(g.Members)]
-		if !p.fits(g, m) {
-			continue
-		}
-		if !found || count[m.Name] < count[best.Name] {
+		if p.fits(g, m) && (!found || count[m.Name] < count[best.Name]) {
 			best, found = m, true
 		}
 	}
+	if found {
+		p.heading[best.Name]++
+	}
 	return best, found
+}
+
+// arrived ends what targetFewest counts.
+func (p *Pool) arrived(m discovery.Member) {
+	if p.Key.Role == "leader" {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.heading[m.Name]--; p.heading[m.Name] <= 0 {
+		delete(p.heading, m.Name)
+	}
+}
+
+// countLocked is how many servers each member has or will have of this pool,
+// and more than any for one to be shunned.
+func (p *Pool) countLocked() map[string]int {
+	count := make(map[string]int)
+	for s := range p.servers {
+		count[s.member]++
+	}
+	for name, n := range p.heading {
+		count[name] += n
+	}
+	for name, until := range p.shunned {
+		if loop.Clock() < until {
+			count[name] += p.size
+		} else {
+			delete(p.shunned, name)
+		}
+	}
+	return count
 }
 
 // fits reports whether a member may serve a pool of role replica or any.
@@ -85,10 +123,10 @@ func (p *Pool) fits(g *discovery.Group, m discovery.Member) bool {
 	if noLoadBalance(m) || m.State != "running" {
 		return false
 	}
-	if p.Key.Role == "any" {
+	if p.Key.Role == "any" || m.Role == "standby_leader" {
 		return true
 	}
-	return m.Name != g.Leader && (m.Role == "replica" || m.Role == "standby_leader")
+	return m.Name != g.Leader && m.Role == "replica"
 }
 
 // noLoadBalance is Patroni's tag that takes a member out of /replica.

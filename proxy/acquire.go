@@ -27,9 +27,10 @@ func (w *work) link(rest []byte) ([]byte, metrics.Reason) {
 
 // obtain waits for a server and gives it the client's settings.
 func (w *work) obtain() metrics.Reason {
+	since := w.loop.Now()
 	for {
 		if w.claim.Server == nil {
-			if why := w.await(); why != metrics.None || w.claim.Server == nil {
+			if why := w.await(since); why != metrics.None || w.claim.Server == nil {
 				return why
 			}
 		}
@@ -43,8 +44,13 @@ func (w *work) obtain() metrics.Reason {
 			w.c.pool.Acquire(&w.claim)
 			continue
 		case said != nil:
+			w.release() // as it was: the error has undone the change
 			w.tell(wire.Fatal(said.Code, "%s", said.Message))
 			return metrics.ServerLogin
+		case w.cancelled:
+			w.release()
+			w.refuseCancelled()
+			return metrics.None
 		}
 		w.sess.defaults = w.claim.Server
 		return metrics.None
@@ -66,10 +72,11 @@ func (w *work) apply() (*wire.Error, metrics.Reason) {
 
 // await waits in the pool's queue until a server is lent. Returning None
 // without a server means that the request has been answered with an error.
-func (w *work) await() metrics.Reason {
+// since is when the client began to want it.
+func (w *work) await(since int64) metrics.Reason {
 	limits := &w.c.proxy.cfg.Pool
-	notify := after(w.claim.Since, limits.QueryWaitNotify)
-	end := after(w.claim.Since, limits.QueryWaitTimeout)
+	notify := after(since, limits.QueryWaitNotify)
+	end := after(since, limits.QueryWaitTimeout)
 	for {
 		now := w.loop.Now()
 		switch {
@@ -93,28 +100,51 @@ func (w *work) await() metrics.Reason {
 
 // giveUp reports whether the wait is to end without a server.
 func (w *work) giveUp(now, end int64) bool {
-	return w.clientGone || w.cut || w.cancelled || w.c.proxy.draining.Load() || end != 0 && now >= end
+	return w.clientGone && !w.saidGoodbye() || w.cut || w.cancelled || w.c.proxy.draining.Load() || end != 0 && now >= end
+}
+
+// saidGoodbye reports whether a client that has gone sent a Terminate behind
+// what waits: then it has not broken off, and what it has asked for is done.
+func (w *work) saidGoodbye() bool {
+	b := w.in.kept
+	for {
+		f, ok, err := wire.Next(b)
+		switch {
+		case err != nil || !ok:
+			return false
+		case f.Type == 'X':
+			return true
+		case !f.Whole():
+			return false
+		}
+		b = b[wire.HeaderLen+f.Size:]
+	}
 }
 
 // gaveUp says what becomes of a client that has left the queue.
 func (w *work) gaveUp() metrics.Reason {
 	switch {
-	case w.clientGone:
-		return metrics.ClientClosed
 	case w.cut, w.c.proxy.draining.Load():
 		w.tell(errShutdown())
 		return metrics.Shutdown
-	case w.cancelled && w.c.greeted:
-		w.cancelled = false
-		w.sess.refuse(wire.Errorf(wire.QueryCanceled, "canceling statement due to user request"))
-		w.c.pool.Metrics.Error(metrics.Cancelled)
+	case w.cancelled:
+		w.refuseCancelled()
 		return metrics.None
+	case w.clientGone && !w.saidGoodbye():
+		return metrics.ClientClosed
 	}
 	e := wire.Fatal(wire.ConnectionFailure, "no server became free within query_wait_timeout (%s)", w.c.proxy.cfg.Pool.QueryWaitTimeout)
 	e.Hint = "All servers of the pool are busy, or the cluster has no leader at present."
 	w.tell(e)
 	w.c.pool.Metrics.Error(metrics.WaitTimeout)
 	return metrics.WaitTimeout
+}
+
+// refuseCancelled answers a request that no server has seen.
+func (w *work) refuseCancelled() {
+	w.cancelled = false
+	w.sess.refuse(wire.Errorf(wire.QueryCanceled, "canceling statement due to user request"))
+	w.c.pool.Metrics.Error(metrics.Cancelled)
 }
 
 // noticeWait tells a waiting client that it waits, as PgBouncer does.

@@ -11,8 +11,10 @@ func (s *session) fromServer(f wire.Frame) verdict {
 	switch f.Type {
 	case 'D', 'd': // the bulk of all traffic
 		return s.within(s.busy && !s.expect.empty())
-	case 'C', 'I', 's':
+	case 'C', 'I':
 		return s.complete()
+	case 's':
+		return s.suspended()
 	case 'Z':
 		return s.ready(f)
 	case 'T', 'n':
@@ -66,6 +68,16 @@ func (s *session) complete() verdict {
 		return s.within(false)
 	}
 	s.queries++
+	s.copyIn, s.early = false, false
+	return forward
+}
+
+// suspended ends an Execute that has had as many rows as it asked for.
+func (s *session) suspended() verdict {
+	if !s.popIf('E') {
+		return s.within(false)
+	}
+	s.queries++
 	return forward
 }
 
@@ -74,7 +86,9 @@ func (s *session) copyBegins() verdict {
 	if t != 'E' && t != 'Q' {
 		return s.within(false)
 	}
-	s.copyIn = !s.expect.copyBegins()
+	var ended bool
+	ended, s.early = s.expect.copyBegins()
+	s.copyIn = !ended
 	return forward
 }
 
@@ -85,12 +99,21 @@ func (s *session) failed(f wire.Frame) verdict {
 		s.fault = wire.ParseError(f.Body)
 		return dying
 	}
-	s.copyIn = false
-	switch s.expect.first() {
-	case 0:
-		return s.within(s.busy)
-	case 'Q', 'F':
-	default:
+	first := s.expect.first()
+	if first == 0 && !s.busy {
+		return s.within(false)
+	}
+	if s.early {
+		// Whether the server saw the Sync before or after its COPY failed,
+		// and so whether it answers it, cannot be known.
+		s.stray, s.foreign = true, true
+	}
+	if s.opened && s.status == 'I' {
+		// It may be BEGIN that has failed.
+		s.doubt, s.loose = true, true
+	}
+	s.told, s.copyIn, s.early = true, false, false
+	if first != 'Q' && first != 'F' {
 		s.skipping = !s.expect.skipToSync()
 	}
 	return forward
@@ -122,23 +145,39 @@ func (s *session) ready(f wire.Frame) verdict {
 	case 'Q', 'F', 'S':
 		s.expect.pop()
 	case 0:
-		// A Sync that raced with the failure of a COPY: we took it for one
-		// that the server ignores.
-		if !s.skipping {
+		// A Sync that raced with the failure of a COPY.
+		if !s.stray {
 			return s.within(false)
 		}
 		s.skipping = false
 	default:
 		return s.within(false)
 	}
-	s.status = f.Body[0]
-	if s.status == 'I' {
-		s.transactions++
-	}
-	if s.expect.empty() {
-		s.busy, s.opened, s.doubt, s.last = false, false, false, kindOther
-	}
+	s.told = false
+	s.settled(f.Body[0])
 	return forward
+}
+
+// settled takes in the status that a ReadyForQuery gives.
+func (s *session) settled(status byte) {
+	s.status = status
+	if status == 'I' {
+		s.transactions++
+		s.kept = s.settings
+	}
+	if !s.expect.empty() {
+		return
+	}
+	s.forget()
+	if status == 'I' {
+		s.named = kindOther // portals end with their transaction
+	}
+}
+
+// forget is called when nothing is unanswered any more.
+func (s *session) forget() {
+	s.busy, s.copyIn, s.early, s.skipping, s.told = false, false, false, false, false
+	s.opened, s.leaving, s.others, s.loose, s.doubt, s.sealed = false, false, false, false, false, false
 }
 
 // parameter keeps the client's settings as the server reports them, so that
@@ -152,15 +191,21 @@ func (s *session) parameter(f wire.Frame) {
 	n := strings.ToLower(name)
 	switch n {
 	case "session_authorization", "is_superuser":
-		s.foreign = true
+		s.foreign = s.foreign || !s.isDefault(name, v)
 	case "in_hot_standby", "server_version", "server_encoding", "integer_datetimes":
 	default:
-		if s.defaults != nil {
-			if def, ok := s.defaults.Default(name); ok && def == v {
-				s.settings = s.settings.Without(n)
-				return
-			}
+		if s.isDefault(name, v) {
+			s.settings = s.settings.Without(n)
+			return
 		}
 		s.settings = s.settings.With(n, v)
 	}
+}
+
+func (s *session) isDefault(name, value string) bool {
+	if s.defaults == nil {
+		return false
+	}
+	v, ok := s.defaults.Default(name)
+	return ok && v == value
 }

@@ -19,6 +19,8 @@ type outcome struct {
 // ReadyForQuery. The client hears nothing of it. track: what the server
 // reports is the client's doing and belongs into its settings.
 func (w *work) ask(messages []byte, track bool) outcome {
+	w.asking = true
+	defer func() { w.asking = false }()
 	s := w.claim.Server
 	if s.Sock.Write(messages) != nil {
 		return outcome{why: metrics.ServerLost}
@@ -26,7 +28,7 @@ func (w *work) ask(messages []byte, track bool) outcome {
 	end := after(w.loop.Now(), w.c.proxy.cfg.Pool.ServerConnectTimeout)
 	var o outcome
 	var kept []byte
-	for o.status == 0 && o.why == metrics.None {
+	for (o.status == 0 || len(kept) > 0) && o.why == metrics.None {
 		if o.why = w.awaitServer(end); o.why != metrics.None {
 			break
 		}
@@ -57,11 +59,9 @@ func (w *work) awaitServer(end int64) metrics.Reason {
 			return metrics.ServerDirty
 		}
 		w.hush()
+		w.claim.Server.Sock.Watch(true)
 		w.task.ParkUntil(end)
-		if w.claim.Events&loop.Writable != 0 {
-			w.claim.Events &^= loop.Writable
-			w.claim.Server.Sock.Flush() //nolint:errcheck // the next Read says it again
-		}
+		w.flushServer()
 	}
 	return metrics.None
 }
@@ -90,6 +90,10 @@ func (w *work) hear(o *outcome, b []byte, track bool) []byte {
 				return nil
 			}
 		case 'Z':
+			if o.status != 0 || f.Size != 1 {
+				o.why = metrics.ServerProtocol
+				return nil
+			}
 			o.status = f.Body[0]
 		}
 		b = b[wire.HeaderLen+f.Size:]

@@ -22,7 +22,7 @@ func (p *Proxy) cancel(conn net.Conn, body []byte) {
 	found := make(chan pool.Cancel, 1)
 	c.loop.Post(func() {
 		defer close(found)
-		if c.sock.Loop() != c.loop || c.work == nil {
+		if !c.live || c.work == nil {
 			return
 		}
 		if x, ok := c.work.cancel(c.loop); ok {
@@ -42,12 +42,12 @@ func (p *Proxy) cancel(conn net.Conn, body []byte) {
 }
 
 // cancel ties the request to the server, if one works for the client. A client
-// that waits for a server is told at once.
+// that waits for a server, or for a server to be made ready, is told by us.
 func (w *work) cancel(l *loop.Loop) (pool.Cancel, bool) {
 	switch {
 	case !w.sess.busy:
 		return pool.Cancel{}, false
-	case w.claim.Server != nil:
+	case w.claim.Server != nil && !w.asking:
 		return w.claim.BeginCancel()
 	}
 	w.cancelled = true

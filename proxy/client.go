@@ -38,6 +38,7 @@ type client struct {
 	secret   uint32 // the secret in its cancel key
 	mode     mode
 	greeted  bool // it has had its first ReadyForQuery
+	live     bool // its loop has it, and it has not ended
 }
 
 // station is what the proxy keeps per loop. It belongs to that loop, but for
@@ -52,6 +53,7 @@ type station struct {
 // has sent beyond its login.
 func (c *client) adopted(rest []byte) {
 	l := c.loop
+	c.live = true
 	if err := c.sock.Attach(l); err != nil {
 		c.proxy.log.Error("adopt client", "error", err)
 		c.end(l, metrics.Internal)
@@ -106,6 +108,7 @@ func (c *client) toRest(l *loop.Loop) {
 
 // end closes the client and takes it out of all books.
 func (c *client) end(l *loop.Loop, why metrics.Reason) {
+	c.live = false
 	c.sock.Close()
 	c.pool.Leave()
 	c.proxy.stations[l.ID].clients.Add(-1)
@@ -146,7 +149,7 @@ func (c *client) cut() {
 // it is adopted, not after it has ended. Any goroutine.
 func (c *client) onLoop(fn func(l *loop.Loop)) {
 	c.loop.Post(func() {
-		if c.sock.Loop() == c.loop {
+		if c.live {
 			fn(c.loop)
 		}
 	})

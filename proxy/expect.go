@@ -73,25 +73,26 @@ func (e *expectations) skipToSync() bool {
 
 // copyBegins is called when the oldest request turns out to be a COPY from
 // the client: a server ignores the Syncs that come before the end of its data.
-// It reports whether that end has been sent already.
-func (e *expectations) copyBegins() (ended bool) {
-	kept := make([]byte, 0, e.n)
-	kept = append(kept, e.first())
+// It reports whether that end has been sent already, and whether there were
+// such Syncs.
+func (e *expectations) copyBegins() (ended, early bool) {
+	n := 1
 	for i := 1; i < e.n; i++ {
-		switch t := e.at(i); {
+		t := e.at(i)
+		switch {
 		case ended:
-			kept = append(kept, t)
 		case t == 'c':
 			ended = true
-		case t != 'S':
-			kept = append(kept, t)
+			continue
+		case t == 'S':
+			early = true
+			continue
 		}
+		e.buf[(e.head+n)&(len(e.buf)-1)] = t
+		n++
 	}
-	e.n = 0
-	for _, t := range kept {
-		e.push(t)
-	}
-	return ended
+	e.n = n
+	return ended, early
 }
 
 // clear forgets everything and gives up a buffer that a burst has grown.

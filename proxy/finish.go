@@ -9,6 +9,7 @@ import (
 // server, count and log.
 func (w *work) finish(why metrics.Reason) {
 	c := w.c
+	c.live = false
 	c.sock.Close() // at once; cleaning the server may take a while
 	if w.claim.Server != nil {
 		w.clean(why)
@@ -44,7 +45,7 @@ func (w *work) clean(why metrics.Reason) {
 	default:
 		s.Applied = w.sess.settings
 	}
-	p.Release(&w.claim)
+	w.release()
 }
 
 func (w *work) cleanWith(sql []byte) bool {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime/debug"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -26,6 +27,7 @@ type greeter struct {
 	l      *listener
 	conn   net.Conn // a *tls.Conn once TLS is up
 	stream *wire.Stream
+	midTLS bool // between two protocols: nothing that we say would be understood
 }
 
 // errQuiet ends a handshake that is nobody's fault: a probe, a finished cancel
@@ -43,7 +45,7 @@ func (p *Proxy) handshake(l *listener, conn net.Conn) {
 	g := &greeter{proxy: p, l: l, conn: conn, stream: wire.NewStream(conn)}
 	defer func() {
 		if v := recover(); v != nil {
-			p.panicked(v, nil)
+			p.panicked(v, debug.Stack())
 			g.conn.Close()
 		}
 	}()
@@ -154,10 +156,15 @@ func (g *greeter) directTLS() error {
 
 func (g *greeter) startTLS(under *loop.Transport) error {
 	t := tls.Server(under, g.l.tls)
-	if err := t.HandshakeContext(g.proxy.ctx); err != nil {
+	g.midTLS = true
+	err := t.HandshakeContext(g.proxy.ctx)
+	switch {
+	case errors.Is(err, io.EOF), isReset(err):
+		return errQuiet // it only wanted to know whether we take TLS
+	case err != nil:
 		return fmt.Errorf("TLS handshake: %w", err)
 	}
-	g.conn, g.stream = t, wire.NewStream(t)
+	g.conn, g.stream, g.midTLS = t, wire.NewStream(t), false
 	return nil
 }
 
@@ -280,7 +287,7 @@ func (g *greeter) refuse(err error) {
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), isReset(err):
 		why = metrics.ClientGone
 	}
-	if said != nil {
+	if said != nil && !g.midTLS {
 		g.lastWord(said)
 	}
 	g.proxy.process.Refuse(why)

@@ -14,7 +14,7 @@ type loss struct {
 	pending *wire.Error // not told yet: the client had asked nothing
 }
 
-func (l loss) active() bool { return l.block || l.skip }
+func (l loss) active() bool { return l.block || l.skip || l.ended }
 
 func errLost() *wire.Error {
 	e := wire.Errorf(wire.ConnectionFailure, "the server was lost; the transaction has been rolled back")
@@ -38,8 +38,14 @@ func errFailedBlock() *wire.Error {
 // none; a server that ends a statement with a FATAL error has not committed it.
 func (s *session) lose(said *wire.Error) {
 	block := s.inTransaction()
+	s.revert()
+	s.foreign, s.stray = false, false
+	if s.leaving && !s.others && !s.told {
+		s.leave()
+		return
+	}
 	cause := errLost()
-	if s.doubt && (block || said == nil) {
+	if s.sealed || s.doubt && said == nil && !s.copyIn { // a COPY whose data has not ended has not been committed
 		cause = errUnknown()
 	}
 	if said != nil {
@@ -52,60 +58,126 @@ func (s *session) lose(said *wire.Error) {
 // if it was to open one, has not begun.
 func (s *session) refuse(e *wire.Error) { s.settle(e, false) }
 
-// settle answers everything that was asked with the cause.
-func (s *session) settle(cause *wire.Error, block bool) {
-	open := s.unsynced()
-	skipping := s.skipping
-	s.answerAll(cause, block)
-	s.loss = loss{block: block}
-	switch {
-	case open && !skipping:
-		s.reply = cause.Append(s.reply)
-		s.loss.skip = true
-	case open:
-		s.loss.skip = true
-	case block && !s.busy:
-		s.loss.pending = cause
-	}
-	s.expect.clear()
-	s.busy, s.copyIn, s.skipping, s.opened, s.doubt = false, false, false, false, false
-	s.status = 'I'
-	if block {
-		s.status = 'E'
-	}
-}
-
-// unsynced reports whether the newest request still waits for a Sync.
-func (s *session) unsynced() bool {
-	for i := s.expect.len() - 1; i >= 0; i-- {
-		switch s.expect.at(i) {
-		case 'c':
-			continue
-		case 'Q', 'F', 'S':
-			return false
+// revert takes the client's settings back to those from before the transaction
+// that is lost, and tells the client, as a server does that rolls back.
+func (s *session) revert() {
+	for name, value := range s.settings.All() {
+		before, ok := s.kept.Get(name)
+		if !ok && s.defaults != nil {
+			before, ok = s.defaults.Default(reportedName(name))
 		}
-		return true
+		if ok && before != value {
+			s.report(name, before)
+		}
 	}
-	return s.busy
+	for name, value := range s.kept.All() {
+		if _, ok := s.settings.Get(name); !ok {
+			s.report(name, value)
+		}
+	}
+	s.settings = s.kept
 }
 
-// answerAll gives each request that a ReadyForQuery would have closed an error
-// and that ReadyForQuery.
-func (s *session) answerAll(cause *wire.Error, block bool) {
-	status := byte('I')
-	if block {
-		status = 'E'
+func (s *session) report(name, value string) {
+	s.send(&pgproto3.ParameterStatus{Name: reportedName(name), Value: value})
+}
+
+// reportedName spells a parameter as PostgreSQL reports it: clients look for
+// it in that spelling.
+func reportedName(name string) string {
+	switch name {
+	case "datestyle":
+		return "DateStyle"
+	case "intervalstyle":
+		return "IntervalStyle"
+	case "timezone":
+		return "TimeZone"
 	}
-	e := cause
+	return name
+}
+
+// leave answers a ROLLBACK that the server has taken with it, and the messages
+// around it.
+func (s *session) leave() {
 	for ; !s.expect.empty(); s.expect.pop() {
 		switch s.expect.first() {
-		case 'Q', 'F', 'S':
-			s.reply = e.Append(s.reply)
-			s.readyReply(status)
-			if block {
-				e = errFailedBlock()
-			}
+		case 'P':
+			s.send(&pgproto3.ParseComplete{})
+		case 'B':
+			s.send(&pgproto3.BindComplete{})
+		case 'E':
+			s.rolledBack()
+		case 'Q':
+			s.rolledBack()
+			s.readyReply('I')
+		case 'S':
+			s.readyReply('I')
 		}
+	}
+	s.forget()
+	s.loss = loss{}
+	s.status = 'I'
+}
+
+func (s *session) rolledBack() {
+	s.send(&pgproto3.CommandComplete{CommandTag: []byte("ROLLBACK")})
+}
+
+// settle answers everything that was asked with the cause.
+func (s *session) settle(cause *wire.Error, block bool) {
+	failed := s.told || s.status == 'E' // the client knows already
+	asked := s.busy
+	s.loss = loss{block: block, skip: s.answerAll(cause, block)}
+	if block && !asked && !failed {
+		s.loss.pending = cause
+	}
+	s.forget()
+	s.expect.clear()
+	s.bound, s.named = kindOther, kindOther
+	s.status = idleOr(block)
+}
+
+// idleOr is the status of a client whose server is gone.
+func idleOr(block bool) byte {
+	if block {
+		return 'E'
+	}
+	return 'I'
+}
+
+// answerAll lets all that was asked fail as a server would: what a Query asked
+// by itself, what was asked in the extended protocol up to the next Sync. It
+// reports whether that Sync has not come yet.
+func (s *session) answerAll(cause *wire.Error, block bool) (skip bool) {
+	if s.expect.empty() && s.busy {
+		s.fail(&cause, block)
+		return true
+	}
+	answered := false // a ReadyForQuery has just been given
+	for !s.expect.empty() {
+		t := s.expect.first()
+		if t != 'S' || !answered {
+			s.fail(&cause, block)
+		}
+		if t != 'Q' && t != 'F' && !s.expect.skipToSync() {
+			return true
+		}
+		s.expect.pop()
+		s.readyReply(idleOr(block))
+		answered = true
+	}
+	return false
+}
+
+// fail gives the error for one request, if it has not had one; what follows in
+// a transaction block is told that the block has failed.
+func (s *session) fail(cause **wire.Error, block bool) {
+	if !s.told {
+		s.reply = (*cause).Append(s.reply)
+	}
+	s.told = false
+	if block {
+		*cause = errFailedBlock()
 	}
 }
 
@@ -121,48 +193,52 @@ func (s *session) send(m wire.Message) {
 
 // whileLost answers a client whose transaction block has gone with its server.
 func (s *session) whileLost(f wire.Frame) verdict {
-	if f.Type == 'S' {
-		return s.syncLost()
-	}
-	if s.loss.skip {
-		if f.Type == 'Q' || f.Type == 'F' {
-			return discard
-		}
-		return s.knownWhileLost(f.Type, discard)
-	}
 	switch f.Type {
-	case 'Q':
+	case 'H', 'd', 'c', 'f':
+		return discard
+	case 'S':
+		return s.syncLost()
+	case 'Q', 'F', 'P', 'B', 'D', 'E', 'C':
+	default:
+		return s.invalid(f.Type)
+	}
+	switch {
+	case s.loss.skip:
+		return discard
+	case s.loss.ended: // the block is over, what follows is not in it
+		s.loss, s.status = loss{}, 'I'
+		return s.request(f)
+	case f.Type == 'Q':
 		return s.queryLost(f)
-	case 'F':
-		s.reply = s.lostError().Append(s.reply)
-		s.readyReply('E')
-		return answer
+	}
+	return s.extendedLost(f)
+}
+
+func (s *session) extendedLost(f wire.Frame) verdict {
+	switch f.Type {
 	case 'P':
-		s.parse(f)
-		k := classify(parseText(f))
-		return s.extendedLost(k, &pgproto3.ParseComplete{})
+		if k := s.parse(f); !endsBlock(k) && k != kindEmpty {
+			return s.refuseLost()
+		}
+		s.send(&pgproto3.ParseComplete{})
 	case 'B':
-		s.bound = s.bind(f)
-		return s.extendedLost(s.bound, &pgproto3.BindComplete{})
+		k := s.bind(f)
+		if s.bound = k; !endsBlock(k) {
+			return s.refuseLost()
+		}
+		s.send(&pgproto3.BindComplete{})
 	case 'D':
 		return s.describeLost(f)
 	case 'E':
 		return s.executeLost()
 	case 'C':
+		s.closes(f)
 		s.send(&pgproto3.CloseComplete{})
-		return answer
+	case 'F':
+		s.reply = s.lostError().Append(s.reply)
+		s.readyReply('E')
 	}
-	return s.knownWhileLost(f.Type, discard)
-}
-
-// knownWhileLost keeps garbage an error in every state.
-func (s *session) knownWhileLost(t byte, v verdict) verdict {
-	switch t {
-	case 'P', 'B', 'D', 'E', 'C', 'H', 'd', 'c', 'f':
-		return v
-	}
-	s.fault = wire.Fatal(wire.ProtocolViolation, "invalid frontend message type %d", t)
-	return violate
+	return answer
 }
 
 // lostError is the first error after a silent loss, then what PostgreSQL says
@@ -176,12 +252,20 @@ func (s *session) lostError() *wire.Error {
 }
 
 func (s *session) queryLost(f wire.Frame) verdict {
-	switch k := classify(statement(f.Body, f.Whole())); {
-	case endsBlock(k) && f.Whole():
-		s.loss = loss{}
-		s.status = 'I'
-		s.send(&pgproto3.CommandComplete{CommandTag: []byte("ROLLBACK")})
-		s.readyReply('I')
+	text, whole := statement(f.Body, f.Whole())
+	k := classify(text, whole)
+	switch {
+	case k == kindCommit && s.loss.pending != nil:
+		// It must not look as if it had been committed, as not all clients
+		// read a command tag.
+		s.reply = s.loss.pending.Append(s.reply)
+		s.regained()
+	case endsBlock(k):
+		s.rolledBack()
+		s.regained()
+	case beginsWithRollback(text, whole):
+		s.loss, s.status = loss{}, 'I'
+		return s.request(f)
 	case k == kindEmpty:
 		s.send(&pgproto3.EmptyQueryResponse{})
 		s.readyReply('E')
@@ -192,25 +276,35 @@ func (s *session) queryLost(f wire.Frame) verdict {
 	return answer
 }
 
+// regained ends the loss: the client is at rest again.
+func (s *session) regained() {
+	s.loss = loss{}
+	s.status = 'I'
+	s.readyReply('I')
+}
+
 // endsBlock: a COMMIT of a failed transaction block is a ROLLBACK.
 func endsBlock(k kind) bool { return k == kindRollback || k == kindCommit }
 
-func (s *session) extendedLost(k kind, ok wire.Message) verdict {
-	if !endsBlock(k) || s.loss.ended {
-		return s.refuseLost()
-	}
-	s.send(ok)
-	return answer
-}
-
+// refuseLost fails a request of the extended protocol: those behind it are
+// ignored up to the next Sync.
 func (s *session) refuseLost() verdict {
 	s.reply = s.lostError().Append(s.reply)
 	s.loss.skip = true
 	return answer
 }
 
+// describeLost: what ends a block has neither parameters nor rows.
 func (s *session) describeLost(f wire.Frame) verdict {
-	if len(f.Body) > 0 && f.Body[0] == 'S' {
+	k := s.bound
+	name, isStatement := described(f)
+	if isStatement {
+		k = s.recall(name)
+	}
+	if !endsBlock(k) && k != kindEmpty {
+		return s.refuseLost()
+	}
+	if isStatement {
 		s.send(&pgproto3.ParameterDescription{})
 	}
 	s.send(&pgproto3.NoData{})
@@ -218,28 +312,25 @@ func (s *session) describeLost(f wire.Frame) verdict {
 }
 
 func (s *session) executeLost() verdict {
-	if !endsBlock(s.bound) || s.loss.ended {
+	switch {
+	case !endsBlock(s.bound):
 		return s.refuseLost()
+	case s.bound == kindCommit && s.loss.pending != nil: // see queryLost
+		s.refuseLost()
+	default:
+		s.rolledBack()
 	}
-	s.loss.ended = true
-	s.send(&pgproto3.CommandComplete{CommandTag: []byte("ROLLBACK")})
+	s.loss.block, s.loss.ended = false, true
 	return answer
 }
 
+// syncLost is a Sync: a block that has not been ended goes on.
 func (s *session) syncLost() verdict {
-	if s.loss.ended || !s.loss.block {
-		s.loss = loss{}
-		s.status = 'I'
+	if s.loss.block {
+		s.loss.skip = false
+		s.readyReply('E')
+	} else {
+		s.regained()
 	}
-	s.loss.skip = false
-	s.readyReply(s.status)
 	return answer
-}
-
-func parseText(f wire.Frame) ([]byte, bool) {
-	_, rest, ok := wire.CutString(f.Body)
-	if !ok {
-		return nil, false
-	}
-	return statement(rest, f.Whole())
 }

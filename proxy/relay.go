@@ -222,6 +222,7 @@ func (w *work) serverLost(why metrics.Reason, said *wire.Error) metrics.Reason {
 		w.tell(wire.Fatal(wire.ConnectionFailure, "the server was lost, and with it what the session had set up"))
 		return why
 	}
+	w.sess.foreign = false
 	w.sess.lose(said)
 	w.flushReply()
 	return metrics.None

@@ -28,18 +28,28 @@ type session struct {
 	status   byte // of the last ReadyForQuery: I idle, T in a transaction, E in a failed one
 	busy     bool // something was forwarded that no ReadyForQuery has closed yet
 	copyIn   bool // the server takes CopyData
+	early    bool // ... and has been sent a Sync meanwhile, which it ignores if the COPY goes well
+	stray    bool // it did not go well: a ReadyForQuery may come that nobody waits for
 	skipping bool // the server ignores all up to the next Sync
-	opened   bool // BEGIN is among what is unanswered
-	doubt    bool // what is unanswered may commit
+	told     bool // the oldest request has been answered by an error, its ReadyForQuery is to come
+
+	opened  bool // BEGIN is among what is unanswered
+	leaving bool // ROLLBACK is among it
+	others  bool // and so is something that is no ROLLBACK
+	loose   bool // the block may be over: what comes next may commit at once
+	doubt   bool // what is unanswered may commit
+	sealed  bool // ... even if the server's last word is an error
 
 	loss  loss            // what is still owed to the client for a server that is gone
 	ends  map[string]kind // named statements that begin or end a transaction; nil until there is one
 	last  kind            // of the unnamed statement
-	bound kind            // of the portal bound last
+	bound kind            // of the unnamed portal
+	named kind            // of the named portals, taken together
 
 	settings pool.Settings // as the client has set them
+	kept     pool.Settings // as they are if the transaction is rolled back
 	defaults defaulter     // of the server in use
-	foreign  bool          // the server's user was changed: it cannot be lent to others
+	foreign  bool          // the server cannot be lent to others: it acts as another user, or may owe an answer
 
 	queries      int // statements finished since the relay last looked
 	transactions int // ReadyForQuery with status I, likewise
@@ -59,7 +69,7 @@ func (s *session) reset(settings pool.Settings, ends map[string]kind) {
 	if cap(s.reply) > 4096 {
 		s.reply = nil
 	}
-	*s = session{expect: s.expect, reply: s.reply[:0], status: 'I', settings: settings, ends: ends}
+	*s = session{expect: s.expect, reply: s.reply[:0], status: 'I', settings: settings, kept: settings, ends: ends}
 }
 
 // inTransaction reports whether the client has a transaction block open.
@@ -71,6 +81,9 @@ func (s *session) fromClient(f wire.Frame, linked bool) verdict {
 	if f.Type == 'X' {
 		return finish
 	}
+	if !linked {
+		s.stray = false // it was the last server's
+	}
 	if s.loss.active() {
 		return s.whileLost(f)
 	}
@@ -78,46 +91,95 @@ func (s *session) fromClient(f wire.Frame, linked bool) verdict {
 	case 'Q', 'P', 'B', 'E', 'D', 'C', 'F':
 		return s.request(f)
 	case 'S':
-		return s.sync()
+		return s.sync(linked)
 	case 'H':
-		return forwardIf(linked)
+		return s.flush(f, linked)
 	case 'd', 'c', 'f':
 		return s.copyFrame(f.Type, linked)
 	}
-	s.fault = wire.Fatal(wire.ProtocolViolation, "invalid frontend message type %d", f.Type)
+	return s.invalid(f.Type)
+}
+
+func (s *session) invalid(t byte) verdict {
+	s.fault = wire.Fatal(wire.ProtocolViolation, "invalid frontend message type %d", t)
 	return violate
 }
 
 // request forwards a frame that a server answers, unless the server is in a
 // state in which it throws the frame away.
 func (s *session) request(f wire.Frame) verdict {
-	if s.skipping || s.copyIn {
+	if s.copyIn {
+		// A server would say so in two messages and hang up.
+		s.fault = wire.Fatal(wire.ProtocolViolation, "unexpected message type 0x%02X during COPY from stdin", f.Type)
+		return violate
+	}
+	if s.skipping {
 		return forward
 	}
-	switch f.Type {
-	case 'Q':
-		s.account(classify(statement(f.Body, f.Whole())))
-	case 'P':
-		s.parse(f)
-	case 'B':
-		s.account(s.bind(f))
-	case 'F':
-		s.account(kindOther)
-	}
+	s.note(f.Type, s.meaning(f))
 	s.expect.push(f.Type)
 	s.busy = true
 	return forward
 }
 
-// sync is a Sync: a server ignores it while it takes CopyData.
-func (s *session) sync() verdict {
+// meaning is the kind of the statement that a request is about.
+func (s *session) meaning(f wire.Frame) kind {
+	switch f.Type {
+	case 'Q':
+		return classify(statement(f.Body, f.Whole()))
+	case 'P':
+		return s.parse(f)
+	case 'B':
+		return s.bind(f)
+	case 'E':
+		return s.portal(f)
+	case 'C':
+		s.closes(f)
+	}
+	return kindOther
+}
+
+// note keeps what an unanswered request means for the client's transaction.
+func (s *session) note(t byte, k kind) {
+	runs := t == 'Q' || t == 'E' || t == 'F'
+	switch {
+	case k != kindRollback && (k != kindCommit || s.status != 'E'):
+		s.others = true
+	case runs:
+		s.leaving = true
+	}
+	if runs {
+		s.account(k)
+	}
+}
+
+// sync is a Sync: a server ignores it while it takes CopyData. A client that
+// has asked nothing else needs no server for the answer.
+func (s *session) sync(linked bool) verdict {
 	if s.copyIn {
+		s.early = true
 		return forward
+	}
+	if !linked && !s.busy {
+		s.readyReply('I')
+		return answer
 	}
 	s.skipping = false
 	s.expect.push('S')
 	s.busy = true
 	return forward
+}
+
+// flush is a Flush: it has no answer of its own, unless it is malformed.
+func (s *session) flush(f wire.Frame, linked bool) verdict {
+	switch {
+	case f.Size > 0:
+		s.fault = wire.Fatal(wire.ProtocolViolation, "invalid message format")
+		return violate
+	case linked:
+		return forward
+	}
+	return discard
 }
 
 // copyFrame is CopyData, CopyDone or CopyFail. Behind a COPY that has failed
@@ -137,28 +199,42 @@ func (s *session) copyFrame(t byte, linked bool) verdict {
 	return forward
 }
 
-func forwardIf(linked bool) verdict {
-	if linked {
-		return forward
-	}
-	return discard
-}
-
 // parse remembers which statements begin or end a transaction.
-func (s *session) parse(f wire.Frame) {
+func (s *session) parse(f wire.Frame) kind {
 	name, rest, ok := wire.CutString(f.Body)
 	if !ok {
-		s.last = kindMayCommit
-		return
+		s.remember(f.Body, kindMayCommit)
+		return kindMayCommit
 	}
 	k := classify(statement(rest, f.Whole()))
 	if len(name) == 0 {
 		s.last = k
-		return
+	} else {
+		s.remember(name, k)
 	}
-	if k == kindOther {
-		delete(s.ends, string(name))
+	return k
+}
+
+// maxName is how much of a statement's name PostgreSQL looks at (NAMEDATALEN,
+// less the terminator), and maxEnds how many names we keep.
+const (
+	maxName = 63
+	maxEnds = 1024
+)
+
+// remember keeps the kind of a named statement. A name that is in use already
+// keeps its old statement, so there either may be meant.
+func (s *session) remember(name []byte, k kind) {
+	name = name[:min(len(name), maxName)]
+	switch old, known := s.ends[string(name)]; {
+	case known && old == k:
 		return
+	case known:
+		k = kindMayCommit
+	case k == kindOther:
+		return
+	case len(s.ends) >= maxEnds:
+		name, k = nil, kindMayCommit // stands for every name that is not there
 	}
 	if s.ends == nil {
 		s.ends = make(map[string]kind)
@@ -166,35 +242,80 @@ func (s *session) parse(f wire.Frame) {
 	s.ends[string(name)] = k
 }
 
-// bind returns the kind of the statement that a Bind names.
-func (s *session) bind(f wire.Frame) kind {
-	_, rest, ok := wire.CutString(f.Body)
-	if !ok {
-		return kindMayCommit
-	}
-	name, _, ok := wire.CutString(rest)
-	if !ok {
-		return kindMayCommit
-	}
+// recall returns the kind of a statement.
+func (s *session) recall(name []byte) kind {
 	if len(name) == 0 {
 		return s.last
 	}
-	return s.ends[string(name)]
+	k, ok := s.ends[string(name[:min(len(name), maxName)])]
+	if !ok {
+		return s.ends[""]
+	}
+	return k
+}
+
+// bind returns the kind of the statement that a Bind names.
+func (s *session) bind(f wire.Frame) kind {
+	portal, rest, ok := wire.CutString(f.Body)
+	name, _, whole := wire.CutString(rest)
+	k := kindMayCommit
+	if ok && whole {
+		k = s.recall(name)
+	}
+	switch {
+	case ok && len(portal) == 0:
+		s.bound = k
+	case k != kindOther:
+		s.named = kindMayCommit
+	}
+	return k
+}
+
+// portal returns the kind of the statement that an Execute runs.
+func (s *session) portal(f wire.Frame) kind {
+	if len(f.Body) > 0 && f.Body[0] == 0 {
+		return s.bound
+	}
+	return s.named
+}
+
+// closes forgets a statement, if it is sure that the server will.
+func (s *session) closes(f wire.Frame) {
+	name, ok := described(f)
+	if ok && !s.busy && len(name) > 0 {
+		delete(s.ends, string(name[:min(len(name), maxName)]))
+	}
+}
+
+// described returns the name of the statement that a Describe or Close means;
+// ok is false if it means a portal.
+func described(f wire.Frame) (name []byte, ok bool) {
+	if len(f.Body) == 0 || f.Body[0] != 'S' {
+		return nil, false
+	}
+	name, _, ok = wire.CutString(f.Body[1:])
+	return name, ok
 }
 
 // account notes what an unanswered statement may do to the database.
 func (s *session) account(k kind) {
+	alone := s.loose || !s.inTransaction()
 	switch k {
 	case kindBegin:
-		if s.status == 'I' {
-			s.opened = true
+		s.opened = true
+	case kindCommit:
+		if s.status != 'E' || s.loose { // else it rolls back
+			s.doubt, s.sealed = true, true
 		}
-	case kindCommit, kindMayCommit:
-		s.doubt = true
+		s.loose = true
+	case kindMayCommit:
+		s.doubt, s.sealed, s.loose = true, true, true
+	case kindCall:
+		s.doubt, s.sealed = s.doubt || alone, s.sealed || alone
+	case kindRollback:
+		s.loose = true
 	case kindOther:
-		if !s.inTransaction() {
-			s.doubt = true
-		}
+		s.doubt = s.doubt || alone
 	}
 }
 

@@ -26,7 +26,9 @@ func readStartup(code uint32, body []byte) (startup, *wire.Error) {
 	if err != nil {
 		return s, wire.Fatal(wire.ProtocolViolation, "%s", err)
 	}
-	var options string
+	if e := s.setOptions(lastValue(list, "options")); e != nil {
+		return s, e // first, as in PostgreSQL: a parameter of its own overrides them
+	}
 	for _, p := range list {
 		switch {
 		case p.Name == "user":
@@ -34,7 +36,6 @@ func readStartup(code uint32, body []byte) (startup, *wire.Error) {
 		case p.Name == "database":
 			s.database = p.Value
 		case p.Name == "options":
-			options = p.Value
 		case p.Name == "replication":
 			if wantsReplication(p.Value) {
 				return s, wire.Fatal(wire.FeatureNotSupported, "replication connections are not pooled: connect to the server itself")
@@ -53,17 +54,24 @@ func readStartup(code uint32, body []byte) (startup, *wire.Error) {
 	if s.database == "" {
 		s.database = s.user
 	}
-	return s, s.setOptions(options)
+	return s, nil
 }
 
-// wantsReplication reads the boolean as PostgreSQL does; "database" is a kind
-// of yes.
-func wantsReplication(v string) bool {
-	switch strings.ToLower(v) {
-	case "false", "off", "no", "0", "f", "n", "":
-		return false
+func lastValue(list []wire.Parameter, name string) (value string) {
+	for _, p := range list {
+		if p.Name == name {
+			value = p.Value
+		}
 	}
-	return true
+	return value
+}
+
+// wantsReplication reads the boolean as PostgreSQL does, which takes the
+// beginning of a word for the word; "database" is a kind of yes.
+func wantsReplication(v string) bool {
+	v = strings.ToLower(v)
+	no := v == "" || v == "0" || v == "of" || v == "off" || strings.HasPrefix("false", v) || strings.HasPrefix("no", v)
+	return !no
 }
 
 // maxParameter is the longest name of a run-time parameter that we pass on.
@@ -135,23 +143,23 @@ func (s *startup) setOptions(options string) *wire.Error {
 func splitOptions(options string) []string {
 	var words []string
 	var word strings.Builder
-	open := false
-	for i := 0; i < len(options); i++ {
+	open, escaped := false, false
+	for i := range len(options) {
 		c := options[i]
 		switch {
-		case strings.IndexByte(" \t\n\r\v\f", c) >= 0:
-			if open {
-				words = append(words, word.String())
-				word.Reset()
-				open = false
-			}
-			continue
-		case c == '\\' && i+1 < len(options):
-			i++
-			c = options[i]
+		case escaped:
+			word.WriteByte(c)
+			escaped = false
+		case c == '\\':
+			open, escaped = true, true
+		case strings.IndexByte(" \t\n\r\v\f", c) < 0:
+			word.WriteByte(c)
+			open = true
+		case open:
+			words = append(words, word.String())
+			word.Reset()
+			open = false
 		}
-		word.WriteByte(c)
-		open = true
 	}
 	if open {
 		words = append(words, word.String())

@@ -11,6 +11,7 @@ const (
 	kindBegin          // opens a transaction, does nothing else
 	kindCommit         // COMMIT or END, and nothing else
 	kindMayCommit      // PREPARE TRANSACTION, COMMIT AND CHAIN, several statements, a text not seen whole
+	kindCall           // CALL or DO: outside a transaction block it may commit on its way
 	kindRollback       // ends the transaction without a trace: ROLLBACK, ABORT
 	kindEmpty          // no statement at all
 )
@@ -19,101 +20,155 @@ const (
 // behind it. sql may be the beginning of a longer text (whole = false); then
 // nothing is sure.
 func classify(sql []byte, whole bool) kind {
-	word, rest := firstWord(sql)
 	if !whole {
 		return kindMayCommit
 	}
+	word, rest := firstWord(sql)
+	k, rest := classifyWord(word, rest)
 	if tail, several := afterSemicolon(rest); several {
 		return classifySeveral(word, tail)
 	}
-	return classifyWord(word, rest)
+	return k
 }
 
-func classifyWord(word, rest []byte) kind {
+// classifyWord returns the kind of a statement that is alone, and what of its
+// text was not needed to tell.
+func classifyWord(word, rest []byte) (kind, []byte) {
 	switch {
 	case len(word) == 0:
-		return kindEmpty
+		return kindEmpty, rest
 	case is(word, "BEGIN"), is(word, "START"):
-		return kindBegin
+		return classifyBegin(rest)
 	case is(word, "COMMIT"), is(word, "END"):
-		if plainEnd(rest) {
-			return kindCommit
-		}
-		return kindMayCommit
-	case is(word, "PREPARE"):
-		return kindMayCommit
+		return classifyEnd(rest, kindCommit, kindMayCommit)
 	case is(word, "ROLLBACK"), is(word, "ABORT"):
-		if plainEnd(rest) {
-			return kindRollback
-		}
+		return classifyEnd(rest, kindRollback, kindOther)
+	case is(word, "PREPARE"):
+		return kindMayCommit, rest
+	case is(word, "CALL"), is(word, "DO"):
+		return kindCall, rest
 	}
-	return kindOther
+	return kindOther, rest
 }
 
-// plainEnd tells COMMIT and ROLLBACK from their longer relatives: TO SAVEPOINT,
-// PREPARED, and AND CHAIN, after which a transaction is again open.
-func plainEnd(rest []byte) bool {
-	word, rest := firstWord(rest)
+// classifyBegin looks for words that no BEGIN has: such a statement fails, and
+// what follows it is in no transaction block.
+func classifyBegin(rest []byte) (kind, []byte) {
+	for {
+		word, after := firstWord(rest)
+		if len(word) == 0 {
+			return kindBegin, rest
+		}
+		if !ofBegin(word) {
+			return kindOther, rest
+		}
+		rest = after
+	}
+}
+
+func ofBegin(word []byte) bool {
+	for _, w := range [...]string{
+		"TRANSACTION", "WORK", "ISOLATION", "LEVEL", "SERIALIZABLE", "REPEATABLE", "READ",
+		"COMMITTED", "UNCOMMITTED", "WRITE", "ONLY", "NOT", "DEFERRABLE", ",",
+	} {
+		if is(word, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// classifyEnd tells COMMIT and ROLLBACK from their longer relatives: TO
+// SAVEPOINT, PREPARED, and AND CHAIN, after which a transaction is again open.
+func classifyEnd(rest []byte, plain, longer kind) (kind, []byte) {
+	word, after := firstWord(rest)
 	if is(word, "WORK") || is(word, "TRANSACTION") {
-		word, rest = firstWord(rest)
+		rest = after
+		word, after = firstWord(rest)
 	}
 	if is(word, "AND") {
+		if word, after = firstWord(after); !is(word, "NO") {
+			return longer, rest
+		}
+		if word, rest = firstWord(after); !is(word, "CHAIN") {
+			return longer, rest
+		}
 		word, _ = firstWord(rest)
-		return is(word, "NO")
 	}
-	return len(word) == 0
+	if len(word) > 0 {
+		return longer, rest
+	}
+	return plain, rest
 }
 
-// classifySeveral is for a text of several statements: a word that can commit
-// anywhere in it makes it a commit. It may be one inside a string; then the
-// client is told "unknown" where "lost" would have done.
+// classifySeveral is for a text of several statements: a word that can end a
+// transaction anywhere in it makes it a commit. It may be one inside a string;
+// then the client is told "unknown" where "lost" would have done.
 func classifySeveral(first, tail []byte) kind {
-	for word := first; len(tail) > 0; word, tail = nextWord(tail) {
-		if mayCommit(word) {
+	for word := first; ; word, tail = nextWord(tail) {
+		if mayEnd(word) {
 			return kindMayCommit
 		}
+		if len(tail) == 0 {
+			return kindOther
+		}
 	}
-	return kindOther
 }
 
-func mayCommit(word []byte) bool {
-	return is(word, "COMMIT") || is(word, "END") || is(word, "PREPARE")
+func mayEnd(word []byte) bool {
+	return is(word, "COMMIT") || is(word, "END") || is(word, "PREPARE") || is(word, "ROLLBACK") || is(word, "ABORT")
 }
 
-// firstWord skips blanks and comments and returns the letters that follow.
+// beginsWithRollback reports whether the first of several statements is a
+// ROLLBACK and nothing more.
+func beginsWithRollback(sql []byte, whole bool) bool {
+	word, rest := firstWord(sql)
+	k, rest := classifyWord(word, rest)
+	rest = skipBlank(rest)
+	return whole && k == kindRollback && len(rest) > 0 && rest[0] == ';'
+}
+
+// firstWord skips blanks and comments and returns the word, or else the one
+// byte, that follows. At the end and before a semicolon it returns nothing.
 func firstWord(sql []byte) (word, rest []byte) {
 	sql = skipBlank(sql)
 	n := 0
-	for n < len(sql) && isLetter(sql[n]) {
+	for n < len(sql) && ofWord(sql[n]) {
 		n++
 	}
 	if n == 0 && len(sql) > 0 && sql[0] != ';' {
-		return sql[:1], sql[1:]
+		n = 1
 	}
 	return sql[:n], sql[n:]
 }
 
-// nextWord returns the next run of letters wherever it is.
+// nextWord returns the next word wherever it is.
 func nextWord(sql []byte) (word, rest []byte) {
 	i := 0
-	for i < len(sql) && !isLetter(sql[i]) {
+	for i < len(sql) && !ofWord(sql[i]) {
 		i++
 	}
 	n := i
-	for n < len(sql) && isLetter(sql[n]) {
+	for n < len(sql) && ofWord(sql[n]) {
 		n++
 	}
 	return sql[i:n], sql[n:]
 }
 
+// skipBlank skips what PostgreSQL takes for white space: a comment of one line
+// ends at a carriage return too.
 func skipBlank(sql []byte) []byte {
 	for len(sql) > 0 {
 		switch {
 		case sql[0] == ' ' || sql[0] == '\t' || sql[0] == '\n' || sql[0] == '\r' || sql[0] == '\f':
 			sql = sql[1:]
-		case bytes.HasPrefix(sql, []byte("--")):
-			_, sql, _ = bytes.Cut(sql, []byte("\n"))
-		case bytes.HasPrefix(sql, []byte("/*")):
+		case len(sql) > 1 && sql[0] == '-' && sql[1] == '-':
+			i := bytes.IndexAny(sql, "\r\n")
+			if i < 0 {
+				return nil
+			}
+			sql = sql[i:]
+		case len(sql) > 1 && sql[0] == '/' && sql[1] == '*':
 			sql = skipComment(sql[2:])
 		default:
 			return sql
@@ -161,13 +216,22 @@ func afterSemicolon(sql []byte) (tail []byte, several bool) {
 
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
+// ofWord reports whether c can stand in a keyword or an identifier.
+func ofWord(c byte) bool {
+	return isLetter(c) || c == '_' || c == '$' || '0' <= c && c <= '9' || c >= 0x80
+}
+
 // is compares ASCII letters without regard to case; word is upper-case.
 func is(b []byte, word string) bool {
 	if len(b) != len(word) {
 		return false
 	}
 	for i := range b {
-		if b[i]&^0x20 != word[i] {
+		c := b[i]
+		if isLetter(c) {
+			c &^= 0x20
+		}
+		if c != word[i] {
 			return false
 		}
 	}

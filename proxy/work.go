@@ -21,18 +21,23 @@ type work struct {
 
 	clientReadable bool // a Read may find something
 	clientGone     bool // the client has closed its side
+	clientBroken   bool // ... and takes nothing any more
+	clientMuted    bool // epoll tells of nothing but a broken socket
 	leaving        bool // it has said goodbye
 	cut            bool // Portero is stopping and waits no longer
-	cancelled      bool // a cancel request came while the client waited for a server
+	asking         bool // the server answers a question of our own
+	cancelled      bool // a cancel request came while the client had no server
 	stalled        stall
+	mutedServer    *pool.Server // as clientMuted
 }
 
 // begin prepares the work for a client. On the loop.
 func (w *work) begin(c *client, l *loop.Loop) {
 	w.c, w.loop = c, l
 	w.sess.reset(c.settings, c.ends)
-	w.clientReadable, w.clientGone, w.leaving, w.cut, w.cancelled = false, false, false, false, false
-	w.stalled = stall{}
+	w.clientReadable, w.clientGone, w.clientBroken, w.clientMuted = false, false, false, false
+	w.leaving, w.cut, w.asking, w.cancelled = false, false, false, false
+	w.stalled, w.mutedServer = stall{}, nil
 }
 
 // rest lets go of the client.
@@ -40,7 +45,7 @@ func (w *work) rest() {
 	w.in.drop(w.loop)
 	w.out.drop(w.loop)
 	w.sess.defaults = nil
-	w.c, w.task = nil, nil
+	w.c, w.task, w.mutedServer = nil, nil, nil
 }
 
 // notice takes in what the client's socket is ready for.
@@ -50,9 +55,18 @@ func (w *work) notice(ev loop.Events) {
 	}
 	if ev&loop.Closed != 0 {
 		w.clientGone = true
+		if w.clientMuted {
+			// Epoll would say so for ever, and nothing can be sent any more.
+			w.clientBroken = true
+			w.c.sock.Close()
+		}
 	}
 	if ev&loop.Writable != 0 {
+		before := w.c.sock.Pending()
 		w.c.sock.Flush() //nolint:errcheck // the next Write says it again
+		if w.c.sock.Pending() < before {
+			w.stalled = stall{}
+		}
 	}
 }
 
@@ -61,7 +75,7 @@ func (w *work) Run(t *loop.Task) {
 	w.claim.Bind(w.c.pool, t)
 	why := metrics.Panic
 	defer func() {
-		if why == metrics.Panic || w.cut {
+		if w.c != nil { // neither at rest nor finished
 			w.abandon(why)
 		}
 	}()
@@ -90,11 +104,10 @@ func (w *work) serve() metrics.Reason {
 			return why
 		case busy:
 			continue
-		case w.mayRest():
-			if w.c.proxy.draining.Load() {
-				w.tell(errShutdown())
-				return metrics.Shutdown
-			}
+		case w.between() && w.c.proxy.draining.Load():
+			w.tell(errShutdown())
+			return metrics.Shutdown
+		case w.between() && w.claim.Server == nil:
 			return metrics.None
 		}
 		if why := w.park(); why != metrics.None {
@@ -109,6 +122,7 @@ func (w *work) step() (why metrics.Reason, busy bool) {
 	if w.claim.Lost != metrics.None {
 		return w.serverLost(w.claim.Lost, nil), true
 	}
+	w.flushServer()
 	if w.mayReadServer() {
 		if why := w.fromServer(); why != metrics.None {
 			return why, false
@@ -150,10 +164,13 @@ func (w *work) mayReadClient() bool {
 	return w.c.sock.Pending() == 0
 }
 
-// mayRest: nothing is held, owed or half done.
-func (w *work) mayRest() bool {
-	return w.claim.Server == nil && !w.clientReadable && w.in.empty() && !w.sess.loss.active() &&
-		w.c.sock.Pending() == 0 && !w.leaving
+// between: nothing is owed or half done, and no transaction is open. A client
+// in that state may rest, unless it has a server (session mode).
+func (w *work) between() bool {
+	if w.claim.Server != nil && (w.sess.busy || w.sess.status != 'I' || !w.out.empty()) {
+		return false
+	}
+	return !w.clientReadable && w.in.empty() && !w.sess.loss.active() && w.c.sock.Pending() == 0 && !w.leaving
 }
 
 // giveBack releases a server that is free again.
@@ -172,24 +189,30 @@ func (w *work) giveBack() metrics.Reason {
 		w.sess.foreign = false
 	default:
 		s.Applied = w.sess.settings
-		w.c.pool.Release(&w.claim)
+		w.release()
 	}
 	return metrics.None
+}
+
+// release gives the server back, watched as an idle one must be.
+func (w *work) release() {
+	w.claim.Server.Sock.Watch(true)
+	w.c.pool.Release(&w.claim)
 }
 
 // park waits for either socket, the claim or the clock.
 func (w *work) park() metrics.Reason {
 	c := &w.c.sock
-	if w.clientGone && !w.leaving {
+	switch {
+	case w.leaving:
+	case w.clientBroken:
+		return metrics.ClientGone
+	case w.clientGone && !w.clientReadable:
 		return metrics.ClientClosed // what it has not sent whole is of no use, as PostgreSQL sees it too
 	}
 	w.hush()
-	if s := w.claim.Server; s != nil {
-		s.Sock.Watch(w.claim.Events&loop.Readable == 0)
-		if w.claim.Events&loop.Writable != 0 {
-			w.claim.Events &^= loop.Writable
-			s.Sock.Flush() //nolint:errcheck // the next Read says it again
-		}
+	if w.claim.Server != nil && !w.watchServer() {
+		return w.serverLost(metrics.ServerLost, nil)
 	}
 	if w.stalled.over(w.loop.Now(), c.Pending(), w.c.proxy.cfg.Pool.ClientStallTimeout) {
 		return metrics.ClientStalled
@@ -206,9 +229,38 @@ func (w *work) park() metrics.Reason {
 func (w *work) hush() {
 	if w.clientGone {
 		w.c.sock.Mute()
+		w.clientMuted = true
 		return
 	}
 	w.c.sock.Watch(!w.clientReadable)
+}
+
+// watchServer does the same for the server. False: its socket is broken, which
+// epoll would repeat for ever, while the client does not take what came before.
+func (w *work) watchServer() bool {
+	s := &w.claim.Server.Sock
+	switch {
+	case w.claim.Events&loop.Readable == 0:
+		w.mutedServer = nil
+		s.Watch(true)
+	case w.claim.Events&loop.Closed == 0:
+		s.Watch(false)
+	case w.mutedServer == w.claim.Server:
+		return false
+	default:
+		w.mutedServer = w.claim.Server
+		w.claim.Events &^= loop.Closed
+		s.Mute()
+	}
+	return true
+}
+
+// flushServer sends what a server did not take before.
+func (w *work) flushServer() {
+	if w.claim.Server != nil && w.claim.Events&loop.Writable != 0 {
+		w.claim.Events &^= loop.Writable
+		w.claim.Server.Sock.Flush() //nolint:errcheck // the next Read says it again
+	}
 }
 
 // tell sends an error to the client, if it still listens.

@@ -26,6 +26,9 @@ var ErrStartupLength = errors.New("invalid length of startup packet")
 // until the next read.
 func (s *Stream) Startup() (code uint32, body []byte, err error) {
 	head, err := s.in.Peek(4)
+	if err != nil && len(head) > 0 {
+		err = midway(err)
+	}
 	if err != nil {
 		return 0, nil, err
 	}

@@ -37,7 +37,16 @@ func (s *Stream) Read(limit int) (Frame, error) {
 		return Frame{Type: head[0], Size: n}, fmt.Errorf("%w: %d bytes in message %q, at most %d here", ErrFrameLength, n, head[0], limit)
 	}
 	body, err := s.ReadN(n)
-	return Frame{Type: head[0], Size: n, Body: body}, err
+	return Frame{Type: head[0], Size: n, Body: body}, midway(err)
+}
+
+// midway turns the end of the stream in the middle of a message into
+// io.ErrUnexpectedEOF.
+func midway(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // ReadN returns the next n bytes, valid until the next Read or ReadN.

@@ -1,0 +1,44 @@
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 10s
+PACKAGES ?= ./...
+SERVERS := postgresql etcd-server patroni python3-idna
+
+.PHONY: help build demo test lint race fuzz bench failover
+
+help: ## what there is
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+build: ## bin/portero
+	CGO_ENABLED=0 go build -trimpath -o bin/portero ./cmd/portero
+
+demo: build ## a real cluster, Portero before it, a switchover and a crash; under 5 minutes
+	scripts/packages $(SERVERS)
+	go run ./internal/lab/demo
+
+test: ## go vet and all tests, against real servers
+	scripts/packages $(SERVERS)
+	go vet ./...
+	go test -p 2 -timeout 15m ./...
+
+lint: ## gofmt, go vet and staticcheck
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:" $$unformatted; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+race: ## all tests with the race detector, which needs a C compiler
+	scripts/packages $(SERVERS) gcc libc6-dev
+	CGO_ENABLED=1 go test -race -p 2 -timeout 20m $(PACKAGES)
+
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	@grep -rEo --include='*_test.go' '^func Fuzz\w+' . | sed 's|/[^/]*:func | |' | sort | while read -r dir target; do \
+		echo "$$dir $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$dir </dev/null || exit 1; \
+	done
+
+bench: build ## beside PgBouncer and HAProxy, into docs/benchmarks.md
+	scripts/packages postgresql pgbouncer haproxy
+	go run ./bench -out docs/benchmarks.md
+
+failover: build ## ten switchovers, ten crashes, ten dead leaders; about half an hour
+	scripts/packages $(SERVERS)
+	go run ./internal/lab/demo -runs 10 -events switchover,crash,kill

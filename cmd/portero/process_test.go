@@ -1,0 +1,319 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"portero/internal/lab"
+)
+
+// asProgram makes the test binary be portero, so that a test sees the real process: its
+// arguments, signals, standard error and exit status.
+const asProgram = "PORTERO_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// process is a Portero in a process of its own.
+type process struct {
+	cmd    *exec.Cmd
+	exited chan struct{}
+	status int // once exited
+
+	mu     sync.Mutex // guards stderr
+	stderr bytes.Buffer
+}
+
+// Write takes what it prints.
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stderr.Write(b)
+}
+
+func (p *process) printed() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stderr.String()
+}
+
+// startProcess runs the program; it ends with the test at the latest.
+func startProcess(t *testing.T, args ...string) *process {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{cmd: exec.Command(self, args...), exited: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), asProgram+"=1")
+	p.cmd.Stderr = p
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go p.reap()
+	t.Cleanup(func() {
+		p.cmd.Process.Kill() //nolint:errcheck // it has ended already, if all went well
+		<-p.exited
+		if t.Failed() {
+			t.Logf("portero %s printed:\n%s", strings.Join(args, " "), p.printed())
+		}
+	})
+	return p
+}
+
+func (p *process) reap() {
+	p.cmd.Wait() //nolint:errcheck // the status tells
+	p.status = p.cmd.ProcessState.ExitCode()
+	close(p.exited)
+}
+
+func (p *process) signal(t *testing.T, sig os.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wait returns the exit status.
+func (p *process) wait(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-p.exited:
+	case <-time.After(patience):
+		t.Fatalf("it has not ended after %s", patience)
+	}
+	return p.status
+}
+
+// readyLine is the line of the log that says that clients are served.
+type readyLine struct {
+	Listening []string `json:"listening"`
+	Admin     string   `json:"admin"`
+}
+
+// readyLines are all such lines so far; there is to be one.
+func (p *process) readyLines() (ready []readyLine) {
+	for line := range strings.Lines(p.printed()) {
+		var entry struct {
+			Msg string `json:"msg"`
+			readyLine
+		}
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "ready" {
+			ready = append(ready, entry.readyLine)
+		}
+	}
+	return ready
+}
+
+// serving starts Portero before a PostgreSQL and returns once it is ready.
+func serving(t *testing.T, postgres *lab.Postgres, pool string) (*process, readyLine) {
+	t.Helper()
+	free := freeAddresses(t, 2)
+	p := startProcess(t, "serve", "--config", configFor(t, postgres.Address(), free[0], free[1], pool))
+	eventually(t, func() error {
+		if len(p.readyLines()) == 0 {
+			return errors.New("it is not ready")
+		}
+		return nil
+	})
+	ready := p.readyLines()[0]
+	if len(ready.Listening) != 1 || ready.Listening[0] != free[0] || ready.Admin != free[1] {
+		t.Fatalf("ready: %+v, want the addresses %s", ready, free)
+	}
+	return p, ready
+}
+
+func get(t *testing.T, admin, path string) (status int, body string) {
+	t.Helper()
+	client := http.Client{Timeout: patience}
+	answer, err := client.Get("http://" + admin + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+func TestServe(t *testing.T) {
+	postgres := lab.PostgresForTest(t, lab.PostgresOptions{SQL: []string{"create table noted (what text)"}})
+	t.Run("answers clients and operators", func(t *testing.T) { servesBoth(t, postgres) })
+	t.Run("TERM lets a transaction finish", func(t *testing.T) { termWaits(t, postgres) })
+	t.Run("TERM waits no longer than shutdown_timeout", func(t *testing.T) { termIsBounded(t, postgres) })
+	t.Run("INT ends at once", func(t *testing.T) { intEnds(t, postgres, syscall.SIGINT) })
+	t.Run("INT ends a TERM at once", func(t *testing.T) { intEnds(t, postgres, syscall.SIGTERM, syscall.SIGINT) })
+}
+
+func servesBoth(t *testing.T, postgres *lab.Postgres) {
+	p, ready := serving(t, postgres, "")
+	client := connect(t, ready.Listening[0])
+	mustAsk(t, client, "select 40 + 2", "42")
+	mustAsk(t, client, "begin; insert into noted values ('served'); commit; select count(*) from noted where what = 'served'", "1")
+
+	if status, body := get(t, ready.Admin, "/healthz"); status != http.StatusOK || body != "ok\n" {
+		t.Errorf("/healthz: %d %q", status, body)
+	}
+	if status, body := get(t, ready.Admin, "/readyz"); status != http.StatusOK || body != "ready\n" {
+		t.Errorf("/readyz: %d %q", status, body)
+	}
+	status, body := get(t, ready.Admin, "/metrics")
+	for _, want := range []string{
+		"\nportero_clients 1\n", `portero_group_has_leader{cluster="local",group="0"} 1`,
+		`portero_pool_transactions_total{cluster="local",database="postgres",group="0",role="leader",user="postgres"} 2`,
+		"\ngo_goroutines ", "\nprocess_open_fds ",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("/metrics (%d) does not have %q", status, want)
+		}
+	}
+	if status, body := get(t, ready.Admin, "/"); status != http.StatusOK || !strings.Contains(body, postgres.Address()) {
+		t.Errorf("status page: %d %q", status, body)
+	}
+
+	p.signal(t, syscall.SIGTERM)
+	if status := p.wait(t); status != 0 {
+		t.Errorf("exit status %d after TERM", status)
+	}
+	if n := len(p.readyLines()); n != 1 {
+		t.Errorf("%d lines say ready, want 1", n)
+	}
+	expectEnded(t, client, "57P01")
+}
+
+func termWaits(t *testing.T, postgres *lab.Postgres) {
+	p, ready := serving(t, postgres, "")
+	idle, busy := connect(t, ready.Listening[0]), connect(t, ready.Listening[0])
+	mustAsk(t, busy, "begin; insert into noted values ('finished')", "")
+
+	p.signal(t, syscall.SIGTERM)
+	expectEnded(t, idle, "57P01")
+	eventually(t, func() error {
+		late, err := net.Dial("tcp", ready.Listening[0])
+		if err == nil {
+			late.Close()
+			return errors.New("new clients are still accepted")
+		}
+		return nil
+	})
+	if status, _ := get(t, ready.Admin, "/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz while it shuts down: %d", status)
+	}
+	mustAsk(t, busy, "select count(*) from noted where what = 'finished'", "1")
+	select {
+	case <-p.exited:
+		t.Fatal("it has ended before the transaction")
+	default:
+	}
+	if _, err := ask(t.Context(), busy, "commit"); err != nil {
+		t.Errorf("commit: %v", err)
+	}
+	if status := p.wait(t); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	expectRows(t, postgres, "finished", "1")
+}
+
+func termIsBounded(t *testing.T, postgres *lab.Postgres) {
+	p, ready := serving(t, postgres, `shutdown_timeout = "300ms"`)
+	client := connect(t, ready.Listening[0])
+	mustAsk(t, client, "begin; insert into noted values ('bounded')", "")
+	began := time.Now()
+	p.signal(t, syscall.SIGTERM)
+	if status := p.wait(t); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if took := time.Since(began); took < 300*time.Millisecond || took > 5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	expectRows(t, postgres, "bounded", "0")
+}
+
+func intEnds(t *testing.T, postgres *lab.Postgres, signals ...os.Signal) {
+	p, ready := serving(t, postgres, "")
+	client := connect(t, ready.Listening[0])
+	mustAsk(t, client, "begin; insert into noted values ('cut')", "")
+	began := time.Now()
+	for _, sig := range signals {
+		p.signal(t, sig)
+		eventually(t, func() error {
+			if !strings.Contains(p.printed(), sig.String()) {
+				return fmt.Errorf("%s is not in the log", sig)
+			}
+			return nil
+		})
+	}
+	if status := p.wait(t); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if _, err := ask(t.Context(), client, "select 1"); err == nil {
+		t.Error("the client is still served")
+	}
+	expectRows(t, postgres, "cut", "0")
+}
+
+// expectEnded is for a client that asked nothing and must have been told why it was closed.
+func expectEnded(t *testing.T, client *pgconn.PgConn, code string) {
+	t.Helper()
+	_, err := ask(t.Context(), client, "select 1")
+	var said *pgconn.PgError
+	if !errors.As(err, &said) || said.Code != code {
+		t.Errorf("the client was told %v, want SQLSTATE %s", err, code)
+	}
+}
+
+// expectRows asks PostgreSQL itself, as nobody may have written what was not committed.
+func expectRows(t *testing.T, postgres *lab.Postgres, what, want string) {
+	t.Helper()
+	client := connect(t, postgres.Address())
+	mustAsk(t, client, "select count(*) from noted where what = '"+what+"'", want)
+}
+
+func TestServeFailsWhereItCannotListen(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	free := freeAddresses(t, 2)
+	for _, c := range []struct{ name, listen, admin string }{
+		{"for clients", taken.Addr().String(), free[0]},
+		{"for operators", free[0], taken.Addr().String()},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := startProcess(t, "serve", "--config", configFor(t, free[1], c.listen, c.admin, ""))
+			if status := p.wait(t); status != 1 {
+				t.Errorf("exit status %d, want 1", status)
+			}
+			if text := p.printed(); !strings.Contains(text, taken.Addr().String()) || !strings.Contains(text, "address already in use") {
+				t.Errorf("it printed %q", text)
+			}
+			if len(p.readyLines()) > 0 {
+				t.Error("it says that it is ready")
+			}
+		})
+	}
+}

@@ -1,0 +1,128 @@
+package pool
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"portero/config"
+	"portero/internal/lab"
+)
+
+// sharedEtcd is one etcd for all tests; each writes below a scope of its own.
+var sharedEtcd = sync.OnceValues(func() (*lab.Etcd, error) {
+	return lab.StartEtcd(context.Background(), 1, lab.EtcdOptions{})
+})
+
+// sharedPostgres is one real server for the tests that leave it as it is.
+var sharedPostgres = sync.OnceValues(func() (*lab.Postgres, error) {
+	return lab.StartPostgres(context.Background(), lab.PostgresOptions{SQL: []string{"create role app login", "create role nobody nologin"}})
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if e, err := sharedEtcd(); started[0] && err == nil {
+		e.Close()
+	}
+	if p, err := sharedPostgres(); started[1] && err == nil {
+		p.Close()
+	}
+	os.Exit(code)
+}
+
+// keys writes what Patroni would.
+type keys struct {
+	t     testing.TB
+	etcd  *lab.Etcd
+	scope string
+}
+
+func (k keys) put(name, value string) {
+	k.t.Helper()
+	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
+	defer cancel()
+	var err error
+	if value == "" {
+		_, err = k.etcd.Client.Delete(ctx, "/service/"+k.scope+"/"+name)
+	} else {
+		_, err = k.etcd.Client.Put(ctx, "/service/"+k.scope+"/"+name, value)
+	}
+	if err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+func (k keys) member(name, address, role string, timeline int64, tags map[string]any) {
+	k.t.Helper()
+	m := map[string]any{"conn_url": "postgres://" + address + "/postgres", "state": "running", "role": role, "timeline": timeline}
+	if tags != nil {
+		m["tags"] = tags
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.put("members/"+name, string(text))
+}
+
+// reign is a cluster of two fakes under hand-written Patroni keys: a leads, b
+// follows.
+type reign struct {
+	*stage
+	keys keys
+	a, b *fake
+}
+
+func startReign(t testing.TB, edit func(c *config.Pool)) *reign {
+	t.Helper()
+	k := newKeys(t)
+	r := &reign{keys: k, a: startFake(t), b: startFake(t)}
+	r.b.follow()
+	k.put("initialize", "4711")
+	k.member("a", r.a.addr, "primary", 1, nil)
+	k.member("b", r.b.addr, "replica", 1, nil)
+	k.put("leader", "a")
+	r.stage = newStageOf(t, edit, config.Cluster{
+		Name: "main", Discovery: "patroni", Namespace: "/service", Scope: k.scope,
+		Etcd: config.Etcd{Endpoints: k.etcd.Endpoints()},
+	})
+	r.sees("a leads", func() bool { return r.leader() == "a" })
+	return r
+}
+
+var scopes int
+
+func newKeys(t testing.TB) keys {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs etcd")
+	}
+	started[0] = true
+	e, err := sharedEtcd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	scopes++
+	return keys{t: t, etcd: e, scope: fmt.Sprint("s", scopes, "-", time.Now().UnixNano())}
+}
+
+var started [2]bool // etcd, PostgreSQL
+
+func (r *reign) leader() string {
+	if g := r.cluster.View().Groups[0]; g != nil {
+		return g.Leader
+	}
+	return ""
+}
+
+func (r *reign) sees(what string, ask func() bool) {
+	r.t.Helper()
+	wait(r.t, "the view: "+what, func() error { return until(ask()) })
+}
+
+// lives is how many servers a fake has now.
+func (f *fake) lives() int { n, _, _ := f.count(); return n }

@@ -1,0 +1,229 @@
+package pool
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/wire"
+)
+
+// fake is a PostgreSQL server that does on demand what a real one will not:
+// be another's replica at once, count its clients at every moment, refuse,
+// fall silent, take its time to cancel.
+type fake struct {
+	t    testing.TB
+	addr string
+
+	mu       sync.Mutex // guards what follows
+	listener net.Listener
+	system   string
+	timeline int64
+	recovery bool
+	silent   bool        // accepts and never answers
+	refusal  *wire.Error // instead of a login
+	live     map[net.Conn]uint32
+	most     int // most that were live at one time
+	logins   int
+	dials    int
+	nextPID  uint32
+	cancels  chan uint32   // process IDs of cancel requests
+	hold     chan struct{} // a cancel request is kept open until it is closed; nil: not at all
+}
+
+func startFake(t testing.TB) *fake {
+	t.Helper()
+	f := &fake{t: t, system: "4711", timeline: 1, live: make(map[net.Conn]uint32), cancels: make(chan uint32, 100), nextPID: 100}
+	f.open("127.0.0.1:0")
+	t.Cleanup(f.down)
+	return f
+}
+
+func (f *fake) open(address string) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.set(func() { f.listener, f.addr = l, l.Addr().String() })
+	go f.accept(l)
+}
+
+func (f *fake) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+// down ends the listener and all connections, as a crash.
+func (f *fake) down() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.listener.Close()
+	for c := range f.live {
+		c.Close()
+	}
+}
+
+func (f *fake) up() { f.open(f.addr) }
+
+// killOne ends one connection, as pg_terminate_backend; false if there is none.
+func (f *fake) killOne() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := range f.live {
+		c.Write(wire.Fatal(wire.AdminShutdown, "terminating connection due to administrator command").Append(nil))
+		c.Close()
+		return true
+	}
+	return false
+}
+
+func (f *fake) count() (live, most, logins int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.live), f.most, f.logins
+}
+
+func (f *fake) accept(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		f.set(func() { f.dials++ })
+		go f.serve(c)
+	}
+}
+
+func (f *fake) serve(c net.Conn) {
+	defer c.Close()
+	stop := context.AfterFunc(f.t.Context(), func() { c.Close() })
+	defer stop()
+	be := pgproto3.NewBackend(c, c)
+	first, err := be.ReceiveStartupMessage()
+	if err != nil {
+		return
+	}
+	if x, ok := first.(*pgproto3.CancelRequest); ok {
+		f.cancel(x)
+		return
+	}
+	if !f.welcome(c, be) {
+		return
+	}
+	defer f.set(func() { delete(f.live, c) })
+	for {
+		m, err := be.Receive()
+		if err != nil {
+			return
+		}
+		switch m := m.(type) {
+		case *pgproto3.Query:
+			f.answer(be, m.String)
+		case *pgproto3.Terminate:
+			return
+		}
+		if be.Flush() != nil {
+			return
+		}
+	}
+}
+
+func (f *fake) welcome(c net.Conn, be *pgproto3.Backend) bool {
+	f.mu.Lock()
+	if f.silent {
+		f.mu.Unlock()
+		io.Copy(io.Discard, c)
+		return false
+	}
+	f.logins++
+	if e := f.refusal; e != nil {
+		f.mu.Unlock()
+		c.Write(e.Append(nil))
+		return false
+	}
+	f.nextPID++
+	pid := f.nextPID
+	f.live[c] = pid
+	f.most = max(f.most, len(f.live))
+	f.mu.Unlock()
+	be.Send(&pgproto3.AuthenticationOk{})
+	be.Send(&pgproto3.ParameterStatus{Name: "server_version", Value: "15.0"})
+	be.Send(&pgproto3.BackendKeyData{ProcessID: pid, SecretKey: binary.BigEndian.AppendUint32(nil, pid)})
+	be.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+	return be.Flush() == nil
+}
+
+func (f *fake) answer(be *pgproto3.Backend, sql string) {
+	if strings.Contains(sql, "pg_is_in_recovery") {
+		f.mu.Lock()
+		row := [][]byte{[]byte("f"), fmt.Appendf(nil, "%08X", f.timeline), []byte(f.system)}
+		if f.recovery {
+			row[0], row[1] = []byte("t"), nil
+		}
+		f.mu.Unlock()
+		be.Send(&pgproto3.DataRow{Values: row})
+	}
+	be.Send(&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")})
+	be.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+}
+
+func (f *fake) cancel(x *pgproto3.CancelRequest) {
+	f.cancels <- x.ProcessID
+	f.mu.Lock()
+	hold := f.hold
+	f.mu.Unlock()
+	if hold == nil {
+		return
+	}
+	select {
+	case <-hold:
+	case <-f.t.Context().Done():
+	}
+}
+
+// follow makes f a replica; lead makes it the primary of a timeline. Like
+// PostgreSQL's promotion neither ends connections.
+func (f *fake) follow()             { f.set(func() { f.recovery = true }) }
+func (f *fake) lead(timeline int64) { f.set(func() { f.recovery, f.timeline = false, timeline }) }
+
+// proxyTo is a way to a server that can be cut and restored, for real servers.
+func wait(t testing.TB, what string, ask func() error) {
+	t.Helper()
+	end := time.NewTimer(patience)
+	defer end.Stop()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ask()
+		if err == nil {
+			return
+		}
+		select {
+		case <-end.C:
+			t.Fatalf("%s: %v", what, err)
+		case <-tick.C:
+		}
+	}
+}
+
+var errNotYet = errors.New("not yet")
+
+// until makes an error of what is not true yet.
+func until(ok bool) error {
+	if ok {
+		return nil
+	}
+	return errNotYet
+}
+
+const patience = 30 * time.Second

@@ -1,0 +1,207 @@
+package pool
+
+import (
+	"time"
+
+	"github.com/jackc/puddle/v2"
+
+	"portero/loop"
+	"portero/metrics"
+	"portero/wire"
+)
+
+// popIdleLocked takes the server that was used last; nil if there is none.
+func (p *Pool) popIdleLocked() *Server {
+	for p.idle > 0 {
+		r, err := p.puddle.TryAcquire(p.ctx)
+		if err != nil {
+			return nil
+		}
+		s := r.Value()
+		if s.state == stateOpening {
+			if !p.registerLocked(r) {
+				continue
+			}
+		} else {
+			p.idle--
+			p.lent++
+		}
+		s.state = stateLent
+		return s
+	}
+	return nil
+}
+
+// registerLocked takes a server that has just been opened into the books, as
+// lent to the caller; false if its time is over already.
+func (p *Pool) registerLocked(r *puddle.Resource[*Server]) bool {
+	s := r.Value()
+	s.resource = r
+	if p.closed || !p.currentLocked(s) {
+		s.state = stateDead
+		r.Destroy()
+		return false
+	}
+	p.servers[s] = struct{}{}
+	p.lent++
+	return true
+}
+
+// takeIdleLocked takes the servers that are wanted out of puddle's idle stack,
+// as lent to the caller. puddle gives only its top, so all are taken and the
+// others put back in their order.
+func (p *Pool) takeIdleLocked(wanted func(s *Server) bool) (taken []*Server) {
+	if p.idle == 0 {
+		return nil
+	}
+	all := p.puddle.AcquireAllIdle()
+	for i := len(all) - 1; i >= 0; i-- {
+		s := all[i].Value()
+		if s.state != stateIdle || !wanted(s) {
+			all[i].ReleaseUnused()
+			continue
+		}
+		s.state = stateLent
+		p.idle--
+		p.lent++
+		taken = append(taken, s)
+	}
+	return taken
+}
+
+// restLocked puts a server into the idle stack.
+func (p *Pool) restLocked(s *Server) {
+	s.state, s.since = stateIdle, loop.Clock()
+	s.Sock.Watch(true) // its last holder, or a cancel request, may have turned it off
+	p.lent--
+	p.idle++
+	s.resource.ReleaseUnused()
+}
+
+// settle finds a place for a free server: the first in the queue, the idle
+// stack, or the grave. on is the loop that the caller runs on, nil if none.
+func (p *Pool) settle(s *Server, on *loop.Loop) {
+	p.mu.Lock()
+	p.settleLocked(s, on)
+}
+
+// settleLocked is settle for a caller who holds mu, and lets go of it.
+func (p *Pool) settleLocked(s *Server, on *loop.Loop) {
+	if why := p.overLocked(s); why != metrics.None {
+		p.mu.Unlock()
+		p.destroy(s, why)
+		return
+	}
+	if p.waiting.n == 0 || p.held {
+		p.restLocked(s)
+		p.mu.Unlock()
+		return
+	}
+	c := p.waiting.pop()
+	c.handed = s
+	s.state = stateLent
+	p.mu.Unlock()
+	c.wakeWith(on)
+}
+
+// overLocked says why a server must not be lent again; None if it may.
+func (p *Pool) overLocked(s *Server) metrics.Reason {
+	switch {
+	case s.condemned != metrics.None:
+		return s.condemned
+	case p.closed:
+		return metrics.Shutdown
+	case s.expires != 0 && loop.Clock() > s.expires:
+		return metrics.ServerLifetime
+	case p.cluster.View() != p.followed && !p.currentLocked(s):
+		return metrics.EpochMoved
+	}
+	return metrics.None
+}
+
+// serveLocked hands idle servers to those who wait and returns the claims to
+// be woken once mu is free.
+func (p *Pool) serveLocked() (lucky []*Claim) {
+	for p.waiting.n > 0 && p.idle > 0 && !p.held {
+		s := p.popIdleLocked()
+		if s == nil {
+			break
+		}
+		c := p.waiting.pop()
+		c.handed = s
+		lucky = append(lucky, c)
+	}
+	return lucky
+}
+
+// failLocked ends all waits with an error that waiting longer would not cure.
+func (p *Pool) failLocked(e *wire.Error) (failed []*Claim) {
+	for p.waiting.n > 0 {
+		c := p.waiting.pop()
+		c.failed = e
+		failed = append(failed, c)
+	}
+	return failed
+}
+
+func wakeAll(claims []*Claim) {
+	for _, c := range claims {
+		c.wakeWith(nil)
+	}
+}
+
+// wakeWith delivers what the claim was handed: at once when the caller runs on
+// its loop.
+func (c *Claim) wakeWith(on *loop.Loop) {
+	if on == c.loop {
+		c.deliver()
+		return
+	}
+	c.loop.Post(c.deliver)
+}
+
+// delivered runs on the claim's loop.
+func (c *Claim) delivered() {
+	p := c.pool
+	p.mu.Lock()
+	s, failed := c.handed, c.failed
+	c.handed, c.failed = nil, nil
+	if s != nil {
+		if why := p.overLocked(s); why != metrics.None {
+			p.missedLocked(c, s, why)
+			return
+		}
+		if !c.left {
+			s.holder.Store(c)
+		}
+	}
+	p.mu.Unlock()
+	p.Metrics.Shard(c.loop.ID).Waited(time.Duration(c.loop.Now() - c.Since))
+	switch {
+	case failed != nil:
+		c.Err = failed
+	case c.left:
+		p.settle(s, c.loop)
+		return
+	case !c.take(s):
+		c.Err = wire.Fatal(wire.ConnectionFailure, "the server could not be used")
+		p.destroy(s, metrics.Internal)
+	}
+	c.loop.Wake(c.task)
+}
+
+// missedLocked closes a server whose time was over before it reached the
+// claim, which takes its old place in the queue. It lets go of mu.
+func (p *Pool) missedLocked(c *Claim, s *Server, why metrics.Reason) {
+	var wake []*Claim
+	if !c.left {
+		p.waiting.putBack(c)
+		wake = p.serveLocked()
+	}
+	p.mu.Unlock()
+	p.destroy(s, why)
+	wakeAll(wake)
+	if !c.left {
+		c.loop.Wake(c.task) // it may have wished to withdraw meanwhile
+	}
+}

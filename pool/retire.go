@@ -1,0 +1,82 @@
+package pool
+
+import (
+	"log/slog"
+
+	"portero/loop"
+	"portero/metrics"
+)
+
+// destroy closes a server that nobody holds and opens another if it is missed.
+func (p *Pool) destroy(s *Server, why metrics.Reason) {
+	p.mu.Lock()
+	p.buryLocked(s)
+	p.lent--
+	p.openLocked()
+	p.mu.Unlock()
+	p.reportClosed(s, why)
+	s.resource.Destroy()
+}
+
+func (p *Pool) buryLocked(s *Server) {
+	s.state = stateDead
+	delete(p.servers, s)
+}
+
+func (p *Pool) reportClosed(s *Server, why metrics.Reason) {
+	level := slog.LevelInfo
+	switch why {
+	case metrics.ServerLost, metrics.ServerFatal, metrics.ServerProtocol, metrics.Internal:
+		level = slog.LevelWarn
+		p.Metrics.Error(why)
+		p.cluster.Doubt(p.Key.Group, s.member)
+	case metrics.EpochMoved, metrics.ServerRecovery, metrics.ServerDirty:
+		p.Metrics.Error(why)
+	}
+	p.log.Log(p.ctx, level, "server closed", "member", s.member, "address", s.address, "pid", s.pid, "reason", why.String())
+}
+
+// destruct closes the socket on the loop that watches it. puddle calls it in
+// a goroutine of its own.
+func (p *Pool) destruct(s *Server) {
+	bye := func() {
+		s.Sock.Write(terminate) //nolint:errcheck // a courtesy
+		s.Sock.Close()
+	}
+	if l := s.Sock.Loop(); l != nil {
+		l.Post(bye)
+		return
+	}
+	bye()
+}
+
+var terminate = []byte{'X', 0, 0, 0, 4}
+
+// stirred is called when the socket of a server that no claim holds has become
+// readable.
+func (p *Pool) stirred(s *Server, l *loop.Loop) {
+	p.mu.Lock()
+	if s.holder.Load() != nil || s.Sock.Loop() != l || s.state == stateDead {
+		p.mu.Unlock() // just lent, moved, or on its way out
+		return
+	}
+	if s.state != stateIdle {
+		s.Sock.Mute() // between two hands; whoever is next watches it again
+		p.mu.Unlock()
+		return
+	}
+	picked := p.takeIdleLocked(func(one *Server) bool { return one == s })
+	p.mu.Unlock()
+	if len(picked) == 0 {
+		return
+	}
+	why, said := s.inspect(l.Scratch())
+	if why == metrics.None {
+		p.settle(s, l)
+		return
+	}
+	if said != nil {
+		p.log.Debug("idle server's last word", "pid", s.pid, "error", said.Error())
+	}
+	p.destroy(s, why)
+}

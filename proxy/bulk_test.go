@@ -1,0 +1,194 @@
+package proxy_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"portero/config"
+)
+
+// heapGrowth runs work, which looks at the heap now and then, and returns by
+// how much it was larger than at the beginning at most.
+func heapGrowth(work func(look func())) int64 {
+	before, most := heap(), int64(0)
+	work(func() { most = max(most, heap()-before) })
+	return most
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// maxGrowth is the most that a transfer of any size may add to the heap.
+const maxGrowth = 4 << 20
+
+// drink reads exactly n bytes with a small buffer.
+func (r *raw) drink(n int, every int, look func()) {
+	r.t.Helper()
+	buf := make([]byte, 32<<10)
+	for seen, next := 0, 0; seen < n; {
+		if seen >= next {
+			look()
+			next += every
+		}
+		got, err := r.conn.Read(buf[:min(len(buf), n-seen)])
+		if err != nil {
+			r.t.Fatalf("after %d of %d bytes: %v", seen, n, err)
+		}
+		seen += got
+	}
+}
+
+// stalledOnClient waits until app's server cannot send any more.
+func stalledOnClient(t *testing.T) {
+	t.Helper()
+	eventually(t, "a server that waits for its client", func() bool {
+		return superuser(t, "select count(*) from pg_stat_activity where usename = 'app' and wait_event = 'ClientWrite'") == "1"
+	})
+}
+
+func TestHugeResultToASlowClientTakesNoMemory(t *testing.T) {
+	const rows, width = 200, 1 << 20 // rows that stream, and 200 MB of them
+	r := start(t).dial()
+	grown := heapGrowth(func(look func()) {
+		r.send(q(fmt.Sprintf("select repeat('x', %d) from generate_series(1, %d)", width, rows)))
+		stalledOnClient(t)
+		look()
+		r.drink(rows*width, 32<<20, look)
+	})
+	if grown > maxGrowth {
+		t.Errorf("the heap grew by %d bytes", grown)
+	}
+}
+
+func TestHugeResultOfManyRowsTakesNoMemory(t *testing.T) {
+	const rows, width = 1_000_000, 50
+	r := start(t).dial()
+	grown := heapGrowth(func(look func()) {
+		r.send(q(fmt.Sprintf("select repeat('x', %d) from generate_series(1, %d)", width, rows)))
+		stalledOnClient(t)
+		look()
+		r.drink(rows*(width+11), 16<<20, look)
+	})
+	if grown > maxGrowth {
+		t.Errorf("the heap grew by %d bytes", grown)
+	}
+}
+
+// sendHuge sends a frame of type and body head, n times "x", tail.
+func (r *raw) sendHuge(kind byte, head string, n int, tail string, look func()) {
+	r.t.Helper()
+	b := binary.BigEndian.AppendUint32([]byte{kind}, uint32(4+len(head)+n+len(tail)))
+	r.sendBytes(append(b, head...))
+	chunk := bytes.Repeat([]byte("x"), 64<<10)
+	for i := 0; n > 0; i++ {
+		k := min(n, len(chunk))
+		r.sendBytes(chunk[:k])
+		n -= k
+		if i%256 == 0 {
+			look()
+		}
+	}
+	r.sendBytes([]byte(tail))
+}
+
+func TestHugeQueryAndParameterTakeNoMemory(t *testing.T) {
+	const n = 50 << 20
+	r := start(t, size(1)).dial()
+	grown := heapGrowth(func(look func()) {
+		r.sendHuge('Q', "select length('", n, "')\x00", look)
+		r.expect("T D(52428800) C(SELECT_1) Z(I)")
+		look()
+		r.send(parse("select length($1)"))
+		size := string(binary.BigEndian.AppendUint32(nil, n))
+		r.sendHuge('B', "\x00\x00\x00\x00\x00\x01"+size, n, "\x00\x00", look)
+		r.ask("1 2 D(52428800) C(SELECT_1) Z(I)", execute(), syncs())
+	})
+	if grown > maxGrowth {
+		t.Errorf("the heap grew by %d bytes", grown)
+	}
+}
+
+func TestLargeObjects(t *testing.T) {
+	conn := start(t, size(1)).pgx()
+	ctx := bounded(t)
+	tx := must(conn.Begin(ctx))(t)
+	objects := tx.LargeObjects()
+	id := must(objects.Create(ctx, 0))(t)
+	object := must(objects.Open(ctx, id, 0x60000))(t)
+	text := bytes.Repeat([]byte("0123456789"), 300_000)
+	if _, err := object.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := object.Seek(0, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	if got := must(io.ReadAll(object))(t); !bytes.Equal(got, text) {
+		t.Errorf("%d bytes come back as %d", len(text), len(got))
+	}
+	if err := tx.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestClientThatNeverReadsIsClosedAndHurtsNobody(t *testing.T) {
+	w := start(t, size(2), limits(func(p *config.Pool) { p.ClientStallTimeout = 400 * time.Millisecond }))
+	other := w.dial()
+	r := w.dial()
+	grown := heapGrowth(func(look func()) {
+		ask := must(q("select repeat('x', 8000)").Encode(nil))(t)
+		ask = bytes.Repeat(ask, 100)
+		for end := time.Now().Add(patience); time.Now().Before(end); {
+			r.conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+			if _, err := r.conn.Write(ask); errors.Is(err, os.ErrDeadlineExceeded) {
+				break // no more is taken from it
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		look()
+		other.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
+		eventually(t, "closed", func() bool { return w.proxy.Clients() == 1 })
+	})
+	if grown > maxGrowth {
+		t.Errorf("the heap grew by %d bytes", grown)
+	}
+	if !w.log.has("client stalled") {
+		t.Error("the log does not say why")
+	}
+	r.conn.SetDeadline(time.Now().Add(patience))
+	if _, err := io.Copy(io.Discard, r.conn); err != nil && !isClosedError(err) {
+		t.Fatal(err)
+	}
+	other.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
+}
+
+func isClosedError(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && !ne.Timeout()
+}
+
+func TestSlowClientThatStillReadsIsNotClosed(t *testing.T) {
+	r := start(t, limits(func(p *config.Pool) { p.ClientStallTimeout = 150 * time.Millisecond })).dial()
+	r.send(q("select repeat('x', 1000) from generate_series(1, 32000)"))
+	buf := make([]byte, 1<<20)
+	pace := time.NewTicker(30 * time.Millisecond) // a megabyte each: a second in all
+	defer pace.Stop()
+	for seen := 0; seen < 28<<20; seen += len(buf) {
+		<-pace.C
+		if _, err := io.ReadFull(r.conn, buf); err != nil {
+			t.Fatalf("after %d bytes: %v", seen, err)
+		}
+	}
+}

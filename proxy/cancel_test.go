@@ -1,0 +1,183 @@
+package proxy_test
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// cancel sends the client's cancel request on a connection of its own and
+// returns when that has been closed.
+func (w *world) cancel(r *raw) {
+	w.t.Helper()
+	conn := must(net.Dial("tcp", w.address()))(w.t)
+	defer conn.Close()
+	sendCancel(w.t, conn, r)
+}
+
+func sendCancel(t testing.TB, conn net.Conn, r *raw) {
+	t.Helper()
+	conn.SetDeadline(time.Now().Add(patience))
+	b := must((&pgproto3.CancelRequest{ProcessID: r.id, SecretKey: r.secret}).Encode(nil))(t)
+	if _, err := conn.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, conn); err != nil || n > 0 {
+		t.Fatalf("the cancel request was answered: %d bytes, %v", n, err)
+	}
+}
+
+func TestCancelHitsTheQuery(t *testing.T) {
+	w := start(t, size(1))
+	r := w.dial()
+	pid := r.value("select pg_backend_pid()")
+	for _, ask := range [][]pgproto3.FrontendMessage{
+		{q("select pg_sleep(60)")},
+		{parse("select pg_sleep(60)"), &pgproto3.Describe{ObjectType: 'S'}, bind(), execute(), syncs()},
+	} {
+		r.send(ask...)
+		asleep(t, pid)
+		w.cancel(r)
+		if s := r.untilError(); s != "E(ERROR_57014) Z(I)" {
+			t.Fatal(s)
+		}
+		r.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
+	}
+	if got := r.value("select pg_backend_pid()"); got != pid {
+		t.Error("the server was not kept")
+	}
+}
+
+func TestCancelInATransactionFailsIt(t *testing.T) {
+	w := start(t, size(1))
+	r := w.dial()
+	r.ask("C(BEGIN) Z(T)", q("begin"))
+	pid := r.value("select pg_backend_pid()")
+	r.send(q("select pg_sleep(60)"))
+	asleep(t, pid)
+	w.cancel(r)
+	r.expect("T E(ERROR_57014) Z(E)")
+	w.cancel(r) // nothing runs
+	r.ask("C(ROLLBACK) Z(I)", q("rollback"))
+}
+
+func TestCancelNeverHitsTheNextQueryOnTheServer(t *testing.T) {
+	w := start(t, size(1), loops(2))
+	a, b := w.dial(), w.dial()
+	stop := make(chan struct{})
+	victim := make(chan string, 1)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				victim <- ""
+				return
+			default:
+			}
+			b.send(q("select pg_sleep(0.001)"))
+			for done := false; !done; {
+				m, err := b.fe.Receive()
+				if err != nil {
+					victim <- err.Error()
+					return
+				}
+				if e, ok := m.(*pgproto3.ErrorResponse); ok {
+					victim <- e.Message
+					return
+				}
+				_, done = m.(*pgproto3.ReadyForQuery)
+			}
+		}
+	}()
+	hits := 0
+	for i := range 400 {
+		if i%2 == 0 {
+			a.send(q("select pg_sleep(0.0005)"))
+		} else {
+			a.send(parse("select pg_sleep(0.0005)"), bind(), execute(), syncs())
+		}
+		w.cancel(a)
+		if a.untilError() != " Z(I)" {
+			hits++
+		}
+	}
+	close(stop)
+	if said := <-victim; said != "" {
+		t.Errorf("the other client was told: %s", said)
+	}
+	if hits == 0 {
+		t.Error("no cancel request has hit anything")
+	}
+	t.Logf("%d of 400 were cancelled", hits)
+}
+
+func TestCancelWhileWaitingForAServer(t *testing.T) {
+	w := start(t, size(1))
+	holder, r := w.dial(), w.dial()
+	holder.ask("C(BEGIN) Z(T)", q("begin"))
+	for range 3 {
+		r.send(q("select 1"))
+		w.cancelUntilHit(r)
+		r.expect("E(ERROR_57014) Z(I)")
+		r.send(parse("select 1"), bind(), execute(), syncs())
+		w.cancelUntilHit(r)
+		r.expect("E(ERROR_57014) Z(I)")
+	}
+	r.send(q("select 7"))
+	holder.ask("C(COMMIT) Z(I)", q("commit"))
+	r.expect("T D(7) C(SELECT_1) Z(I)")
+}
+
+// cancelUntilHit repeats the request until an answer has come: the first may
+// be faster than the query.
+func (w *world) cancelUntilHit(r *raw) {
+	w.t.Helper()
+	eventually(w.t, "cancelled", func() bool {
+		w.cancel(r)
+		for _, s := range w.pools.States() {
+			if s.ClientsWaiting > 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func TestCancelWithAWrongKeyIsIgnored(t *testing.T) {
+	w := start(t, size(1))
+	r := w.dial()
+	pid := r.value("select pg_backend_pid()")
+	r.send(q("select pg_sleep(0.3)"))
+	asleep(t, pid)
+	w.cancel(&raw{id: r.id, secret: []byte{1, 2, 3, 4}})
+	w.cancel(&raw{id: r.id + 1, secret: r.secret})
+	w.cancel(&raw{id: r.id, secret: append([]byte{0}, r.secret...)})
+	r.expect("T D() C(SELECT_1) Z(I)")
+}
+
+func TestCancelOfAFinishedQueryHarmsNobody(t *testing.T) {
+	w := start(t, size(1))
+	a, b := w.dial(), w.dial()
+	for range 50 {
+		a.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
+		b.send(q("select pg_sleep(0.002)"))
+		w.cancel(a)
+		b.expect("T D() C(SELECT_1) Z(I)")
+	}
+}
+
+func TestCancelWhoseSessionIsBeingMadeReady(t *testing.T) {
+	w := start(t, size(1))
+	a, b := w.dial("application_name", "a"), w.dial("application_name", "b")
+	for range 300 { // each query changes the server's settings first
+		b.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
+		a.send(q("select 1"))
+		w.cancel(a)
+		if s := a.untilError(); s != " Z(I)" && s != "E(ERROR_57014) Z(I)" {
+			t.Fatal(s)
+		}
+	}
+}

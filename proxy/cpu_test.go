@@ -1,0 +1,90 @@
+package proxy_test
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// assertLittleCPU watches the process for a moment: one that waits takes no
+// processor time.
+func assertLittleCPU(t *testing.T) {
+	t.Helper()
+	const window = 250 * time.Millisecond
+	before := cpu(t)
+	<-time.After(window)
+	if spent := cpu(t) - before; spent > window/4 {
+		t.Errorf("%v of processor time in %v of waiting", spent, window)
+	}
+}
+
+func cpu(t *testing.T) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func TestNoSpinWhileClientsWait(t *testing.T) {
+	w := start(t, size(1))
+	holder := w.dial()
+	waits, half, plain := w.dial(), w.dial(), w.dial()
+	holder.ask("C(BEGIN) Z(T)", q("begin"))
+	// In the queue, with more sent than was asked for.
+	waits.send(q("select 1"), q("select 2"))
+	// In the queue and gone, in good order.
+	plain.send(q("select 1"), &pgproto3.Terminate{})
+	plain.conn.Close()
+	// With half a message.
+	half.sendBytes([]byte{'Q', 0, 0})
+	assertLittleCPU(t)
+	holder.ask("C(COMMIT) Z(I)", q("commit"))
+	waits.expect("T D(1) C(SELECT_1) Z(I) T D(2) C(SELECT_1) Z(I)")
+}
+
+func TestNoSpinWhileServerWorksForAClientThatHasGone(t *testing.T) {
+	w := start(t, size(1))
+	r := w.dial()
+	// The notices meet a closed socket, whose reset epoll would repeat.
+	r.send(q("do $$ begin for i in 1..20 loop raise notice 'x'; perform pg_sleep(0.03); end loop; end $$"), &pgproto3.Terminate{})
+	r.conn.Close()
+	assertLittleCPU(t)
+	w.dial().ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
+}
+
+func TestNoSpinWhileAClientHasHalfClosed(t *testing.T) {
+	w := start(t, size(1))
+	holder := w.dial()
+	holder.ask("C(BEGIN) Z(T)", q("begin"))
+	r := w.dial()
+	r.send(q("select 1"), &pgproto3.Terminate{})
+	closeWrite(t, r)
+	assertLittleCPU(t)
+	holder.ask("C(COMMIT) Z(I)", q("commit"))
+	r.expect("T D(1) C(SELECT_1) Z(I)")
+	r.ended()
+}
+
+func TestNoSpinWhileAClientDoesNotReadOrAServerIdles(t *testing.T) {
+	w := start(t, size(3))
+	r, idle := w.dial(), w.dial()
+	idle.ask("C(BEGIN) Z(T)", q("begin"))
+	r.send(q("select repeat('x', 1000) from generate_series(1, 100000)"))
+	stalledOnClient(t)
+	r.send(q("select 1"), q("select 2"))
+	assertLittleCPU(t)
+	r.conn.(interface{ SetLinger(int) error }).SetLinger(0) //nolint:errcheck // of the test
+	r.conn.Close()
+	eventually(t, "closed", func() bool { return w.proxy.Clients() == 1 })
+	idle.ask("C(COMMIT) Z(I)", q("commit"))
+}
+
+func closeWrite(t *testing.T, r *raw) {
+	t.Helper()
+	if err := r.conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,142 @@
+package proxy_test
+
+import (
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// fake is a server that does what a real one will not do on demand. Its
+// behave is called with each message after the login, but for the question of
+// the pool what it is; false closes the connection.
+type fake struct {
+	address string
+	logins  atomic.Int32
+	greet   func(c *fakeConn) // before the first message; nil for nothing
+	behave  func(c *fakeConn, m pgproto3.FrontendMessage) bool
+}
+
+// fakeConn is one connection to a fake.
+type fakeConn struct {
+	net.Conn
+	be *pgproto3.Backend
+}
+
+func startFake(t *testing.T, behave func(c *fakeConn, m pgproto3.FrontendMessage) bool) *fake {
+	t.Helper()
+	return startFakeAt(t, "127.0.0.1:0", behave)
+}
+
+func startFakeAt(t *testing.T, address string, behave func(c *fakeConn, m pgproto3.FrontendMessage) bool) *fake {
+	t.Helper()
+	l := must(net.Listen("tcp", address))(t)
+	f := &fake{address: l.Addr().String(), behave: behave}
+	ended := make(chan struct{})
+	go f.accept(l, ended)
+	t.Cleanup(func() {
+		l.Close()
+		<-ended
+	})
+	return f
+}
+
+func (f *fake) accept(l net.Listener, ended chan struct{}) {
+	defer close(ended)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		running.Go(func() {
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(2 * patience))
+			f.serve(&fakeConn{Conn: conn, be: pgproto3.NewBackend(conn, conn)})
+		})
+	}
+}
+
+func (f *fake) serve(c *fakeConn) {
+	if m, err := c.be.ReceiveStartupMessage(); err != nil {
+		return
+	} else if _, ok := m.(*pgproto3.StartupMessage); !ok {
+		return
+	}
+	f.logins.Add(1)
+	c.say(&pgproto3.AuthenticationOk{}, &pgproto3.ParameterStatus{Name: "server_version", Value: "15.0"},
+		&pgproto3.BackendKeyData{ProcessID: 1, SecretKey: []byte{1, 2, 3, 4}}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
+	if f.greet != nil {
+		f.greet(c)
+	}
+	for {
+		m, err := c.be.Receive()
+		if err != nil {
+			return
+		}
+		if ask, ok := m.(*pgproto3.Query); ok && strings.Contains(ask.String, "pg_is_in_recovery") {
+			c.rows("f", "00000001", "4711")
+			c.say(&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
+			continue
+		}
+		if !f.behave(c, m) {
+			return
+		}
+	}
+}
+
+func (c *fakeConn) say(messages ...pgproto3.BackendMessage) {
+	for _, m := range messages {
+		c.be.Send(m)
+	}
+	c.be.Flush() //nolint:errcheck // the other side may be gone, as the test wants it
+}
+
+func (c *fakeConn) rows(values ...string) {
+	var columns []pgproto3.FieldDescription
+	var fields [][]byte
+	for _, v := range values {
+		columns = append(columns, pgproto3.FieldDescription{Name: []byte("x")})
+		fields = append(fields, []byte(v))
+	}
+	c.say(&pgproto3.RowDescription{Fields: columns}, &pgproto3.DataRow{Values: fields})
+}
+
+// complete answers a simple query as a healthy server would.
+func (c *fakeConn) complete(tag string, status byte) {
+	c.say(&pgproto3.CommandComplete{CommandTag: []byte(tag)}, &pgproto3.ReadyForQuery{TxStatus: status})
+}
+
+// honest is how a fake answers what a test does not care about.
+func honest(c *fakeConn, m pgproto3.FrontendMessage) bool {
+	ask, ok := m.(*pgproto3.Query)
+	switch {
+	case !ok:
+		_, bye := m.(*pgproto3.Terminate)
+		return !bye
+	case ask.String == "begin":
+		c.complete("BEGIN", 'T')
+	case ask.String == "ROLLBACK":
+		c.complete("ROLLBACK", 'I')
+	default:
+		c.rows("1")
+		c.complete("SELECT 1", 'I')
+	}
+	return true
+}
+
+// lying is honest but for the queries in bad, which it answers by their
+// functions.
+func lying(bad map[string]func(c *fakeConn) bool) func(*fakeConn, pgproto3.FrontendMessage) bool {
+	return func(c *fakeConn, m pgproto3.FrontendMessage) bool {
+		if ask, ok := m.(*pgproto3.Query); ok && bad[ask.String] != nil {
+			return bad[ask.String](c)
+		}
+		return honest(c, m)
+	}
+}

@@ -1,0 +1,311 @@
+package proxy_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"portero/auth"
+	"portero/config"
+	"portero/discovery"
+	"portero/internal/lab"
+	"portero/loop"
+	"portero/metrics"
+	"portero/pool"
+	"portero/proxy"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 15 * time.Second
+
+var (
+	realServer     *lab.Postgres
+	realServerErr  error
+	realServerOnce sync.Once
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if realServer != nil {
+		if err := realServer.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "close postgres:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// postgres is the one real server of this package's tests. User app and
+// database app are for all; each of the other users has a login of its own
+// kind, with the password "secret".
+func postgres(t testing.TB) *lab.Postgres {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a PostgreSQL")
+	}
+	realServerOnce.Do(func() {
+		realServer, realServerErr = lab.StartPostgres(context.Background(), lab.PostgresOptions{
+			TLS:      true,
+			HBA:      []string{"host all scrammer 127.0.0.1/32 scram-sha-256", "host all hasher 127.0.0.1/32 md5", "host all clear 127.0.0.1/32 password"},
+			Settings: map[string]string{"max_prepared_transactions": "5"},
+			SQL: []string{
+				"create role app login", "create database app owner app",
+				"create role scrammer login password 'secret'", "create role clear login password 'secret'",
+				"set password_encryption = 'md5'", "create role hasher login password 'secret'",
+			},
+		})
+	})
+	if realServerErr != nil {
+		t.Fatal(realServerErr)
+	}
+	return realServer
+}
+
+// world is a Portero inside of the test's process.
+type world struct {
+	t         testing.TB
+	cfg       *config.Config
+	proxy     *proxy.Proxy
+	pools     *pool.Pools
+	process   *metrics.Process
+	addresses []string
+	log       *logged
+
+	fds      int // open before it was
+	loops    []*loop.Loop
+	clusters map[string]*discovery.Cluster
+	closed   sync.Once
+}
+
+// start opens a Portero before the real server. It is closed at the end of
+// the test, which fails if it leaves goroutines or descriptors behind.
+func start(t testing.TB, edits ...func(*config.Config)) *world {
+	t.Helper()
+	return startBefore(t, postgres(t).Address(), edits...)
+}
+
+// startBefore opens a Portero before the server at an address.
+func startBefore(t testing.TB, server string, edits ...func(*config.Config)) *world {
+	t.Helper()
+	cfg := config.NoFile()
+	cfg.Loops = 1
+	cfg.Listeners[0].Address = "127.0.0.1:0"
+	cfg.Clusters[0].Hosts = []string{server}
+	cfg.Clusters[0].TLS.Mode = "disable"
+	for _, edit := range edits {
+		edit(cfg)
+	}
+	w := &world{t: t, cfg: cfg, process: &metrics.Process{}, log: &logged{}, clusters: make(map[string]*discovery.Cluster)}
+	checkLeaks(t)
+	w.fds = openFiles()
+	w.open()
+	t.Cleanup(w.close)
+	return w
+}
+
+func (w *world) open() {
+	w.t.Helper()
+	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for i := range int(w.cfg.Loops) {
+		w.loops = append(w.loops, must(loop.New(i))(w.t))
+	}
+	for _, c := range w.cfg.Clusters {
+		w.clusters[c.Name] = must(discovery.Open(c, log))(w.t)
+	}
+	var users *auth.Users
+	if w.cfg.Auth.Users != "" {
+		users = must(auth.ReadUsers(w.cfg.Auth.Users))(w.t)
+	}
+	w.pools = must(pool.New(w.cfg, w.clusters, w.loops, log))(w.t)
+	w.proxy = proxy.New(w.cfg, w.pools, must(auth.New(w.cfg.Auth.Method, users))(w.t), w.loops, w.process, log)
+	for _, l := range w.loops {
+		go l.Run()
+	}
+	w.addresses = must(w.proxy.Listen())(w.t)
+}
+
+// close ends everything, from the top down, and looks at what has gone wrong.
+func (w *world) close() {
+	w.closed.Do(func() {
+		watchdog := time.AfterFunc(30*time.Second, func() { panic("Portero does not stop\n" + stacks()) })
+		defer watchdog.Stop()
+		at, cancel := context.WithCancel(context.Background())
+		cancel()
+		w.proxy.Shutdown(at)
+		w.pools.Close()
+		for _, d := range w.clusters {
+			d.Close()
+		}
+		w.awaitServersClosed()
+		for _, l := range w.loops {
+			l.Stop()
+		}
+	})
+	if n := w.process.Panics.Load(); n != 0 {
+		w.t.Errorf("%d panics", n)
+	}
+	if w.t.Failed() {
+		w.t.Logf("log:\n%s", w.log.text())
+	}
+}
+
+// awaitServersClosed waits until the loops have closed the servers' sockets:
+// beyond what was open before there are only the loops' own two each.
+func (w *world) awaitServersClosed() {
+	for end := time.Now().Add(2 * time.Second); openFiles() > w.fds+2*len(w.loops) && time.Now().Before(end); {
+		<-time.After(time.Millisecond)
+	}
+}
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// Edits of the configuration.
+
+func size(n int) func(*config.Config) {
+	return func(c *config.Config) { c.Routes[0].PoolSize = n }
+}
+
+func mode(m string) func(*config.Config) {
+	return func(c *config.Config) { c.Routes[0].PoolMode = m }
+}
+
+func loops(n int) func(*config.Config) {
+	return func(c *config.Config) { c.Loops = config.Loops(n) }
+}
+
+func limits(edit func(*config.Pool)) func(*config.Config) {
+	return func(c *config.Config) { edit(&c.Pool) }
+}
+
+func (w *world) address() string { return w.addresses[0] }
+
+// dsn is a connection string of a user through the proxy.
+func (w *world) dsn(user, password string, options ...string) string {
+	host, port, _ := strings.Cut(w.address(), ":")
+	s := fmt.Sprintf("host=%s port=%s user=%s dbname=app sslmode=disable", host, port, user)
+	if password != "" {
+		s += " password=" + password
+	}
+	return strings.Join(append([]string{s}, options...), " ")
+}
+
+// pgx connects the driver through the proxy.
+func (w *world) pgx(options ...string) *pgx.Conn {
+	w.t.Helper()
+	conn := must(pgx.Connect(bounded(w.t), w.dsn("app", "", options...)))(w.t)
+	w.t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+func bounded(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// superuser asks the real server itself for one value.
+func superuser(t testing.TB, query string, args ...any) string {
+	t.Helper()
+	ctx := bounded(t)
+	conn := must(pgx.Connect(ctx, postgres(t).SuperuserDSN("app")))(t)
+	defer conn.Close(ctx)
+	var value *string
+	if err := conn.QueryRow(ctx, "select ("+query+")::text", args...).Scan(&value); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	if value == nil {
+		return "NULL"
+	}
+	return *value
+}
+
+// eventually polls until ok.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); !ok(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatalf("after %s still not: %s", patience, what)
+		}
+	}
+}
+
+// checkLeaks compares goroutines and descriptors at the end with those of now.
+func checkLeaks(t testing.TB) {
+	goroutines, fds := runtime.NumGoroutine(), openFiles()
+	t.Cleanup(func() {
+		end := time.Now().Add(5 * time.Second)
+		for runtime.NumGoroutine() > goroutines || openFiles() > fds {
+			if time.Now().After(end) {
+				t.Errorf("leaked: %d goroutines, before %d; %d descriptors, before %d\n%s",
+					runtime.NumGoroutine(), goroutines, openFiles(), fds, stacks())
+				return
+			}
+			runtime.Gosched()
+			<-time.After(2 * time.Millisecond)
+		}
+	})
+}
+
+func openFiles() int {
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		panic(err)
+	}
+	return len(list)
+}
+
+func stacks() string {
+	b := make([]byte, 16<<10)
+	return string(b[:runtime.Stack(b, true)])
+}
+
+// logged keeps the log.
+type logged struct {
+	mu    sync.Mutex // guards lines
+	lines []string
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(b))
+	return len(b), nil
+}
+
+func (l *logged) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "")
+}
+
+func (l *logged) has(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.lines, func(line string) bool { return strings.Contains(line, text) })
+}
+
+// dialServer connects to the real server itself.
+func dialServer(t testing.TB) net.Conn {
+	t.Helper()
+	return must(net.Dial("tcp", postgres(t).Address()))(t)
+}

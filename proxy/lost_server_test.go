@@ -1,0 +1,108 @@
+package proxy_test
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// killBackend has the real server end one of its processes, and returns when
+// it is gone.
+func killBackend(t *testing.T, pid string) {
+	t.Helper()
+	superuser(t, "select pg_terminate_backend("+pid+")")
+	eventually(t, "the backend is gone", func() bool {
+		return superuser(t, "select count(*) from pg_stat_activity where pid = "+pid) == "0"
+	})
+}
+
+// asleep waits until a backend sleeps in a statement.
+func asleep(t *testing.T, pid string) {
+	t.Helper()
+	eventually(t, "asleep", func() bool {
+		return superuser(t, "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and pid = "+pid) == "1"
+	})
+}
+
+func TestIdleClientSeesNothingOfALostServer(t *testing.T) {
+	r := start(t, size(1)).dial()
+	pid := r.value("select pg_backend_pid()")
+	killBackend(t, pid)
+	r.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
+	if r.value("select pg_backend_pid()") == pid {
+		t.Error("the same server as before")
+	}
+}
+
+func TestServerLostWhileIdleInTransaction(t *testing.T) {
+	w := start(t, size(1))
+	r := w.dial()
+	r.ask("C(BEGIN) Z(T)", q("begin"))
+	killBackend(t, r.value("select pg_backend_pid()"))
+	r.ask("E(ERROR_08006) Z(E)", q("select 1"))
+	r.ask("E(ERROR_25P02) Z(E)", q("select 1"))
+	r.ask("E(ERROR_25P02) Z(E)", parse("select 1"), bind(), execute(), syncs())
+	w.dial().ask("T D(1) C(SELECT_1) Z(I)", q("select 1")) // the place in the pool is free
+	r.ask("C(ROLLBACK) Z(I)", q("rollback"))
+	r.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
+}
+
+func TestServerLostWhileIdleInTransactionByExtendedProtocol(t *testing.T) {
+	r := start(t, size(1)).dial()
+	r.ask("1 2 C(BEGIN) Z(T)", parse("begin"), bind(), execute(), syncs())
+	killBackend(t, r.value("select pg_backend_pid()"))
+	r.ask("E(ERROR_08006) Z(E)", parse("select 1"), bind(), execute(), syncs())
+	r.ask("1 2 n C(ROLLBACK) Z(I)", parse("rollback"), bind(), &pgproto3.Describe{ObjectType: 'P'}, execute(), syncs())
+	r.ask("1 2 D(1) C(SELECT_1) Z(I)", parse("select 1"), bind(), execute(), syncs())
+}
+
+func TestServerLostInAStatementOfATransaction(t *testing.T) {
+	r := start(t, size(1)).dial()
+	r.ask("C(BEGIN) Z(T)", q("begin"))
+	pid := r.value("select pg_backend_pid()")
+	r.send(q("select pg_sleep(60)"))
+	asleep(t, pid)
+	killBackend(t, pid)
+	r.expect("T E(ERROR_08006) Z(E)")
+	r.ask("C(ROLLBACK) Z(I)", q("commit"))
+	r.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
+}
+
+func TestServerLostInAPipeline(t *testing.T) {
+	r := start(t, size(1)).dial()
+	r.ask("C(BEGIN) Z(T)", q("begin"))
+	pid := r.value("select pg_backend_pid()")
+	r.send(parse("select pg_sleep(60)"), bind(), execute(), syncs(), parse("select 2"), bind(), execute(), syncs())
+	asleep(t, pid)
+	killBackend(t, pid)
+	r.expect("1 2 E(ERROR_08006) Z(E) E(ERROR_25P02) Z(E)")
+	r.ask("C(ROLLBACK) Z(I)", q("rollback"))
+}
+
+func TestServerLostInAnAutocommitStatementThatItHasAborted(t *testing.T) {
+	r := start(t, size(1)).dial()
+	pid := r.value("select pg_backend_pid()")
+	r.send(q("select pg_sleep(60)"))
+	asleep(t, pid)
+	killBackend(t, pid)
+	r.expect("T E(ERROR_08006) Z(I)")
+	r.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
+}
+
+func TestServerLostInSessionModeEndsTheClient(t *testing.T) {
+	r := start(t, mode("session")).dial()
+	killBackend(t, r.value("select pg_backend_pid()"))
+	r.expect("E(FATAL_08006)")
+	r.ended()
+}
+
+func TestServerLostAmidAResultToAClientThatDoesNotRead(t *testing.T) {
+	w := start(t, size(1))
+	r := w.dial()
+	pid := r.value("select pg_backend_pid()")
+	r.send(q("select repeat('x', 1000) from generate_series(1, 1000000)"))
+	stalledOnClient(t)
+	killBackend(t, pid)
+	assertLittleCPU(t)
+	r.untilError()
+}

@@ -1,0 +1,253 @@
+package proxy
+
+import (
+	"strings"
+	"testing"
+
+	"portero/wire"
+)
+
+// modelServer answers as PostgreSQL does, as far as a session can see it. It
+// takes a frame at a time; its answers wait in out.
+type modelServer struct {
+	t          testing.TB
+	status     byte
+	open       bool // something of the extended protocol came since the last Sync or Query
+	skip       bool
+	statements map[string]string
+	portals    map[string]string
+	started    map[string]bool // portals that have been suspended
+	copying    []string        // statements to run when the COPY in progress has ended; nil: there is none
+	simple     bool            // it is one of a simple Query
+	out        []wire.Frame
+}
+
+func newModelServer(t testing.TB) *modelServer {
+	return &modelServer{t: t, status: 'I', statements: map[string]string{}, portals: map[string]string{}, started: map[string]bool{}}
+}
+
+// idle reports whether the server could serve anybody.
+func (m *modelServer) idle() bool {
+	return m.status == 'I' && !m.open && !m.skip && m.copying == nil && len(m.out) == 0
+}
+
+func (m *modelServer) say(word string, args ...string) {
+	m.out = append(m.out, serverFrame(m.t, token{word, args}))
+}
+
+func (m *modelServer) ready() {
+	m.say("ReadyForQuery", string(m.status))
+	m.open, m.simple = false, false
+	if m.status == 'I' {
+		clear(m.portals)
+		clear(m.started)
+	}
+}
+
+// fail is an ERROR; extended says that what follows is skipped.
+func (m *modelServer) fail(extended bool) {
+	m.say("ErrorResponse", "ERROR", "XX001")
+	if m.status == 'T' {
+		m.status = 'E'
+	}
+	m.skip = extended
+}
+
+func (m *modelServer) take(f wire.Frame) {
+	switch {
+	case m.copying != nil:
+		m.copyData(f)
+		return
+	case f.Type == 'S':
+		m.skip = false
+		m.ready()
+		return
+	case m.skip, strings.IndexByte("dcfH", f.Type) >= 0:
+		return
+	}
+	words := bodyWords(f)
+	switch f.Type {
+	case 'Q':
+		delete(m.statements, "")
+		m.simple = true
+		m.run(split(words[0]))
+	case 'F':
+		if m.status == 'E' {
+			m.fail(false)
+		} else {
+			m.say("FunctionCallResponse")
+		}
+		m.ready()
+	default:
+		m.open = true
+		m.extended(f.Type, words)
+	}
+}
+
+// bodyWords are the strings that a body begins with.
+func bodyWords(f wire.Frame) (words [3]string) {
+	b := f.Body
+	if f.Type == 'D' || f.Type == 'C' {
+		words[0], b = string(b[:1]), b[1:]
+		name, _, _ := wire.CutString(b)
+		words[1] = string(name)
+		return words
+	}
+	for i := range words {
+		s, rest, ok := wire.CutString(b)
+		if !ok {
+			break
+		}
+		words[i], b = string(s), rest
+	}
+	return words
+}
+
+func split(sql string) []string {
+	list := strings.Split(sql, ";")
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
+	}
+	return list
+}
+
+// run runs the statements of a simple Query; a COPY interrupts it.
+func (m *modelServer) run(list []string) {
+	for i, sql := range list {
+		if sql == "" && i == 0 && len(list) == 1 {
+			m.say("EmptyQueryResponse")
+			break
+		}
+		if m.refuses(sql) {
+			m.fail(false)
+			break
+		}
+		if sql == "copy t from stdin" {
+			m.say("CopyInResponse")
+			m.copying = append([]string{}, list[i+1:]...)
+			return
+		}
+		if sql == "select 1" {
+			m.say("RowDescription", "a")
+			m.say("DataRow", "1")
+		}
+		m.finish(sql)
+	}
+	m.ready()
+}
+
+// refuses: a statement fails by itself, or as its transaction has failed.
+func (m *modelServer) refuses(sql string) bool {
+	return sql == "fail" || m.status == 'E' && !leaves(sql)
+}
+
+func leaves(sql string) bool { return sql == "commit" || sql == "rollback" }
+
+// finish completes a statement.
+func (m *modelServer) finish(sql string) {
+	switch sql {
+	case "":
+		m.say("EmptyQueryResponse")
+		return
+	case "begin":
+		m.status = 'T'
+	case "commit", "rollback":
+		if m.status == 'I' {
+			m.say("NoticeResponse", "WARNING", "25P01")
+		}
+		m.status = 'I'
+	}
+	m.say("CommandComplete", strings.ToUpper(sql))
+}
+
+func (m *modelServer) extended(t byte, w [3]string) {
+	switch t {
+	case 'P':
+		if _, used := m.statements[w[0]]; w[0] != "" && used || w[1] != "" && m.status == 'E' && !leaves(w[1]) {
+			m.fail(true)
+			return
+		}
+		m.statements[w[0]] = w[1]
+		m.say("ParseComplete")
+	case 'B':
+		sql, ok := m.statements[w[1]]
+		if !ok || m.status == 'E' && !leaves(sql) {
+			m.fail(true)
+			return
+		}
+		m.portals[w[0]] = sql
+		m.say("BindComplete")
+	case 'D':
+		m.describe(w[0], w[1])
+	case 'E':
+		m.execute(w[0])
+	case 'C':
+		if w[0] == "S" {
+			delete(m.statements, w[1])
+		} else {
+			delete(m.portals, w[1])
+		}
+		m.say("CloseComplete")
+	}
+}
+
+func (m *modelServer) describe(what, name string) {
+	sql, ok := m.portals[name]
+	if what == "S" {
+		sql, ok = m.statements[name]
+	}
+	if !ok || m.status == 'E' && sql == "select 1" {
+		m.fail(true)
+		return
+	}
+	if what == "S" {
+		m.say("ParameterDescription")
+	}
+	if sql == "select 1" {
+		m.say("RowDescription", "a")
+	} else {
+		m.say("NoData")
+	}
+}
+
+func (m *modelServer) execute(portal string) {
+	sql, ok := m.portals[portal]
+	switch {
+	case !ok || m.refuses(sql):
+		m.fail(true)
+		return
+	case sql == "copy t from stdin":
+		m.say("CopyInResponse")
+		m.copying = []string{}
+		return
+	case sql == "select 1":
+		m.say("DataRow", "1")
+		if !m.started[portal] {
+			m.started[portal] = true
+			m.say("PortalSuspended")
+			return
+		}
+	}
+	m.finish(sql)
+}
+
+func (m *modelServer) copyData(f wire.Frame) {
+	rest := m.copying
+	failed := f.Type == 'f' || f.Type == 'd' && string(f.Body) == "bad"
+	switch {
+	case failed:
+		m.copying = nil
+		m.fail(!m.simple)
+		if m.simple {
+			m.ready()
+		}
+	case f.Type == 'c':
+		m.copying = nil
+		m.say("CommandComplete", "COPY 0")
+		if m.simple {
+			m.run(rest)
+		}
+	case strings.IndexByte("dSH", f.Type) < 0:
+		m.t.Fatalf("message %q reached the server in the middle of COPY data", f.Type)
+	}
+}

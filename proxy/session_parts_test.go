@@ -1,0 +1,457 @@
+package proxy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/loop"
+	"portero/pool"
+	"portero/wire"
+)
+
+var (
+	syncMessage     = &pgproto3.Sync{}
+	rollbackMessage = &pgproto3.Query{String: "ROLLBACK"}
+)
+
+// classified are statements and their kinds, for the table test and as a start
+// for the fuzzer.
+var classified = []struct {
+	sql  string
+	want kind
+}{
+	{"", kindEmpty}, {" \t\r\n\f", kindEmpty}, {";", kindEmpty}, {" ; ;; ", kindEmpty}, {"-- nothing", kindEmpty},
+	{"/* a /* nested */ comment */", kindEmpty}, {"/* not closed", kindEmpty}, {"/* a */;/* b */", kindEmpty},
+
+	{"BEGIN", kindBegin}, {"begin;", kindBegin}, {"Begin Work", kindBegin}, {"START TRANSACTION", kindBegin},
+	{"begin transaction isolation level repeatable read, read only, not deferrable", kindBegin},
+	{"/* trace */ begin -- now", kindBegin}, {"--x\nbegin", kindBegin}, {"--x\rbegin", kindBegin},
+	{"begin; select 1", kindOther}, {"begin atomic", kindOther}, {"begin_something", kindOther}, {"begin1", kindOther},
+
+	{"COMMIT", kindCommit}, {"commit;", kindCommit}, {"Commit Work ;", kindCommit}, {"commit transaction", kindCommit},
+	{"end", kindCommit}, {"END TRANSACTION", kindCommit}, {"commit and no chain", kindCommit},
+	{"commit/**/work/**/and/**/no/**/chain", kindCommit}, {"--x\rcommit", kindCommit}, {"commit -- ; really", kindCommit},
+	{"/*/**/*/commit", kindCommit}, {"/*/**/commit", kindEmpty}, {"commit /* ; */", kindCommit},
+	{"commit and chain", kindMayCommit}, {"commit work and chain", kindMayCommit}, {"commit prepared 'x'", kindMayCommit},
+	{"prepare transaction 'x'", kindMayCommit}, {"prepare s as select 1", kindMayCommit},
+	{"commit and no", kindMayCommit}, {"commit now", kindMayCommit},
+	{"commit; begin", kindMayCommit}, {"select 1; commit", kindMayCommit}, {"select 1; commit;", kindMayCommit},
+	{";commit", kindMayCommit}, {"insert into t values (';'); end", kindMayCommit}, {"select 1; rollback; insert into t values (1)", kindMayCommit},
+	{"rollback; insert into t values (1)", kindMayCommit}, {"do $$ begin; commit; end $$", kindMayCommit},
+
+	{"ROLLBACK", kindRollback}, {"rollback;", kindRollback}, {"abort", kindRollback}, {"ABORT WORK", kindRollback},
+	{"rollback transaction and no chain ; --", kindRollback}, {"rollback -- ; and that is all", kindRollback},
+	{"rollback to a", kindOther}, {"rollback to savepoint a", kindOther}, {"rollback work to savepoint a", kindOther},
+	{"rollback and chain", kindOther}, {"rollback prepared 'x'", kindOther}, {"rollback_all()", kindOther},
+
+	{"call p()", kindCall}, {"DO $$begin end$$", kindCall}, {"do$$begin end$$", kindOther},
+	{"select 1", kindOther}, {"(select 1)", kindOther}, {"select 1; select 2", kindOther}, {"commitment", kindOther},
+	{"select my_commit(';')", kindOther}, {"values (1)", kindOther}, {"\xffcommit", kindOther}, {"+commit", kindOther},
+	{"savepoint a", kindOther}, {"release a", kindOther}, {"-commit", kindOther}, {"/commit", kindOther},
+}
+
+func TestClassifyKnowsWhatEndsATransaction(t *testing.T) {
+	for _, c := range classified {
+		if got := classify([]byte(c.sql), true); got != c.want {
+			t.Errorf("%q is of kind %d, not %d", c.sql, got, c.want)
+		}
+		if got := classify([]byte(c.sql), false); got != kindMayCommit {
+			t.Errorf("%q, not seen whole, is of kind %d", c.sql, got)
+		}
+	}
+}
+
+func TestATextMayBeginWithRollback(t *testing.T) {
+	for sql, want := range map[string]bool{
+		"rollback; select 1": true, "ROLLBACK;\nRESET ALL;": true, "abort work ; begin": true, "/* x */ rollback and no chain;select 1": true,
+		"rollback to a; select 1": false, "rollback and chain; select 1": false, "select 1; rollback": false,
+		"commit; select 1": false, "; rollback": false, "rollbacks; select 1": false, "rollback 'x'; select 1": false,
+	} {
+		if got := beginsWithRollback([]byte(sql), true); got != want {
+			t.Errorf("%q: %v", sql, got)
+		}
+	}
+	if beginsWithRollback([]byte("rollback; select"), false) {
+		t.Error("a text that was not seen whole may do anything")
+	}
+}
+
+func TestExpectationsKeepTheirOrderAsTheyGrowAndWrap(t *testing.T) {
+	var e expectations
+	var want []byte
+	for i := range 1000 {
+		b := byte('A' + i%26)
+		e.push(b)
+		want = append(want, b)
+		if i%3 == 0 {
+			if e.first() != want[0] {
+				t.Fatalf("step %d: first is %c, not %c", i, e.first(), want[0])
+			}
+			e.drop()
+			want = want[1:]
+		}
+	}
+	for i, b := range want {
+		if e.at(i) != b {
+			t.Fatalf("entry %d is %c, not %c", i, e.at(i), b)
+		}
+	}
+	e.clear()
+	if !e.empty() || e.first() != 0 || e.len() != 0 {
+		t.Fatal("clear has left something")
+	}
+	if e.buf == nil {
+		t.Fatal("clear gave up a small buffer")
+	}
+	for range 1025 {
+		e.push('Q')
+	}
+	if e.clear(); e.buf != nil {
+		t.Fatal("clear kept a buffer that a burst has grown")
+	}
+}
+
+func TestExpectationsAfterEvents(t *testing.T) {
+	cases := []struct {
+		name   string
+		before string
+		do     func(e *expectations) string
+		after  string
+	}{
+		{"pop takes the markers behind it", "QccE", func(e *expectations) string { e.pop(); return "" }, "E"},
+		{"an error skips to the Sync", "BEQcPS", func(e *expectations) string { return fmt.Sprint(e.skipToSync()) }, "S true"},
+		{"an error without a Sync skips all", "BEQc", func(e *expectations) string { return fmt.Sprint(e.skipToSync()) }, " false"},
+		{"nothing to skip", "", func(e *expectations) string { return fmt.Sprint(e.skipToSync()) }, " false"},
+		{"COPY: its end has not been sent", "E", copyBegins, "E false false"},
+		{"COPY: Syncs before the end are ignored", "ESS", copyBegins, "E false true"},
+		{"COPY: Syncs behind the end count", "ESScSPS", copyBegins, "ESPS true true"},
+		{"COPY: the end was sent", "QcQ", copyBegins, "QQ true false"},
+		{"COPY: only the first end is its own", "Qcc", copyBegins, "Qc true false"},
+		{"COPY: a request among the data stays", "EPScS", copyBegins, "EPS true true"},
+	}
+	for _, c := range cases {
+		for head := range 16 { // wherever the ring stands
+			e := ringAt(head, c.before)
+			said := c.do(e)
+			if got := strings.TrimSuffix(entries(e)+" "+said, " "); got != c.after {
+				t.Errorf("%s, head %d: %q", c.name, head, got)
+			}
+		}
+	}
+}
+
+func copyBegins(e *expectations) string {
+	ended, early := e.copyBegins()
+	return fmt.Sprint(ended, early)
+}
+
+func ringAt(head int, text string) *expectations {
+	e := &expectations{}
+	e.push('x')
+	e.drop()
+	e.head = head
+	for i := range len(text) {
+		e.push(text[i])
+	}
+	return e
+}
+
+func entries(e *expectations) string {
+	var b strings.Builder
+	for i := range e.len() {
+		b.WriteByte(e.at(i))
+	}
+	return b.String()
+}
+
+func TestRequestsThatArePreparedForeverDoNotGrowMemory(t *testing.T) {
+	var s session
+	s.reset(pool.Settings{}, nil)
+	parse := func(name, sql string) {
+		s.parse(frameOf(t, &pgproto3.Parse{Name: name, Query: sql}))
+	}
+	for i := range 3 * maxEnds {
+		parse(fmt.Sprint("c", i), "commit")
+	}
+	if len(s.ends) > maxEnds+1 {
+		t.Fatalf("%d names are kept", len(s.ends))
+	}
+	if s.recall([]byte("c1")) != kindCommit || s.recall([]byte("c2999")) != kindMayCommit || s.recall([]byte("unheard_of")) != kindMayCommit {
+		t.Fatal("a name that was not kept must be taken for the worst")
+	}
+	if s.recall(nil) != kindOther {
+		t.Fatal("the unnamed statement is always known")
+	}
+}
+
+func TestStatementsAreKnownByTheNamePostgreSQLKnows(t *testing.T) {
+	var s session
+	s.reset(pool.Settings{}, nil)
+	long := strings.Repeat("x", maxName)
+	s.remember([]byte(long+"1"), kindCommit)
+	if s.recall([]byte(long+"2")) != kindCommit {
+		t.Error("names are equal if their first 63 bytes are")
+	}
+	s.remember([]byte("b"), kindBegin)
+	s.remember([]byte("b"), kindOther) // which is refused, unless the first is gone
+	if s.recall([]byte("b")) != kindMayCommit {
+		t.Error("a name that was given twice must be taken for the worst")
+	}
+	s.closes(frameOf(t, &pgproto3.Close{ObjectType: 'P', Name: "b"}))
+	if s.recall([]byte("b")) != kindMayCommit {
+		t.Error("closing a portal closes no statement")
+	}
+	s.busy = true
+	s.closes(frameOf(t, &pgproto3.Close{ObjectType: 'S', Name: "b"}))
+	if s.recall([]byte("b")) != kindMayCommit {
+		t.Error("a Close that an error may skip closes nothing for sure")
+	}
+	s.busy = false
+	s.closes(frameOf(t, &pgproto3.Close{ObjectType: 'S', Name: "b"}))
+	if s.recall([]byte("b")) != kindOther {
+		t.Error("a closed statement is still known")
+	}
+}
+
+func TestStartupOptions(t *testing.T) {
+	cases := []struct {
+		options string
+		want    string // settings, or the SQLSTATE that refuses them
+	}{
+		{"", ""},
+		{"-c a=b", "a=b"}, {"-ca=b", "a=b"}, {"--a=b", "a=b"}, {"--a-b=c", "a_b=c"}, {"-c a-b=c", "a_b=c"},
+		{"  -c   a=b\t--c=d\n", "a=b c=d"}, {"-c a=b -c a=c", "a=c"},
+		{`-c a=b\ c`, "a=b c"}, {`-c a=b\\c`, `a=b\c`}, {`-c a=\-\-`, "a=--"}, {`-c a=b\`, "a=b"}, {`-c\ a=b`, "42704"},
+		{"-c a=", "a="}, {"-c a=b=c", "a=b=c"}, {"-c A.b=C", "a.b=C"},
+		{"-c", "0A000"}, {"-c a", "42601"}, {"--a", "42601"}, {"-d 5", "0A000"}, {"a=b", "0A000"}, {`\`, "0A000"},
+		{"-c =b", "42704"}, {"-c a;b=c", "42704"}, {"--=", "42704"}, {"-c " + strings.Repeat("x", 129) + "=1", "42704"},
+	}
+	for _, c := range cases {
+		s, e := readStartup(3<<16, []byte("user\x00app\x00options\x00"+c.options+"\x00\x00"))
+		got := settingsText(s.settings)
+		if e != nil {
+			got = e.Code
+		}
+		if got != c.want {
+			t.Errorf("options %q: %q, not %q", c.options, got, c.want)
+		}
+	}
+}
+
+func settingsText(s pool.Settings) string {
+	var list []string
+	for n, v := range s.All() {
+		list = append(list, n+"="+v)
+	}
+	return strings.Join(list, " ")
+}
+
+func TestStartupMessages(t *testing.T) {
+	cases := []struct {
+		code uint32
+		body string
+		want string
+	}{
+		{3 << 16, "user\x00app\x00\x00", "app@app"},
+		{3 << 16, "user\x00app\x00database\x00\x00\x00", "app@app"},
+		{3 << 16, "database\x00shop\x00user\x00app\x00\x00", "app@shop"},
+		{3 << 16, "user\x00app\x00application_name\x00till\x00DateStyle\x00German\x00\x00", "app@app application_name=till datestyle=German"},
+		{3 << 16, "user\x00app\x00application_name\x00a\x00options\x00-c application_name=b\x00\x00", "app@app application_name=a"},
+		{3<<16 | 2, "user\x00app\x00_pq_.x\x001\x00_pq_.y\x00\x00\x00", "app@app unknown _pq_.x _pq_.y"},
+		{3 << 16, "user\x00app\x00replication\x00off\x00\x00", "app@app"},
+		{3 << 16, "user\x00app\x00replication\x00F\x00\x00", "app@app"},
+		{3 << 16, "user\x00app\x00replication\x00true\x00\x00", "FATAL 0A000"},
+		{3 << 16, "user\x00app\x00replication\x00database\x00\x00", "FATAL 0A000"},
+		{3 << 16, "user\x00app\x00replication\x00o\x00\x00", "FATAL 0A000"},
+		{3 << 16, "database\x00app\x00\x00", "FATAL 28000"},
+		{3 << 16, "user\x00\x00\x00", "FATAL 28000"},
+		{3 << 16, "", "FATAL 08P01"},
+		{3 << 16, "user\x00app\x00", "FATAL 08P01"},
+		{3 << 16, "user\x00app\x00\x00x", "FATAL 08P01"},
+		{3 << 16, "user\x00app\x00a\x00\x00\x00\x00", "FATAL 08P01"},
+		{3 << 16, "user\x00app\x00a b\x00c\x00\x00", "FATAL 42704"},
+		{2 << 16, "user\x00app\x00\x00", "FATAL 0A000"},
+		{4 << 16, "user\x00app\x00\x00", "FATAL 0A000"},
+	}
+	for _, c := range cases {
+		s, e := readStartup(c.code, []byte(c.body))
+		got := strings.TrimSpace(s.user + "@" + s.database + " " + settingsText(s.settings))
+		if len(s.unknown) > 0 {
+			got += " unknown " + strings.Join(s.unknown, " ")
+		}
+		if e != nil {
+			got = e.Severity + " " + e.Code
+		}
+		if got != c.want {
+			t.Errorf("%q: %q, not %q", c.body, got, c.want)
+		}
+	}
+}
+
+func TestSettingsFollowReportsThatMatter(t *testing.T) {
+	var s session
+	s.reset(pool.Settings{}, nil)
+	s.defaults = serverDefaults
+	report := func(name, value string) {
+		s.fromServer(frameOf(t, &pgproto3.ParameterStatus{Name: name, Value: value}))
+	}
+	report("TimeZone", "Asia/Tokyo")
+	report("application_name", "x")
+	report("server_version", "99")
+	report("In_Hot_Standby", "on")
+	report("client_encoding", "LATIN1")
+	report("application_name", "")
+	if got := settingsText(s.settings); got != "client_encoding=LATIN1 timezone=Asia/Tokyo" {
+		t.Errorf("settings are %s", got)
+	}
+	report("session_authorization", "app")
+	if s.foreign {
+		t.Error("the user that logged in is not a foreign one")
+	}
+	if report("is_superuser", "on"); !s.foreign {
+		t.Error("a server that acts as another user may be lent to others")
+	}
+}
+
+func TestAStreamKeepsWhatIsNotWhole(t *testing.T) {
+	l := newLoop(t)
+	var s stream
+	if !s.empty() {
+		t.Fatal("a new stream is not empty")
+	}
+	scratch := []byte("first")
+	s.keep(l, scratch)
+	copy(scratch, "XXXXX")
+	s.keep(l, []byte("second, longer"))
+	s.ready = true
+	buf := make([]byte, 64)
+	if n := s.load(l, buf); string(buf[:n]) != "second, longer" || s.ready || !s.empty() {
+		t.Fatalf("loaded %q, ready %v, empty %v", buf[:n], s.ready, s.empty())
+	}
+	if n := s.load(l, buf); n != 0 {
+		t.Fatalf("loaded %d bytes of nothing", n)
+	}
+	s.passing = 1
+	if s.empty() {
+		t.Fatal("a stream is not empty while a frame passes through")
+	}
+	s.keep(l, []byte("x"))
+	s.keep(l, nil)
+	if s.kept != nil {
+		t.Fatal("a stream that keeps nothing holds a buffer")
+	}
+	s.keep(l, []byte("x"))
+	s.dropped = true
+	if s.drop(l); !s.empty() || s.dropped || s.kept != nil {
+		t.Fatal("drop has left something")
+	}
+}
+
+func newLoop(t *testing.T) *loop.Loop {
+	t.Helper()
+	l, err := loop.New(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go l.Run() // only Run frees its descriptors
+	t.Cleanup(l.Stop)
+	return l
+}
+
+func TestAClientThatTakesNothingIsStalledAfterItsTimeout(t *testing.T) {
+	var s stall
+	second := int64(time.Second)
+	steps := []struct {
+		now     int64
+		pending int
+		over    bool
+	}{
+		{1, 0, false}, {2, 10, false}, {2 + second - 1, 10, false}, {2 + second, 9, false}, // it has taken one
+		{2 + 2*second - 1, 9, false}, {2 + 2*second, 9, true},
+	}
+	for _, st := range steps {
+		if got := s.over(st.now, st.pending, time.Second); got != st.over {
+			t.Errorf("at %d with %d pending: %v", st.now, st.pending, got)
+		}
+	}
+	if s.over(100*second, 9, 0) || s.deadline != 0 {
+		t.Error("no timeout, but stalled")
+	}
+}
+
+// TestASessionAllocatesNothing relays a transaction in each protocol.
+func TestASessionAllocatesNothing(t *testing.T) {
+	cases := map[string][2]string{
+		"simple": {
+			`Query("begin") Query("update t set a = 1") Query("commit")`,
+			`CommandComplete("BEGIN") ReadyForQuery(T) CommandComplete("UPDATE 1") ReadyForQuery(T) CommandComplete("COMMIT") ReadyForQuery(I)`,
+		},
+		"extended": {
+			`Parse("select 1") Bind Describe(P) Execute Sync Parse(s1, "commit") Bind("", s1) Execute Sync`,
+			`ParseComplete BindComplete RowDescription(a) DataRow(1) DataRow(2) CommandComplete("SELECT 2") ReadyForQuery(I)
+			 ParseComplete BindComplete CommandComplete("COMMIT") ReadyForQuery(I)`,
+		},
+		"copy": {
+			`Query("copy t from stdin") CopyData("1") CopyDone`,
+			`CopyInResponse CommandComplete("COPY 1") ReadyForQuery(I)`,
+		},
+		"failing": {
+			`Parse("selec") Bind Execute Sync`,
+			`ErrorResponse(ERROR 42601) ReadyForQuery(I)`,
+		},
+	}
+	for name, c := range cases {
+		var client, server []wire.Frame
+		for _, k := range tokens(t, c[0]) {
+			client = append(client, clientFrame(t, k))
+		}
+		for _, k := range tokens(t, strings.ReplaceAll(c[1], "\n", " ")) {
+			server = append(server, serverFrame(t, k))
+		}
+		var s session
+		s.reset(pool.Settings{}, nil)
+		ends := map[string]kind{}
+		transact := func() {
+			s.reset(s.settings, ends)
+			for _, f := range client {
+				if s.fromClient(f, true) != forward {
+					panic("not forwarded")
+				}
+			}
+			for _, f := range server {
+				if s.fromServer(f) != forward {
+					panic(fmt.Sprint("not forwarded: ", f.Type, s.fault))
+				}
+			}
+			if !lendable(&s) {
+				panic("not at rest: " + stateText(&s))
+			}
+		}
+		if n := testing.AllocsPerRun(100, transact); n != 0 {
+			t.Errorf("%s: %v allocations in a transaction", name, n)
+		}
+	}
+}
+
+func TestOptionsAreSplitAsPostgreSQLDoes(t *testing.T) {
+	for options, want := range map[string][]string{
+		"":                 nil,
+		"  \t ":            nil,
+		"a b":              {"a", "b"},
+		`a\ b c`:           {"a b", "c"},
+		`\\\\`:             {`\\`},
+		"a\v\fb":           {"a", "b"},
+		`\`:                {""},
+		`a \`:              {"a", ""},
+		"-c\u00a0x=\u00e9": {"-c\u00a0x=\u00e9"},
+	} {
+		if got := splitOptions(options); !slices.Equal(got, want) {
+			t.Errorf("%q: %q", options, got)
+		}
+	}
+}

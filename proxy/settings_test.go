@@ -1,0 +1,120 @@
+package proxy_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+func TestStartupSettingsAreAppliedAndKeptApart(t *testing.T) {
+	w := start(t, size(1))
+	a := w.dial("options", `-c search_path=one,\ two --statement-timeout=1234`, "application_name", "a", "TimeZone", "Europe/Rome", "client_encoding", "LATIN1")
+	b := w.dial("application_name", "b")
+	show := func(r *raw, name, want string) {
+		t.Helper()
+		if got := r.value("show " + name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	for range 5 {
+		show(a, "search_path", "one,_two")
+		show(b, "search_path", `"$user",_public`)
+		show(a, "statement_timeout", "1234ms")
+		show(a, "TimeZone", "Europe/Rome")
+		show(b, "statement_timeout", "0")
+		show(b, "application_name", "b")
+		show(a, "application_name", "a")
+		show(a, "client_encoding", "LATIN1")
+		show(b, "client_encoding", "UTF8")
+	}
+	if got := a.welcome["client_encoding"]; got != "LATIN1" {
+		t.Errorf("told at login: client_encoding %s", got)
+	}
+}
+
+func TestReportedParameterThatIsSetFollowsTheClient(t *testing.T) {
+	w := start(t, size(1))
+	a, b := w.dial(), w.dial()
+	a.ask("C(SET) S(TimeZone=Asia/Tokyo) Z(I)", q("set timezone = 'Asia/Tokyo'"))
+	for range 3 {
+		if got := b.value("show timezone"); got == "Asia/Tokyo" {
+			t.Fatal("b has what a has set")
+		}
+		if got := a.value("show timezone"); got != "Asia/Tokyo" {
+			t.Fatalf("a has set Asia/Tokyo and has %s", got)
+		}
+	}
+	a.ask("C(BEGIN) Z(T)", q("begin"))
+	a.ask("C(SET) S(TimeZone=UTC) Z(T)", q("set timezone = 'UTC'"))
+	a.ask("C(ROLLBACK) S(TimeZone=Asia/Tokyo) Z(I)", q("rollback"))
+	b.silent()
+	if got := a.value("show timezone"); got != "Asia/Tokyo" {
+		t.Errorf("after a rollback: %s", got)
+	}
+	a.ask("C(RESET) S(TimeZone="+b.value("show timezone")+") Z(I)", q("reset timezone"))
+}
+
+func TestInvalidStartupValueIsTheServersErrorAndHarmsNobody(t *testing.T) {
+	w := start(t, size(1))
+	for _, bad := range []struct{ name, value, want string }{
+		{"TimeZone", "Mars/Olympus", "E(FATAL_22023)"},
+		{"client_encoding", "klingon", "E(FATAL_22023)"},
+		{"no_such_parameter", "1", "E(FATAL_42704)"},
+		{"options", "-c statement_timeout=soon", "E(FATAL_22023)"},
+		{"options", "-c port=1", "E(FATAL_55P02)"},
+		{"options", "-x", "E(FATAL_0A000)"},
+	} {
+		r := w.plug()
+		r.startup("user", "app", "application_name", "bad", bad.name, bad.value)
+		for {
+			m := r.receive()
+			if _, ok := m.(*pgproto3.AuthenticationOk); ok {
+				continue
+			}
+			if got := word(m); got != bad.want {
+				t.Errorf("%s=%s: %s, want %s", bad.name, bad.value, got, bad.want)
+			}
+			break
+		}
+		r.ended()
+		if got := w.dial("application_name", "good").value("show application_name"); got != "good" {
+			t.Errorf("after %s=%s: application_name %s", bad.name, bad.value, got)
+		}
+		if got := w.dial().value("show application_name"); got != "" {
+			t.Errorf("after %s=%s: application_name %s", bad.name, bad.value, got)
+		}
+	}
+}
+
+func TestSessionAuthorizationDoesNotLeak(t *testing.T) {
+	w := start(t, size(1))
+	a, b := w.plug(), w.plug()
+	a.login("user", "postgres", "database", "app")
+	b.login("user", "postgres", "database", "app")
+	a.ask("C(SET) S(is_superuser=off) S(session_authorization=app) Z(I)", q("set session authorization app"))
+	if got := b.value("select current_user"); got != "postgres" {
+		t.Errorf("the next client is %s", got)
+	}
+	b.ask("C(SET) C(SET) Z(I)", q("set local role app; set role none"))
+}
+
+func TestDriversPipelineMode(t *testing.T) {
+	w := start(t, size(1))
+	conn := w.pgx().PgConn()
+	ctx := bounded(t)
+	p := conn.StartPipeline(context.Background())
+	for range 100 {
+		p.SendQueryParams("select $1::int", [][]byte{[]byte("1")}, nil, nil, nil)
+		p.SendQueryParams("select 1/0", nil, nil, nil, nil)
+		if err := p.Sync(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Close(); err == nil {
+		t.Error("no error of a division by zero")
+	}
+	if _, err := conn.Exec(ctx, "select 1").ReadAll(); err != nil {
+		t.Fatal(err)
+	}
+}

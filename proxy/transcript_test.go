@@ -1,0 +1,309 @@
+package proxy
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"portero/wire"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what the transcripts should say; read the diff before you believe it")
+
+// TestSessionFollowsTheTranscripts plays testdata/session. A block of commands
+// is followed by ---- and what comes of it.
+//
+//	client MESSAGE...   what the client sends
+//	server MESSAGE...   what the server sends
+//	lose                the server is gone, without a word
+//	full                no server is free from here on
+//	refuse CODE TEXT    the client's wait for one ends with an error
+//	free                from here on there are servers again
+//	keep                the server is not given back (session pooling)
+//	imagined            a real server does not do this on demand
+//
+// Of what comes of it, "server<-" and "client<-" are forwarded or answered,
+// "acquire" and "release" are what the relay does then; behind the bar stands
+// the session's state where it has changed.
+func TestSessionFollowsTheTranscripts(t *testing.T) {
+	for _, file := range transcripts(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := playTranscript(t, string(text), nil)
+			if *rewrite {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != string(text) {
+				t.Errorf("%s: the transcript now reads\n%s", file, got)
+			}
+		})
+	}
+}
+
+func transcripts(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob("../testdata/session/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	return files
+}
+
+// playTranscript returns the transcript with what follows ---- as it comes
+// out. real, if there is one, must say what the transcript's servers say.
+func playTranscript(t testing.TB, text string, real *realServer) string {
+	t.Helper()
+	p := newPlayer(t, real)
+	var out strings.Builder
+	skip := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case line == "":
+			skip = false
+		case skip:
+			continue
+		case line == "----":
+			p.endBlock()
+			line += "\n" + strings.Join(p.out, "\n")
+			p.out = nil
+			skip = true
+		case !strings.HasPrefix(line, "#"):
+			p.do(line)
+		}
+		if real != nil && p.imagined {
+			break
+		}
+		fmt.Fprintln(&out, line)
+	}
+	return out.String()
+}
+
+// player does with a session what the relay does.
+type player struct {
+	t        testing.TB
+	s        session
+	out      []string
+	state    string
+	linked   bool
+	full     bool
+	keep     bool
+	waiting  []token // the rest of a line whose first message waits for a server
+	imagined bool
+	real     *realServer
+}
+
+// loginDefaults are a server's parameters at login, as far as the transcripts
+// change them.
+type loginDefaults map[string]string
+
+func (d loginDefaults) Default(name string) (string, bool) {
+	v, ok := d[name]
+	return v, ok
+}
+
+var serverDefaults = loginDefaults{
+	"TimeZone": "UTC", "application_name": "", "DateStyle": "ISO, MDY", "session_authorization": "app", "is_superuser": "off",
+}
+
+func newPlayer(t testing.TB, real *realServer) *player {
+	p := &player{t: t, real: real}
+	p.s.reset(p.s.settings, nil)
+	p.s.defaults = serverDefaults
+	p.state = stateText(&p.s)
+	return p
+}
+
+func (p *player) do(line string) {
+	p.t.Helper()
+	word, rest, _ := strings.Cut(line, " ")
+	switch word {
+	case "client":
+		p.client(tokens(p.t, rest))
+	case "server":
+		for _, k := range tokens(p.t, rest) {
+			p.server(k)
+		}
+	case "lose":
+		p.lost(nil)
+	case "full", "free":
+		p.full = word == "full"
+	case "refuse":
+		code, text, _ := strings.Cut(rest, " ")
+		p.refuse(wire.Errorf(code, "%s", text))
+	case "keep":
+		p.keep = true
+	case "imagined":
+		p.imagined = true
+	default:
+		p.t.Fatalf("transcript: unknown command %q", line)
+	}
+}
+
+func (p *player) say(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if now := stateText(&p.s); now != p.state {
+		p.state = now
+		text = fmt.Sprintf("%-44s | %s", text, now)
+	}
+	p.out = append(p.out, text)
+}
+
+func (p *player) client(list []token) {
+	p.t.Helper()
+	for i, k := range list {
+		f := clientFrame(p.t, k)
+		name := describeToken(k)
+		switch v := p.s.fromClient(f, p.linked); v {
+		case forward:
+			if !p.linked && p.full {
+				p.say("%s waits for a server", name)
+				p.waiting = list[i+1:]
+				return
+			}
+			p.forwardToServer(f, name)
+		case answer:
+			p.say("answered %s", name)
+			p.replies()
+		case discard:
+			p.say("discarded %s", name)
+		case finish:
+			p.say("the client leaves")
+		case violate:
+			p.say("client<- %s, and the end", answerText(p.t, frameOf(p.t, p.s.fault), true))
+			return
+		}
+	}
+}
+
+func (p *player) forwardToServer(f wire.Frame, name string) {
+	if !p.linked {
+		p.out = append(p.out, "acquire")
+		p.linked = true
+	}
+	p.real.send(f)
+	p.say("server<- %s", name)
+}
+
+func (p *player) server(k token) {
+	p.t.Helper()
+	f := serverFrame(p.t, k)
+	text := answerText(p.t, f, false)
+	if p.imagined {
+		p.real = nil
+	}
+	p.real.expect(text)
+	switch p.s.fromServer(f) {
+	case forward:
+		p.say("client<- %s", text)
+	case violate:
+		p.say("the server lies: %s", text)
+		p.lost(nil)
+	case dying:
+		p.say("the server dies: %s", text)
+		p.lost(p.s.fault)
+	}
+}
+
+func (p *player) lost(said *wire.Error) {
+	p.real.close()
+	p.linked = false
+	p.s.lose(said)
+	p.say("lost")
+	p.replies()
+}
+
+func (p *player) refuse(e *wire.Error) {
+	p.s.refuse(e)
+	p.say("refused")
+	p.replies()
+	rest := p.waiting
+	p.waiting = nil
+	p.client(rest)
+}
+
+func (p *player) replies() {
+	p.t.Helper()
+	for b := p.s.reply; len(b) > 0; {
+		f, ok, err := wire.Next(b)
+		if !ok || err != nil || !f.Whole() {
+			p.t.Fatalf("the session answers with broken frames: %q", p.s.reply)
+		}
+		p.out = append(p.out, "client<- "+answerText(p.t, f, true))
+		b = b[wire.HeaderLen+f.Size:]
+	}
+	p.s.reply = p.s.reply[:0]
+}
+
+// endBlock gives the server back, as the relay does when it may.
+func (p *player) endBlock() {
+	if p.linked && !p.keep && lendable(&p.s) {
+		p.linked = false
+		if p.s.foreign {
+			p.out = append(p.out, "discard the server")
+			p.s.foreign = false
+			p.real.close()
+		} else {
+			p.out = append(p.out, "release")
+			p.real.silent()
+		}
+	}
+	if len(p.out) == 0 {
+		p.out = []string{"nothing"}
+	}
+}
+
+// lendable is what the relay asks before it gives a server back.
+func lendable(s *session) bool { return !s.busy && s.status == 'I' }
+
+func describeToken(k token) string {
+	if len(k.args) == 0 {
+		return k.word
+	}
+	var args []string
+	for _, a := range k.args {
+		if strings.ContainsAny(a, " ,;()\n") || a == "" {
+			a = strconv.Quote(a)
+		}
+		args = append(args, a)
+	}
+	return k.word + "(" + strings.Join(args, ", ") + ")"
+}
+
+// stateText is a session's state in words.
+func stateText(s *session) string {
+	words := []string{string(s.status)}
+	for _, f := range []struct {
+		is   bool
+		word string
+	}{
+		{s.busy, "busy"}, {s.copyIn, "copy-in"}, {s.early, "early-sync"}, {s.skipping, "skipping"}, {s.told, "told"},
+		{s.opened, "opened"}, {s.leaving && !s.others, "leaving"}, {s.doubt, "doubt"}, {s.sealed, "sealed"}, {s.stray, "stray"},
+		{s.foreign, "foreign"}, {s.loss.block, "lost-block"}, {s.loss.skip, "lost-skip"}, {s.loss.ended, "lost-ended"},
+		{s.loss.pending != nil, "lost-untold"},
+	} {
+		if f.is {
+			words = append(words, f.word)
+		}
+	}
+	if !s.expect.empty() {
+		words = append(words, "expect")
+		for i := range s.expect.len() {
+			words = append(words, string(s.expect.at(i)))
+		}
+	}
+	for name, value := range s.settings.All() {
+		words = append(words, name+"="+value)
+	}
+	return strings.Join(words, " ")
+}
