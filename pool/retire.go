@@ -56,8 +56,8 @@ var terminate = []byte{'X', 0, 0, 0, 4}
 // readable.
 func (p *Pool) stirred(s *Server, l *loop.Loop) {
 	p.mu.Lock()
-	if s.holder.Load() != nil || s.Sock.Loop() != l || s.state == stateDead {
-		p.mu.Unlock() // just lent, moved, or on its way out
+	if s.state == stateDead || s.holder.Load() != nil || s.Sock.Loop() != l {
+		p.mu.Unlock() // on its way out, just lent, or moved
 		return
 	}
 	if s.state != stateIdle {

@@ -86,7 +86,7 @@ func TestRelayedTransactionAllocatesNothing(t *testing.T) {
 			for range 200 {
 				rep.once(t) // buffers and coroutines are made
 			}
-			if n := testing.AllocsPerRun(2000, func() { rep.once(t) }); n != 0 {
+			if n := testing.AllocsPerRun(1000, func() { rep.once(t) }); n != 0 {
 				t.Errorf("%v allocations per transaction", n)
 			}
 		})
@@ -104,7 +104,7 @@ func TestRelayBetweenTwoClientsOfOneServerAllocatesNothing(t *testing.T) {
 	for range 200 {
 		both()
 	}
-	if n := testing.AllocsPerRun(2000, both); n != 0 {
+	if n := testing.AllocsPerRun(1000, both); n != 0 {
 		t.Errorf("%v allocations per two transactions", n)
 	}
 }

@@ -122,18 +122,18 @@ func (s *session) failed(f wire.Frame) verdict {
 // isFatal looks for the untranslated severity (field V, PostgreSQL 9.6 and
 // later), else the severity.
 func isFatal(body []byte) bool {
-	severity := ""
+	var severity []byte
 	for len(body) > 1 && body[0] != 0 {
 		value, rest, ok := wire.CutString(body[1:])
 		if !ok {
 			break
 		}
-		if body[0] == 'V' || body[0] == 'S' && severity == "" {
-			severity = string(value)
+		if body[0] == 'V' || body[0] == 'S' && severity == nil {
+			severity = value
 		}
 		body = rest
 	}
-	return severity == "FATAL" || severity == "PANIC"
+	return string(severity) == "FATAL" || string(severity) == "PANIC"
 }
 
 // ready is ReadyForQuery.

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"context"
 	"net"
 	"strings"
 	"sync"
@@ -37,15 +38,17 @@ func startFakeAt(t *testing.T, address string, behave func(c *fakeConn, m pgprot
 	l := must(net.Listen("tcp", address))(t)
 	f := &fake{address: l.Addr().String(), behave: behave}
 	ended := make(chan struct{})
-	go f.accept(l, ended)
+	ctx, cancel := context.WithCancel(context.Background())
+	go f.accept(ctx, l, ended)
 	t.Cleanup(func() {
 		l.Close()
+		cancel()
 		<-ended
 	})
 	return f
 }
 
-func (f *fake) accept(l net.Listener, ended chan struct{}) {
+func (f *fake) accept(ctx context.Context, l net.Listener, ended chan struct{}) {
 	defer close(ended)
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -56,6 +59,8 @@ func (f *fake) accept(l net.Listener, ended chan struct{}) {
 		}
 		running.Go(func() {
 			defer conn.Close()
+			stop := context.AfterFunc(ctx, func() { conn.Close() })
+			defer stop()
 			conn.SetDeadline(time.Now().Add(2 * patience))
 			f.serve(&fakeConn{Conn: conn, be: pgproto3.NewBackend(conn, conn)})
 		})

@@ -57,7 +57,7 @@ func classifyBegin(rest []byte) (kind, []byte) {
 	for {
 		word, after := firstWord(rest)
 		if len(word) == 0 {
-			return kindBegin, rest
+			return kindBegin, after
 		}
 		if !ofBegin(word) {
 			return kindOther, rest
@@ -81,19 +81,17 @@ func ofBegin(word []byte) bool {
 // classifyEnd tells COMMIT and ROLLBACK from their longer relatives: TO
 // SAVEPOINT, PREPARED, and AND CHAIN, after which a transaction is again open.
 func classifyEnd(rest []byte, plain, longer kind) (kind, []byte) {
-	word, after := firstWord(rest)
+	word, rest := firstWord(rest)
 	if is(word, "WORK") || is(word, "TRANSACTION") {
-		rest = after
-		word, after = firstWord(rest)
+		word, rest = firstWord(rest)
 	}
 	if is(word, "AND") {
-		if word, after = firstWord(after); !is(word, "NO") {
+		no, after := firstWord(rest)
+		chain, after := firstWord(after)
+		if !is(no, "NO") || !is(chain, "CHAIN") {
 			return longer, rest
 		}
-		if word, rest = firstWord(after); !is(word, "CHAIN") {
-			return longer, rest
-		}
-		word, _ = firstWord(rest)
+		word, rest = firstWord(after)
 	}
 	if len(word) > 0 {
 		return longer, rest
@@ -124,7 +122,6 @@ func mayEnd(word []byte) bool {
 func beginsWithRollback(sql []byte, whole bool) bool {
 	word, rest := firstWord(sql)
 	k, rest := classifyWord(word, rest)
-	rest = skipBlank(rest)
 	return whole && k == kindRollback && len(rest) > 0 && rest[0] == ';'
 }
 

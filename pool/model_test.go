@@ -1,0 +1,315 @@
+package pool
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"portero/config"
+	"portero/loop"
+	"portero/metrics"
+)
+
+// model checks from the outside what must hold whatever happens: a server has
+// one holder at a time, there are never more than the size, nobody waits for
+// ever, and who holds a server of an old reign is told.
+type model struct {
+	t    *testing.T
+	pool *Pool
+
+	mu      sync.Mutex // guards what follows
+	holders map[*Server]*actor
+	stop    bool
+	grants  int
+	misses  int // withdrawn
+	deaths  int
+	cuts    int
+	cancels sync.WaitGroup
+}
+
+// actor is a client that acquires, works, releases, discards, withdraws and
+// cancels at random.
+type actor struct {
+	m     *model
+	rand  *rand.Rand
+	claim Claim
+	task  *loop.Task
+	done  chan struct{}
+}
+
+func (m *model) start(l *loop.Loop, seed uint64) *actor {
+	a := &actor{m: m, rand: rand.New(rand.NewPCG(seed, 1)), done: make(chan struct{})}
+	l.Post(func() { a.task = l.Start(a) })
+	return a
+}
+
+func (m *model) stopped() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stop
+}
+
+func (a *actor) Run(t *loop.Task) {
+	defer close(a.done)
+	a.claim.Bind(a.m.pool, t)
+	for !a.m.stopped() && !a.m.t.Failed() {
+		if a.acquire(t) {
+			a.hold()
+			a.work(t)
+		}
+		a.m.checkSize()
+		t.ParkUntil(t.Loop().Now() + a.rand.Int64N(int64(time.Millisecond)) + 1)
+	}
+}
+
+func (a *actor) epoch() uint64 {
+	if g := a.m.pool.cluster.View().Groups[0]; g != nil {
+		return g.Epoch
+	}
+	return 0
+}
+
+// acquire is true when the actor holds a server.
+func (a *actor) acquire(t *loop.Task) bool {
+	before := a.epoch()
+	if a.m.pool.Acquire(&a.claim) {
+		if a.claim.Server.epoch < before {
+			a.m.t.Errorf("lent a server of epoch %d in epoch %d", a.claim.Server.epoch, before)
+		}
+		return true
+	}
+	leave, began := int64(0), loop.Clock()
+	if a.rand.IntN(4) == 0 {
+		leave = t.Loop().Now() + a.rand.Int64N(int64(3*time.Millisecond)) + 1
+	}
+	for a.claim.Server == nil {
+		now := t.Loop().Now()
+		if leave != 0 && now >= leave {
+			if a.m.pool.Withdraw(&a.claim) {
+				a.m.count(&a.m.misses)
+				return false
+			}
+			leave = now + int64(time.Millisecond)
+		}
+		if e := a.claim.Err; e != nil {
+			a.m.t.Errorf("told %v", e)
+			return false
+		}
+		if time.Duration(loop.Clock()-began) > patience {
+			a.m.t.Errorf("still waiting after %v", patience)
+			return false
+		}
+		until := leave
+		if until == 0 {
+			until = now + int64(time.Second)
+		}
+		t.ParkUntil(until)
+	}
+	return true
+}
+
+// hold notes who holds the server.
+func (a *actor) hold() {
+	s := a.claim.Server
+	a.m.mu.Lock()
+	defer a.m.mu.Unlock()
+	a.m.grants++
+	if a.m.holders[s] != nil {
+		a.m.t.Errorf("server %d has two holders", s.pid)
+	}
+	a.m.holders[s] = a
+}
+
+func (a *actor) letGo() {
+	a.m.mu.Lock()
+	defer a.m.mu.Unlock()
+	delete(a.m.holders, a.claim.Server)
+}
+
+func (m *model) count(n *int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	*n++
+}
+
+// work keeps the server for a while, asks it something, and gives it up.
+func (a *actor) work(t *loop.Task) {
+	if a.rand.IntN(2) == 0 && !a.ask(t) {
+		a.letGo()
+		a.m.count(&a.m.deaths)
+		a.m.pool.Discard(&a.claim, metrics.ServerLost)
+		return
+	}
+	t.ParkUntil(t.Loop().Now() + a.rand.Int64N(int64(2*time.Millisecond)) + 1)
+	if a.mustGiveUp(t) {
+		a.letGo()
+		a.m.count(&a.m.cuts)
+		a.m.pool.Discard(&a.claim, metrics.EpochMoved)
+		return
+	}
+	switch n := a.rand.IntN(20); {
+	case n == 0:
+		a.letGo()
+		a.m.pool.Discard(&a.claim, metrics.ServerDirty)
+		return
+	case n == 1:
+		if x, ok := a.claim.BeginCancel(); ok {
+			a.m.cancels.Go(func() { x.Send(context.Background()) })
+		}
+	}
+	a.letGo()
+	a.m.pool.Release(&a.claim)
+}
+
+// mustGiveUp reports whether the server was taken away. If its reign is over
+// it must be.
+func (a *actor) mustGiveUp(t *loop.Task) bool {
+	end := t.Loop().Now() + int64(patience)
+	for a.claim.Server.epoch < a.epoch() && a.claim.Lost == metrics.None {
+		if t.Loop().Now() > end {
+			a.m.t.Errorf("a server of epoch %d is not taken away in epoch %d", a.claim.Server.epoch, a.epoch())
+			return true
+		}
+		t.ParkUntil(t.Loop().Now() + int64(time.Second))
+	}
+	return a.claim.Lost != metrics.None
+}
+
+// ask is false when the server is dead or taken away.
+func (a *actor) ask(t *loop.Task) bool {
+	s := a.claim.Server
+	if s.Sock.Write(appendMessage(nil, queryMessage("select 1"))) != nil {
+		return false
+	}
+	var kept []byte
+	for a.claim.Lost == metrics.None {
+		if a.claim.Events&loop.Readable == 0 {
+			s.Sock.Watch(true)
+			t.Park()
+			continue
+		}
+		n, err := s.Sock.Read(t.Loop().Scratch())
+		if err == loop.ErrNotNow {
+			a.claim.Events &^= loop.Readable
+			continue
+		}
+		if err != nil {
+			return false
+		}
+		kept = append(kept, t.Loop().Scratch()[:n]...)
+		if _, err, whole := decodeAnswer(kept); whole {
+			a.claim.Events &^= loop.Readable
+			return err == nil
+		}
+	}
+	return false
+}
+
+func (m *model) checkSize() {
+	m.pool.mu.Lock()
+	defer m.pool.mu.Unlock()
+	if n := len(m.pool.servers); n > m.pool.size {
+		m.t.Errorf("%d servers, at most %d", n, m.pool.size)
+	}
+}
+
+// play runs the actors while chaos does its worst, and then checks the books.
+func play(t *testing.T, s *stage, p *Pool, actors int, chaos func(r *rand.Rand)) {
+	m := &model{t: t, pool: p, holders: make(map[*Server]*actor)}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	var all []*actor
+	for i := range actors {
+		all = append(all, m.start(s.loops[i%2], seed+uint64(i)))
+	}
+	r := rand.New(rand.NewPCG(seed, 2))
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end) && !t.Failed(); {
+		chaos(r)
+	}
+	m.mu.Lock()
+	m.stop = true
+	m.mu.Unlock()
+	for _, a := range all {
+		within(t, "an actor's end", a.done)
+	}
+	m.cancels.Wait()
+	wait(t, "balance", p.balanced)
+	t.Logf("%d grants, %d withdrawn, %d deaths, %d cuts", m.grants, m.misses, m.deaths, m.cuts)
+	if m.grants < 100 {
+		t.Errorf("only %d grants", m.grants)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waiting.n != 0 || p.waiting.first != nil || p.lent != 0 {
+		t.Errorf("%d wait, %d lent", p.waiting.n, p.lent)
+	}
+}
+
+func TestAnythingMayHappenWhileTheLeaderMoves(t *testing.T) {
+	r := startReign(t, func(c *config.Pool) {
+		c.ServerLifetime, c.ServerIdleTimeout = 2*time.Second, 100*time.Millisecond
+		c.CancelWaitTimeout = 50 * time.Millisecond
+	})
+	p := r.join(6, 2, "leader", "app")
+	timeline := int64(1)
+	leading, following := r.a, r.b
+	names := map[*fake]string{r.a: "a", r.b: "b"}
+	pace := time.NewTicker(2 * time.Millisecond)
+	defer pace.Stop()
+	play(t, r.stage, p, 24, func(rnd *rand.Rand) {
+		<-pace.C
+		switch rnd.IntN(12) {
+		case 0:
+			timeline++
+			leading, following = following, leading
+			following.follow()
+			r.keys.put("leader", names[leading])
+			leading.lead(timeline)
+		case 1:
+			timeline++
+			leading.lead(timeline)
+			leading.killOne() // a sign; another is a new server's own word
+		case 2:
+			r.keys.put("leader", "")
+			r.keys.put("leader", names[leading])
+		case 3:
+			leading.down()
+			leading.up()
+		case 4:
+			p.sweep()
+		default:
+			leading.killOne()
+		}
+	})
+}
+
+func TestAnythingMayHappenToAListOfHosts(t *testing.T) {
+	a, b := startFake(t), startFake(t)
+	b.follow()
+	s := newStage(t, func(c *config.Pool) { c.CancelWaitTimeout = 50 * time.Millisecond }, a.addr, b.addr)
+	p := s.join(5, 0, "leader", "app")
+	timeline := int64(1)
+	leading, following := a, b
+	pace := time.NewTicker(2 * time.Millisecond)
+	defer pace.Stop()
+	play(t, s, p, 20, func(rnd *rand.Rand) {
+		<-pace.C
+		switch rnd.IntN(20) {
+		case 0:
+			timeline++
+			leading, following = following, leading
+			following.down()
+			following.follow()
+			leading.lead(timeline)
+			following.up()
+		case 1:
+			s.cluster.Doubt(0, leading.addr)
+		case 2:
+			p.sweep()
+		default:
+			leading.killOne()
+		}
+	})
+}
