@@ -25,7 +25,7 @@ func (w *work) finish(why metrics.Reason) {
 // clean makes the server of a client that has ended fit for others, or closes it.
 func (w *work) clean(why metrics.Reason) {
 	s, p := w.claim.Server, w.c.pool
-	if w.claim.Lost != metrics.None || w.sess.busy || !w.out.empty() || w.in.passing > 0 || s.Sock.Pending() > 0 ||
+	if w.claim.Lost != metrics.None || w.sess.busy || w.sess.stray || !w.out.empty() || w.in.passing > 0 || s.Sock.Pending() > 0 ||
 		why == metrics.TransactionPooling {
 		p.Discard(&w.claim, dirtyReason(why))
 		return

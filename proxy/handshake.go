@@ -284,7 +284,7 @@ func (g *greeter) refuse(err error) {
 		said = wire.Fatal(wire.ProtocolViolation, "login was not complete within client_login_timeout")
 	case errors.Is(err, wire.ErrFrameLength):
 		said = wire.Fatal(wire.ProtocolViolation, "%s", err)
-	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), isReset(err):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), isReset(err):
 		why = metrics.ClientGone
 	}
 	if said != nil && !g.midTLS {
