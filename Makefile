@@ -2,6 +2,8 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10s
 PACKAGES ?= ./...
 SERVERS := postgresql etcd-server patroni python3-idna
+# A package's tests have servers of their own, and watch the clock: one package at a time.
+ONE := -p 1
 
 .PHONY: help build demo test lint race fuzz bench failover
 
@@ -18,7 +20,7 @@ demo: build ## a real cluster, Portero before it, a switchover and a crash; unde
 test: ## go vet and all tests, against real servers
 	scripts/packages $(SERVERS)
 	go vet ./...
-	go test -p 2 -timeout 15m ./...
+	go test $(ONE) -timeout 15m ./...
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:" $$unformatted; exit 1; }
@@ -27,7 +29,7 @@ lint: ## gofmt, go vet and staticcheck
 
 race: ## all tests with the race detector, which needs a C compiler
 	scripts/packages $(SERVERS) gcc libc6-dev
-	CGO_ENABLED=1 go test -race -p 2 -timeout 20m $(PACKAGES)
+	CGO_ENABLED=1 go test -race $(ONE) -timeout 20m $(PACKAGES)
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	@grep -rEo --include='*_test.go' '^func Fuzz\w+' . | sed 's|/[^/]*:func | |' | sort | while read -r dir target; do \

@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 var tools = map[string][]string{
 	"internal/lab":      nil,
 	"internal/lab/demo": {"internal/lab"},
+	"internal/failover": {"internal/lab"},
 	"bench":             {"internal/lab"},
 }
 

@@ -33,7 +33,7 @@ func (p *Pool) follow(v *discovery.View) {
 		p.destroy(s, metrics.EpochMoved)
 	}
 	for _, s := range lent {
-		p.cut(s)
+		p.cut(s, g)
 	}
 }
 
@@ -52,12 +52,18 @@ func (p *Pool) condemnLocked() (lent []*Server) {
 	return lent
 }
 
-// cut tells the holder of a server that it is to be given up. Reads from a
-// replica may end in peace: such a server is closed when it comes back.
-func (p *Pool) cut(s *Server) {
+// cut tells the holder of a server that it is to be given up. Reads may end in
+// peace on a member that is still there: such a server is closed when it comes
+// back.
+func (p *Pool) cut(s *Server, g *discovery.Group) {
 	c := s.holder.Load()
-	if c == nil || p.Key.Role != "leader" {
+	if c == nil {
 		return // on its way to a claim, or back from one: condemned is looked at there
+	}
+	if p.Key.Role != "leader" && g != nil {
+		if _, there := g.Member(s.member); there {
+			return
+		}
 	}
 	c.loop.Post(func() {
 		if s.holder.Load() == c {

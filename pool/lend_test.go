@@ -259,3 +259,39 @@ func TestCountsForMetricsAreRight(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestLendingDoesNotAllocate(t *testing.T) {
+	f := startFake(t)
+	s := newStage(t, nil, f.addr)
+	p := s.join(2, 0, "leader", "app")
+	c, d := s.client(p, 0), s.client(p, 0)
+	c.get()
+	c.do(func() {
+		p.Release(&c.claim)
+		if n := testing.AllocsPerRun(1000, func() {
+			if !p.Acquire(&c.claim) {
+				t.Error("no server")
+			}
+			p.Release(&c.claim)
+		}); n != 0 {
+			t.Errorf("%v allocations for an idle server", n)
+		}
+	})
+	d.get()
+	c.get()
+	c.do(func() {
+		from, to := &c.claim, &d.claim
+		p.Release(to)
+		if n := testing.AllocsPerRun(1000, func() {
+			p.Acquire(to)
+			p.Release(from)
+			from, to = to, from
+			p.Acquire(to)
+			p.Release(from)
+			from, to = to, from
+		}); n != 0 {
+			t.Errorf("%v allocations for a server that is handed on", n)
+		}
+	})
+	c.release()
+}

@@ -2,10 +2,13 @@ package pool
 
 import (
 	"fmt"
+	"os"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/puddle/v2"
 
 	"portero/config"
 	"portero/metrics"
@@ -316,4 +319,70 @@ func TestPoolsCloseLeavesNothing(t *testing.T) {
 	wait(t, "closed when released", func() error { live, _, _ := f.count(); return until(live == 0) })
 	wait(t, "balance", p.balanced)
 	wait(t, "balance", q.balanced)
+}
+
+// puddle may be full of servers that were destroyed and have not left it yet.
+func TestNobodyIsForgottenWhilePuddleIsFull(t *testing.T) {
+	f := startFake(t)
+	s := newStage(t, nil, f.addr)
+	p := s.join(1, 0, "leader", "app")
+	full := func(opening, wanted int) { // with openers enough the pool starts none
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.opening, p.wanted = opening, wanted
+	}
+	var leaving []*puddle.Resource[*Server]
+	for p.puddle.Stat().TotalResources() < p.puddle.Stat().MaxResources() {
+		full(1, 1)
+		if r, err := p.puddle.Acquire(t.Context()); err == nil {
+			leaving = append(leaving, r)
+		}
+	}
+	full(0, 0)
+	c := s.client(p, 0)
+	used := cpuTime(t)
+	c.ask()
+	rest := time.NewTimer(100 * time.Millisecond)
+	<-rest.C
+	if cpu := cpuTime(t) - used; cpu > 70*time.Millisecond {
+		t.Errorf("waiting for room costs %v of 100 ms", cpu)
+	}
+	if len(c.granted) > 0 {
+		t.Error("a server from nowhere")
+	}
+	for _, r := range leaving {
+		r.Destroy()
+	}
+	c.wait()
+	c.release()
+	wait(t, "balance", p.balanced)
+}
+
+func TestNothingIsLeftOfPoolsThatWereClosed(t *testing.T) {
+	goroutines, open := runtime.NumGoroutine(), descriptors(t)
+	f := startFake(t)
+	t.Run("life", func(t *testing.T) {
+		s := newStage(t, nil, f.addr)
+		p := s.join(5, 3, "leader", "app")
+		for i := range 8 {
+			s.client(p, i%2).ask()
+		}
+		wait(t, "all five are lent", func() error { _, lent, _ := p.counts(); return until(lent == 5) })
+		for _, c := range []*client{s.client(p, 0), s.client(p, 1)} {
+			c.ask()
+			c.withdraw()
+		}
+	})
+	f.down()
+	wait(t, "all goroutines end", func() error { return until(runtime.NumGoroutine() <= goroutines) })
+	wait(t, "all descriptors are closed", func() error { return until(descriptors(t) <= open) })
+}
+
+func descriptors(t testing.TB) int {
+	t.Helper()
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(names)
 }

@@ -117,3 +117,18 @@ func TestAMemberThatCallsItselfReplicaAndIsNoneIsRefused(t *testing.T) {
 	c.wait()
 	c.release()
 }
+
+// The key of a host that is dead goes with its lease; who waits for an answer
+// of it would wait for minutes.
+func TestReadersOfAMemberThatIsGoneAreCut(t *testing.T) {
+	r := startReign(t, nil)
+	p := r.join(2, 0, "replica", "app")
+	c := r.client(p, 0)
+	c.get()
+	r.keys.put("members/b", "")
+	if why := within(t, "the news", c.lost); why != metrics.EpochMoved {
+		t.Errorf("lost for %v", why)
+	}
+	c.discard(metrics.EpochMoved)
+	wait(t, "balance", p.balanced)
+}

@@ -32,17 +32,15 @@ func (p *Pool) targetLeader(g *discovery.Group) (discovery.Member, bool) {
 // A missing key alone does not end a leader in failsafe mode (Patroni,
 // docs/dcs_failsafe_mode.rst): it goes on as long as it proves itself.
 func leaderOf(g *discovery.Group) string {
-	if g.Standby {
+	name := g.Leader
+	if name == "" && g.Failsafe {
+		name = g.LastLeader
+	}
+	m, ok := g.Member(name)
+	if !ok || g.Standby || m.Role == "standby_leader" || m.Role == "demoted" {
 		return ""
 	}
-	if g.Leader == "" && g.Failsafe {
-		return g.LastLeader
-	}
-	m, ok := g.Member(g.Leader)
-	if !ok || m.Role == "standby_leader" || m.Role == "demoted" {
-		return ""
-	}
-	return g.Leader
+	return name
 }
 
 // nextToAsk goes round the hosts of a cluster in which no key tells who leads.

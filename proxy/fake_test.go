@@ -18,6 +18,7 @@ import (
 type fake struct {
 	address string
 	logins  atomic.Int32
+	cancels atomic.Int32
 	greet   func(c *fakeConn) // before the first message; nil for nothing
 	behave  func(c *fakeConn, m pgproto3.FrontendMessage) bool
 }
@@ -71,6 +72,7 @@ func (f *fake) serve(c *fakeConn) {
 	if m, err := c.be.ReceiveStartupMessage(); err != nil {
 		return
 	} else if _, ok := m.(*pgproto3.StartupMessage); !ok {
+		f.cancels.Add(1)
 		return
 	}
 	f.logins.Add(1)

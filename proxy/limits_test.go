@@ -37,7 +37,7 @@ func TestClientThatWaitsIsNotifiedAndThenRefused(t *testing.T) {
 }
 
 func TestClientThatWaitsIsServedBehindItsNotice(t *testing.T) {
-	w := start(t, size(1), limits(func(p *config.Pool) { p.QueryWaitNotify = 30 * time.Millisecond }))
+	w := start(t, size(1), limits(func(p *config.Pool) { p.QueryWaitNotify = 60 * time.Millisecond }))
 	holder, r := w.dial(), w.dial()
 	holder.ask("C(BEGIN) Z(T)", q("begin"))
 	r.ask("N(00000)", q("select 1"))

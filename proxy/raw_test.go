@@ -49,7 +49,7 @@ func (r *raw) login(parameters ...string) {
 	r.startup(parameters...)
 	for {
 		switch m := r.receive().(type) {
-		case *pgproto3.AuthenticationOk:
+		case *pgproto3.AuthenticationOk, *pgproto3.NoticeResponse: // it may have waited
 		case *pgproto3.ParameterStatus:
 			r.welcome[m.Name] = m.Value
 		case *pgproto3.BackendKeyData:

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/metrics"
 )
 
 func TestWelcomeEqualsTheServersOwn(t *testing.T) {
@@ -98,4 +100,44 @@ func TestTerminateRightBehindAQueryStillRunsIt(t *testing.T) {
 		r.conn.Close()
 	}
 	eventually(t, "20 rows", func() bool { return r.value("select count(*) from goodbye") == "20" })
+}
+
+func TestPipelineOfMoreRequestsThanMayBeUnanswered(t *testing.T) {
+	const n = 50_000 // twice as many answers are owed at the end
+	r := start(t, size(1)).dial()
+	var b []byte
+	b = must(parse("select 1 where false").Encode(b))(t)
+	for range n {
+		b = must(execute().Encode(must(bind().Encode(b))(t)))(t)
+	}
+	b = must(syncs().Encode(b))(t)
+	sent := make(chan error, 1)
+	go func() {
+		_, err := r.conn.Write(b)
+		sent <- err
+	}()
+	r.expect("1")
+	for range n {
+		r.expect("2 C(SELECT_0)")
+	}
+	r.expect("Z(I)")
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatIsRelayedIsCounted(t *testing.T) {
+	w := start(t, size(1))
+	r := w.dial()
+	for range 10 {
+		r.ask("C(BEGIN) Z(T)", q("begin"))
+		r.ask("1 2 D(1) C(SELECT_1) Z(T)", parse("select 1"), bind(), execute(), syncs())
+		r.ask("C(COMMIT) Z(I)", q("commit"))
+	}
+	r.quit()
+	got := w.pools.States()[0].Pool.Totals()
+	if got.Transactions != 10 || got.Queries != 30 || got.BytesReceived == 0 || got.BytesSent == 0 {
+		t.Errorf("%+v", got)
+	}
+	eventually(t, "one client that closed in good order", func() bool { return w.process.Ended()[metrics.ClientClosed] == 1 })
 }

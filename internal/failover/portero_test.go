@@ -66,7 +66,8 @@ users = "userlist.txt"
 func buildPortero(t testing.TB) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "portero")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "portero/cmd/portero").CombinedOutput()
+	args := append([]string{"build", "-o", binary}, buildFlags...)
+	out, err := exec.CommandContext(t.Context(), "go", append(args, "portero/cmd/portero")...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
@@ -134,8 +135,10 @@ func (p *portero) stop() {
 		<-p.exited
 	}
 	text := p.log()
-	if strings.Contains(text, "msg=panic") {
-		p.t.Error("portero's log has a panic")
+	for _, bad := range []string{"msg=panic", "DATA RACE"} {
+		if strings.Contains(text, bad) {
+			p.t.Errorf("portero's log has %q", bad)
+		}
 	}
 	if p.t.Failed() {
 		lines := strings.Split(text, "\n")
