@@ -16,7 +16,10 @@
 //   - a server of an older epoch is never lent; idle ones are closed at once,
 //     lent ones are taken away (Claim.Lost);
 //   - a server is never lent while a cancel request for it is in flight;
+//   - whenever mu is free, nobody waits while a server is idle, unless there is
+//     no leader;
 //   - a server's socket is touched only by the loop of the Claim that holds
 //     it, or, idle, by the loop that watches it after it has taken the server
-//     out of the idle stack.
+//     out of the idle stack. Between two hands only what epoll watches is
+//     changed, under mu.
 package pool

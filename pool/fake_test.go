@@ -82,6 +82,7 @@ func (f *fake) killOne() bool {
 	for c := range f.live {
 		c.Write(wire.Fatal(wire.AdminShutdown, "terminating connection due to administrator command").Append(nil))
 		c.Close()
+		delete(f.live, c)
 		return true
 	}
 	return false
@@ -196,7 +197,7 @@ func (f *fake) cancel(x *pgproto3.CancelRequest) {
 func (f *fake) follow()             { f.set(func() { f.recovery = true }) }
 func (f *fake) lead(timeline int64) { f.set(func() { f.recovery, f.timeline = false, timeline }) }
 
-// proxyTo is a way to a server that can be cut and restored, for real servers.
+// wait asks until there is no error.
 func wait(t testing.TB, what string, ask func() error) {
 	t.Helper()
 	end := time.NewTimer(patience)

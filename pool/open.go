@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/puddle/v2"
 
+	"portero/auth"
 	"portero/discovery"
 	"portero/loop"
 	"portero/metrics"
@@ -179,9 +181,15 @@ func (p *Pool) limit(v *discovery.View, patience time.Duration) time.Duration {
 	return whole
 }
 
-// permanent picks the server's refusals that the client must hear at once.
+// permanent picks the refusals that the client must hear at once, as trying
+// again would not change them: the server's own, and what auth cannot answer.
 func permanent(err error) *wire.Error {
 	var e *wire.Error
+	for _, hopeless := range []error{auth.ErrNoSecret, auth.ErrVerifierDiffers, auth.ErrServerUnproven, auth.ErrMethod} {
+		if errors.Is(err, hopeless) {
+			return wire.Fatal(wire.InvalidAuthorization, "login to the server is not possible: %s", hopeless)
+		}
+	}
 	if !errors.As(err, &e) || len(e.Code) != 5 {
 		return nil
 	}
@@ -194,6 +202,13 @@ func permanent(err error) *wire.Error {
 
 // noteFailure counts and logs why a server was not opened. That a host has
 // told what it is, and is not what is wanted, is no reason to doubt it.
+// isAlive reports whether the server has answered, if only to refuse: class 57
+// is what it says while it starts or stops.
+func isAlive(err error) bool {
+	var e *wire.Error
+	return errors.As(err, &e) && !strings.HasPrefix(e.Code, "57")
+}
+
 func (p *Pool) noteFailure(m discovery.Member, err error) {
 	if err == errMoved || err == errNotWanted || p.ctx.Err() != nil {
 		return
@@ -208,7 +223,7 @@ func (p *Pool) noteFailure(m discovery.Member, err error) {
 	loud := p.mayWarnLocked()
 	p.mu.Unlock()
 	p.log.Log(p.ctx, levelOf(loud), "server not opened", "member", m.Name, "address", m.Address, "error", err)
-	if !isVerdict(err) {
+	if !isVerdict(err) && !isAlive(err) {
 		p.cluster.Doubt(p.Key.Group, m.Name)
 	}
 }

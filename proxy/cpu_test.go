@@ -1,11 +1,14 @@
 package proxy_test
 
 import (
+	"net"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/config"
 )
 
 // assertLittleCPU watches the process for a moment: one that waits takes no
@@ -87,4 +90,19 @@ func closeWrite(t *testing.T, r *raw) {
 	if err := r.conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestNoSpinOnAUnixSocketWhoseClientHasGone(t *testing.T) {
+	dir := t.TempDir()
+	start(t, size(1), func(c *config.Config) { c.Listeners[0].Address = "unix:" + dir })
+	for _, bye := range []pgproto3.FrontendMessage{&pgproto3.Terminate{}, &pgproto3.Flush{}} {
+		r := plugInto(t, must(net.Dial("unix", dir+"/.s.PGSQL.6432"))(t))
+		r.login("user", "app")
+		r.send(q("select pg_sleep(0.4)"), bye)
+		r.conn.Close()
+		assertLittleCPU(t)
+	}
+	r := plugInto(t, must(net.Dial("unix", dir+"/.s.PGSQL.6432"))(t))
+	r.login("user", "app")
+	r.ask(answer, q("select 1"))
 }

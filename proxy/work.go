@@ -21,23 +21,19 @@ type work struct {
 
 	clientReadable bool // a Read may find something
 	clientGone     bool // the client has closed its side
-	clientBroken   bool // ... and takes nothing any more
-	clientMuted    bool // epoll tells of nothing but a broken socket
 	leaving        bool // it has said goodbye
 	cut            bool // Portero is stopping and waits no longer
 	asking         bool // the server answers a question of our own
 	cancelled      bool // a cancel request came while the client had no server
 	stalled        stall
-	mutedServer    *pool.Server // as clientMuted
 }
 
 // begin prepares the work for a client. On the loop.
 func (w *work) begin(c *client, l *loop.Loop) {
 	w.c, w.loop = c, l
 	w.sess.reset(c.settings, c.ends)
-	w.clientReadable, w.clientGone, w.clientBroken, w.clientMuted = false, false, false, false
-	w.leaving, w.cut, w.asking, w.cancelled = false, false, false, false
-	w.stalled, w.mutedServer = stall{}, nil
+	w.clientReadable, w.clientGone, w.leaving, w.cut, w.asking, w.cancelled = false, false, false, false, false, false
+	w.stalled = stall{}
 }
 
 // rest lets go of the client.
@@ -45,7 +41,7 @@ func (w *work) rest() {
 	w.in.drop(w.loop)
 	w.out.drop(w.loop)
 	w.sess.defaults = nil
-	w.c, w.task, w.mutedServer = nil, nil, nil
+	w.c, w.task = nil, nil
 }
 
 // notice takes in what the client's socket is ready for.
@@ -55,11 +51,6 @@ func (w *work) notice(ev loop.Events) {
 	}
 	if ev&loop.Closed != 0 {
 		w.clientGone = true
-		if w.clientMuted {
-			// Epoll would say so for ever, and nothing can be sent any more.
-			w.clientBroken = true
-			w.c.sock.Close()
-		}
 	}
 	if ev&loop.Writable != 0 {
 		before := w.c.sock.Pending()
@@ -203,16 +194,12 @@ func (w *work) release() {
 // park waits for either socket, the claim or the clock.
 func (w *work) park() metrics.Reason {
 	c := &w.c.sock
-	switch {
-	case w.leaving:
-	case w.clientBroken:
-		return metrics.ClientGone
-	case w.clientGone && !w.clientReadable:
+	if w.clientGone && !w.clientReadable && !w.leaving {
 		return metrics.ClientClosed // what it has not sent whole is of no use, as PostgreSQL sees it too
 	}
 	w.hush()
-	if w.claim.Server != nil && !w.watchServer() {
-		return w.serverLost(metrics.ServerLost, nil)
+	if w.claim.Server != nil {
+		w.watchServer()
 	}
 	if w.stalled.over(w.loop.Now(), c.Pending(), w.c.proxy.cfg.Pool.ClientStallTimeout) {
 		return metrics.ClientStalled
@@ -229,30 +216,23 @@ func (w *work) park() metrics.Reason {
 func (w *work) hush() {
 	if w.clientGone {
 		w.c.sock.Mute()
-		w.clientMuted = true
 		return
 	}
 	w.c.sock.Watch(!w.clientReadable)
 }
 
-// watchServer does the same for the server. False: its socket is broken, which
-// epoll would repeat for ever, while the client does not take what came before.
-func (w *work) watchServer() bool {
+// watchServer does the same for the server, whose word must wait while the
+// client does not take what came before.
+func (w *work) watchServer() {
 	s := &w.claim.Server.Sock
 	switch {
 	case w.claim.Events&loop.Readable == 0:
-		w.mutedServer = nil
 		s.Watch(true)
 	case w.claim.Events&loop.Closed == 0:
 		s.Watch(false)
-	case w.mutedServer == w.claim.Server:
-		return false
 	default:
-		w.mutedServer = w.claim.Server
-		w.claim.Events &^= loop.Closed
 		s.Mute()
 	}
-	return true
 }
 
 // flushServer sends what a server did not take before.

@@ -29,8 +29,8 @@ type reign struct {
 	epoch     uint64
 	changes   uint64
 	leaderful bool
-	lost      time.Time // since when there is no leader
-	leaderles time.Duration
+	lost      time.Time     // since when there is no leader
+	without   time.Duration // the sum of all times without a leader
 }
 
 func watchReigns(clusters map[string]*discovery.Cluster) *reigns {
@@ -78,13 +78,15 @@ func (r *reigns) note(name string, v *discovery.View) {
 
 func (n *reign) see(g *discovery.Group, now time.Time) {
 	if g.Epoch != n.epoch {
+		if n.epoch != 0 { // the first leader follows nobody
+			n.changes++
+		}
 		n.epoch = g.Epoch
-		n.changes++
 	}
 	has := g.Leader != ""
 	switch {
 	case has && !n.leaderful:
-		n.leaderles += now.Sub(n.lost)
+		n.without += now.Sub(n.lost)
 	case !has && n.leaderful:
 		n.lost = now
 	}
@@ -93,9 +95,9 @@ func (n *reign) see(g *discovery.Group, now time.Time) {
 
 func (n *reign) leaderless(now time.Time) time.Duration {
 	if n.leaderful {
-		return n.leaderles
+		return n.without
 	}
-	return n.leaderles + now.Sub(n.lost)
+	return n.without + now.Sub(n.lost)
 }
 
 // states describes all groups for metrics and the status page.

@@ -226,8 +226,10 @@ func (in *instance) untilSignal(signals <-chan os.Signal) int {
 			in.log.Info("stopped")
 			return 0
 		case s := <-signals:
-			in.log.Info("shutting down at once", "signal", s.String())
-			cancel()
+			if s == syscall.SIGINT { // a TERM may well be sent twice
+				in.log.Info("shutting down at once", "signal", s.String())
+				cancel()
+			}
 		}
 	}
 }

@@ -2,8 +2,8 @@ package failover
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,7 +74,7 @@ func buildPortero(t testing.TB) string {
 	return binary
 }
 
-// startPortero starts it and returns once it accepts clients. It ends with the test.
+// startPortero starts it and returns once it says that it serves clients. It ends with the test.
 func startPortero(t testing.TB, etcd []string) *portero {
 	t.Helper()
 	ports, err := lab.ReservePorts(2)
@@ -99,12 +99,11 @@ func startPortero(t testing.TB, etcd []string) *portero {
 	}
 	go p.reap()
 	t.Cleanup(p.stop)
-	eventually(t, "portero accepts clients", func() error {
-		c, err := net.Dial("tcp", p.address)
-		if err == nil {
-			c.Close()
+	eventually(t, "portero says that it is ready", func() error {
+		if !strings.Contains(p.log(), "msg=ready ") {
+			return errors.New("it has not")
 		}
-		return err
+		return nil
 	})
 	return p
 }
