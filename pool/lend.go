@@ -38,8 +38,8 @@ func (p *Pool) registerLocked(r *puddle.Resource[*Server]) bool {
 	s := r.Value()
 	s.resource = r
 	if p.closed || !p.currentLocked(s) {
-		s.state = stateDead
-		r.Destroy()
+		p.buryLocked(s)
+		p.destruct(s)
 		return false
 	}
 	p.servers[s] = struct{}{}

@@ -59,7 +59,7 @@ func (p *Pool) openLocked() {
 func (p *Pool) open() {
 	defer p.openers.Done()
 	err := p.puddle.CreateResource(p.ctx)
-	if err == puddle.ErrNotAvailable { // many were destroyed just now and have not left it yet
+	if err == puddle.ErrNotAvailable { // our counts keep that from happening; if not, it must not spin
 		p.pause(p.ctx, p.cluster.View(), firstRetry)
 	}
 	p.mu.Lock()

@@ -73,9 +73,7 @@ func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 	p.puddle, err = puddle.NewPool(&puddle.Config[*Server]{
 		Constructor: p.construct,
 		Destructor:  p.destruct,
-		// A destroyed server leaves puddle a moment later than our own count,
-		// which is the one that keeps to the size.
-		MaxSize: int32(2*size + 2),
+		MaxSize:     int32(size),
 	})
 	if err != nil {
 		return nil, err

@@ -177,8 +177,8 @@ func (p *Pool) close() {
 		if s.state == stateIdle {
 			p.idle--
 		}
+		s.resource = r // a new one has none yet
 		p.buryLocked(s)
-		r.Hijack() // Destroy would leave the rest to a goroutine that nobody waits for
 		p.destruct(s)
 	}
 }

@@ -12,15 +12,21 @@ func (p *Pool) destroy(s *Server, why metrics.Reason) {
 	p.mu.Lock()
 	p.buryLocked(s)
 	p.lent--
-	p.openLocked()
 	p.mu.Unlock()
+	p.destruct(s)
 	p.reportClosed(s, why)
-	s.resource.Destroy()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.openLocked()
 }
 
+// buryLocked takes a server out of all books. puddle's Destroy would keep its
+// place there until a goroutine that nobody waits for has run; so it is taken
+// out of puddle's hands, and the caller closes it by destruct.
 func (p *Pool) buryLocked(s *Server) {
 	s.state = stateDead
 	delete(p.servers, s)
+	s.resource.Hijack()
 }
 
 func (p *Pool) reportClosed(s *Server, why metrics.Reason) {
@@ -36,8 +42,7 @@ func (p *Pool) reportClosed(s *Server, why metrics.Reason) {
 	p.log.Log(p.ctx, level, "server closed", "member", s.member, "address", s.address, "pid", s.pid, "reason", why.String())
 }
 
-// destruct closes the socket on the loop that watches it. puddle calls it in
-// a goroutine of its own.
+// destruct closes the socket on the loop that watches it. It does not wait for that.
 func (p *Pool) destruct(s *Server) {
 	bye := func() {
 		s.Sock.Write(terminate) //nolint:errcheck // a courtesy

@@ -89,6 +89,7 @@ func (w *work) await(since int64) metrics.Reason {
 			if w.c.pool.Withdraw(&w.claim) {
 				return w.gaveUp()
 			}
+			notify, end = 0, 0 // a server is on its way, and will wake the Task
 		case notify != 0 && now >= notify:
 			w.noticeWait(limits.QueryWaitNotify)
 			notify = 0

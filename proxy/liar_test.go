@@ -2,14 +2,14 @@ package proxy_test
 
 import (
 	"bytes"
-	"fmt"
 	"net"
 	"os"
-	"strings"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+	"golang.org/x/sys/unix"
 
 	"portero/config"
 )
@@ -144,93 +144,6 @@ func TestServerThatTalksBehindItsLoginIsNotUsed(t *testing.T) {
 	}
 }
 
-// settingUp answers what the proxy itself asks to make a server ready by
-// answer, and is honest about all else.
-func settingUp(answer func(c *fakeConn) bool) func(*fakeConn, pgproto3.FrontendMessage) bool {
-	return func(c *fakeConn, m pgproto3.FrontendMessage) bool {
-		switch m.(type) {
-		case *pgproto3.Parse, *pgproto3.Bind, *pgproto3.Execute:
-			return true
-		case *pgproto3.Sync:
-			return answer(c)
-		}
-		return honest(c, m)
-	}
-}
-
-func (c *fakeConn) isSet() bool {
-	c.say(&pgproto3.ParseComplete{}, &pgproto3.BindComplete{}, &pgproto3.CommandComplete{CommandTag: []byte("SET")}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
-	return true
-}
-
-func TestServerThatCannotBeMadeReadyIsReplaced(t *testing.T) {
-	stall := make(chan struct{})
-	for name, fails := range map[string]func(c *fakeConn) bool{
-		"stalls":                       func(*fakeConn) bool { <-stall; return false },
-		"closes":                       func(*fakeConn) bool { return false },
-		"sends an empty ReadyForQuery": func(c *fakeConn) bool { c.Write([]byte("Z\x00\x00\x00\x04")); return true },
-		"is ready twice":               func(c *fakeConn) bool { c.Write([]byte("Z\x00\x00\x00\x05IZ\x00\x00\x00\x05I")); return true },
-		"claims a bad length":          func(c *fakeConn) bool { c.Write([]byte("Z\x00\x00\x00\x00")); return true },
-	} {
-		t.Run(name, func(t *testing.T) {
-			var f *fake
-			f = startFake(t, settingUp(func(c *fakeConn) bool {
-				if f.logins.Load() == 1 {
-					return fails(c)
-				}
-				return c.isSet()
-			}))
-			if name == "stalls" {
-				defer close(stall)
-			}
-			w := startBefore(t, f.address, size(1), limits(func(p *config.Pool) { p.ServerConnectTimeout = 300 * time.Millisecond }))
-			w.dial("application_name", "x").ask(answer, q("select 1"))
-			if n := f.logins.Load(); n != 2 {
-				t.Errorf("%d servers were opened", n)
-			}
-		})
-	}
-}
-
-func TestCancelWhileTheServerIsMadeReadyDoesNotReachIt(t *testing.T) {
-	asked, proceed := make(chan struct{}, 9), make(chan struct{}, 9)
-	f := startFake(t, settingUp(func(c *fakeConn) bool {
-		asked <- struct{}{}
-		<-proceed
-		return c.isSet()
-	}))
-	w := startBefore(t, f.address, size(1))
-	proceed <- struct{}{}
-	proceed <- struct{}{}
-	a := w.dial("application_name", "a")
-	w.dial("application_name", "b")
-	<-asked
-	<-asked
-	a.send(q("select 1"))
-	<-asked
-	w.cancel(a)
-	proceed <- struct{}{}
-	a.expect("E(ERROR_57014) Z(I)")
-	if n := f.cancels.Load(); n != 0 {
-		t.Errorf("%d cancel requests reached the server", n)
-	}
-	a.ask(answer, q("select 1"))
-}
-
-func TestServerThatNeverMakesReadyHoldsAClientNoLongerThanItMayWait(t *testing.T) {
-	f := startFake(t, func(c *fakeConn, m pgproto3.FrontendMessage) bool {
-		_, bye := m.(*pgproto3.Terminate)
-		return !bye
-	})
-	w := startBefore(t, f.address, size(1), limits(func(p *config.Pool) {
-		p.ServerConnectTimeout, p.QueryWaitTimeout, p.QueryWaitNotify = 50*time.Millisecond, 300*time.Millisecond, 0
-	}))
-	r := w.plug()
-	r.startup("user", "app", "application_name", "x")
-	r.expect("R E(FATAL_08006)")
-	r.ended()
-}
-
 func TestServerThatStallsInAnAnswerIsClosedWithItsClient(t *testing.T) {
 	f := startFake(t, lying(map[string]func(*fakeConn) bool{"x": func(c *fakeConn) bool { return true }}))
 	w := startBefore(t, f.address, size(1))
@@ -253,14 +166,9 @@ func TestNoSpinWhenAServerClosesBehindAnUnreadResult(t *testing.T) {
 			sent, stalled := 0, make(chan struct{})
 			f := startFake(t, lying(map[string]func(*fakeConn) bool{"x": func(c *fakeConn) bool {
 				defer close(stalled)
-				for backlog := 0; backlog < 20; sent++ {
-					c.say(&pgproto3.DataRow{Values: [][]byte{bytes.Repeat([]byte("x"), 1000)}})
-					if unread(c.Conn) == 0 {
-						backlog = 0
-						continue
-					}
-					backlog++
-					<-time.After(time.Millisecond)
+				row := &pgproto3.DataRow{Values: [][]byte{bytes.Repeat([]byte("x"), 1000)}}
+				for ; !hasBacklog(c.Conn); sent += 16 {
+					c.say(row, row, row, row, row, row, row, row, row, row, row, row, row, row, row, row)
 				}
 				c.Conn.(*net.TCPConn).SetLinger(linger) //nolint:errcheck // of the test
 				return false
@@ -277,16 +185,39 @@ func TestNoSpinWhenAServerClosesBehindAnUnreadResult(t *testing.T) {
 	}
 }
 
-// unread is the number of bytes that the peer's kernel has and the peer has
-// not read (proc(5), /proc/net/tcp).
+// hasBacklog reports whether the peer has stopped to read.
+func hasBacklog(c net.Conn) bool {
+	for range 10 {
+		if unread(c) == 0 {
+			return false
+		}
+		<-time.After(2 * time.Millisecond)
+	}
+	return true
+}
+
+// unread is the number of bytes that the peer, a socket of this process, has
+// not read from its kernel.
 func unread(c net.Conn) int {
-	table, err := os.ReadFile("/proc/net/tcp")
+	list, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return 0
 	}
-	ends := fmt.Sprintf(":%04X 0100007F:%04X ", c.RemoteAddr().(*net.TCPAddr).Port, c.LocalAddr().(*net.TCPAddr).Port)
-	_, rest, _ := strings.Cut(string(table), ends)
-	var state, sending, receiving int
-	fmt.Sscanf(rest, "%x %x:%x", &state, &sending, &receiving) //nolint:errcheck // 0 if it is not there
-	return receiving
+	for _, e := range list {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil || portOf(unix.Getsockname(fd)) != c.RemoteAddr().(*net.TCPAddr).Port ||
+			portOf(unix.Getpeername(fd)) != c.LocalAddr().(*net.TCPAddr).Port {
+			continue
+		}
+		n, _ := unix.IoctlGetInt(fd, unix.TIOCINQ)
+		return n
+	}
+	return 0
+}
+
+func portOf(a unix.Sockaddr, err error) int {
+	if in, ok := a.(*unix.SockaddrInet4); ok && err == nil {
+		return in.Port
+	}
+	return 0
 }
