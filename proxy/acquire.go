@@ -89,7 +89,9 @@ func (w *work) await(since int64) metrics.Reason {
 			if w.c.pool.Withdraw(&w.claim) {
 				return w.gaveUp()
 			}
-			notify, end = 0, 0 // a server is on its way, and will wake the Task
+			w.hush()
+			w.task.Park() // a server is on its way, and will wake the Task
+			continue
 		case notify != 0 && now >= notify:
 			w.noticeWait(limits.QueryWaitNotify)
 			notify = 0

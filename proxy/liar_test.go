@@ -10,8 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"golang.org/x/sys/unix"
-
-	"portero/config"
 )
 
 const answer = "T D(1) C(SELECT_1) Z(I)"
