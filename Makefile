@@ -1,7 +1,7 @@
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10s
 PACKAGES ?= ./...
-SERVERS := postgresql etcd-server patroni python3-idna
+SERVERS := postgresql etcd-server patroni python3-idna openssl
 # A package's tests have servers of their own, and watch the clock: one package at a time.
 ONE := -p 1
 

@@ -35,7 +35,7 @@ var classified = []struct {
 
 	{"COMMIT", kindCommit}, {"commit;", kindCommit}, {"Commit Work ;", kindCommit}, {"commit transaction", kindCommit},
 	{"end", kindCommit}, {"END TRANSACTION", kindCommit}, {"commit and no chain", kindCommit},
-	{"commit/**/work/**/and/**/no/**/chain", kindCommit}, {"--x\rcommit", kindCommit}, {"commit -- ; really", kindCommit},
+	{"commit/**/ work/**/and/**/no/**/chain", kindCommit}, {"--x\rcommit", kindCommit}, {"commit -- ; really", kindCommit},
 	{"/*/**/*/commit", kindCommit}, {"/*/**/commit", kindEmpty}, {"commit /* ; */", kindCommit},
 	{"commit and chain", kindMayCommit}, {"commit work and chain", kindMayCommit}, {"commit prepared 'x'", kindMayCommit},
 	{"prepare transaction 'x'", kindMayCommit}, {"prepare s as select 1", kindMayCommit},
