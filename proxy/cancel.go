@@ -22,10 +22,10 @@ func (p *Proxy) cancel(conn net.Conn, body []byte) {
 	found := make(chan pool.Cancel, 1)
 	c.loop.Post(func() {
 		defer close(found)
-		if !c.live || c.work == nil {
+		if !c.live || c.relay == nil {
 			return
 		}
-		if x, ok := c.work.cancel(c.loop); ok {
+		if x, ok := c.relay.cancel(c.loop); ok {
 			found <- x
 		}
 	})
@@ -43,14 +43,14 @@ func (p *Proxy) cancel(conn net.Conn, body []byte) {
 
 // cancel ties the request to the server, if one works for the client. A client
 // that waits for a server, or for a server to be made ready, is told by us.
-func (w *work) cancel(l *loop.Loop) (pool.Cancel, bool) {
+func (r *relay) cancel(l *loop.Loop) (pool.Cancel, bool) {
 	switch {
-	case !w.sess.busy:
+	case !r.sess.busy:
 		return pool.Cancel{}, false
-	case w.claim.Server != nil && !w.asking:
-		return w.claim.BeginCancel()
+	case r.claim.Server != nil && !r.asking:
+		return r.claim.BeginCancel()
 	}
-	w.cancelled = true
-	l.Wake(w.task)
+	r.cancelled = true
+	l.Wake(r.task)
 	return pool.Cancel{}, false
 }

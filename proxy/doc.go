@@ -5,10 +5,11 @@
 // holds a pool, and a failover happens below it.
 //
 // A client's life: accept and handshake (ordinary goroutines, blocking code),
-// adopt (the client becomes a socket on a loop), greet, and from then on rest
-// and work by turns. At rest a client is a struct and a descriptor. At work it
-// has a coroutine (work.go) that reads straight down: read frames, ask the
-// session what they mean, acquire a server, relay, release.
+// adopt (the client becomes a socket on a loop), welcome, and from then on rest
+// and relay by turns. At rest a client is a struct and a descriptor. Relaying it
+// has a coroutine (relay.go) that reads straight down: read frames, ask the
+// session what they mean, lease a server, send them there and the answers back,
+// give the server back. The files are named after this line.
 //
 // Invariants:
 //   - what a frame means is decided in session, which does no I/O;
@@ -16,5 +17,5 @@
 //     so a server that dies leaves the client between two messages;
 //   - nothing more is read from one side while the other has not taken what
 //     it was sent;
-//   - a client ends in one place, work.finish, with one reason.
+//   - a client ends in one place, client.end, with one reason.
 package proxy

@@ -53,7 +53,7 @@ func New(cfg *config.Config, pools *pool.Pools, a *auth.Authenticator, loops []*
 }
 
 // panicked is told of a panic on a loop; the client it served is closed by
-// its work's deferred call.
+// its relay's deferred call.
 func (p *Proxy) panicked(v any, stack []byte) {
 	p.process.Panics.Add(1)
 	p.log.Error("panic", "value", fmt.Sprint(v), "stack", string(stack))
@@ -96,7 +96,7 @@ func (p *Proxy) accept(l *listener) {
 			return
 		case err != nil: // out of descriptors, most likely
 			p.log.Error("accept", "listener", l.String(), "error", err)
-			if !p.rest(pause) {
+			if !p.pause(pause) {
 				return
 			}
 			pause = min(2*pause, time.Second)
@@ -109,8 +109,8 @@ func (p *Proxy) accept(l *listener) {
 	}
 }
 
-// rest waits for d; false when the proxy ends first.
-func (p *Proxy) rest(d time.Duration) bool {
+// pause waits for d; false when the proxy ends first.
+func (p *Proxy) pause(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

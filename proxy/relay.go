@@ -1,235 +1,249 @@
 package proxy
 
 import (
-	"errors"
-	"io"
-
 	"portero/loop"
 	"portero/metrics"
+	"portero/pool"
 	"portero/wire"
 )
 
-// fromClient reads once and acts on every frame that is whole.
-func (w *work) fromClient() metrics.Reason {
-	buf := w.loop.Scratch()
-	more := !w.in.ready
-	n := w.in.load(w.loop, buf)
-	if more {
-		read, err := w.c.sock.Read(buf[n:])
-		if err != nil {
-			w.clientReadable = false
-			w.in.keep(w.loop, buf[:n])
-			return w.clientError(err)
-		}
-		if w.c.sock.Drained(read, len(buf)-n) {
-			w.clientReadable = false
-		}
-		n += read
-		w.c.pool.Metrics.Shard(w.loop.ID).BytesReceived.Add(uint64(read))
-	}
-	return w.takeRequests(buf[:n])
+// relay is what a client has while it works: its coroutine, its session, its claim on a server
+// and the unfinished ends of the two streams. It lives from the client's first
+// event to its next rest and is then reused.
+type relay struct {
+	c     *client
+	loop  *loop.Loop
+	task  *loop.Task
+	claim pool.Claim
+	sess  session
+	in    stream // from the client
+	out   stream // from the server
+
+	clientReadable bool // a Read may find something
+	clientGone     bool // the client has closed its side
+	goodbye        bool // it has said goodbye
+	cut            bool // Portero is stopping and waits no longer
+	asking         bool // the server answers a question of our own
+	cancelled      bool // a cancel request came while the client had no server
+	stalled        stall
 }
 
-// clientError sorts a failed read: nothing there, closed, broken.
-func (w *work) clientError(err error) metrics.Reason {
+// begin prepares the work for a client. On the loop.
+func (r *relay) begin(c *client, l *loop.Loop) {
+	r.c, r.loop = c, l
+	r.sess.reset(c.settings, c.ends)
+	r.clientReadable, r.clientGone, r.goodbye, r.cut, r.asking, r.cancelled = false, false, false, false, false, false
+	r.stalled = stall{}
+}
+
+// letGo forgets the client.
+func (r *relay) letGo() {
+	r.in.drop(r.loop)
+	r.out.drop(r.loop)
+	r.sess.defaults = nil
+	r.c, r.task = nil, nil
+}
+
+// notice takes in what the client's socket is ready for.
+func (r *relay) notice(ev loop.Events) {
+	if ev&loop.Readable != 0 {
+		r.clientReadable = true
+	}
+	if ev&loop.Closed != 0 {
+		r.clientGone = true
+	}
+	if ev&loop.Writable != 0 {
+		before := r.c.sock.Pending()
+		r.c.sock.Flush() //nolint:errcheck // the next Write says it again
+		if r.c.sock.Pending() < before {
+			r.stalled = stall{}
+		}
+	}
+}
+
+// Run implements loop.Runner: the coroutine of a client at work.
+func (r *relay) Run(t *loop.Task) {
+	r.claim.Bind(r.c.pool, t)
+	why := metrics.Panic
+	defer func() {
+		if r.c != nil { // neither at rest nor finished
+			r.abandon(why)
+		}
+	}()
+	why = r.serve()
 	switch {
-	case errors.Is(err, loop.ErrNotNow):
-		return metrics.None
-	case errors.Is(err, io.EOF):
-		return metrics.ClientClosed
+	case r.cut:
+	case why == metrics.None:
+		r.c.toRest(r.loop)
+	default:
+		r.finish(why)
 	}
-	return metrics.ClientGone
 }
 
-// takeRequests walks over the client's frames and sends those that go to the
-// server in runs, one write for each.
-func (w *work) takeRequests(buf []byte) metrics.Reason {
-	run, i := 0, 0
-	for i < len(buf) {
-		if w.in.passing > 0 {
-			n := min(w.in.passing, len(buf)-i)
-			w.in.passing -= n
-			i += n
-			if w.in.dropped {
-				run = i
-			}
+// serve is a client's work. It returns None when the client may rest, else why
+// it ends.
+func (r *relay) serve() metrics.Reason {
+	if !r.c.welcomed {
+		if why := r.welcome(); why != metrics.None {
+			return why
+		}
+	}
+	for {
+		why, busy := r.step()
+		switch {
+		case why != metrics.None:
+			return why
+		case busy:
 			continue
-		}
-		f, ok, err := wire.Next(buf[i:])
-		if err != nil {
-			w.sendServer(buf[run:i])
-			w.tell(wire.Fatal(wire.ProtocolViolation, "%s", err))
-			return metrics.ClientProtocol
-		}
-		if !ok || !f.Whole() && f.Size <= keepWhole {
-			break
-		}
-		v := w.sess.fromClient(f, w.claim.Server != nil)
-		end := i + wire.HeaderLen + len(f.Body)
-		if v == forward && w.claim.Server == nil {
-			// The frame is counted as asked already; only its bytes wait.
-			rest, why := w.link(buf[i:])
-			if why != metrics.None || rest == nil {
-				return why
-			}
-			end -= i
-			buf, i, run = rest, 0, 0
-			if w.claim.Server == nil {
-				v = answer // refused while it waited
-			}
-		}
-		if v != forward {
-			w.sendServer(buf[run:i])
-			run = end
-		}
-		switch v {
-		case answer:
-			w.flushReply()
-		case finish:
-			w.leaving = true
+		case r.between() && r.c.proxy.draining.Load():
+			r.tell(errShutdown())
+			return metrics.Shutdown
+		case r.between() && r.claim.Server == nil:
 			return metrics.None
-		case violate:
-			w.tell(w.sess.fault)
-			return metrics.ClientProtocol
 		}
-		i = end
-		w.in.passing, w.in.dropped = f.Size-len(f.Body), v != forward
-	}
-	w.sendServer(buf[run:i])
-	w.in.keep(w.loop, buf[i:])
-	return metrics.None
-}
-
-// sendServer forwards a run. A broken server is noticed by its next read.
-func (w *work) sendServer(run []byte) {
-	if len(run) > 0 && w.claim.Server != nil {
-		if w.claim.Server.Sock.Write(run) != nil {
-			w.claim.Events |= loop.Readable
+		if why := r.park(); why != metrics.None {
+			return why
 		}
 	}
 }
 
-// flushReply sends what the session itself has to say.
-func (w *work) flushReply() {
-	if len(w.sess.reply) > 0 {
-		w.c.sock.Write(w.sess.reply) //nolint:errcheck // a client that is gone is noticed by its next event
-		w.sess.reply = w.sess.reply[:0]
+// step does what can be done without waiting; busy says that there may be
+// more.
+func (r *relay) step() (why metrics.Reason, busy bool) {
+	if r.claim.Lost != metrics.None {
+		return r.serverLost(r.claim.Lost, nil), true
 	}
+	r.flushServer()
+	if r.mayReadServer() {
+		if why := r.fromServer(); why != metrics.None {
+			return why, false
+		}
+		busy = true
+	}
+	if r.mayReadClient() {
+		if why := r.fromClient(); why != metrics.None {
+			return why, false
+		}
+		busy = true
+	}
+	if why := r.giveBack(); why != metrics.None {
+		return why, false
+	}
+	if r.goodbye && !r.sess.busy {
+		return metrics.ClientClosed, false
+	}
+	return metrics.None, busy
 }
 
-// fromServer reads once and forwards every frame that is whole, in one write.
-func (w *work) fromServer() metrics.Reason {
-	s := w.claim.Server
-	buf := w.loop.Scratch()
-	n := w.out.load(w.loop, buf)
-	read, err := s.Sock.Read(buf[n:])
+// mayReadServer: the client must have taken what it was sent before.
+func (r *relay) mayReadServer() bool {
+	return r.claim.Server != nil && r.claim.Events&loop.Readable != 0 && r.c.sock.Pending() == 0
+}
+
+// maxUnanswered bounds the requests of a client that sends and never reads.
+const maxUnanswered = 64 << 10
+
+// mayReadClient: the server must have taken what it was sent before, and a
+// client without a server must have taken our own answers.
+func (r *relay) mayReadClient() bool {
+	if !r.clientReadable && !r.in.ready || r.goodbye || r.sess.expect.len() > maxUnanswered {
+		return false
+	}
+	if s := r.claim.Server; s != nil {
+		return s.Sock.Pending() == 0
+	}
+	return r.c.sock.Pending() == 0
+}
+
+// between: nothing is owed or half done, and no transaction is open. A client
+// in that state may rest, unless it has a server (session mode).
+func (r *relay) between() bool {
+	if r.claim.Server != nil && (r.sess.busy || r.sess.status != 'I' || !r.out.empty()) {
+		return false
+	}
+	return !r.clientReadable && r.in.empty() && !r.sess.loss.active() && r.c.sock.Pending() == 0 && !r.goodbye
+}
+
+// giveBack releases a server that is free again.
+func (r *relay) giveBack() metrics.Reason {
+	s := r.claim.Server
+	if s == nil || r.sess.busy || r.c.sock.Pending() > 0 || s.Sock.Pending() > 0 || !r.out.empty() || r.in.passing > 0 {
+		return metrics.None
+	}
 	switch {
-	case err == loop.ErrNotNow:
-		w.claim.Events &^= loop.Readable
-		w.out.keep(w.loop, buf[:n])
-		return metrics.None
-	case err != nil:
-		return w.serverLost(metrics.ServerLost, nil)
-	}
-	if s.Sock.Drained(read, len(buf)-n) {
-		w.claim.Events &^= loop.Readable
-	}
-	return w.takeAnswers(buf[:n+read])
-}
-
-func (w *work) takeAnswers(buf []byte) metrics.Reason {
-	i := 0
-	for i < len(buf) {
-		if w.out.passing > 0 {
-			n := min(w.out.passing, len(buf)-i)
-			w.out.passing -= n
-			i += n
-			continue
-		}
-		f, ok, err := wire.Next(buf[i:])
-		if err != nil {
-			w.sendClient(buf[:i])
-			return w.serverLost(metrics.ServerProtocol, nil)
-		}
-		if !ok || !f.Whole() && f.Size <= keepWhole {
-			break
-		}
-		switch w.sess.fromServer(f) {
-		case violate:
-			w.sendClient(buf[:i])
-			w.logServer(w.sess.fault)
-			return w.serverLost(metrics.ServerProtocol, nil)
-		case dying:
-			w.sendClient(buf[:i])
-			return w.serverLost(metrics.ServerFatal, w.sess.fault)
-		}
-		if f.Type == 'S' {
-			w.reported(f)
-		}
-		i += wire.HeaderLen + len(f.Body)
-		w.out.passing = f.Size - len(f.Body)
-	}
-	w.out.keep(w.loop, buf[i:])
-	w.count(i)
-	return w.sendClient(buf[:i])
-}
-
-// reported keeps a lent server's own picture of its parameters.
-func (w *work) reported(f wire.Frame) {
-	if name, value, ok := wire.ParameterStatus(f.Body); ok && f.Whole() {
-		w.claim.Server.Reported(name, value)
-	}
-}
-
-// count brings what the session has seen into the pool's counters.
-func (w *work) count(sent int) {
-	m := w.c.pool.Metrics.Shard(w.loop.ID)
-	m.BytesSent.Add(uint64(sent))
-	if n := w.sess.queries; n > 0 {
-		m.Queries.Add(uint64(n))
-		w.sess.queries = 0
-	}
-	if n := w.sess.transactions; n > 0 {
-		m.Transactions.Add(uint64(n))
-		w.sess.transactions = 0
-	}
-}
-
-// sendClient forwards a run to the client. One that has said goodbye hears no
-// more of it.
-func (w *work) sendClient(run []byte) metrics.Reason {
-	if len(run) == 0 {
-		return metrics.None
-	}
-	if err := w.c.sock.Write(run); err != nil && !w.leaving {
-		return metrics.ClientGone
+	case r.sess.status != 'I' && r.c.mode == modeStatement:
+		r.tell(wire.Fatal(wire.FeatureNotSupported, "transaction blocks are not allowed in statement pooling mode"))
+		return metrics.TransactionPooling
+	case r.sess.status != 'I', r.c.mode == modeSession:
+	case r.sess.foreign: // acts as another user: nobody else may have it
+		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
+		r.sess.foreign = false
+	default:
+		s.Applied = r.sess.settings
+		r.release()
 	}
 	return metrics.None
 }
 
-// serverLost gives up the server and brings the client to a state it can go on
-// from. Where that cannot be done, the client ends.
-func (w *work) serverLost(why metrics.Reason, said *wire.Error) metrics.Reason {
-	w.logServer(said)
-	half := w.out.passing > 0
-	w.c.pool.Discard(&w.claim, why)
-	w.out.drop(w.loop)
-	w.in.dropped = true // the rest of a frame that streams, if one does
-	if half {
-		return why // in the middle of a message there is no room for an error
+// release gives the server back, watched as an idle one must be.
+func (r *relay) release() {
+	r.claim.Server.Sock.Watch(true)
+	r.c.pool.Release(&r.claim)
+}
+
+// park waits for either socket, the claim or the clock.
+func (r *relay) park() metrics.Reason {
+	c := &r.c.sock
+	if r.clientGone && !r.clientReadable && !r.goodbye {
+		return metrics.ClientClosed // what it has not sent whole is of no use, as PostgreSQL sees it too
 	}
-	if w.c.mode == modeSession {
-		w.tell(wire.Fatal(wire.ConnectionFailure, "the server was lost, and with it what the session had set up"))
-		return why
+	r.hush()
+	if r.claim.Server != nil {
+		r.watchServer()
 	}
-	w.sess.foreign = false
-	w.sess.lose(said)
-	w.flushReply()
+	if r.stalled.over(r.loop.Now(), c.Pending(), r.c.proxy.cfg.Pool.ClientStallTimeout) {
+		return metrics.ClientStalled
+	}
+	r.task.ParkUntil(r.stalled.deadline)
+	if r.cut {
+		return metrics.Shutdown
+	}
 	return metrics.None
 }
 
-func (w *work) logServer(said *wire.Error) {
-	if said != nil && w.claim.Server != nil {
-		w.c.proxy.log.Warn("server's last word", "member", w.claim.Server.Member(), "pid", w.claim.Server.PID(), "error", said.Error())
+// hush keeps epoll from repeating what is known of the client: that it has
+// sent something that must wait, or that it has gone.
+func (r *relay) hush() {
+	if r.clientGone {
+		r.c.sock.Mute()
+		return
 	}
+	r.c.sock.Watch(!r.clientReadable)
+}
+
+// watchServer does the same for the server, whose word must wait while the
+// client does not take what came before.
+func (r *relay) watchServer() {
+	s := &r.claim.Server.Sock
+	switch {
+	case r.claim.Events&loop.Readable == 0:
+		s.Watch(true)
+	case r.claim.Events&loop.Closed == 0:
+		s.Watch(false)
+	default:
+		s.Mute()
+	}
+}
+
+// flushServer sends what a server did not take before.
+func (r *relay) flushServer() {
+	if r.claim.Server != nil && r.claim.Events&loop.Writable != 0 {
+		r.claim.Events &^= loop.Writable
+		r.claim.Server.Sock.Flush() //nolint:errcheck // the next Read says it again
+	}
+}
+
+// tell sends an error to the client, if it still listens.
+func (r *relay) tell(e *wire.Error) {
+	r.c.sock.Write(e.Append(nil)) //nolint:errcheck // a client that is gone is noticed by its next event
 }

@@ -15,59 +15,59 @@ type outcome struct {
 	why    metrics.Reason // the server cannot be used any more
 }
 
-// ask sends messages of our own to the lent server and reads up to
+// roundTrip sends messages of our own to the lent server and reads up to
 // ReadyForQuery. The client hears nothing of it. track: what the server
 // reports is the client's doing and belongs into its settings.
-func (w *work) ask(messages []byte, track bool) outcome {
-	w.asking = true
-	defer func() { w.asking = false }()
-	s := w.claim.Server
+func (r *relay) roundTrip(messages []byte, track bool) outcome {
+	r.asking = true
+	defer func() { r.asking = false }()
+	s := r.claim.Server
 	if s.Sock.Write(messages) != nil {
 		return outcome{why: metrics.ServerLost}
 	}
-	end := after(w.loop.Now(), w.c.proxy.cfg.Pool.ServerConnectTimeout)
+	end := after(r.loop.Now(), r.c.proxy.cfg.Pool.ServerConnectTimeout)
 	var o outcome
 	var kept []byte
 	for (o.status == 0 || len(kept) > 0) && o.why == metrics.None {
-		if o.why = w.awaitServer(end); o.why != metrics.None {
+		if o.why = r.awaitServer(end); o.why != metrics.None {
 			break
 		}
-		buf := w.loop.Scratch()
+		buf := r.loop.Scratch()
 		n := copy(buf, kept)
 		read, err := s.Sock.Read(buf[n:])
 		switch {
 		case err == loop.ErrNotNow:
-			w.claim.Events &^= loop.Readable
+			r.claim.Events &^= loop.Readable
 		case err != nil:
 			o.why = metrics.ServerLost
 		default:
-			kept = append(kept[:0], w.hear(&o, buf[:n+read], track)...)
+			kept = append(kept[:0], r.hear(&o, buf[:n+read], track)...)
 		}
 	}
 	return o
 }
 
 // awaitServer parks until the server's socket is readable.
-func (w *work) awaitServer(end int64) metrics.Reason {
-	for w.claim.Events&loop.Readable == 0 {
+func (r *relay) awaitServer(end int64) metrics.Reason {
+	for r.claim.Events&loop.Readable == 0 {
 		switch {
-		case w.claim.Lost != metrics.None:
-			return w.claim.Lost
-		case w.cut:
+		case r.claim.Lost != metrics.None:
+			return r.claim.Lost
+		case r.cut:
 			return metrics.Shutdown
-		case end != 0 && w.loop.Now() >= end:
+		case end != 0 && r.loop.Now() >= end:
 			return metrics.ServerDirty
 		}
-		w.hush()
-		w.claim.Server.Sock.Watch(true)
-		w.task.ParkUntil(end)
-		w.flushServer()
+		r.hush()
+		r.claim.Server.Sock.Watch(true)
+		r.task.ParkUntil(end)
+		r.flushServer()
 	}
 	return metrics.None
 }
 
 // hear takes the server's answers and returns the frame that is not whole yet.
-func (w *work) hear(o *outcome, b []byte, track bool) []byte {
+func (r *relay) hear(o *outcome, b []byte, track bool) []byte {
 	for {
 		f, ok, err := wire.Next(b)
 		if err != nil || f.Size > keepWhole {
@@ -79,9 +79,9 @@ func (w *work) hear(o *outcome, b []byte, track bool) []byte {
 		}
 		switch f.Type {
 		case 'S':
-			w.reported(f)
+			r.reported(f)
 			if track {
-				w.sess.parameter(f)
+				r.sess.parameter(f)
 			}
 		case 'E':
 			o.said = wire.ParseError(f.Body)

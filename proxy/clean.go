@@ -1,0 +1,51 @@
+package proxy
+
+import (
+	"portero/metrics"
+	"portero/pool"
+)
+
+// clean makes the server of a client that has ended fit for others, or closes it.
+func (r *relay) clean(why metrics.Reason) {
+	s, p := r.claim.Server, r.c.pool
+	if r.claim.Lost != metrics.None || r.sess.busy || r.sess.stray || !r.out.empty() || r.in.passing > 0 || s.Sock.Pending() > 0 ||
+		why == metrics.TransactionPooling {
+		p.Discard(&r.claim, dirtyReason(why))
+		return
+	}
+	if r.sess.status != 'I' && !r.cleanWith(rollback) {
+		return
+	}
+	switch {
+	case r.c.mode == modeSession:
+		if !r.cleanWith(discardAll) {
+			return
+		}
+		s.Applied = pool.Settings{}
+	case r.sess.foreign:
+		p.Discard(&r.claim, metrics.ServerDirty)
+		return
+	default:
+		s.Applied = r.sess.settings
+	}
+	r.release()
+}
+
+func (r *relay) cleanWith(sql []byte) bool {
+	o := r.roundTrip(sql, true)
+	if o.why != metrics.None || o.said != nil || o.status != 'I' {
+		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
+		return false
+	}
+	return true
+}
+
+// dirtyReason: whatever ended the client, its server is closed for being dirty,
+// unless the server was to blame.
+func dirtyReason(why metrics.Reason) metrics.Reason {
+	switch why {
+	case metrics.ServerLost, metrics.ServerFatal, metrics.ServerProtocol, metrics.EpochMoved, metrics.TransactionPooling:
+		return why
+	}
+	return metrics.ServerDirty
+}

@@ -1,0 +1,74 @@
+package proxy
+
+import (
+	"portero/loop"
+	"portero/metrics"
+)
+
+// end closes the client and takes it out of all books: the one place where a
+// client that has logged in ends.
+func (c *client) end(l *loop.Loop, why metrics.Reason) {
+	c.live = false
+	c.sock.Close()
+	c.pool.Leave()
+	c.proxy.stations[l.ID].clients.Add(-1)
+	c.proxy.process.End(why)
+	if c.proxy.cfg.Log.Connections {
+		c.proxy.log.Info("client closed", "id", c.id, "address", c.addr, "user", c.pool.Key.User,
+			"database", c.pool.Key.Database, "reason", why.String())
+	}
+	c.proxy.clients.remove(c)
+}
+
+// finish ends a client at work, whose server is cleaned and given back first.
+func (r *relay) finish(why metrics.Reason) {
+	c := r.c
+	c.live = false
+	c.sock.Close() // at once; cleaning the server may take a while
+	if r.claim.Server != nil {
+		r.clean(why)
+	}
+	c.end(r.loop, why)
+	c.relay = nil
+	r.letGo()
+	if st := c.proxy.stations[r.loop.ID]; len(st.free) < maxFreeRelays {
+		st.free = append(st.free, r)
+	}
+}
+
+// abandon ends a client whose coroutine cannot go on: after a panic, or when
+// Portero waits no longer. It never parks, and the relay is not used again.
+func (r *relay) abandon(why metrics.Reason) {
+	c := r.c
+	if c == nil {
+		return
+	}
+	c.pool.Abandon(&r.claim, why)
+	c.end(r.loop, why)
+	c.relay = nil
+}
+
+// drain closes the client as soon as it is between two transactions. Any goroutine.
+func (c *client) drain() {
+	c.onLoop(func(l *loop.Loop) {
+		if r := c.relay; r != nil {
+			l.Wake(r.task)
+			return
+		}
+		c.sock.Write(errShutdown().Append(nil)) //nolint:errcheck // it is closed next
+		c.end(l, metrics.Shutdown)
+	})
+}
+
+// cut closes the client wherever it is. Any goroutine.
+func (c *client) cut() {
+	c.onLoop(func(l *loop.Loop) {
+		r := c.relay
+		if r == nil {
+			c.end(l, metrics.Shutdown)
+			return
+		}
+		r.cut = true
+		l.Wake(r.task)
+	})
+}

@@ -1,0 +1,175 @@
+package proxy
+
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/metrics"
+	"portero/wire"
+)
+
+// lease gets a server for the frames in rest, which lie in the scratch buffer.
+// It returns them again, from where they lie after it has waited. Without an
+// error and without a server the first of them has been refused.
+func (r *relay) lease(rest []byte) ([]byte, metrics.Reason) {
+	if r.c.pool.Acquire(&r.claim) && r.claim.Server.Applied == r.sess.settings {
+		r.sess.defaults = r.claim.Server
+		return rest, metrics.None
+	}
+	r.in.keep(r.loop, rest)
+	if why := r.obtain(); why != metrics.None {
+		return nil, why
+	}
+	buf := r.loop.Scratch()
+	return buf[:r.in.load(r.loop, buf)], metrics.None
+}
+
+// obtain waits for a server and gives it the client's settings.
+func (r *relay) obtain() metrics.Reason {
+	since := r.loop.Now()
+	for {
+		if r.claim.Server == nil {
+			if why := r.await(since); why != metrics.None || r.claim.Server == nil {
+				return why
+			}
+		}
+		said, why := r.apply()
+		switch {
+		case why != metrics.None:
+			r.c.pool.Discard(&r.claim, why) // of our own asking, so nothing of the client's is lost
+			if r.cut {
+				return metrics.Shutdown
+			}
+			r.c.pool.Acquire(&r.claim)
+			continue
+		case said != nil:
+			r.release() // as it was: the error has undone the change
+			r.tell(wire.Fatal(said.Code, "%s", said.Message))
+			return metrics.ServerLogin
+		case r.cancelled:
+			r.release()
+			r.refuseCancelled()
+			return metrics.None
+		}
+		r.sess.defaults = r.claim.Server
+		return metrics.None
+	}
+}
+
+// apply makes the server's settings the client's.
+func (r *relay) apply() (*wire.Error, metrics.Reason) {
+	s := r.claim.Server
+	if s.Applied == r.sess.settings {
+		return nil, metrics.None
+	}
+	o := r.roundTrip(r.sess.settings.AppendChange(nil, s.Applied), false)
+	if o.why == metrics.None && o.said == nil {
+		s.Applied = r.sess.settings
+	}
+	return o.said, o.why
+}
+
+// await waits in the pool's queue until a server is lent. Returning None
+// without a server means that the request has been answered with an error.
+// since is when the client began to want it.
+func (r *relay) await(since int64) metrics.Reason {
+	limits := &r.c.proxy.cfg.Pool
+	notify := after(since, limits.QueryWaitNotify)
+	end := after(since, limits.QueryWaitTimeout)
+	for {
+		now := r.loop.Now()
+		switch {
+		case r.claim.Server != nil:
+			return metrics.None
+		case r.claim.Err != nil:
+			r.tell(r.claim.Err)
+			return metrics.ServerLogin
+		case r.giveUp(now, end):
+			if r.c.pool.Withdraw(&r.claim) {
+				return r.gaveUp()
+			}
+			r.hush()
+			r.task.Park() // a server is on its way, and will wake the Task
+			continue
+		case notify != 0 && now >= notify:
+			r.noticeWait(limits.QueryWaitNotify)
+			notify = 0
+		}
+		r.hush()
+		r.task.ParkUntil(earliest(notify, end))
+	}
+}
+
+// giveUp reports whether the wait is to end without a server.
+func (r *relay) giveUp(now, end int64) bool {
+	return r.clientGone && !r.saidGoodbye() || r.cut || r.cancelled || r.c.proxy.draining.Load() || end != 0 && now >= end
+}
+
+// saidGoodbye reports whether a client that has gone sent a Terminate behind
+// what waits: then it has not broken off, and what it has asked for is done.
+func (r *relay) saidGoodbye() bool {
+	b := r.in.kept
+	for {
+		f, ok, err := wire.Next(b)
+		switch {
+		case err != nil || !ok:
+			return false
+		case f.Type == 'X':
+			return true
+		case !f.Whole():
+			return false
+		}
+		b = b[wire.HeaderLen+f.Size:]
+	}
+}
+
+// gaveUp says what becomes of a client that has left the queue.
+func (r *relay) gaveUp() metrics.Reason {
+	switch {
+	case r.cut, r.c.proxy.draining.Load():
+		r.tell(errShutdown())
+		return metrics.Shutdown
+	case r.cancelled:
+		r.refuseCancelled()
+		return metrics.None
+	case r.clientGone && !r.saidGoodbye():
+		return metrics.ClientClosed
+	}
+	e := wire.Fatal(wire.ConnectionFailure, "no server became free within query_wait_timeout (%s)", r.c.proxy.cfg.Pool.QueryWaitTimeout)
+	e.Hint = "All servers of the pool are busy, or the cluster has no leader at present."
+	r.tell(e)
+	r.c.pool.Metrics.Error(metrics.WaitTimeout)
+	return metrics.WaitTimeout
+}
+
+// refuseCancelled answers a request that no server has seen.
+func (r *relay) refuseCancelled() {
+	r.cancelled = false
+	r.sess.refuse(wire.Errorf(wire.QueryCanceled, "canceling statement due to user request"))
+	r.c.pool.Metrics.Error(metrics.Cancelled)
+}
+
+// noticeWait tells a waiting client that it waits, as PgBouncer does.
+func (r *relay) noticeWait(d time.Duration) {
+	n := pgproto3.NoticeResponse{Severity: "NOTICE", SeverityUnlocalized: "NOTICE", Code: wire.SuccessfulCompletion,
+		Message: "no server is free, still waiting after " + d.String()}
+	if b, err := n.Encode(nil); err == nil {
+		r.c.sock.Write(b) //nolint:errcheck // a client that is gone is noticed by its next event
+	}
+}
+
+// after is a deadline on the loop's clock; 0 stays "never".
+func after(since int64, d time.Duration) int64 {
+	if d <= 0 {
+		return 0
+	}
+	return since + int64(d)
+}
+
+func earliest(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,62 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"portero/metrics"
+	"portero/wire"
+)
+
+// refuse ends a handshake: one answer, one count, one line.
+func (h *handshake) refuse(err error) {
+	defer h.conn.Close()
+	if errors.Is(err, errQuiet) {
+		return
+	}
+	why := metrics.ClientProtocol
+	var said *wire.Error
+	var timeout net.Error
+	switch {
+	case errors.As(err, &said):
+		why = refusalReason(said)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		why = metrics.ClientLoginTimeout
+		said = wire.Fatal(wire.ProtocolViolation, "login was not complete within client_login_timeout")
+	case errors.Is(err, wire.ErrFrameLength):
+		said = wire.Fatal(wire.ProtocolViolation, "%s", err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), isReset(err):
+		why = metrics.ClientGone
+	}
+	if said != nil && !h.midTLS {
+		h.lastWord(said)
+	}
+	h.proxy.process.Refuse(why)
+	h.proxy.log.Info("client refused", "address", h.conn.RemoteAddr().String(), "reason", why.String(), "error", err)
+}
+
+// lastWord sends the error and lets the client read it: bytes of its own that
+// nobody has read would turn the close into a reset.
+func (h *handshake) lastWord(e *wire.Error) {
+	h.conn.SetDeadline(time.Now().Add(time.Second)) //nolint:errcheck // see handshake
+	if h.stream.Write(e) != nil {
+		return
+	}
+	if half, ok := h.conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		io.Copy(io.Discard, io.LimitReader(h.conn, 1<<20)) //nolint:errcheck // only waits for the client's close
+	}
+}
+
+func refusalReason(e *wire.Error) metrics.Reason {
+	switch e.Code {
+	case wire.InvalidPassword, wire.InvalidAuthorization:
+		return metrics.ClientAuthFailed
+	case wire.TooManyConnections:
+		return metrics.TooManyClients
+	case wire.UndefinedDatabase:
+		return metrics.NoRoute
+	}
+	return metrics.ClientProtocol
+}

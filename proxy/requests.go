@@ -1,0 +1,118 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+
+	"portero/loop"
+	"portero/metrics"
+	"portero/wire"
+)
+
+// fromClient reads once and acts on every frame that is whole.
+func (r *relay) fromClient() metrics.Reason {
+	buf := r.loop.Scratch()
+	more := !r.in.ready
+	n := r.in.load(r.loop, buf)
+	if more {
+		read, err := r.c.sock.Read(buf[n:])
+		if err != nil {
+			r.clientReadable = false
+			r.in.keep(r.loop, buf[:n])
+			return r.clientError(err)
+		}
+		if r.c.sock.Drained(read, len(buf)-n) {
+			r.clientReadable = false
+		}
+		n += read
+		r.c.pool.Metrics.Shard(r.loop.ID).BytesReceived.Add(uint64(read))
+	}
+	return r.takeRequests(buf[:n])
+}
+
+// clientError sorts a failed read: nothing there, closed, broken.
+func (r *relay) clientError(err error) metrics.Reason {
+	switch {
+	case errors.Is(err, loop.ErrNotNow):
+		return metrics.None
+	case errors.Is(err, io.EOF):
+		return metrics.ClientClosed
+	}
+	return metrics.ClientGone
+}
+
+// takeRequests walks over the client's frames and sends those that go to the
+// server in runs, one write for each.
+func (r *relay) takeRequests(buf []byte) metrics.Reason {
+	run, i := 0, 0
+	for i < len(buf) {
+		if r.in.passing > 0 {
+			n := min(r.in.passing, len(buf)-i)
+			r.in.passing -= n
+			i += n
+			if r.in.dropped {
+				run = i
+			}
+			continue
+		}
+		f, ok, err := wire.Next(buf[i:])
+		if err != nil {
+			r.sendServer(buf[run:i])
+			r.tell(wire.Fatal(wire.ProtocolViolation, "%s", err))
+			return metrics.ClientProtocol
+		}
+		if !ok || !f.Whole() && f.Size <= keepWhole {
+			break
+		}
+		v := r.sess.fromClient(f, r.claim.Server != nil)
+		end := i + wire.HeaderLen + len(f.Body)
+		if v == forward && r.claim.Server == nil {
+			// The frame is counted as asked already; only its bytes wait.
+			rest, why := r.lease(buf[i:])
+			if why != metrics.None || rest == nil {
+				return why
+			}
+			end -= i
+			buf, i, run = rest, 0, 0
+			if r.claim.Server == nil {
+				v = answer // refused while it waited
+			}
+		}
+		if v != forward {
+			r.sendServer(buf[run:i])
+			run = end
+		}
+		switch v {
+		case answer:
+			r.flushReply()
+		case finish:
+			r.goodbye = true
+			return metrics.None
+		case violate:
+			r.tell(r.sess.fault)
+			return metrics.ClientProtocol
+		}
+		i = end
+		r.in.passing, r.in.dropped = f.Size-len(f.Body), v != forward
+	}
+	r.sendServer(buf[run:i])
+	r.in.keep(r.loop, buf[i:])
+	return metrics.None
+}
+
+// sendServer forwards a run. A broken server is noticed by its next read.
+func (r *relay) sendServer(run []byte) {
+	if len(run) > 0 && r.claim.Server != nil {
+		if r.claim.Server.Sock.Write(run) != nil {
+			r.claim.Events |= loop.Readable
+		}
+	}
+}
+
+// flushReply sends what the session itself has to say.
+func (r *relay) flushReply() {
+	if len(r.sess.reply) > 0 {
+		r.c.sock.Write(r.sess.reply) //nolint:errcheck // a client that is gone is noticed by its next event
+		r.sess.reply = r.sess.reply[:0]
+	}
+}

@@ -1,0 +1,97 @@
+package proxy
+
+import (
+	"portero/loop"
+	"portero/metrics"
+	"portero/wire"
+)
+
+// fromServer reads once and forwards every frame that is whole, in one write.
+func (r *relay) fromServer() metrics.Reason {
+	s := r.claim.Server
+	buf := r.loop.Scratch()
+	n := r.out.load(r.loop, buf)
+	read, err := s.Sock.Read(buf[n:])
+	switch {
+	case err == loop.ErrNotNow:
+		r.claim.Events &^= loop.Readable
+		r.out.keep(r.loop, buf[:n])
+		return metrics.None
+	case err != nil:
+		return r.serverLost(metrics.ServerLost, nil)
+	}
+	if s.Sock.Drained(read, len(buf)-n) {
+		r.claim.Events &^= loop.Readable
+	}
+	return r.takeAnswers(buf[:n+read])
+}
+
+func (r *relay) takeAnswers(buf []byte) metrics.Reason {
+	i := 0
+	for i < len(buf) {
+		if r.out.passing > 0 {
+			n := min(r.out.passing, len(buf)-i)
+			r.out.passing -= n
+			i += n
+			continue
+		}
+		f, ok, err := wire.Next(buf[i:])
+		if err != nil {
+			r.sendClient(buf[:i])
+			return r.serverLost(metrics.ServerProtocol, nil)
+		}
+		if !ok || !f.Whole() && f.Size <= keepWhole {
+			break
+		}
+		switch r.sess.fromServer(f) {
+		case violate:
+			r.sendClient(buf[:i])
+			r.logServer(r.sess.fault)
+			return r.serverLost(metrics.ServerProtocol, nil)
+		case dying:
+			r.sendClient(buf[:i])
+			return r.serverLost(metrics.ServerFatal, r.sess.fault)
+		}
+		if f.Type == 'S' {
+			r.reported(f)
+		}
+		i += wire.HeaderLen + len(f.Body)
+		r.out.passing = f.Size - len(f.Body)
+	}
+	r.out.keep(r.loop, buf[i:])
+	r.count(i)
+	return r.sendClient(buf[:i])
+}
+
+// reported keeps a lent server's own picture of its parameters.
+func (r *relay) reported(f wire.Frame) {
+	if name, value, ok := wire.ParameterStatus(f.Body); ok && f.Whole() {
+		r.claim.Server.Reported(name, value)
+	}
+}
+
+// count brings what the session has seen into the pool's counters.
+func (r *relay) count(sent int) {
+	m := r.c.pool.Metrics.Shard(r.loop.ID)
+	m.BytesSent.Add(uint64(sent))
+	if n := r.sess.queries; n > 0 {
+		m.Queries.Add(uint64(n))
+		r.sess.queries = 0
+	}
+	if n := r.sess.transactions; n > 0 {
+		m.Transactions.Add(uint64(n))
+		r.sess.transactions = 0
+	}
+}
+
+// sendClient forwards a run to the client. One that has said goodbye hears no
+// more of it.
+func (r *relay) sendClient(run []byte) metrics.Reason {
+	if len(run) == 0 {
+		return metrics.None
+	}
+	if err := r.c.sock.Write(run); err != nil && !r.goodbye {
+		return metrics.ClientGone
+	}
+	return metrics.None
+}

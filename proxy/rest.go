@@ -1,0 +1,56 @@
+package proxy
+
+import (
+	"sync/atomic"
+
+	"portero/loop"
+)
+
+// station is what the proxy keeps per loop. It belongs to that loop, but for
+// the counter.
+type station struct {
+	proxy   *Proxy
+	free    []*relay
+	clients atomic.Int32
+}
+
+// Ready implements loop.Handler.
+func (c *client) Ready(l *loop.Loop, ev loop.Events) {
+	r := c.relay
+	if r == nil {
+		r = c.toWork(l)
+	} else {
+		l.Wake(r.task)
+	}
+	r.notice(ev)
+}
+
+// toWork gives a resting client a coroutine and buffers.
+func (c *client) toWork(l *loop.Loop) *relay {
+	st := c.proxy.stations[l.ID]
+	var r *relay
+	if n := len(st.free); n > 0 {
+		r, st.free = st.free[n-1], st.free[:n-1]
+	} else {
+		r = &relay{}
+	}
+	r.begin(c, l)
+	c.relay = r
+	r.task = l.Start(r)
+	return r
+}
+
+// maxFreeRelays bounds what a burst of clients leaves behind.
+const maxFreeRelays = 1024
+
+// toRest takes the coroutine and the buffers away again.
+func (c *client) toRest(l *loop.Loop) {
+	r := c.relay
+	c.relay = nil
+	c.sock.Watch(true)
+	c.settings, c.ends = r.sess.settings, r.sess.ends
+	r.letGo()
+	if st := c.proxy.stations[l.ID]; len(st.free) < maxFreeRelays {
+		st.free = append(st.free, r)
+	}
+}

@@ -1,0 +1,67 @@
+package proxy
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/metrics"
+	"portero/pool"
+	"portero/wire"
+)
+
+// welcome ends a client's login: the parameters of the server really in use, the
+// client's cancel key, ReadyForQuery. While there is no leader the client is
+// held here.
+func (r *relay) welcome() metrics.Reason {
+	welcome, ok := r.c.pool.Welcome(r.sess.settings)
+	if !ok {
+		var why metrics.Reason
+		if welcome, why = r.askWelcome(); why != metrics.None {
+			return why
+		}
+	}
+	b := slices.Clone(welcome)
+	secret := []byte{byte(r.c.secret >> 24), byte(r.c.secret >> 16), byte(r.c.secret >> 8), byte(r.c.secret)}
+	b = appendMessage(b, &pgproto3.BackendKeyData{ProcessID: r.c.id, SecretKey: secret})
+	b = appendMessage(b, &pgproto3.ReadyForQuery{TxStatus: 'I'})
+	r.c.sock.Write(b) //nolint:errcheck // a client that is gone is noticed by its next event
+	r.c.welcomed = true
+	if r.c.proxy.cfg.Log.Connections {
+		r.c.proxy.log.Info("client logged in", "id", r.c.id, "address", r.c.addr, "user", r.c.pool.Key.User,
+			"database", r.c.pool.Key.Database, "tls", r.c.sock.IsTLS())
+	}
+	return metrics.None
+}
+
+// askWelcome gives a server the client's settings and notes what it reports.
+func (r *relay) askWelcome() ([]byte, metrics.Reason) {
+	r.c.pool.Acquire(&r.claim)
+	if why := r.obtain(); why != metrics.None {
+		return nil, why
+	}
+	s := r.claim.Server
+	welcome := parameters(s)
+	r.c.pool.KeepWelcome(r.sess.settings, s, welcome)
+	r.c.pool.Release(&r.claim)
+	return welcome, metrics.None
+}
+
+// parameters is a server's ParameterStatus messages, in the order of the names.
+func parameters(s *pool.Server) []byte {
+	var b []byte
+	all := s.Parameters()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		b = appendMessage(b, &pgproto3.ParameterStatus{Name: name, Value: all[name]})
+	}
+	return b
+}
+
+func appendMessage(dst []byte, m wire.Message) []byte {
+	out, err := m.Encode(dst)
+	if err != nil {
+		return dst // longer than a frame; what a server has sent us is not
+	}
+	return out
+}
