@@ -24,8 +24,9 @@ var allowed = map[string][]string{
 	"metrics":     nil,
 	"discovery":   {"config"},
 	"auth":        {"config", "wire"},
-	"pool":        {"auth", "config", "discovery", "loop", "metrics", "wire"},
-	"proxy":       {"auth", "config", "discovery", "loop", "metrics", "pool", "wire"},
+	"session":     {"wire"},
+	"pool":        {"auth", "config", "discovery", "loop", "metrics", "session", "wire"},
+	"proxy":       {"auth", "config", "discovery", "loop", "metrics", "pool", "session", "wire"},
 	"admin":       {"metrics", "pool", "proxy"},
 	"cmd/portero": {"admin", "auth", "config", "discovery", "loop", "metrics", "pool", "proxy", "wire"},
 }
@@ -104,6 +105,24 @@ func TestGoroutinesOfTheProductRunNamedFunctions(t *testing.T) {
 				return true
 			})
 		}
+	}
+}
+
+// The session decides by what it is shown alone; so it can be replayed.
+func TestTheSessionIsPure(t *testing.T) {
+	impure := []string{"context", "io", "log", "log/slog", "math/rand", "math/rand/v2", "net", "os", "runtime", "sync", "sync/atomic", "syscall", "time"}
+	for _, f := range sources(t)["session"] {
+		for _, i := range f.syntax.Imports {
+			if name, _ := strconv.Unquote(i.Path.Value); slices.Contains(impure, name) || strings.HasPrefix(name, "golang.org/x/sys") {
+				t.Errorf("%s: the session must not import %s", f.where(i.Pos()), name)
+			}
+		}
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			if g, ok := n.(*ast.GoStmt); ok {
+				t.Errorf("%s: the session must not start a goroutine", f.where(g.Pos()))
+			}
+			return true
+		})
 	}
 }
 

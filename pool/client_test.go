@@ -187,7 +187,7 @@ func (c *client) send(sql string) {
 	c.t.Helper()
 	c.do(func() {
 		c.asking = true
-		b := appendMessage(nil, queryMessage(sql))
+		b := wire.Append(nil, queryMessage(sql))
 		if err := c.claim.Server.Sock.Write(b); err != nil {
 			c.asking = false
 			c.answers <- answer{err: err}

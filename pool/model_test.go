@@ -9,6 +9,7 @@ import (
 
 	"portero/loop"
 	"portero/metrics"
+	"portero/wire"
 )
 
 // model checks from the outside what must hold whatever happens: a server has
@@ -179,7 +180,7 @@ func (a *actor) mustGiveUp(t *loop.Task) bool {
 // ask is false when the server is dead or taken away.
 func (a *actor) ask(t *loop.Task) bool {
 	s := a.claim.Server
-	if s.Sock.Write(appendMessage(nil, queryMessage("select 1"))) != nil {
+	if s.Sock.Write(wire.Append(nil, queryMessage("select 1"))) != nil {
 		return false
 	}
 	var kept []byte

@@ -207,7 +207,7 @@ func TestNoticesToAnIdleServerAreHarmless(t *testing.T) {
 	for conn := range f.live {
 		b := (&wire.Error{Severity: "NOTICE", Code: "00000", Message: "hear, hear"}).Append(nil)
 		b[0] = 'N'
-		conn.Write(appendMessage(b, &pgproto3.ParameterStatus{Name: "TimeZone", Value: "Mars"}))
+		conn.Write(wire.Append(b, &pgproto3.ParameterStatus{Name: "TimeZone", Value: "Mars"}))
 	}
 	f.mu.Unlock()
 	wait(t, "the parameter is known", func() error {

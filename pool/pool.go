@@ -11,6 +11,7 @@ import (
 	"portero/auth"
 	"portero/discovery"
 	"portero/metrics"
+	"portero/session"
 )
 
 // Key says what a pool's servers are for.
@@ -50,7 +51,7 @@ type Pool struct {
 	followed    *discovery.View
 	epoch       uint64        // of the group; leader pools only
 	proved      chan struct{} // closed when a server has been opened; then replaced
-	welcomes    map[Settings][]byte
+	welcomes    map[session.Settings][]byte
 	credentials auth.Credentials
 	clients     int
 	nextHost    int              // for clusters whose hosts have to be asked
@@ -66,7 +67,7 @@ func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 		Key: key, owner: ps, cluster: ps.clusters[key.Cluster].discovery, size: size, minimum: minimum,
 		log:     ps.log.With("cluster", key.Cluster, "group", key.Group, "role", key.Role, "database", key.Database, "user", key.User),
 		probing: make(chan struct{}, 1), proved: make(chan struct{}), servers: make(map[*Server]struct{}),
-		welcomes: make(map[Settings][]byte), heading: make(map[string]int), shunned: make(map[string]int64), ctx: ps.ctx,
+		welcomes: make(map[session.Settings][]byte), heading: make(map[string]int), shunned: make(map[string]int64), ctx: ps.ctx,
 		Metrics: metrics.NewPool(metrics.PoolLabels{Cluster: key.Cluster, Group: key.Group, Role: key.Role, Database: key.Database, User: key.User}, len(ps.loops)),
 	}
 	var err error

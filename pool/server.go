@@ -7,6 +7,7 @@ import (
 
 	"portero/loop"
 	"portero/metrics"
+	"portero/session"
 	"portero/wire"
 )
 
@@ -25,7 +26,7 @@ const (
 // its exported fields belong to the holder's loop.
 type Server struct {
 	Sock    loop.Socket
-	Applied Settings // the settings it has now
+	Applied session.Settings // the settings it has now
 
 	pool     *Pool
 	resource *puddle.Resource[*Server]

@@ -9,13 +9,14 @@ import (
 	"portero/loop"
 	"portero/metrics"
 	"portero/pool"
+	"portero/session"
 	"portero/wire"
 )
 
 // adopt makes the client a socket on a loop.
 func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials, stop func() bool) error {
 	p := h.proxy
-	c := &client{proxy: p, loop: p.quietest(), settings: s.settings, mode: modes[r.PoolMode], addr: addrPort(h.conn.RemoteAddr())}
+	c := &client{proxy: p, loop: p.quietest(), carried: session.Rest{Settings: s.settings}, mode: modes[r.PoolMode], addr: addrPort(h.conn.RemoteAddr())}
 	key := pool.Key{Cluster: r.Cluster, Group: r.Group, Role: p.cfg.RouteRole(r, h.l.cfg), Database: r.DBName, User: s.user}
 	if key.Database == "" {
 		key.Database = s.database

@@ -45,7 +45,7 @@ func (p *Proxy) cancel(conn net.Conn, body []byte) {
 // that waits for a server, or for a server to be made ready, is told by us.
 func (r *relay) cancel(l *loop.Loop) (pool.Cancel, bool) {
 	switch {
-	case !r.sess.busy:
+	case !r.sess.Busy():
 		return pool.Cancel{}, false
 	case r.claim.Server != nil && !r.asking:
 		return r.claim.BeginCancel()

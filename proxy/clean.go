@@ -2,31 +2,31 @@ package proxy
 
 import (
 	"portero/metrics"
-	"portero/pool"
+	"portero/session"
 )
 
 // clean makes the server of a client that has ended fit for others, or closes it.
 func (r *relay) clean(why metrics.Reason) {
 	s, p := r.claim.Server, r.c.pool
-	if r.claim.Lost != metrics.None || r.sess.busy || r.sess.stray || !r.out.empty() || r.in.passing > 0 || s.Sock.Pending() > 0 ||
+	if r.claim.Lost != metrics.None || r.sess.Busy() || !r.out.empty() || r.in.passing > 0 || s.Sock.Pending() > 0 ||
 		why == metrics.TransactionPooling {
 		p.Discard(&r.claim, dirtyReason(why))
 		return
 	}
-	if r.sess.status != 'I' && !r.cleanWith(rollback) {
+	if r.sess.Status() != 'I' && !r.cleanWith(rollback) {
 		return
 	}
 	switch {
+	case r.sess.Lending() == session.Dirty:
+		p.Discard(&r.claim, metrics.ServerDirty)
+		return
 	case r.c.mode == modeSession:
 		if !r.cleanWith(discardAll) {
 			return
 		}
-		s.Applied = pool.Settings{}
-	case r.sess.foreign:
-		p.Discard(&r.claim, metrics.ServerDirty)
-		return
+		s.Applied = session.Settings{}
 	default:
-		s.Applied = r.sess.settings
+		s.Applied = r.sess.Settings()
 	}
 	r.release()
 }

@@ -8,6 +8,7 @@ import (
 
 	"portero/loop"
 	"portero/pool"
+	"portero/session"
 )
 
 // mode is a pool mode: how long a client keeps its server.
@@ -28,9 +29,8 @@ type client struct {
 	loop     *loop.Loop
 	proxy    *Proxy
 	pool     *pool.Pool
-	relay    *relay          // nil while the client rests
-	settings pool.Settings   // what it has set
-	ends     map[string]kind // its named statements that begin or end transactions; nil mostly
+	relay    *relay       // nil while the client rests
+	carried  session.Rest // what its session must know the next time
 	addr     netip.AddrPort
 	id       uint32 // the process ID in its cancel key
 	secret   uint32 // the secret in its cancel key

@@ -13,8 +13,8 @@ import (
 // It returns them again, from where they lie after it has waited. Without an
 // error and without a server the first of them has been refused.
 func (r *relay) lease(rest []byte) ([]byte, metrics.Reason) {
-	if r.c.pool.Acquire(&r.claim) && r.claim.Server.Applied == r.sess.settings {
-		r.sess.defaults = r.claim.Server
+	if r.c.pool.Acquire(&r.claim) && r.claim.Server.Applied == r.sess.Settings() {
+		r.sess.Serve(r.claim.Server)
 		return rest, metrics.None
 	}
 	r.in.keep(r.loop, rest)
@@ -52,7 +52,7 @@ func (r *relay) obtain() metrics.Reason {
 			r.refuseCancelled()
 			return metrics.None
 		}
-		r.sess.defaults = r.claim.Server
+		r.sess.Serve(r.claim.Server)
 		return metrics.None
 	}
 }
@@ -60,12 +60,12 @@ func (r *relay) obtain() metrics.Reason {
 // apply makes the server's settings the client's.
 func (r *relay) apply() (*wire.Error, metrics.Reason) {
 	s := r.claim.Server
-	if s.Applied == r.sess.settings {
+	if s.Applied == r.sess.Settings() {
 		return nil, metrics.None
 	}
-	o := r.roundTrip(r.sess.settings.AppendChange(nil, s.Applied), false)
+	o := r.roundTrip(r.sess.Settings().AppendChange(nil, s.Applied), false)
 	if o.why == metrics.None && o.said == nil {
-		s.Applied = r.sess.settings
+		s.Applied = r.sess.Settings()
 	}
 	return o.said, o.why
 }
@@ -146,7 +146,7 @@ func (r *relay) gaveUp() metrics.Reason {
 // refuseCancelled answers a request that no server has seen.
 func (r *relay) refuseCancelled() {
 	r.cancelled = false
-	r.sess.refuse(wire.Errorf(wire.QueryCanceled, "canceling statement due to user request"))
+	r.sess.Refuse(wire.Errorf(wire.QueryCanceled, "canceling statement due to user request"))
 	r.c.pool.Metrics.Error(metrics.Cancelled)
 }
 

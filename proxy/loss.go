@@ -20,8 +20,7 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error) metrics.Reason 
 		r.tell(wire.Fatal(wire.ConnectionFailure, "the server was lost, and with it what the session had set up"))
 		return why
 	}
-	r.sess.foreign = false
-	r.sess.lose(said)
+	r.sess.Lose(said)
 	r.flushReply()
 	return metrics.None
 }

@@ -4,6 +4,7 @@ import (
 	"portero/loop"
 	"portero/metrics"
 	"portero/pool"
+	"portero/session"
 	"portero/wire"
 )
 
@@ -15,7 +16,7 @@ type relay struct {
 	loop  *loop.Loop
 	task  *loop.Task
 	claim pool.Claim
-	sess  session
+	sess  session.Session
 	in    stream // from the client
 	out   stream // from the server
 
@@ -31,7 +32,7 @@ type relay struct {
 // begin prepares the work for a client. On the loop.
 func (r *relay) begin(c *client, l *loop.Loop) {
 	r.c, r.loop = c, l
-	r.sess.reset(c.settings, c.ends)
+	r.sess.Reset(c.carried)
 	r.clientReadable, r.clientGone, r.goodbye, r.cut, r.asking, r.cancelled = false, false, false, false, false, false
 	r.stalled = stall{}
 }
@@ -40,7 +41,7 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 func (r *relay) letGo() {
 	r.in.drop(r.loop)
 	r.out.drop(r.loop)
-	r.sess.defaults = nil
+	r.sess.Serve(nil)
 	r.c, r.task = nil, nil
 }
 
@@ -129,7 +130,7 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 	if why := r.giveBack(); why != metrics.None {
 		return why, false
 	}
-	if r.goodbye && !r.sess.busy {
+	if r.goodbye && !r.sess.Busy() {
 		return metrics.ClientClosed, false
 	}
 	return metrics.None, busy
@@ -146,7 +147,7 @@ const maxUnanswered = 64 << 10
 // mayReadClient: the server must have taken what it was sent before, and a
 // client without a server must have taken our own answers.
 func (r *relay) mayReadClient() bool {
-	if !r.clientReadable && !r.in.ready || r.goodbye || r.sess.expect.len() > maxUnanswered {
+	if !r.clientReadable && !r.in.ready || r.goodbye || r.sess.Unanswered() > maxUnanswered {
 		return false
 	}
 	if s := r.claim.Server; s != nil {
@@ -158,28 +159,27 @@ func (r *relay) mayReadClient() bool {
 // between: nothing is owed or half done, and no transaction is open. A client
 // in that state may rest, unless it has a server (session mode).
 func (r *relay) between() bool {
-	if r.claim.Server != nil && (r.sess.busy || r.sess.status != 'I' || !r.out.empty()) {
+	if r.claim.Server != nil && (r.sess.Busy() || r.sess.Status() != 'I' || !r.out.empty()) {
 		return false
 	}
-	return !r.clientReadable && r.in.empty() && !r.sess.loss.active() && r.c.sock.Pending() == 0 && !r.goodbye
+	return !r.clientReadable && r.in.empty() && !r.sess.Lost() && r.c.sock.Pending() == 0 && !r.goodbye
 }
 
 // giveBack releases a server that is free again.
 func (r *relay) giveBack() metrics.Reason {
 	s := r.claim.Server
-	if s == nil || r.sess.busy || r.c.sock.Pending() > 0 || s.Sock.Pending() > 0 || !r.out.empty() || r.in.passing > 0 {
+	if s == nil || r.sess.Busy() || r.c.sock.Pending() > 0 || s.Sock.Pending() > 0 || !r.out.empty() || r.in.passing > 0 {
 		return metrics.None
 	}
 	switch {
-	case r.sess.status != 'I' && r.c.mode == modeStatement:
+	case r.sess.Status() != 'I' && r.c.mode == modeStatement:
 		r.tell(wire.Fatal(wire.FeatureNotSupported, "transaction blocks are not allowed in statement pooling mode"))
 		return metrics.TransactionPooling
-	case r.sess.status != 'I', r.c.mode == modeSession:
-	case r.sess.foreign: // acts as another user: nobody else may have it
+	case r.sess.Status() != 'I', r.c.mode == modeSession:
+	case r.sess.Lending() == session.Dirty:
 		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
-		r.sess.foreign = false
 	default:
-		s.Applied = r.sess.settings
+		s.Applied = r.sess.Settings()
 		r.release()
 	}
 	return metrics.None

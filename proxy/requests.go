@@ -6,6 +6,7 @@ import (
 
 	"portero/loop"
 	"portero/metrics"
+	"portero/session"
 	"portero/wire"
 )
 
@@ -64,9 +65,9 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 		if !ok || !f.Whole() && f.Size <= keepWhole {
 			break
 		}
-		v := r.sess.fromClient(f, r.claim.Server != nil)
+		v := r.sess.FromClient(f, r.claim.Server != nil)
 		end := i + wire.HeaderLen + len(f.Body)
-		if v == forward && r.claim.Server == nil {
+		if v == session.Forward && r.claim.Server == nil {
 			// The frame is counted as asked already; only its bytes wait.
 			rest, why := r.lease(buf[i:])
 			if why != metrics.None || rest == nil {
@@ -75,25 +76,25 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 			end -= i
 			buf, i, run = rest, 0, 0
 			if r.claim.Server == nil {
-				v = answer // refused while it waited
+				v = session.Answer // refused while it waited
 			}
 		}
-		if v != forward {
+		if v != session.Forward {
 			r.sendServer(buf[run:i])
 			run = end
 		}
 		switch v {
-		case answer:
+		case session.Answer:
 			r.flushReply()
-		case finish:
+		case session.Finish:
 			r.goodbye = true
 			return metrics.None
-		case violate:
-			r.tell(r.sess.fault)
+		case session.Violate:
+			r.tell(r.sess.Fault)
 			return metrics.ClientProtocol
 		}
 		i = end
-		r.in.passing, r.in.dropped = f.Size-len(f.Body), v != forward
+		r.in.passing, r.in.dropped = f.Size-len(f.Body), v != session.Forward
 	}
 	r.sendServer(buf[run:i])
 	r.in.keep(r.loop, buf[i:])
@@ -111,8 +112,8 @@ func (r *relay) sendServer(run []byte) {
 
 // flushReply sends what the session itself has to say.
 func (r *relay) flushReply() {
-	if len(r.sess.reply) > 0 {
-		r.c.sock.Write(r.sess.reply) //nolint:errcheck // a client that is gone is noticed by its next event
-		r.sess.reply = r.sess.reply[:0]
+	if len(r.sess.Reply) > 0 {
+		r.c.sock.Write(r.sess.Reply) //nolint:errcheck // a client that is gone is noticed by its next event
+		r.sess.Reply = r.sess.Reply[:0]
 	}
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"portero/loop"
 	"portero/metrics"
+	"portero/session"
 	"portero/wire"
 )
 
@@ -43,14 +44,14 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		if !ok || !f.Whole() && f.Size <= keepWhole {
 			break
 		}
-		switch r.sess.fromServer(f) {
-		case violate:
+		switch r.sess.FromServer(f) {
+		case session.Violate:
 			r.sendClient(buf[:i])
-			r.logServer(r.sess.fault)
+			r.logServer(r.sess.Fault)
 			return r.serverLost(metrics.ServerProtocol, nil)
-		case dying:
+		case session.Dying:
 			r.sendClient(buf[:i])
-			return r.serverLost(metrics.ServerFatal, r.sess.fault)
+			return r.serverLost(metrics.ServerFatal, r.sess.Fault)
 		}
 		if f.Type == 'S' {
 			r.reported(f)
@@ -74,13 +75,13 @@ func (r *relay) reported(f wire.Frame) {
 func (r *relay) count(sent int) {
 	m := r.c.pool.Metrics.Shard(r.loop.ID)
 	m.BytesSent.Add(uint64(sent))
-	if n := r.sess.queries; n > 0 {
+	if n := r.sess.Queries; n > 0 {
 		m.Queries.Add(uint64(n))
-		r.sess.queries = 0
+		r.sess.Queries = 0
 	}
-	if n := r.sess.transactions; n > 0 {
+	if n := r.sess.Transactions; n > 0 {
 		m.Transactions.Add(uint64(n))
-		r.sess.transactions = 0
+		r.sess.Transactions = 0
 	}
 }
 

@@ -48,7 +48,7 @@ func (c *client) toRest(l *loop.Loop) {
 	r := c.relay
 	c.relay = nil
 	c.sock.Watch(true)
-	c.settings, c.ends = r.sess.settings, r.sess.ends
+	c.carried = r.sess.Rest()
 	r.letGo()
 	if st := c.proxy.stations[l.ID]; len(st.free) < maxFreeRelays {
 		st.free = append(st.free, r)

@@ -81,11 +81,11 @@ func (r *relay) hear(o *outcome, b []byte, track bool) []byte {
 		case 'S':
 			r.reported(f)
 			if track {
-				r.sess.parameter(f)
+				r.sess.Reported(f)
 			}
 		case 'E':
 			o.said = wire.ParseError(f.Body)
-			if isFatal(f.Body) {
+			if wire.IsFatal(f.Body) {
 				o.why = metrics.ServerFatal
 				return nil
 			}

@@ -3,7 +3,7 @@ package proxy
 import (
 	"strings"
 
-	"portero/pool"
+	"portero/session"
 	"portero/wire"
 )
 
@@ -11,7 +11,7 @@ import (
 type startup struct {
 	user     string
 	database string
-	settings pool.Settings
+	settings session.Settings
 	unknown  []string // protocol options (_pq_.) that we do not know
 	minor    uint32
 }
@@ -93,7 +93,7 @@ func isParameterName(name string) bool {
 	}
 	for i := range len(name) {
 		c := name[i]
-		if !isLetter(c) && c != '_' && c != '.' && c != '$' && (c < '0' || c > '9') && c < 0x80 {
+		if !('a' <= c|0x20 && c|0x20 <= 'z') && c != '_' && c != '.' && c != '$' && (c < '0' || c > '9') && c < 0x80 {
 			return false
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // client's cancel key, ReadyForQuery. While there is no leader the client is
 // held here.
 func (r *relay) welcome() metrics.Reason {
-	welcome, ok := r.c.pool.Welcome(r.sess.settings)
+	welcome, ok := r.c.pool.Welcome(r.sess.Settings())
 	if !ok {
 		var why metrics.Reason
 		if welcome, why = r.askWelcome(); why != metrics.None {
@@ -24,8 +24,8 @@ func (r *relay) welcome() metrics.Reason {
 	}
 	b := slices.Clone(welcome)
 	secret := []byte{byte(r.c.secret >> 24), byte(r.c.secret >> 16), byte(r.c.secret >> 8), byte(r.c.secret)}
-	b = appendMessage(b, &pgproto3.BackendKeyData{ProcessID: r.c.id, SecretKey: secret})
-	b = appendMessage(b, &pgproto3.ReadyForQuery{TxStatus: 'I'})
+	b = wire.Append(b, &pgproto3.BackendKeyData{ProcessID: r.c.id, SecretKey: secret})
+	b = wire.Append(b, &pgproto3.ReadyForQuery{TxStatus: 'I'})
 	r.c.sock.Write(b) //nolint:errcheck // a client that is gone is noticed by its next event
 	r.c.welcomed = true
 	if r.c.proxy.cfg.Log.Connections {
@@ -43,7 +43,7 @@ func (r *relay) askWelcome() ([]byte, metrics.Reason) {
 	}
 	s := r.claim.Server
 	welcome := parameters(s)
-	r.c.pool.KeepWelcome(r.sess.settings, s, welcome)
+	r.c.pool.KeepWelcome(r.sess.Settings(), s, welcome)
 	r.c.pool.Release(&r.claim)
 	return welcome, metrics.None
 }
@@ -53,15 +53,7 @@ func parameters(s *pool.Server) []byte {
 	var b []byte
 	all := s.Parameters()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		b = appendMessage(b, &pgproto3.ParameterStatus{Name: name, Value: all[name]})
+		b = wire.Append(b, &pgproto3.ParameterStatus{Name: name, Value: all[name]})
 	}
 	return b
-}
-
-func appendMessage(dst []byte, m wire.Message) []byte {
-	out, err := m.Encode(dst)
-	if err != nil {
-		return dst // longer than a frame; what a server has sent us is not
-	}
-	return out
 }

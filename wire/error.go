@@ -88,3 +88,21 @@ func ParseError(body []byte) *Error {
 	}
 	return &Error{Severity: sev, Code: m.Code, Message: m.Message, Detail: m.Detail, Hint: m.Hint}
 }
+
+// IsFatal reports whether the body of an ErrorResponse says that the server is
+// about to close. It looks for the untranslated severity (field V, PostgreSQL 9.6 and
+// later), else the severity.
+func IsFatal(body []byte) bool {
+	var severity []byte
+	for len(body) > 1 && body[0] != 0 {
+		value, rest, ok := CutString(body[1:])
+		if !ok {
+			break
+		}
+		if body[0] == 'V' || body[0] == 'S' && severity == nil {
+			severity = value
+		}
+		body = rest
+	}
+	return string(severity) == "FATAL" || string(severity) == "PANIC"
+}

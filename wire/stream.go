@@ -75,6 +75,16 @@ type Message interface {
 	Encode(dst []byte) ([]byte, error)
 }
 
+// Append adds m to dst. A message longer than a frame may be is left out: what
+// we send is built from frames or from texts of our own, which are not.
+func Append(dst []byte, m Message) []byte {
+	out, err := m.Encode(dst)
+	if err != nil {
+		return dst
+	}
+	return out
+}
+
 var (
 	_ Message = pgproto3.BackendMessage(nil)
 	_ Message = pgproto3.FrontendMessage(nil)

@@ -1,4 +1,4 @@
-package proxy
+package session
 
 import (
 	"strings"
@@ -7,7 +7,7 @@ import (
 )
 
 // fromServer takes a server's frame.
-func (s *session) fromServer(f wire.Frame) verdict {
+func (s *Session) FromServer(f wire.Frame) Verdict {
 	switch f.Type {
 	case 'D', 'd': // the bulk of all traffic
 		return s.within(s.busy && !s.expect.empty())
@@ -33,24 +33,24 @@ func (s *session) fromServer(f wire.Frame) verdict {
 	case 'E':
 		return s.failed(f)
 	case 'S':
-		s.parameter(f)
-		return forward
+		s.Reported(f)
+		return Forward
 	case 'N', 'A':
-		return forward
+		return Forward
 	}
 	return s.within(false)
 }
 
 // within forwards what was asked for; anything else is a server that lies.
-func (s *session) within(asked bool) verdict {
+func (s *Session) within(asked bool) Verdict {
 	if asked {
-		return forward
+		return Forward
 	}
-	s.fault = wire.Errorf(wire.ProtocolViolation, "the server sent a message that nobody asked for")
-	return violate
+	s.Fault = wire.Errorf(wire.ProtocolViolation, "the server sent a message that nobody asked for")
+	return Violate
 }
 
-func (s *session) popIf(t byte) bool {
+func (s *Session) popIf(t byte) bool {
 	if s.expect.first() != t {
 		return false
 	}
@@ -59,7 +59,7 @@ func (s *session) popIf(t byte) bool {
 }
 
 // complete ends an Execute, or one statement of a simple Query.
-func (s *session) complete() verdict {
+func (s *Session) complete() Verdict {
 	switch s.expect.first() {
 	case 'E':
 		s.expect.pop()
@@ -67,21 +67,21 @@ func (s *session) complete() verdict {
 	default:
 		return s.within(false)
 	}
-	s.queries++
+	s.Queries++
 	s.copyIn, s.early = false, false
-	return forward
+	return Forward
 }
 
 // suspended ends an Execute that has had as many rows as it asked for.
-func (s *session) suspended() verdict {
+func (s *Session) suspended() Verdict {
 	if !s.popIf('E') {
 		return s.within(false)
 	}
-	s.queries++
-	return forward
+	s.Queries++
+	return Forward
 }
 
-func (s *session) copyBegins() verdict {
+func (s *Session) copyBegins() Verdict {
 	t := s.expect.first()
 	if t != 'E' && t != 'Q' {
 		return s.within(false)
@@ -89,15 +89,15 @@ func (s *session) copyBegins() verdict {
 	var ended bool
 	ended, s.early = s.expect.copyBegins()
 	s.copyIn = !ended
-	return forward
+	return Forward
 }
 
 // failed is an ErrorResponse: in the extended protocol it takes the answers up
 // to the next Sync with it.
-func (s *session) failed(f wire.Frame) verdict {
-	if isFatal(f.Body) {
-		s.fault = wire.ParseError(f.Body)
-		return dying
+func (s *Session) failed(f wire.Frame) Verdict {
+	if wire.IsFatal(f.Body) {
+		s.Fault = wire.ParseError(f.Body)
+		return Dying
 	}
 	first := s.expect.first()
 	if first == 0 && !s.busy {
@@ -116,28 +116,11 @@ func (s *session) failed(f wire.Frame) verdict {
 	if first != 'Q' && first != 'F' {
 		s.skipping = !s.expect.skipToSync()
 	}
-	return forward
-}
-
-// isFatal looks for the untranslated severity (field V, PostgreSQL 9.6 and
-// later), else the severity.
-func isFatal(body []byte) bool {
-	var severity []byte
-	for len(body) > 1 && body[0] != 0 {
-		value, rest, ok := wire.CutString(body[1:])
-		if !ok {
-			break
-		}
-		if body[0] == 'V' || body[0] == 'S' && severity == nil {
-			severity = value
-		}
-		body = rest
-	}
-	return string(severity) == "FATAL" || string(severity) == "PANIC"
+	return Forward
 }
 
 // ready is ReadyForQuery.
-func (s *session) ready(f wire.Frame) verdict {
+func (s *Session) ready(f wire.Frame) Verdict {
 	if len(f.Body) != 1 || !strings.ContainsRune("ITE", rune(f.Body[0])) {
 		return s.within(false)
 	}
@@ -155,14 +138,14 @@ func (s *session) ready(f wire.Frame) verdict {
 	}
 	s.told = false
 	s.settled(f.Body[0])
-	return forward
+	return Forward
 }
 
 // settled takes in the status that a ReadyForQuery gives.
-func (s *session) settled(status byte) {
+func (s *Session) settled(status byte) {
 	s.status = status
 	if status == 'I' {
-		s.transactions++
+		s.Transactions++
 		s.kept = s.settings
 	}
 	if !s.expect.empty() {
@@ -175,15 +158,15 @@ func (s *session) settled(status byte) {
 }
 
 // forget is called when nothing is unanswered any more.
-func (s *session) forget() {
+func (s *Session) forget() {
 	s.busy, s.copyIn, s.early, s.skipping, s.told = false, false, false, false, false
 	s.opened, s.leaving, s.others, s.loose, s.doubt, s.sealed = false, false, false, false, false, false
 }
 
-// parameter keeps the client's settings as the server reports them, so that
+// Reported takes in a ParameterStatus: it keeps the client's settings as the server reports them, so that
 // the next server can be made alike. A report is the truth even where a
 // rolled back transaction took a SET with it.
-func (s *session) parameter(f wire.Frame) {
+func (s *Session) Reported(f wire.Frame) {
 	name, v, ok := wire.ParameterStatus(f.Body)
 	if !ok || !f.Whole() {
 		return
@@ -202,7 +185,7 @@ func (s *session) parameter(f wire.Frame) {
 	}
 }
 
-func (s *session) isDefault(name, value string) bool {
+func (s *Session) isDefault(name, value string) bool {
 	if s.defaults == nil {
 		return false
 	}

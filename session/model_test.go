@@ -1,4 +1,4 @@
-package proxy
+package session
 
 import (
 	"fmt"
@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"portero/pool"
 	"portero/wire"
 )
 
@@ -56,7 +55,7 @@ func FuzzConversation(f *testing.F) {
 type conversation struct {
 	t       testing.TB
 	choose  func(n int) int
-	s       session
+	s       Session
 	server  *modelServer // nil while none is lent
 	client  modelClient
 	logging bool
@@ -72,7 +71,7 @@ func (c *conversation) note(text func() string) {
 
 func newConversation(t testing.TB, choose func(int) int) *conversation {
 	c := &conversation{t: t, choose: choose}
-	c.s.reset(pool.Settings{}, nil)
+	c.s.Reset(Rest{})
 	c.client.status = 'I'
 	return c
 }
@@ -131,18 +130,19 @@ func (c *conversation) send(k token) {
 	f := clientFrame(c.t, k)
 	c.note(func() string { return "client " + describeToken(k) })
 	c.client.sent(f)
-	switch v := c.s.fromClient(f, c.server != nil); v {
-	case forward:
+	switch v := c.s.FromClient(f, c.server != nil); v {
+	case Forward:
 		if c.server == nil {
 			c.server = newModelServer(c.t)
+			c.s.Serve(nil)
 			c.note(func() string { return "acquire" })
 		}
 		c.server.take(f)
-	case answer:
+	case Answer:
 		c.replies()
-	case discard:
+	case Discard:
 	default:
-		c.fault("verdict %d: %v", v, c.s.fault)
+		c.fault("Verdict %d: %v", v, c.s.Fault)
 	}
 }
 
@@ -160,8 +160,8 @@ func (c *conversation) deliver() {
 	}
 	f := c.server.out[0]
 	c.server.out = c.server.out[1:]
-	if v := c.s.fromServer(f); v != forward {
-		c.fault("%s of the server: verdict %d, %v", answerText(c.t, f, false), v, c.s.fault)
+	if v := c.s.FromServer(f); v != Forward {
+		c.fault("%s of the server: Verdict %d, %v", answerText(c.t, f, false), v, c.s.Fault)
 	}
 	c.receive(f)
 }
@@ -174,7 +174,7 @@ func (c *conversation) receive(f wire.Frame) {
 }
 
 func (c *conversation) replies() {
-	for b := c.s.reply; len(b) > 0; {
+	for b := c.s.Reply; len(b) > 0; {
 		f, ok, err := wire.Next(b)
 		if !ok || err != nil || !f.Whole() {
 			c.fault("broken reply")
@@ -183,7 +183,7 @@ func (c *conversation) replies() {
 		c.receive(f)
 		b = b[wire.HeaderLen+f.Size:]
 	}
-	c.s.reply = c.s.reply[:0]
+	c.s.Reply = c.s.Reply[:0]
 }
 
 // lose ends the server: in silence, or with a last word.
@@ -194,13 +194,13 @@ func (c *conversation) lose() {
 	var said *wire.Error
 	if c.choose(2) == 0 {
 		said = wire.Fatal("57P01", "terminating connection due to administrator command")
-		if v := c.s.fromServer(frameOf(c.t, said)); v != dying {
-			c.fault("FATAL: verdict %d", v)
+		if v := c.s.FromServer(frameOf(c.t, said)); v != Dying {
+			c.fault("FATAL: Verdict %d", v)
 		}
 	}
 	c.note(func() string { return "lose" })
 	c.server = nil
-	c.s.lose(said)
+	c.s.Lose(said)
 	c.replies()
 }
 
@@ -212,16 +212,15 @@ func (c *conversation) check() {
 		}
 		return
 	}
-	free, idle := lendable(&c.s), c.server.idle()
+	free, idle := c.s.Lending() != Kept, c.server.idle()
 	switch {
-	case free && !idle && !c.s.foreign:
+	case c.s.Lending() == Free && !idle:
 		c.fault("the server may be lent again, but it is not idle: %+v", *c.server)
 	case idle && !free:
 		c.fault("the server is idle, but may not be lent again: %s", stateText(&c.s))
 	case free:
 		c.note(func() string { return "release" })
 		c.server = nil
-		c.s.foreign = false
 	}
 }
 

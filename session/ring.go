@@ -1,4 +1,4 @@
-package proxy
+package session
 
 // expectations is the ring of what has been asked of a server and not been
 // answered, oldest first. An entry is the type byte of the request; it leaves

@@ -1,16 +1,12 @@
-package proxy
+package session
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
-	"portero/loop"
-	"portero/pool"
 	"portero/wire"
 )
 
@@ -81,7 +77,7 @@ func TestATextMayBeginWithRollback(t *testing.T) {
 	}
 }
 
-func TestExpectationsKeepTheirOrderAsTheyGrowAndWrap(t *testing.T) {
+func TestTheRingKeepTheirOrderAsTheyGrowAndWrap(t *testing.T) {
 	var e expectations
 	var want []byte
 	for i := range 1000 {
@@ -116,7 +112,7 @@ func TestExpectationsKeepTheirOrderAsTheyGrowAndWrap(t *testing.T) {
 	}
 }
 
-func TestExpectationsAfterEvents(t *testing.T) {
+func TestTheRingAfterEvents(t *testing.T) {
 	cases := []struct {
 		name   string
 		before string
@@ -170,8 +166,8 @@ func entries(e *expectations) string {
 }
 
 func TestRequestsThatArePreparedForeverDoNotGrowMemory(t *testing.T) {
-	var s session
-	s.reset(pool.Settings{}, nil)
+	var s Session
+	s.Reset(Rest{})
 	parse := func(name, sql string) {
 		s.parse(frameOf(t, &pgproto3.Parse{Name: name, Query: sql}))
 	}
@@ -190,8 +186,8 @@ func TestRequestsThatArePreparedForeverDoNotGrowMemory(t *testing.T) {
 }
 
 func TestStatementsAreKnownByTheNamePostgreSQLKnows(t *testing.T) {
-	var s session
-	s.reset(pool.Settings{}, nil)
+	var s Session
+	s.Reset(Rest{})
 	long := strings.Repeat("x", maxName)
 	s.remember([]byte(long+"1"), kindCommit)
 	if s.recall([]byte(long+"2")) != kindCommit {
@@ -218,87 +214,12 @@ func TestStatementsAreKnownByTheNamePostgreSQLKnows(t *testing.T) {
 	}
 }
 
-func TestStartupOptions(t *testing.T) {
-	cases := []struct {
-		options string
-		want    string // settings, or the SQLSTATE that refuses them
-	}{
-		{"", ""},
-		{"-c a=b", "a=b"}, {"-ca=b", "a=b"}, {"--a=b", "a=b"}, {"--a-b=c", "a_b=c"}, {"-c a-b=c", "a_b=c"},
-		{"  -c   a=b\t--c=d\n", "a=b c=d"}, {"-c a=b -c a=c", "a=c"},
-		{`-c a=b\ c`, "a=b c"}, {`-c a=b\\c`, `a=b\c`}, {`-c a=\-\-`, "a=--"}, {`-c a=b\`, "a=b"}, {`-c\ a=b`, "42704"},
-		{"-c a=", "a="}, {"-c a=b=c", "a=b=c"}, {"-c A.b=C", "a.b=C"},
-		{"-c", "0A000"}, {"-c a", "42601"}, {"--a", "42601"}, {"-d 5", "0A000"}, {"a=b", "0A000"}, {`\`, "0A000"},
-		{"-c =b", "42704"}, {"-c a;b=c", "42704"}, {"--=", "42704"}, {"-c " + strings.Repeat("x", 129) + "=1", "42704"},
-	}
-	for _, c := range cases {
-		s, e := readStartup(3<<16, []byte("user\x00app\x00options\x00"+c.options+"\x00\x00"))
-		got := settingsText(s.settings)
-		if e != nil {
-			got = e.Code
-		}
-		if got != c.want {
-			t.Errorf("options %q: %q, not %q", c.options, got, c.want)
-		}
-	}
-}
-
-func settingsText(s pool.Settings) string {
-	var list []string
-	for n, v := range s.All() {
-		list = append(list, n+"="+v)
-	}
-	return strings.Join(list, " ")
-}
-
-func TestStartupMessages(t *testing.T) {
-	cases := []struct {
-		code uint32
-		body string
-		want string
-	}{
-		{3 << 16, "user\x00app\x00\x00", "app@app"},
-		{3 << 16, "user\x00app\x00database\x00\x00\x00", "app@app"},
-		{3 << 16, "database\x00shop\x00user\x00app\x00\x00", "app@shop"},
-		{3 << 16, "user\x00app\x00application_name\x00till\x00DateStyle\x00German\x00\x00", "app@app application_name=till datestyle=German"},
-		{3 << 16, "user\x00app\x00application_name\x00a\x00options\x00-c application_name=b\x00\x00", "app@app application_name=a"},
-		{3<<16 | 2, "user\x00app\x00_pq_.x\x001\x00_pq_.y\x00\x00\x00", "app@app unknown _pq_.x _pq_.y"},
-		{3 << 16, "user\x00app\x00replication\x00off\x00\x00", "app@app"},
-		{3 << 16, "user\x00app\x00replication\x00F\x00\x00", "app@app"},
-		{3 << 16, "user\x00app\x00replication\x00true\x00\x00", "FATAL 0A000"},
-		{3 << 16, "user\x00app\x00replication\x00database\x00\x00", "FATAL 0A000"},
-		{3 << 16, "user\x00app\x00replication\x00o\x00\x00", "FATAL 0A000"},
-		{3 << 16, "database\x00app\x00\x00", "FATAL 28000"},
-		{3 << 16, "user\x00\x00\x00", "FATAL 28000"},
-		{3 << 16, "", "FATAL 08P01"},
-		{3 << 16, "user\x00app\x00", "FATAL 08P01"},
-		{3 << 16, "user\x00app\x00\x00x", "FATAL 08P01"},
-		{3 << 16, "user\x00app\x00a\x00\x00\x00\x00", "FATAL 08P01"},
-		{3 << 16, "user\x00app\x00a b\x00c\x00\x00", "FATAL 42704"},
-		{2 << 16, "user\x00app\x00\x00", "FATAL 0A000"},
-		{4 << 16, "user\x00app\x00\x00", "FATAL 0A000"},
-	}
-	for _, c := range cases {
-		s, e := readStartup(c.code, []byte(c.body))
-		got := strings.TrimSpace(s.user + "@" + s.database + " " + settingsText(s.settings))
-		if len(s.unknown) > 0 {
-			got += " unknown " + strings.Join(s.unknown, " ")
-		}
-		if e != nil {
-			got = e.Severity + " " + e.Code
-		}
-		if got != c.want {
-			t.Errorf("%q: %q, not %q", c.body, got, c.want)
-		}
-	}
-}
-
 func TestSettingsFollowReportsThatMatter(t *testing.T) {
-	var s session
-	s.reset(pool.Settings{}, nil)
-	s.defaults = serverDefaults
+	var s Session
+	s.Reset(Rest{})
+	s.Serve(serverDefaults)
 	report := func(name, value string) {
-		s.fromServer(frameOf(t, &pgproto3.ParameterStatus{Name: name, Value: value}))
+		s.FromServer(frameOf(t, &pgproto3.ParameterStatus{Name: name, Value: value}))
 	}
 	report("TimeZone", "Asia/Tokyo")
 	report("application_name", "x")
@@ -315,72 +236,6 @@ func TestSettingsFollowReportsThatMatter(t *testing.T) {
 	}
 	if report("is_superuser", "on"); !s.foreign {
 		t.Error("a server that acts as another user may be lent to others")
-	}
-}
-
-func TestAStreamKeepsWhatIsNotWhole(t *testing.T) {
-	l := newLoop(t)
-	var s stream
-	if !s.empty() {
-		t.Fatal("a new stream is not empty")
-	}
-	scratch := []byte("first")
-	s.keep(l, scratch)
-	copy(scratch, "XXXXX")
-	s.keep(l, []byte("second, longer"))
-	s.ready = true
-	buf := make([]byte, 64)
-	if n := s.load(l, buf); string(buf[:n]) != "second, longer" || s.ready || !s.empty() {
-		t.Fatalf("loaded %q, ready %v, empty %v", buf[:n], s.ready, s.empty())
-	}
-	if n := s.load(l, buf); n != 0 {
-		t.Fatalf("loaded %d bytes of nothing", n)
-	}
-	s.passing = 1
-	if s.empty() {
-		t.Fatal("a stream is not empty while a frame passes through")
-	}
-	s.keep(l, []byte("x"))
-	s.keep(l, nil)
-	if s.kept != nil {
-		t.Fatal("a stream that keeps nothing holds a buffer")
-	}
-	s.keep(l, []byte("x"))
-	s.dropped = true
-	if s.drop(l); !s.empty() || s.dropped || s.kept != nil {
-		t.Fatal("drop has left something")
-	}
-}
-
-func newLoop(t *testing.T) *loop.Loop {
-	t.Helper()
-	l, err := loop.New(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	go l.Run() // only Run frees its descriptors
-	t.Cleanup(l.Stop)
-	return l
-}
-
-func TestAClientThatTakesNothingIsStalledAfterItsTimeout(t *testing.T) {
-	var s stall
-	second := int64(time.Second)
-	steps := []struct {
-		now     int64
-		pending int
-		over    bool
-	}{
-		{1, 0, false}, {2, 10, false}, {2 + second - 1, 10, false}, {2 + second, 9, false}, // it has taken one
-		{2 + 2*second - 1, 9, false}, {2 + 2*second, 9, true},
-	}
-	for _, st := range steps {
-		if got := s.over(st.now, st.pending, time.Second); got != st.over {
-			t.Errorf("at %d with %d pending: %v", st.now, st.pending, got)
-		}
-	}
-	if s.over(100*second, 9, 0) || s.deadline != 0 {
-		t.Error("no timeout, but stalled")
 	}
 }
 
@@ -413,45 +268,27 @@ func TestASessionAllocatesNothing(t *testing.T) {
 		for _, k := range tokens(t, strings.ReplaceAll(c[1], "\n", " ")) {
 			server = append(server, serverFrame(t, k))
 		}
-		var s session
-		s.reset(pool.Settings{}, nil)
+		var s Session
+		s.Reset(Rest{})
 		ends := map[string]kind{}
 		transact := func() {
-			s.reset(s.settings, ends)
+			s.Reset(Rest{Settings: s.settings, ends: ends})
 			for _, f := range client {
-				if s.fromClient(f, true) != forward {
+				if s.FromClient(f, true) != Forward {
 					panic("not forwarded")
 				}
 			}
 			for _, f := range server {
-				if s.fromServer(f) != forward {
-					panic(fmt.Sprint("not forwarded: ", f.Type, s.fault))
+				if s.FromServer(f) != Forward {
+					panic(fmt.Sprint("not forwarded: ", f.Type, s.Fault))
 				}
 			}
-			if !lendable(&s) {
+			if s.Lending() != Free {
 				panic("not at rest: " + stateText(&s))
 			}
 		}
 		if n := testing.AllocsPerRun(100, transact); n != 0 {
 			t.Errorf("%s: %v allocations in a transaction", name, n)
-		}
-	}
-}
-
-func TestOptionsAreSplitAsPostgreSQLDoes(t *testing.T) {
-	for options, want := range map[string][]string{
-		"":                 nil,
-		"  \t ":            nil,
-		"a b":              {"a", "b"},
-		`a\ b c`:           {"a b", "c"},
-		`\\\\`:             {`\\`},
-		"a\v\fb":           {"a", "b"},
-		`\`:                {""},
-		`a \`:              {"a", ""},
-		"-c\u00a0x=\u00e9": {"-c\u00a0x=\u00e9"},
-	} {
-		if got := splitOptions(options); !slices.Equal(got, want) {
-			t.Errorf("%q: %q", options, got)
 		}
 	}
 }

@@ -1,29 +1,28 @@
-package proxy
+package session
 
 import (
 	"bytes"
 
-	"portero/pool"
 	"portero/wire"
 )
 
-// verdict says what becomes of a frame.
-type verdict uint8
+// Verdict says what becomes of a frame.
+type Verdict uint8
 
 const (
-	forward verdict = iota // to the other side, as it came
-	discard                // to nobody
-	answer                 // to nobody; session.reply has grown for the client
-	finish                 // the client says goodbye
-	violate                // the sender broke the protocol; session.fault says how
-	dying                  // a server's FATAL: it is about to close
+	Forward Verdict = iota // to the other side, as it came
+	Discard                // to nobody
+	Answer                 // to nobody; session.Reply has grown for the client
+	Finish                 // the client says goodbye
+	Violate                // the sender broke the protocol; session.Fault says how
+	Dying                  // a server's FATAL: it is about to close
 )
 
 // session is what the frames of one client mean: what has been asked and not
 // been answered, whether a transaction is open, whether the server may be lent
 // to somebody else. It is pure: no I/O, no clock; the relay acts on its
 // verdicts. It lives from a client's first frame to the client's next rest.
-type session struct {
+type Session struct {
 	expect   expectations
 	status   byte // of the last ReadyForQuery: I idle, T in a transaction, E in a failed one
 	busy     bool // something was forwarded that no ReadyForQuery has closed yet
@@ -46,43 +45,91 @@ type session struct {
 	bound kind            // of the unnamed portal
 	named kind            // of the named portals, taken together
 
-	settings pool.Settings // as the client has set them
-	kept     pool.Settings // as they are if the transaction is rolled back
-	defaults defaulter     // of the server in use
-	foreign  bool          // the server cannot be lent to others: it acts as another user, or may owe an answer
+	settings Settings  // as the client has set them
+	kept     Settings  // as they are if the transaction is rolled back
+	defaults Defaulter // of the server in use
+	foreign  bool      // the server cannot be lent to others: it acts as another user, or may owe an answer
 
-	queries      int // statements finished since the relay last looked
-	transactions int // ReadyForQuery with status I, likewise
+	Queries      int // statements finished since the relay last looked
+	Transactions int // ReadyForQuery with status I, likewise
 
-	reply []byte // for the client; the relay sends and empties it
-	fault *wire.Error
+	Reply []byte // for the client; the relay sends and empties it
+	Fault *wire.Error
 }
 
-// defaulter knows what a parameter is when nobody has set it.
-type defaulter interface {
+// Defaulter knows what a parameter is when nobody has set it.
+type Defaulter interface {
 	Default(name string) (value string, ok bool)
 }
 
-// reset makes the session fit for the next client.
-func (s *session) reset(settings pool.Settings, ends map[string]kind) {
+// Rest is what a client carries from one piece of work to the next.
+type Rest struct {
+	Settings Settings        // what it has set
+	ends     map[string]kind // its named statements that begin or end transactions; nil mostly
+}
+
+// Reset makes the session fit for the next client, with what that client has
+// carried here.
+func (s *Session) Reset(from Rest) {
 	s.expect.clear()
-	if cap(s.reply) > 4096 {
-		s.reply = nil
+	if cap(s.Reply) > 4096 {
+		s.Reply = nil
 	}
-	*s = session{expect: s.expect, reply: s.reply[:0], status: 'I', settings: settings, kept: settings, ends: ends}
+	*s = Session{expect: s.expect, Reply: s.Reply[:0], status: 'I', settings: from.Settings, kept: from.Settings, ends: from.ends}
+}
+
+// Rest is what the client carries on.
+func (s *Session) Rest() Rest { return Rest{Settings: s.settings, ends: s.ends} }
+
+// Settings are the client's, as far as a server has reported them.
+func (s *Session) Settings() Settings { return s.settings }
+
+// Serve tells the session which server answers from now on, as far as it must
+// know it: what its parameters are where nobody has set them. nil: none.
+func (s *Session) Serve(d Defaulter) { s.defaults, s.foreign, s.stray = d, false, false }
+
+// Busy reports whether something was asked that no ReadyForQuery has closed yet.
+func (s *Session) Busy() bool { return s.busy }
+
+// Status is that of the last ReadyForQuery: I idle, T in a transaction, E in a
+// failed one.
+func (s *Session) Status() byte { return s.status }
+
+// Unanswered is how many requests the server still owes an answer.
+func (s *Session) Unanswered() int { return s.expect.len() }
+
+// Lost reports whether the client is still owed something for a server that is gone.
+func (s *Session) Lost() bool { return s.loss.active() }
+
+// Lending is the verdict on the server that the client holds.
+type Lending uint8
+
+const (
+	Kept  Lending = iota // something is unanswered, or a transaction is open
+	Free                 // anybody may have it
+	Dirty                // nothing is owed, but nobody else may have it
+)
+
+// Lending is asked wherever a server might be given back: the one place that
+// decides it.
+func (s *Session) Lending() Lending {
+	switch {
+	case s.busy || s.status != 'I':
+		return Kept
+	case s.foreign, s.stray:
+		return Dirty
+	}
+	return Free
 }
 
 // inTransaction reports whether the client has a transaction block open.
-func (s *session) inTransaction() bool { return s.status != 'I' || s.opened }
+func (s *Session) inTransaction() bool { return s.status != 'I' || s.opened }
 
 // fromClient takes a client's frame. linked says whether the client holds a
 // server.
-func (s *session) fromClient(f wire.Frame, linked bool) verdict {
+func (s *Session) FromClient(f wire.Frame, linked bool) Verdict {
 	if f.Type == 'X' {
-		return finish
-	}
-	if !linked {
-		s.stray = false // it was the last server's
+		return Finish
 	}
 	if s.loss.active() {
 		return s.whileLost(f)
@@ -100,30 +147,30 @@ func (s *session) fromClient(f wire.Frame, linked bool) verdict {
 	return s.invalid(f.Type)
 }
 
-func (s *session) invalid(t byte) verdict {
-	s.fault = wire.Fatal(wire.ProtocolViolation, "invalid frontend message type %d", t)
-	return violate
+func (s *Session) invalid(t byte) Verdict {
+	s.Fault = wire.Fatal(wire.ProtocolViolation, "invalid frontend message type %d", t)
+	return Violate
 }
 
 // request forwards a frame that a server answers, unless the server is in a
 // state in which it throws the frame away.
-func (s *session) request(f wire.Frame) verdict {
+func (s *Session) request(f wire.Frame) Verdict {
 	if s.copyIn {
 		// A server would say so in two messages and hang up.
-		s.fault = wire.Fatal(wire.ProtocolViolation, "unexpected message type 0x%02X during COPY from stdin", f.Type)
-		return violate
+		s.Fault = wire.Fatal(wire.ProtocolViolation, "unexpected message type 0x%02X during COPY from stdin", f.Type)
+		return Violate
 	}
 	if s.skipping {
-		return forward
+		return Forward
 	}
 	s.note(f.Type, s.meaning(f))
 	s.expect.push(f.Type)
 	s.busy = true
-	return forward
+	return Forward
 }
 
 // meaning is the kind of the statement that a request is about.
-func (s *session) meaning(f wire.Frame) kind {
+func (s *Session) meaning(f wire.Frame) kind {
 	switch f.Type {
 	case 'Q':
 		return classify(statement(f.Body, f.Whole()))
@@ -140,7 +187,7 @@ func (s *session) meaning(f wire.Frame) kind {
 }
 
 // note keeps what an unanswered request means for the client's transaction.
-func (s *session) note(t byte, k kind) {
+func (s *Session) note(t byte, k kind) {
 	runs := t == 'Q' || t == 'E' || t == 'F'
 	switch {
 	case k != kindRollback && (k != kindCommit || s.status != 'E'):
@@ -155,38 +202,38 @@ func (s *session) note(t byte, k kind) {
 
 // sync is a Sync: a server ignores it while it takes CopyData. A client that
 // has asked nothing else needs no server for the answer.
-func (s *session) sync(linked bool) verdict {
+func (s *Session) sync(linked bool) Verdict {
 	if s.copyIn {
 		s.early = true
-		return forward
+		return Forward
 	}
 	if !linked && !s.busy {
 		s.readyReply('I')
-		return answer
+		return Answer
 	}
 	s.skipping = false
 	s.expect.push('S')
 	s.busy = true
-	return forward
+	return Forward
 }
 
 // flush is a Flush: it has no answer of its own, unless it is malformed.
-func (s *session) flush(f wire.Frame, linked bool) verdict {
+func (s *Session) flush(f wire.Frame, linked bool) Verdict {
 	switch {
 	case f.Size > 0:
-		s.fault = wire.Fatal(wire.ProtocolViolation, "invalid message format")
-		return violate
+		s.Fault = wire.Fatal(wire.ProtocolViolation, "invalid message format")
+		return Violate
 	case linked:
-		return forward
+		return Forward
 	}
-	return discard
+	return Discard
 }
 
 // copyFrame is CopyData, CopyDone or CopyFail. Behind a COPY that has failed
 // a client may still be sending; a server ignores that, and so do we.
-func (s *session) copyFrame(t byte, linked bool) verdict {
+func (s *Session) copyFrame(t byte, linked bool) Verdict {
 	if !linked || !s.busy {
-		return discard
+		return Discard
 	}
 	if t != 'd' {
 		if s.copyIn {
@@ -196,11 +243,11 @@ func (s *session) copyFrame(t byte, linked bool) verdict {
 			s.expect.trim()
 		}
 	}
-	return forward
+	return Forward
 }
 
 // parse remembers which statements begin or end a transaction.
-func (s *session) parse(f wire.Frame) kind {
+func (s *Session) parse(f wire.Frame) kind {
 	name, rest, ok := wire.CutString(f.Body)
 	if !ok {
 		s.remember(f.Body, kindMayCommit)
@@ -224,7 +271,7 @@ const (
 
 // remember keeps the kind of a named statement. A name that is in use already
 // keeps its old statement, so there either may be meant.
-func (s *session) remember(name []byte, k kind) {
+func (s *Session) remember(name []byte, k kind) {
 	name = name[:min(len(name), maxName)]
 	switch old, known := s.ends[string(name)]; {
 	case known && old == k:
@@ -243,7 +290,7 @@ func (s *session) remember(name []byte, k kind) {
 }
 
 // recall returns the kind of a statement.
-func (s *session) recall(name []byte) kind {
+func (s *Session) recall(name []byte) kind {
 	if len(name) == 0 {
 		return s.last
 	}
@@ -255,7 +302,7 @@ func (s *session) recall(name []byte) kind {
 }
 
 // bind returns the kind of the statement that a Bind names.
-func (s *session) bind(f wire.Frame) kind {
+func (s *Session) bind(f wire.Frame) kind {
 	portal, rest, ok := wire.CutString(f.Body)
 	name, _, whole := wire.CutString(rest)
 	k := kindMayCommit
@@ -272,7 +319,7 @@ func (s *session) bind(f wire.Frame) kind {
 }
 
 // portal returns the kind of the statement that an Execute runs.
-func (s *session) portal(f wire.Frame) kind {
+func (s *Session) portal(f wire.Frame) kind {
 	if len(f.Body) > 0 && f.Body[0] == 0 {
 		return s.bound
 	}
@@ -280,7 +327,7 @@ func (s *session) portal(f wire.Frame) kind {
 }
 
 // closes forgets a statement, if it is sure that the server will.
-func (s *session) closes(f wire.Frame) {
+func (s *Session) closes(f wire.Frame) {
 	name, ok := described(f)
 	if ok && !s.busy && len(name) > 0 {
 		delete(s.ends, string(name[:min(len(name), maxName)]))
@@ -298,7 +345,7 @@ func described(f wire.Frame) (name []byte, ok bool) {
 }
 
 // account notes what an unanswered statement may do to the database.
-func (s *session) account(k kind) {
+func (s *Session) account(k kind) {
 	alone := s.loose || !s.inTransaction()
 	switch k {
 	case kindBegin:

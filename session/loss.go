@@ -1,4 +1,4 @@
-package proxy
+package session
 
 import (
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -36,7 +36,7 @@ func errFailedBlock() *wire.Error {
 // leaves the client as after any error: at rest, or in a failed transaction
 // block that ROLLBACK ends. said is the server's own last word, nil if it had
 // none; a server that ends a statement with a FATAL error has not committed it.
-func (s *session) lose(said *wire.Error) {
+func (s *Session) Lose(said *wire.Error) {
 	block := s.inTransaction()
 	s.revert()
 	s.foreign, s.stray = false, false
@@ -56,11 +56,11 @@ func (s *session) lose(said *wire.Error) {
 
 // refuse answers a request that no server has seen: the client's transaction,
 // if it was to open one, has not begun.
-func (s *session) refuse(e *wire.Error) { s.settle(e, false) }
+func (s *Session) Refuse(e *wire.Error) { s.settle(e, false) }
 
 // revert takes the client's settings back to those from before the transaction
 // that is lost, and tells the client, as a server does that rolls back.
-func (s *session) revert() {
+func (s *Session) revert() {
 	for name, value := range s.settings.All() {
 		before, ok := s.kept.Get(name)
 		if !ok && s.defaults != nil {
@@ -78,7 +78,7 @@ func (s *session) revert() {
 	s.settings = s.kept
 }
 
-func (s *session) report(name, value string) {
+func (s *Session) report(name, value string) {
 	s.send(&pgproto3.ParameterStatus{Name: reportedName(name), Value: value})
 }
 
@@ -98,7 +98,7 @@ func reportedName(name string) string {
 
 // leave answers a ROLLBACK that the server has taken with it, and the messages
 // around it.
-func (s *session) leave() {
+func (s *Session) leave() {
 	for ; !s.expect.empty(); s.expect.pop() {
 		switch s.expect.first() {
 		case 'P':
@@ -119,12 +119,12 @@ func (s *session) leave() {
 	s.status = 'I'
 }
 
-func (s *session) rolledBack() {
+func (s *Session) rolledBack() {
 	s.send(&pgproto3.CommandComplete{CommandTag: []byte("ROLLBACK")})
 }
 
 // settle answers everything that was asked with the cause.
-func (s *session) settle(cause *wire.Error, block bool) {
+func (s *Session) settle(cause *wire.Error, block bool) {
 	failed := s.told || s.status == 'E' // the client knows already
 	asked := s.busy
 	s.loss = loss{block: block, skip: s.answerAll(cause, block)}
@@ -148,7 +148,7 @@ func idleOr(block bool) byte {
 // answerAll lets all that was asked fail as a server would: what a Query asked
 // by itself, what was asked in the extended protocol up to the next Sync. It
 // reports whether that Sync has not come yet.
-func (s *session) answerAll(cause *wire.Error, block bool) (skip bool) {
+func (s *Session) answerAll(cause *wire.Error, block bool) (skip bool) {
 	if s.expect.empty() && s.busy {
 		s.fail(&cause, block)
 		return true
@@ -171,9 +171,9 @@ func (s *session) answerAll(cause *wire.Error, block bool) (skip bool) {
 
 // fail gives the error for one request, if it has not had one; what follows in
 // a transaction block is told that the block has failed.
-func (s *session) fail(cause **wire.Error, block bool) {
+func (s *Session) fail(cause **wire.Error, block bool) {
 	if !s.told {
-		s.reply = (*cause).Append(s.reply)
+		s.Reply = (*cause).Append(s.Reply)
 	}
 	s.told = false
 	if block {
@@ -181,21 +181,21 @@ func (s *session) fail(cause **wire.Error, block bool) {
 	}
 }
 
-func (s *session) readyReply(status byte) {
+func (s *Session) readyReply(status byte) {
 	s.send(&pgproto3.ReadyForQuery{TxStatus: status})
 }
 
-func (s *session) send(m wire.Message) {
-	if out, err := m.Encode(s.reply); err == nil {
-		s.reply = out
+func (s *Session) send(m wire.Message) {
+	if out, err := m.Encode(s.Reply); err == nil {
+		s.Reply = out
 	}
 }
 
 // whileLost answers a client whose transaction block has gone with its server.
-func (s *session) whileLost(f wire.Frame) verdict {
+func (s *Session) whileLost(f wire.Frame) Verdict {
 	switch f.Type {
 	case 'H', 'd', 'c', 'f':
-		return discard
+		return Discard
 	case 'S':
 		return s.syncLost()
 	case 'Q', 'F', 'P', 'B', 'D', 'E', 'C':
@@ -204,7 +204,7 @@ func (s *session) whileLost(f wire.Frame) verdict {
 	}
 	switch {
 	case s.loss.skip:
-		return discard
+		return Discard
 	case s.loss.ended: // the block is over, what follows is not in it
 		s.loss, s.status = loss{}, 'I'
 		return s.request(f)
@@ -214,7 +214,7 @@ func (s *session) whileLost(f wire.Frame) verdict {
 	return s.extendedLost(f)
 }
 
-func (s *session) extendedLost(f wire.Frame) verdict {
+func (s *Session) extendedLost(f wire.Frame) Verdict {
 	switch f.Type {
 	case 'P':
 		if k := s.parse(f); !endsBlock(k) && k != kindEmpty {
@@ -235,15 +235,15 @@ func (s *session) extendedLost(f wire.Frame) verdict {
 		s.closes(f)
 		s.send(&pgproto3.CloseComplete{})
 	case 'F':
-		s.reply = s.lostError().Append(s.reply)
+		s.Reply = s.lostError().Append(s.Reply)
 		s.readyReply('E')
 	}
-	return answer
+	return Answer
 }
 
 // lostError is the first error after a silent loss, then what PostgreSQL says
 // in any failed transaction.
-func (s *session) lostError() *wire.Error {
+func (s *Session) lostError() *wire.Error {
 	if e := s.loss.pending; e != nil {
 		s.loss.pending = nil
 		return e
@@ -251,14 +251,14 @@ func (s *session) lostError() *wire.Error {
 	return errFailedBlock()
 }
 
-func (s *session) queryLost(f wire.Frame) verdict {
+func (s *Session) queryLost(f wire.Frame) Verdict {
 	text, whole := statement(f.Body, f.Whole())
 	k := classify(text, whole)
 	switch {
 	case k == kindCommit && s.loss.pending != nil:
 		// It must not look as if it had been committed, as not all clients
 		// read a command tag.
-		s.reply = s.loss.pending.Append(s.reply)
+		s.Reply = s.loss.pending.Append(s.Reply)
 		s.regained()
 	case endsBlock(k):
 		s.rolledBack()
@@ -270,14 +270,14 @@ func (s *session) queryLost(f wire.Frame) verdict {
 		s.send(&pgproto3.EmptyQueryResponse{})
 		s.readyReply('E')
 	default:
-		s.reply = s.lostError().Append(s.reply)
+		s.Reply = s.lostError().Append(s.Reply)
 		s.readyReply('E')
 	}
-	return answer
+	return Answer
 }
 
 // regained ends the loss: the client is at rest again.
-func (s *session) regained() {
+func (s *Session) regained() {
 	s.loss = loss{}
 	s.status = 'I'
 	s.readyReply('I')
@@ -288,14 +288,14 @@ func endsBlock(k kind) bool { return k == kindRollback || k == kindCommit }
 
 // refuseLost fails a request of the extended protocol: those behind it are
 // ignored up to the next Sync.
-func (s *session) refuseLost() verdict {
-	s.reply = s.lostError().Append(s.reply)
+func (s *Session) refuseLost() Verdict {
+	s.Reply = s.lostError().Append(s.Reply)
 	s.loss.skip = true
-	return answer
+	return Answer
 }
 
 // describeLost: what ends a block has neither parameters nor rows.
-func (s *session) describeLost(f wire.Frame) verdict {
+func (s *Session) describeLost(f wire.Frame) Verdict {
 	k := s.bound
 	name, isStatement := described(f)
 	if isStatement {
@@ -308,10 +308,10 @@ func (s *session) describeLost(f wire.Frame) verdict {
 		s.send(&pgproto3.ParameterDescription{})
 	}
 	s.send(&pgproto3.NoData{})
-	return answer
+	return Answer
 }
 
-func (s *session) executeLost() verdict {
+func (s *Session) executeLost() Verdict {
 	switch {
 	case !endsBlock(s.bound):
 		return s.refuseLost()
@@ -321,16 +321,16 @@ func (s *session) executeLost() verdict {
 		s.rolledBack()
 	}
 	s.loss.block, s.loss.ended = false, true
-	return answer
+	return Answer
 }
 
 // syncLost is a Sync: a block that has not been ended goes on.
-func (s *session) syncLost() verdict {
+func (s *Session) syncLost() Verdict {
 	if s.loss.block {
 		s.loss.skip = false
 		s.readyReply('E')
 	} else {
 		s.regained()
 	}
-	return answer
+	return Answer
 }

@@ -1,9 +1,11 @@
-package pool
+package session
 
 import (
 	"slices"
 	"strings"
 	"unique"
+
+	"portero/wire"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -104,7 +106,7 @@ func (s Settings) AppendChange(dst []byte, have Settings) []byte {
 			dst = appendStatement(dst, "SELECT pg_catalog.set_config($1, $2, false)", name, value)
 		}
 	}
-	return appendMessage(dst, &pgproto3.Sync{})
+	return wire.Append(dst, &pgproto3.Sync{})
 }
 
 func appendStatement(dst []byte, sql string, args ...string) []byte {
@@ -112,17 +114,9 @@ func appendStatement(dst []byte, sql string, args ...string) []byte {
 	for i, a := range args {
 		params[i] = []byte(a)
 	}
-	dst = appendMessage(dst, &pgproto3.Parse{Query: sql})
-	dst = appendMessage(dst, &pgproto3.Bind{Parameters: params})
-	return appendMessage(dst, &pgproto3.Execute{})
-}
-
-func appendMessage(dst []byte, m interface{ Encode([]byte) ([]byte, error) }) []byte {
-	out, err := m.Encode(dst)
-	if err != nil {
-		return dst // a value longer than a frame; startup packets end at 10 000 bytes
-	}
-	return out
+	dst = wire.Append(dst, &pgproto3.Parse{Query: sql})
+	dst = wire.Append(dst, &pgproto3.Bind{Parameters: params})
+	return wire.Append(dst, &pgproto3.Execute{})
 }
 
 // quoteName quotes a parameter's name; "a.b" is two names.

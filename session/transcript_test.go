@@ -1,4 +1,4 @@
-package proxy
+package session
 
 import (
 	"flag"
@@ -92,7 +92,7 @@ func playTranscript(t testing.TB, text string, real *realServer) string {
 // player does with a session what the relay does.
 type player struct {
 	t        testing.TB
-	s        session
+	s        Session
 	out      []string
 	state    string
 	linked   bool
@@ -118,8 +118,8 @@ var serverDefaults = loginDefaults{
 
 func newPlayer(t testing.TB, real *realServer) *player {
 	p := &player{t: t, real: real}
-	p.s.reset(p.s.settings, nil)
-	p.s.defaults = serverDefaults
+	p.s.Reset(Rest{})
+	p.s.Serve(serverDefaults)
 	p.state = stateText(&p.s)
 	return p
 }
@@ -164,23 +164,23 @@ func (p *player) client(list []token) {
 	for i, k := range list {
 		f := clientFrame(p.t, k)
 		name := describeToken(k)
-		switch v := p.s.fromClient(f, p.linked); v {
-		case forward:
+		switch v := p.s.FromClient(f, p.linked); v {
+		case Forward:
 			if !p.linked && p.full {
 				p.say("%s waits for a server", name)
 				p.waiting = list[i+1:]
 				return
 			}
 			p.forwardToServer(f, name)
-		case answer:
+		case Answer:
 			p.say("answered %s", name)
 			p.replies()
-		case discard:
+		case Discard:
 			p.say("discarded %s", name)
-		case finish:
+		case Finish:
 			p.say("the client leaves")
-		case violate:
-			p.say("client<- %s, and the end", answerText(p.t, frameOf(p.t, p.s.fault), true))
+		case Violate:
+			p.say("client<- %s, and the end", answerText(p.t, frameOf(p.t, p.s.Fault), true))
 			return
 		}
 	}
@@ -190,6 +190,7 @@ func (p *player) forwardToServer(f wire.Frame, name string) {
 	if !p.linked {
 		p.out = append(p.out, "acquire")
 		p.linked = true
+		p.s.Serve(serverDefaults)
 	}
 	p.real.send(f)
 	p.say("server<- %s", name)
@@ -203,28 +204,28 @@ func (p *player) server(k token) {
 		p.real = nil
 	}
 	p.real.expect(text)
-	switch p.s.fromServer(f) {
-	case forward:
+	switch p.s.FromServer(f) {
+	case Forward:
 		p.say("client<- %s", text)
-	case violate:
+	case Violate:
 		p.say("the server lies: %s", text)
 		p.lost(nil)
-	case dying:
+	case Dying:
 		p.say("the server dies: %s", text)
-		p.lost(p.s.fault)
+		p.lost(p.s.Fault)
 	}
 }
 
 func (p *player) lost(said *wire.Error) {
 	p.real.close()
 	p.linked = false
-	p.s.lose(said)
+	p.s.Lose(said)
 	p.say("lost")
 	p.replies()
 }
 
 func (p *player) refuse(e *wire.Error) {
-	p.s.refuse(e)
+	p.s.Refuse(e)
 	p.say("refused")
 	p.replies()
 	rest := p.waiting
@@ -234,24 +235,23 @@ func (p *player) refuse(e *wire.Error) {
 
 func (p *player) replies() {
 	p.t.Helper()
-	for b := p.s.reply; len(b) > 0; {
+	for b := p.s.Reply; len(b) > 0; {
 		f, ok, err := wire.Next(b)
 		if !ok || err != nil || !f.Whole() {
-			p.t.Fatalf("the session answers with broken frames: %q", p.s.reply)
+			p.t.Fatalf("the session answers with broken frames: %q", p.s.Reply)
 		}
 		p.out = append(p.out, "client<- "+answerText(p.t, f, true))
 		b = b[wire.HeaderLen+f.Size:]
 	}
-	p.s.reply = p.s.reply[:0]
+	p.s.Reply = p.s.Reply[:0]
 }
 
 // endBlock gives the server back, as the relay does when it may.
 func (p *player) endBlock() {
-	if p.linked && !p.keep && lendable(&p.s) {
+	if lending := p.s.Lending(); p.linked && !p.keep && lending != Kept {
 		p.linked = false
-		if p.s.foreign {
+		if lending == Dirty {
 			p.out = append(p.out, "discard the server")
-			p.s.foreign = false
 			p.real.close()
 		} else {
 			p.out = append(p.out, "release")
@@ -262,9 +262,6 @@ func (p *player) endBlock() {
 		p.out = []string{"nothing"}
 	}
 }
-
-// lendable is what the relay asks before it gives a server back.
-func lendable(s *session) bool { return !s.busy && s.status == 'I' }
 
 func describeToken(k token) string {
 	if len(k.args) == 0 {
@@ -281,7 +278,7 @@ func describeToken(k token) string {
 }
 
 // stateText is a session's state in words.
-func stateText(s *session) string {
+func stateText(s *Session) string {
 	words := []string{string(s.status)}
 	for _, f := range []struct {
 		is   bool

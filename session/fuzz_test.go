@@ -1,9 +1,8 @@
-package proxy
+package session
 
 import (
 	"testing"
 
-	"portero/pool"
 	"portero/wire"
 )
 
@@ -13,8 +12,8 @@ func FuzzSession(f *testing.F) {
 	f.Add([]byte("P\x00\x00\x00\x0d\x00COMMIT\x00\x00B\x00\x00\x00\x06\x00\x00E\x00\x00\x00\x05\x00S\x00\x00\x00\x04"), []byte("1\x00\x00\x00\x042\x00\x00\x00\x04"), uint16(0xaaaa))
 	f.Add([]byte("X\x00\x00\x00\x04p\x00\x00\x00\x04H\x00\x00\x00\x04"), []byte("E\x00\x00\x00\x12VFATAL\x00C57P01\x00\x00"), uint16(5))
 	f.Fuzz(func(t *testing.T, client, server []byte, order uint16) {
-		var s session
-		s.reset(pool.Settings{}, nil)
+		var s Session
+		s.Reset(Rest{})
 		linked := false
 		for len(client) > 0 || len(server) > 0 {
 			fromClient := order&1 == 0 && len(client) > 0 || len(server) == 0
@@ -31,7 +30,7 @@ func FuzzSession(f *testing.F) {
 			*side = (*side)[wire.HeaderLen+len(frame.Body):]
 			linked = fuzzStep(t, &s, frame, fromClient, linked)
 		}
-		s.lose(nil)
+		s.Lose(nil)
 		checkReply(t, &s)
 		rollBack(t, &s)
 	})
@@ -39,73 +38,53 @@ func FuzzSession(f *testing.F) {
 
 // fuzzStep does with one frame what the relay does and returns whether the
 // client holds a server then.
-func fuzzStep(t *testing.T, s *session, f wire.Frame, fromClient, linked bool) bool {
+func fuzzStep(t *testing.T, s *Session, f wire.Frame, fromClient, linked bool) bool {
 	if fromClient {
-		linked = s.fromClient(f, linked) == forward || linked
+		if s.FromClient(f, linked) == Forward && !linked {
+			linked = true
+			s.Serve(nil)
+		}
 	} else if linked {
-		switch s.fromServer(f) {
-		case violate, dying:
-			s.lose(s.fault)
+		switch s.FromServer(f) {
+		case Violate, Dying:
+			s.Lose(s.Fault)
 			linked = false
-		case forward:
+		case Forward:
 		default:
 			t.Fatal("a server's frame was not forwarded, but nothing was wrong")
 		}
 	}
 	checkReply(t, s)
-	if linked && lendable(s) {
+	if linked && s.Lending() != Kept {
 		linked = false
 	}
 	return linked
 }
 
-func checkReply(t *testing.T, s *session) {
+func checkReply(t *testing.T, s *Session) {
 	t.Helper()
-	for b := s.reply; len(b) > 0; {
+	for b := s.Reply; len(b) > 0; {
 		f, ok, err := wire.Next(b)
 		if !ok || err != nil || !f.Whole() {
-			t.Fatalf("broken reply %q", s.reply)
+			t.Fatalf("broken reply %q", s.Reply)
 		}
 		b = b[wire.HeaderLen+f.Size:]
 	}
-	s.reply = s.reply[:0]
+	s.Reply = s.Reply[:0]
 }
 
 // rollBack checks that a client without a server can come to rest.
-func rollBack(t *testing.T, s *session) {
+func rollBack(t *testing.T, s *Session) {
 	t.Helper()
-	if s.fromClient(frameOf(t, syncMessage), false) != answer {
+	if s.FromClient(frameOf(t, syncMessage), false) != Answer {
 		t.Fatalf("Sync after a loss: %s", stateText(s))
 	}
 	if s.status != 'I' {
-		s.fromClient(frameOf(t, rollbackMessage), false)
+		s.FromClient(frameOf(t, rollbackMessage), false)
 	}
 	if s.status != 'I' || s.busy || s.loss.active() {
 		t.Fatalf("after ROLLBACK: %s", stateText(s))
 	}
-}
-
-func FuzzStartup(f *testing.F) {
-	f.Add(uint32(3<<16), []byte("user\x00app\x00database\x00db\x00options\x00-c a=b --c-d=e\\ f\x00\x00"))
-	f.Add(uint32(3<<16|2), []byte("user\x00app\x00_pq_.x\x001\x00replication\x00false\x00\x00"))
-	f.Add(uint32(2<<16), []byte("user"))
-	f.Fuzz(func(t *testing.T, code uint32, body []byte) {
-		s, e := readStartup(code, body)
-		if e != nil {
-			if e.Severity != "FATAL" || len(e.Code) != 5 || e.Message == "" {
-				t.Fatalf("refused by %+v", e)
-			}
-			return
-		}
-		if s.user == "" || s.database == "" {
-			t.Fatalf("accepted without user or database: %+v", s)
-		}
-		for name := range s.settings.All() {
-			if !isParameterName(name) {
-				t.Fatalf("parameter %q", name)
-			}
-		}
-	})
 }
 
 func FuzzClassify(f *testing.F) {
