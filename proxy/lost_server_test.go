@@ -1,8 +1,10 @@
 package proxy_test
 
 import (
+	"errors"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
@@ -105,4 +107,24 @@ func TestServerLostAmidAResultToAClientThatDoesNotRead(t *testing.T) {
 	killBackend(t, pid)
 	assertLittleCPU(t)
 	r.untilError()
+}
+
+// pgx closes its connection where a COMMIT fails and a transaction is said to be
+// open still (pgx, Tx.Commit). PostgreSQL says that none is, and so do we.
+func TestADriversConnectionOutlivesACommitOfUnknownOutcome(t *testing.T) {
+	f := startFake(t, lying(map[string]func(*fakeConn) bool{"commit": func(*fakeConn) bool { return false }}))
+	conn := startBefore(t, f.address, size(1)).pgx("default_query_exec_mode=simple_protocol")
+	ctx := bounded(t)
+	tx := must(conn.Begin(ctx))(t)
+	err := tx.Commit(ctx)
+	var said *pgconn.PgError
+	if !errors.As(err, &said) || said.Code != "08007" {
+		t.Fatalf("COMMIT: %v", err)
+	}
+	if conn.IsClosed() {
+		t.Fatal("the driver has given its connection up")
+	}
+	if _, err := conn.Exec(ctx, "select 1"); err != nil {
+		t.Errorf("behind it: %v", err)
+	}
 }

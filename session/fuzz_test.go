@@ -87,18 +87,26 @@ func rollBack(t *testing.T, s *Session) {
 	}
 }
 
-func FuzzClassify(f *testing.F) {
+// FuzzStatements cuts any text into statements: it must come to an end, and lose
+// nothing but blanks and semicolons.
+func FuzzStatements(f *testing.F) {
 	for _, c := range classified {
 		f.Add([]byte(c.sql), true)
 	}
-	f.Add([]byte("/*/**//"), false)
-	f.Fuzz(func(t *testing.T, sql []byte, whole bool) {
-		k := classify(sql, whole)
-		if !whole && k != kindMayCommit {
-			t.Fatalf("%q, not whole: %d", sql, k)
-		}
-		if beginsWithRollback(sql, whole) && k != kindMayCommit && k != kindRollback {
-			t.Fatalf("%q begins with ROLLBACK, but is of kind %d", sql, k)
+	for _, c := range splits {
+		f.Add([]byte(c), false)
+	}
+	f.Fuzz(func(t *testing.T, sql []byte, conforming bool) {
+		classifyBeginning(sql)
+		for rest := sql; len(rest) > 0; {
+			if k := classify(rest); k >= numKinds {
+				t.Fatalf("%q is of kind %d", rest, k)
+			}
+			next, several := afterFirst(rest, conforming)
+			if several && (isOne(rest) || len(next) >= len(rest)) {
+				t.Fatalf("%q: %q", rest, next)
+			}
+			rest = next
 		}
 	})
 }

@@ -19,11 +19,23 @@ type modelServer struct {
 	started    map[string]bool // portals that have been suspended
 	copying    []string        // statements to run when the COPY in progress has ended; nil: there is none
 	simple     bool            // it is one of a simple Query
+	several    bool            // ... of several statements
 	out        []wire.Frame
+
+	cur       int   // the number of the request that it works on
+	copier    int   // that of the COPY in progress, or of the last
+	txn       []int // requests whose work the transaction holds
+	committed map[int]bool
+	said      int // messages that it has sent in all, as replay counts them
+
+	lenient bool   // nothing fails but by the state of the transaction
+	fails   [2]int // ... and at these chances to fail, counted from 1
+	chances int
+	bound   string // to the unnamed portal, wherever that is now
 }
 
 func newModelServer(t testing.TB) *modelServer {
-	return &modelServer{t: t, status: 'I', statements: map[string]string{}, portals: map[string]string{}, started: map[string]bool{}}
+	return &modelServer{t: t, status: 'I', statements: map[string]string{}, portals: map[string]string{}, started: map[string]bool{}, bound: "select", committed: map[int]bool{}}
 }
 
 // idle reports whether the server could serve anybody.
@@ -35,7 +47,25 @@ func (m *modelServer) say(word string, args ...string) {
 	m.out = append(m.out, serverFrame(m.t, token{word, args}))
 }
 
+// join puts the request at hand into the transaction.
+func (m *modelServer) join() { m.txn = append(m.txn, m.cur) }
+
+// commit makes durable what the transaction holds.
+func (m *modelServer) commit() {
+	for _, id := range m.txn {
+		m.committed[id] = true
+	}
+	m.txn = nil
+}
+
 func (m *modelServer) ready() {
+	switch {
+	case m.status != 'I':
+		m.join()
+	case len(m.txn) > 0:
+		m.join()
+		m.commit()
+	}
 	m.say("ReadyForQuery", string(m.status))
 	m.open, m.simple = false, false
 	if m.status == 'I' {
@@ -49,6 +79,8 @@ func (m *modelServer) fail(extended bool) {
 	m.say("ErrorResponse", "ERROR", "XX001")
 	if m.status == 'T' {
 		m.status = 'E'
+	} else if m.status == 'I' {
+		m.txn = nil
 	}
 	m.skip = extended
 }
@@ -70,16 +102,22 @@ func (m *modelServer) take(f wire.Frame) {
 	case 'Q':
 		delete(m.statements, "")
 		m.simple = true
-		m.run(split(words[0]))
+		list := split(words[0])
+		m.several = len(list) > 1
+		m.run(list)
 	case 'F':
 		if m.status == 'E' {
 			m.fail(false)
 		} else {
+			m.join()
 			m.say("FunctionCallResponse")
 		}
 		m.ready()
 	default:
-		m.open = true
+		m.open, m.several = true, false
+		if m.status == 'T' && f.Type != 'E' {
+			m.join()
+		}
 		m.extended(f.Type, words)
 	}
 }
@@ -124,6 +162,7 @@ func (m *modelServer) run(list []string) {
 		}
 		if sql == "copy t from stdin" {
 			m.say("CopyInResponse")
+			m.copier = m.cur
 			m.copying = append([]string{}, list[i+1:]...)
 			return
 		}
@@ -138,10 +177,27 @@ func (m *modelServer) run(list []string) {
 
 // refuses: a statement fails by itself, or as its transaction has failed.
 func (m *modelServer) refuses(sql string) bool {
-	return sql == "fail" || m.status == 'E' && !leaves(sql)
+	if m.lenient && sql != "begin" && sql != "rollback" && m.chance() {
+		if strings.HasPrefix(sql, "commit") {
+			m.status, m.txn = 'I', nil // as with a deferred constraint
+		}
+		return true
+	}
+	return sql == "fail" && !m.lenient || m.status == 'E' && !leaves(sql) && sql != "" || m.status == 'I' && needsBlock(sql)
 }
 
-func leaves(sql string) bool { return sql == "commit" || sql == "rollback" }
+func leaves(sql string) bool { return sql == "commit" || sql == "rollback" || needsBlock(sql) }
+
+// chance is asked where a request may fail for reasons of its own.
+func (m *modelServer) chance() bool {
+	m.chances++
+	return m.chances == m.fails[0] || m.chances == m.fails[1]
+}
+
+// needsBlock: PostgreSQL refuses these outside of a transaction block.
+func needsBlock(sql string) bool {
+	return sql == "commit and chain" || sql == "rollback and chain" || sql == "rollback to a"
+}
 
 // finish completes a statement.
 func (m *modelServer) finish(sql string) {
@@ -151,19 +207,50 @@ func (m *modelServer) finish(sql string) {
 		return
 	case "begin":
 		m.status = 'T'
+		m.join()
 	case "commit", "rollback":
 		if m.status == 'I' {
 			m.say("NoticeResponse", "WARNING", "25P01")
 		}
-		m.status = 'I'
+		if sql == "commit" && m.status != 'E' {
+			if m.status == 'T' {
+				m.join()
+			}
+			m.commit()
+		}
+		m.status, m.txn = 'I', nil
+	case "commit and chain":
+		if m.status == 'T' {
+			m.join()
+			m.commit()
+		}
+		m.status, m.txn = 'T', nil
+	case "rollback and chain":
+		m.status, m.txn = 'T', nil
+	case "rollback to a":
+		m.status = 'T'
+		m.join()
+	case "call p()":
+		m.join()
+		if m.status == 'I' && !m.several {
+			m.commit()
+			m.join() // and goes on in another transaction
+		}
+	default:
+		m.join()
 	}
 	m.say("CommandComplete", strings.ToUpper(sql))
 }
 
 func (m *modelServer) extended(t byte, w [3]string) {
+	begins := t == 'P' && w[1] == "begin" || t == 'B' && m.statements[w[1]] == "begin"
+	if m.lenient && t != 'E' && !begins && m.chance() {
+		m.fail(true)
+		return
+	}
 	switch t {
 	case 'P':
-		if _, used := m.statements[w[0]]; w[0] != "" && used || w[1] != "" && m.status == 'E' && !leaves(w[1]) {
+		if _, used := m.statements[w[0]]; w[0] != "" && used && !m.lenient || w[1] != "" && m.status == 'E' && !leaves(w[1]) {
 			m.fail(true)
 			return
 		}
@@ -171,11 +258,17 @@ func (m *modelServer) extended(t byte, w [3]string) {
 		m.say("ParseComplete")
 	case 'B':
 		sql, ok := m.statements[w[1]]
+		if !ok && m.lenient {
+			sql, ok = "select", true
+		}
 		if !ok || m.status == 'E' && !leaves(sql) {
 			m.fail(true)
 			return
 		}
 		m.portals[w[0]] = sql
+		if w[0] == "" {
+			m.bound = sql
+		}
 		m.say("BindComplete")
 	case 'D':
 		m.describe(w[0], w[1])
@@ -196,7 +289,7 @@ func (m *modelServer) describe(what, name string) {
 	if what == "S" {
 		sql, ok = m.statements[name]
 	}
-	if !ok || m.status == 'E' && sql == "select 1" {
+	if !ok && !m.lenient || m.status == 'E' && sql == "select 1" {
 		m.fail(true)
 		return
 	}
@@ -212,18 +305,23 @@ func (m *modelServer) describe(what, name string) {
 
 func (m *modelServer) execute(portal string) {
 	sql, ok := m.portals[portal]
+	if !ok && m.lenient {
+		sql = m.bound // it may have outlived its transaction, for all that a session knows
+	}
 	switch {
-	case !ok || m.refuses(sql):
+	case !ok && !m.lenient || m.refuses(sql):
 		m.fail(true)
 		return
 	case sql == "copy t from stdin":
 		m.say("CopyInResponse")
+		m.copier = m.cur
 		m.copying = []string{}
 		return
 	case sql == "select 1":
 		m.say("DataRow", "1")
 		if !m.started[portal] {
 			m.started[portal] = true
+			m.join()
 			m.say("PortalSuspended")
 			return
 		}
@@ -233,7 +331,8 @@ func (m *modelServer) execute(portal string) {
 
 func (m *modelServer) copyData(f wire.Frame) {
 	rest := m.copying
-	failed := f.Type == 'f' || f.Type == 'd' && string(f.Body) == "bad"
+	strange := strings.IndexByte("dfcSH", f.Type) < 0
+	failed := f.Type == 'f' || m.lenient && strange || f.Type == 'd' && string(f.Body) == "bad"
 	switch {
 	case failed:
 		m.copying = nil
@@ -243,11 +342,13 @@ func (m *modelServer) copyData(f wire.Frame) {
 		}
 	case f.Type == 'c':
 		m.copying = nil
+		m.cur = m.copier
+		m.join()
 		m.say("CommandComplete", "COPY 0")
 		if m.simple {
 			m.run(rest)
 		}
-	case strings.IndexByte("dSH", f.Type) < 0:
+	case strange:
 		m.t.Fatalf("message %q reached the server in the middle of COPY data", f.Type)
 	}
 }

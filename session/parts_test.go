@@ -15,74 +15,12 @@ var (
 	rollbackMessage = &pgproto3.Query{String: "ROLLBACK"}
 )
 
-// classified are statements and their kinds, for the table test and as a start
-// for the fuzzer.
-var classified = []struct {
-	sql  string
-	want kind
-}{
-	{"", kindEmpty}, {" \t\r\n\f", kindEmpty}, {";", kindEmpty}, {" ; ;; ", kindEmpty}, {"-- nothing", kindEmpty},
-	{"/* a /* nested */ comment */", kindEmpty}, {"/* not closed", kindEmpty}, {"/* a */;/* b */", kindEmpty},
-
-	{"BEGIN", kindBegin}, {"begin;", kindBegin}, {"Begin Work", kindBegin}, {"START TRANSACTION", kindBegin},
-	{"begin transaction isolation level repeatable read, read only, not deferrable", kindBegin},
-	{"/* trace */ begin -- now", kindBegin}, {"--x\nbegin", kindBegin}, {"--x\rbegin", kindBegin},
-	{"begin; select 1", kindOther}, {"begin atomic", kindOther}, {"begin_something", kindOther}, {"begin1", kindOther},
-
-	{"COMMIT", kindCommit}, {"commit;", kindCommit}, {"Commit Work ;", kindCommit}, {"commit transaction", kindCommit},
-	{"end", kindCommit}, {"END TRANSACTION", kindCommit}, {"commit and no chain", kindCommit},
-	{"commit/**/ work/**/and/**/no/**/chain", kindCommit}, {"--x\rcommit", kindCommit}, {"commit -- ; really", kindCommit},
-	{"/*/**/*/commit", kindCommit}, {"/*/**/commit", kindEmpty}, {"commit /* ; */", kindCommit},
-	{"commit and chain", kindMayCommit}, {"commit work and chain", kindMayCommit}, {"commit prepared 'x'", kindMayCommit},
-	{"prepare transaction 'x'", kindMayCommit}, {"prepare s as select 1", kindMayCommit},
-	{"commit and no", kindMayCommit}, {"commit now", kindMayCommit},
-	{"commit; begin", kindMayCommit}, {"select 1; commit", kindMayCommit}, {"select 1; commit;", kindMayCommit},
-	{";commit", kindMayCommit}, {"insert into t values (';'); end", kindMayCommit}, {"select 1; rollback; insert into t values (1)", kindMayCommit},
-	{"rollback; insert into t values (1)", kindMayCommit}, {"do $$ begin; commit; end $$", kindMayCommit},
-
-	{"ROLLBACK", kindRollback}, {"rollback;", kindRollback}, {"abort", kindRollback}, {"ABORT WORK", kindRollback},
-	{"rollback transaction and no chain ; --", kindRollback}, {"rollback -- ; and that is all", kindRollback},
-	{"rollback to a", kindOther}, {"rollback to savepoint a", kindOther}, {"rollback work to savepoint a", kindOther},
-	{"rollback and chain", kindOther}, {"rollback prepared 'x'", kindOther}, {"rollback_all()", kindOther},
-
-	{"call p()", kindCall}, {"DO $$begin end$$", kindCall}, {"do$$begin end$$", kindOther},
-	{"select 1", kindOther}, {"(select 1)", kindOther}, {"select 1; select 2", kindOther}, {"commitment", kindOther},
-	{"select my_commit(';')", kindOther}, {"values (1)", kindOther}, {"\xffcommit", kindOther}, {"+commit", kindOther},
-	{"savepoint a", kindOther}, {"release a", kindOther}, {"-commit", kindOther}, {"/commit", kindOther},
-}
-
-func TestClassifyKnowsWhatEndsATransaction(t *testing.T) {
-	for _, c := range classified {
-		if got := classify([]byte(c.sql), true); got != c.want {
-			t.Errorf("%q is of kind %d, not %d", c.sql, got, c.want)
-		}
-		if got := classify([]byte(c.sql), false); got != kindMayCommit {
-			t.Errorf("%q, not seen whole, is of kind %d", c.sql, got)
-		}
-	}
-}
-
-func TestATextMayBeginWithRollback(t *testing.T) {
-	for sql, want := range map[string]bool{
-		"rollback; select 1": true, "ROLLBACK;\nRESET ALL;": true, "abort work ; begin": true, "/* x */ rollback and no chain;select 1": true,
-		"rollback to a; select 1": false, "rollback and chain; select 1": false, "select 1; rollback": false,
-		"commit; select 1": false, "; rollback": false, "rollbacks; select 1": false, "rollback 'x'; select 1": false,
-	} {
-		if got := beginsWithRollback([]byte(sql), true); got != want {
-			t.Errorf("%q: %v", sql, got)
-		}
-	}
-	if beginsWithRollback([]byte("rollback; select"), false) {
-		t.Error("a text that was not seen whole may do anything")
-	}
-}
-
-func TestTheRingKeepTheirOrderAsTheyGrowAndWrap(t *testing.T) {
-	var e expectations
+func TestTheRingKeepsItsOrderAsItGrowsAndWraps(t *testing.T) {
+	var e ring
 	var want []byte
 	for i := range 1000 {
 		b := byte('A' + i%26)
-		e.push(b)
+		e.push(alone(b))
 		want = append(want, b)
 		if i%3 == 0 {
 			if e.first() != want[0] {
@@ -93,8 +31,8 @@ func TestTheRingKeepTheirOrderAsTheyGrowAndWrap(t *testing.T) {
 		}
 	}
 	for i, b := range want {
-		if e.at(i) != b {
-			t.Fatalf("entry %d is %c, not %c", i, e.at(i), b)
+		if got := e.at(i).t; got != b {
+			t.Fatalf("entry %d is %c, not %c", i, got, b)
 		}
 	}
 	e.clear()
@@ -104,8 +42,8 @@ func TestTheRingKeepTheirOrderAsTheyGrowAndWrap(t *testing.T) {
 	if e.buf == nil {
 		t.Fatal("clear gave up a small buffer")
 	}
-	for range 1025 {
-		e.push('Q')
+	for range maxKept + 1 {
+		e.push(alone('Q'))
 	}
 	if e.clear(); e.buf != nil {
 		t.Fatal("clear kept a buffer that a burst has grown")
@@ -116,13 +54,13 @@ func TestTheRingAfterEvents(t *testing.T) {
 	cases := []struct {
 		name   string
 		before string
-		do     func(e *expectations) string
+		do     func(e *ring) string
 		after  string
 	}{
-		{"pop takes the markers behind it", "QccE", func(e *expectations) string { e.pop(); return "" }, "E"},
-		{"an error skips to the Sync", "BEQcPS", func(e *expectations) string { return fmt.Sprint(e.skipToSync()) }, "S true"},
-		{"an error without a Sync skips all", "BEQc", func(e *expectations) string { return fmt.Sprint(e.skipToSync()) }, " false"},
-		{"nothing to skip", "", func(e *expectations) string { return fmt.Sprint(e.skipToSync()) }, " false"},
+		{"pop takes the markers behind it", "QccE", func(e *ring) string { e.pop(); return "" }, "E"},
+		{"an error skips to the Sync", "BEQcPS", func(e *ring) string { return fmt.Sprint(e.skipToSync()) }, "S true"},
+		{"an error without a Sync skips all", "BEQc", func(e *ring) string { return fmt.Sprint(e.skipToSync()) }, " false"},
+		{"nothing to skip", "", func(e *ring) string { return fmt.Sprint(e.skipToSync()) }, " false"},
 		{"COPY: its end has not been sent", "E", copyBegins, "E false false"},
 		{"COPY: Syncs before the end are ignored", "ESS", copyBegins, "E false true"},
 		{"COPY: Syncs behind the end count", "ESScSPS", copyBegins, "ESPS true true"},
@@ -141,26 +79,26 @@ func TestTheRingAfterEvents(t *testing.T) {
 	}
 }
 
-func copyBegins(e *expectations) string {
+func copyBegins(e *ring) string {
 	ended, early := e.copyBegins()
 	return fmt.Sprint(ended, early)
 }
 
-func ringAt(head int, text string) *expectations {
-	e := &expectations{}
-	e.push('x')
+func ringAt(head int, text string) *ring {
+	e := &ring{}
+	e.push(alone('x'))
 	e.drop()
 	e.head = head
 	for i := range len(text) {
-		e.push(text[i])
+		e.push(alone(text[i]))
 	}
 	return e
 }
 
-func entries(e *expectations) string {
+func entries(e *ring) string {
 	var b strings.Builder
 	for i := range e.len() {
-		b.WriteByte(e.at(i))
+		b.WriteByte(e.at(i).t)
 	}
 	return b.String()
 }
@@ -177,7 +115,7 @@ func TestRequestsThatArePreparedForeverDoNotGrowMemory(t *testing.T) {
 	if len(s.ends) > maxEnds+1 {
 		t.Fatalf("%d names are kept", len(s.ends))
 	}
-	if s.recall([]byte("c1")) != kindCommit || s.recall([]byte("c2999")) != kindMayCommit || s.recall([]byte("unheard_of")) != kindMayCommit {
+	if s.recall([]byte("c1")) != kindCommit || s.recall([]byte("c2999")) != kindUnknown || s.recall([]byte("unheard_of")) != kindUnknown {
 		t.Fatal("a name that was not kept must be taken for the worst")
 	}
 	if s.recall(nil) != kindOther {
@@ -195,16 +133,16 @@ func TestStatementsAreKnownByTheNamePostgreSQLKnows(t *testing.T) {
 	}
 	s.remember([]byte("b"), kindBegin)
 	s.remember([]byte("b"), kindOther) // which is refused, unless the first is gone
-	if s.recall([]byte("b")) != kindMayCommit {
+	if s.recall([]byte("b")) != kindUnknown {
 		t.Error("a name that was given twice must be taken for the worst")
 	}
 	s.closes(frameOf(t, &pgproto3.Close{ObjectType: 'P', Name: "b"}))
-	if s.recall([]byte("b")) != kindMayCommit {
+	if s.recall([]byte("b")) != kindUnknown {
 		t.Error("closing a portal closes no statement")
 	}
 	s.busy = true
 	s.closes(frameOf(t, &pgproto3.Close{ObjectType: 'S', Name: "b"}))
-	if s.recall([]byte("b")) != kindMayCommit {
+	if s.recall([]byte("b")) != kindUnknown {
 		t.Error("a Close that an error may skip closes nothing for sure")
 	}
 	s.busy = false

@@ -1,104 +1,132 @@
 package session
 
-// expectations is the ring of what has been asked of a server and not been
-// answered, oldest first. An entry is the type byte of the request; it leaves
-// when its last answer has come:
+// request is what a client has asked and a server has not answered. It leaves
+// the ring when its last answer has come:
 //
 //	P B C    ParseComplete, BindComplete, CloseComplete
 //	D        RowDescription or NoData
 //	E        CommandComplete, EmptyQueryResponse or PortalSuspended
 //	Q F S    ReadyForQuery
 //	c        nothing: marks where a CopyDone or CopyFail stands in the stream
-type expectations struct {
-	buf  []byte // length is a power of two
+type request struct {
+	t           byte   // of the message
+	kind        kind   // of the statement, where there is one
+	several     bool   // a Query of several statements; kind is that of the first
+	explicit    bool   // an error as the server's last word does not undo all that it did
+	ofStatement bool   // a Describe of a statement, not of a portal
+	effect      effect // on the transaction
+}
+
+// alone is a request that runs nothing by itself.
+func alone(t byte) request { return request{t: t, kind: kindEmpty, effect: unchanged} }
+
+// sync is a Sync.
+func syncRequest() request { return request{t: 'S', kind: kindEmpty, explicit: true, effect: closing} }
+
+// execute is an Execute of a statement, or a FunctionCall or a Query of one.
+func execute(t byte, k kind) request {
+	r := request{t: t, kind: k, explicit: k.explicit(), effect: ofKind[k]}
+	if t != 'E' {
+		r.effect = ofQuery[k]
+	}
+	return r
+}
+
+// ring is all unanswered requests, oldest first.
+type ring struct {
+	buf  []request // length is a power of two
 	head int
 	n    int
 }
 
-func (e *expectations) empty() bool { return e.n == 0 }
-func (e *expectations) len() int    { return e.n }
+func (r *ring) empty() bool { return r.n == 0 }
+func (r *ring) len() int    { return r.n }
 
-func (e *expectations) push(t byte) {
-	if e.n == len(e.buf) {
-		e.grow()
+func (r *ring) push(q request) {
+	if r.n == len(r.buf) {
+		r.grow()
 	}
-	e.buf[(e.head+e.n)&(len(e.buf)-1)] = t
-	e.n++
+	*r.at(r.n) = q
+	r.n++
 }
 
-func (e *expectations) grow() {
-	buf := make([]byte, max(16, 2*len(e.buf)))
-	for i := range e.n {
-		buf[i] = e.at(i)
+func (r *ring) grow() {
+	buf := make([]request, max(16, 2*len(r.buf)))
+	for i := range r.n {
+		buf[i] = *r.at(i)
 	}
-	e.buf, e.head = buf, 0
+	r.buf, r.head = buf, 0
 }
 
-func (e *expectations) at(i int) byte { return e.buf[(e.head+i)&(len(e.buf)-1)] }
+// at is the i-th request; valid until the ring changes.
+func (r *ring) at(i int) *request { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
 
-// first is the oldest entry, 0 when there is none.
-func (e *expectations) first() byte {
-	if e.n == 0 {
+// first is the type of the oldest request, 0 when there is none.
+func (r *ring) first() byte {
+	if r.n == 0 {
 		return 0
 	}
-	return e.buf[e.head]
+	return r.buf[r.head].t
 }
 
-// pop removes the oldest entry and the markers behind it.
-func (e *expectations) pop() {
-	e.drop()
-	e.trim()
+// pop removes the oldest request and the markers behind it.
+func (r *ring) pop() {
+	r.drop()
+	r.trim()
 }
 
-func (e *expectations) drop() {
-	e.head = (e.head + 1) & (len(e.buf) - 1)
-	e.n--
+func (r *ring) drop() {
+	r.head = (r.head + 1) & (len(r.buf) - 1)
+	r.n--
 }
 
 // trim removes markers whose COPY never was.
-func (e *expectations) trim() {
-	for e.first() == 'c' {
-		e.drop()
+func (r *ring) trim() {
+	for r.first() == 'c' {
+		r.drop()
 	}
 }
 
 // skipToSync removes what a server will not answer after an error in the
 // extended protocol. It reports whether a Sync ends the skipping already.
-func (e *expectations) skipToSync() bool {
-	for e.n > 0 && e.first() != 'S' {
-		e.drop()
+func (r *ring) skipToSync() bool {
+	for r.n > 0 && r.first() != 'S' {
+		r.drop()
 	}
-	return e.n > 0
+	return r.n > 0
 }
 
 // copyBegins is called when the oldest request turns out to be a COPY from
 // the client: a server ignores the Syncs that come before the end of its data.
 // It reports whether that end has been sent already, and whether there were
 // such Syncs.
-func (e *expectations) copyBegins() (ended, early bool) {
+func (r *ring) copyBegins() (ended, early bool) {
 	n := 1
-	for i := 1; i < e.n; i++ {
-		t := e.at(i)
+	for i := 1; i < r.n; i++ {
+		q := *r.at(i)
 		switch {
 		case ended:
-		case t == 'c':
+		case q.t == 'c':
 			ended = true
 			continue
-		case t == 'S':
+		case q.t == 'S':
 			early = true
 			continue
 		}
-		e.buf[(e.head+n)&(len(e.buf)-1)] = t
+		*r.at(n) = q
 		n++
 	}
-	e.n = n
+	r.n = n
 	return ended, early
 }
 
+// maxKept is the length up to which an empty ring keeps its memory, some 10 kB.
+const maxKept = 1024
+
 // clear forgets everything and gives up a buffer that a burst has grown.
-func (e *expectations) clear() {
-	e.head, e.n = 0, 0
-	if len(e.buf) > 1024 {
-		e.buf = nil
+func (r *ring) clear() {
+	r.head, r.n = 0, 0
+	if len(r.buf) > maxKept {
+		r.buf = nil
 	}
 }

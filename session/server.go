@@ -6,17 +6,17 @@ import (
 	"portero/wire"
 )
 
-// fromServer takes a server's frame.
+// FromServer takes a server's frame.
 func (s *Session) FromServer(f wire.Frame) Verdict {
 	switch f.Type {
 	case 'D', 'd': // the bulk of all traffic
-		return s.within(s.busy && !s.expect.empty())
+		return s.within(s.busy && !s.ring.empty())
 	case 'C', 'I':
-		return s.complete()
+		return s.completed()
 	case 's':
 		return s.suspended()
 	case 'Z':
-		return s.ready(f)
+		return s.readyForQuery(f)
 	case 'T', 'n':
 		s.popIf('D')
 		return s.within(s.busy)
@@ -27,7 +27,7 @@ func (s *Session) FromServer(f wire.Frame) Verdict {
 	case '3':
 		return s.within(s.popIf('C'))
 	case 't', 'V', 'H', 'c':
-		return s.within(!s.expect.empty())
+		return s.within(!s.ring.empty())
 	case 'G':
 		return s.copyBegins()
 	case 'E':
@@ -51,19 +51,24 @@ func (s *Session) within(asked bool) Verdict {
 }
 
 func (s *Session) popIf(t byte) bool {
-	if s.expect.first() != t {
+	if s.ring.first() != t {
 		return false
 	}
-	s.expect.pop()
+	s.ring.pop()
 	return true
 }
 
-// complete ends an Execute, or one statement of a simple Query.
-func (s *Session) complete() Verdict {
-	switch s.expect.first() {
+// completed ends an Execute, or one statement of a simple Query.
+func (s *Session) completed() Verdict {
+	switch s.ring.first() {
 	case 'E':
-		s.expect.pop()
+		s.executed()
 	case 'Q':
+		if s.ring.at(0).several {
+			s.partial = true
+		} else {
+			s.complete = true
+		}
 	default:
 		return s.within(false)
 	}
@@ -72,22 +77,31 @@ func (s *Session) complete() Verdict {
 	return Forward
 }
 
+// executed takes an Execute that has ended well out of the ring.
+func (s *Session) executed() {
+	q := s.ring.at(0)
+	s.now = s.after(q, s.now)
+	s.stepped = s.stepped || q.kind == kindSteps || q.kind == kindUnknown
+	s.ring.pop()
+}
+
 // suspended ends an Execute that has had as many rows as it asked for.
 func (s *Session) suspended() Verdict {
-	if !s.popIf('E') {
+	if s.ring.first() != 'E' {
 		return s.within(false)
 	}
+	s.executed()
 	s.Queries++
 	return Forward
 }
 
 func (s *Session) copyBegins() Verdict {
-	t := s.expect.first()
+	t := s.ring.first()
 	if t != 'E' && t != 'Q' {
 		return s.within(false)
 	}
 	var ended bool
-	ended, s.early = s.expect.copyBegins()
+	ended, s.early = s.ring.copyBegins()
 	s.copyIn = !ended
 	return Forward
 }
@@ -99,34 +113,31 @@ func (s *Session) failed(f wire.Frame) Verdict {
 		s.Fault = wire.ParseError(f.Body)
 		return Dying
 	}
-	first := s.expect.first()
+	first := s.ring.first()
 	if first == 0 && !s.busy {
 		return s.within(false)
 	}
 	if s.early {
 		// Whether the server saw the Sync before or after its COPY failed,
 		// and so whether it answers it, cannot be known.
-		s.stray, s.foreign = true, true
-	}
-	if s.opened && s.status == 'I' {
-		// It may be BEGIN that has failed.
-		s.doubt, s.loose = true, true
+		s.stray = true
 	}
 	s.told, s.copyIn, s.early = true, false, false
 	if first != 'Q' && first != 'F' {
-		s.skipping = !s.expect.skipToSync()
+		s.now, _ = failing[s.now].out().only()
+		s.skipping = !s.ring.skipToSync()
 	}
 	return Forward
 }
 
-// ready is ReadyForQuery.
-func (s *Session) ready(f wire.Frame) Verdict {
+// readyForQuery closes what a Query, a FunctionCall or a Sync has asked.
+func (s *Session) readyForQuery(f wire.Frame) Verdict {
 	if len(f.Body) != 1 || !strings.ContainsRune("ITE", rune(f.Body[0])) {
 		return s.within(false)
 	}
-	switch s.expect.first() {
+	switch s.ring.first() {
 	case 'Q', 'F', 'S':
-		s.expect.pop()
+		s.ring.pop()
 	case 0:
 		// A Sync that raced with the failure of a COPY.
 		if !s.stray {
@@ -136,19 +147,19 @@ func (s *Session) ready(f wire.Frame) Verdict {
 	default:
 		return s.within(false)
 	}
-	s.told = false
-	s.settled(f.Body[0])
+	s.reached(f.Body[0])
 	return Forward
 }
 
-// settled takes in the status that a ReadyForQuery gives.
-func (s *Session) settled(status byte) {
-	s.status = status
+// reached takes in the status that a ReadyForQuery gives.
+func (s *Session) reached(status byte) {
+	s.status, s.now = status, stateOf(status)
+	s.told, s.complete, s.partial, s.stepped = false, false, false, false
 	if status == 'I' {
 		s.Transactions++
 		s.kept = s.settings
 	}
-	if !s.expect.empty() {
+	if !s.ring.empty() {
 		return
 	}
 	s.forget()
@@ -157,10 +168,20 @@ func (s *Session) settled(status byte) {
 	}
 }
 
+func stateOf(status byte) state {
+	switch status {
+	case 'T':
+		return block
+	case 'E':
+		return failed
+	}
+	return idle
+}
+
 // forget is called when nothing is unanswered any more.
 func (s *Session) forget() {
-	s.busy, s.copyIn, s.early, s.skipping, s.told = false, false, false, false, false
-	s.opened, s.leaving, s.others, s.loose, s.doubt, s.sealed = false, false, false, false, false, false
+	s.busy, s.copyIn, s.early, s.skipping = false, false, false, false
+	s.told, s.complete, s.partial, s.stepped = false, false, false, false
 }
 
 // Reported takes in a ParameterStatus: it keeps the client's settings as the server reports them, so that

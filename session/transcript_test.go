@@ -269,7 +269,7 @@ func describeToken(k token) string {
 	}
 	var args []string
 	for _, a := range k.args {
-		if strings.ContainsAny(a, " ,;()\n") || a == "" {
+		if strings.ContainsAny(a, " ,;()\n\v") || a == "" {
 			a = strconv.Quote(a)
 		}
 		args = append(args, a)
@@ -277,15 +277,19 @@ func describeToken(k token) string {
 	return k.word + "(" + strings.Join(args, ", ") + ")"
 }
 
-// stateText is a session's state in words.
+// stateText is a session's state in words. Of the unanswered requests those are
+// marked by ! that would be reported as unknown if the server were lost now.
 func stateText(s *Session) string {
 	words := []string{string(s.status)}
+	if s.now != stateOf(s.status) {
+		words = append(words, [...]string{"idle", "implicit", "block", "failed"}[s.now])
+	}
 	for _, f := range []struct {
 		is   bool
 		word string
 	}{
 		{s.busy, "busy"}, {s.copyIn, "copy-in"}, {s.early, "early-sync"}, {s.skipping, "skipping"}, {s.told, "told"},
-		{s.opened, "opened"}, {s.leaving && !s.others, "leaving"}, {s.doubt, "doubt"}, {s.sealed, "sealed"}, {s.stray, "stray"},
+		{s.complete, "complete"}, {s.partial, "partial"}, {s.stepped, "stepped"}, {s.stray, "stray"},
 		{s.foreign, "foreign"}, {s.loss.block, "lost-block"}, {s.loss.skip, "lost-skip"}, {s.loss.ended, "lost-ended"},
 		{s.loss.pending != nil, "lost-untold"},
 	} {
@@ -293,10 +297,18 @@ func stateText(s *Session) string {
 			words = append(words, f.word)
 		}
 	}
-	if !s.expect.empty() {
+	if !s.ring.empty() {
 		words = append(words, "expect")
-		for i := range s.expect.len() {
-			words = append(words, string(s.expect.at(i)))
+		lost := *s
+		lost.Reply = nil
+		ended := lost.endOldest()
+		unknown := lost.whatIsUnknown(false, ended)
+		for i := range s.ring.len() {
+			word := string(s.ring.at(i).t)
+			if j := i - (s.ring.len() - len(unknown)); j >= 0 && unknown[j] {
+				word += "!"
+			}
+			words = append(words, word)
 		}
 	}
 	for name, value := range s.settings.All() {

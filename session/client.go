@@ -1,0 +1,162 @@
+package session
+
+import "portero/wire"
+
+// FromClient takes a client's frame. linked says whether the client holds a
+// server. A frame that is forwarded counts as asked, although the client may
+// have to wait for a server first.
+func (s *Session) FromClient(f wire.Frame, linked bool) Verdict {
+	if f.Type == 'X' {
+		return Finish
+	}
+	if s.loss.active() {
+		return s.whileLost(f)
+	}
+	switch f.Type {
+	case 'Q', 'P', 'B', 'E', 'D', 'C', 'F':
+		return s.ask(f)
+	case 'S':
+		return s.sync(linked)
+	case 'H':
+		return s.flush(f, linked)
+	case 'd', 'c', 'f':
+		return s.copyFrame(f.Type, linked)
+	}
+	return s.invalid(f.Type)
+}
+
+func (s *Session) invalid(t byte) Verdict {
+	s.Fault = wire.Fatal(wire.ProtocolViolation, "invalid frontend message type %d", t)
+	return Violate
+}
+
+// ask forwards a frame that a server answers, unless the server is in a state
+// in which it throws the frame away.
+func (s *Session) ask(f wire.Frame) Verdict {
+	if s.copyIn {
+		// A server would say so in two messages and hang up.
+		s.Fault = wire.Fatal(wire.ProtocolViolation, "unexpected message type 0x%02X during COPY from stdin", f.Type)
+		return Violate
+	}
+	if s.skipping {
+		return Forward
+	}
+	s.ring.push(s.request(f))
+	s.busy = true
+	if f.Type == 'Q' {
+		s.here = 0
+	}
+	return Forward
+}
+
+// request says what a frame asks for.
+func (s *Session) request(f wire.Frame) request {
+	switch f.Type {
+	case 'Q':
+		return s.query(f)
+	case 'F':
+		return execute('F', kindOther)
+	case 'E':
+		return execute('E', s.portal(f))
+	case 'P':
+		return prepare('P', s.parse(f), s.here&parsedHere != 0)
+	case 'B':
+		k := s.bind(f)
+		return prepare('B', k, s.here&boundSurely != 0)
+	case 'C':
+		s.closes(f)
+	case 'D':
+		q := alone('D')
+		_, q.ofStatement = described(f)
+		return q
+	}
+	return alone(f.Type)
+}
+
+// query is a Query, of one statement or of several.
+func (s *Session) query(f wire.Frame) request {
+	sql, whole := statement(f.Body, f.Whole())
+	if !whole {
+		return request{t: 'Q', kind: kindUnknown, explicit: true, effect: ofQuery[kindUnknown]}
+	}
+	k := classify(sql)
+	if rest, several := s.afterFirst(sql); several {
+		return s.script(k, rest)
+	}
+	return execute('Q', k)
+}
+
+func (s *Session) afterFirst(sql []byte) (rest []byte, several bool) {
+	if isOne(sql) {
+		return nil, false
+	}
+	v, set := s.settings.Get("standard_conforming_strings")
+	return afterFirst(sql, !set || v == "on")
+}
+
+// script is a Query whose first statement is of kind first, and is followed by
+// rest. PostgreSQL runs them in one implicit transaction, in which nothing can
+// commit in steps.
+func (s *Session) script(first kind, rest []byte) request {
+	var q query
+	q.begin()
+	explicit := false
+	for k, more := first, true; more; {
+		if k == kindSteps {
+			k = kindOther
+		}
+		explicit = explicit || k.explicit()
+		q.add(k)
+		if more = len(rest) > 0; more {
+			k = classify(rest)
+			rest, _ = s.afterFirst(rest)
+		}
+	}
+	return request{t: 'Q', kind: first, several: true, explicit: explicit, effect: q.end()}
+}
+
+// sync is a Sync: a server ignores it while it takes CopyData. A client that
+// has asked nothing else needs no server for the answer.
+func (s *Session) sync(linked bool) Verdict {
+	if s.copyIn {
+		s.early = true
+		return Forward
+	}
+	if !linked && !s.busy {
+		s.ready('I')
+		return Answer
+	}
+	s.skipping, s.here = false, 0
+	s.ring.push(syncRequest())
+	s.busy = true
+	return Forward
+}
+
+// flush is a Flush: it has no answer of its own, unless it is malformed.
+func (s *Session) flush(f wire.Frame, linked bool) Verdict {
+	switch {
+	case f.Size > 0:
+		s.Fault = wire.Fatal(wire.ProtocolViolation, "invalid message format")
+		return Violate
+	case linked:
+		return Forward
+	}
+	return Discard
+}
+
+// copyFrame is CopyData, CopyDone or CopyFail. Behind a COPY that has failed
+// a client may still be sending; a server ignores that, and so do we.
+func (s *Session) copyFrame(t byte, linked bool) Verdict {
+	if !linked || !s.busy {
+		return Discard
+	}
+	if t != 'd' {
+		if s.copyIn {
+			s.copyIn = false
+		} else {
+			s.ring.push(alone('c'))
+			s.ring.trim()
+		}
+	}
+	return Forward
+}
