@@ -1,6 +1,9 @@
 package auth
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Reasons why Login cannot go on, beside the server's own *wire.Error. Trying
 // again changes nothing until a secret, the server or its pg_hba.conf changes.
@@ -14,6 +17,10 @@ var (
 	ErrServerUnproven = errors.New("the server could not prove that it knows the user's verifier")
 	// ErrMethod: the server asks for a method that is not spoken here.
 	ErrMethod = errors.New("authentication method not supported")
+	// ErrIterations: deriving the keys that the server asks for would cost more
+	// than a login may, or they would be worth nothing. Who plays the server
+	// decides what we compute, so there is a limit.
+	ErrIterations = fmt.Errorf("the server asks for a SCRAM iteration count that is not between 1 and %d", maxIterations)
 	// ErrProtocol: the server sent what no server sends here, or too much of it.
 	ErrProtocol = errors.New("unexpected message from the server")
 )

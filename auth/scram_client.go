@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -88,12 +89,13 @@ func parseServerFirst(msg string) (serverFirst, error) {
 	encoded, rest, ok2 := attribute('s', rest)
 	count, _, ok3 := attribute('i', rest)
 	salt, ok4 := decodeSalt(encoded)
-	n, err := strconv.ParseUint(count, 10, 31)
+	n, err := strconv.ParseInt(count, 10, 64)
+	tooLong := errors.Is(err, strconv.ErrRange) // a number all the same
 	switch {
-	case !ok1 || !ok2 || !ok3 || !ok4 || err != nil || n == 0 || !isNonce(nonce):
+	case !ok1 || !ok2 || !ok3 || !ok4 || err != nil && !tooLong || !isNonce(nonce):
 		return serverFirst{}, fmt.Errorf("%w: malformed SCRAM message", ErrProtocol)
-	case n > maxIterations:
-		return serverFirst{}, fmt.Errorf("%w: SCRAM with %d iterations, at most %d here", ErrProtocol, n, maxIterations)
+	case tooLong || n < 1 || n > maxIterations:
+		return serverFirst{}, fmt.Errorf("%w: %.20s", ErrIterations, count)
 	}
 	return serverFirst{nonce: nonce, salt: salt, iterations: int(n)}, nil
 }

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -171,9 +172,8 @@ func TestBothHalvesAgreeOnChannelBinding(t *testing.T) {
 
 func TestServerFirstMessagesAreBounded(t *testing.T) {
 	for name, msg := range map[string]string{
-		"too many iterations": "r=NONCEx,s=W22Z,i=1000001",
-		"no iterations":       "r=NONCEx,s=W22Z,i=0",
-		"negative iterations": "r=NONCEx,s=W22Z,i=-1",
+		"iterations in words": "r=NONCEx,s=W22Z,i=many",
+		"no iterations":       "r=NONCEx,s=W22Z,i=",
 		"no salt":             "r=NONCEx,s=,i=4096",
 		"bad salt":            "r=NONCEx,s=?,i=4096",
 		"another nonce":       "r=xNONCE,s=W22Z,i=4096",
@@ -187,6 +187,30 @@ func TestServerFirstMessagesAreBounded(t *testing.T) {
 		_, err = x.final(strings.Replace(msg, "NONCE", x.nonce, 1), Password("pencil").scram)
 		if !errors.Is(err, ErrProtocol) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestIterationCountsOfAServerAreCappedBeforeAnythingIsHashed(t *testing.T) {
+	for count, want := range map[string]error{
+		"1": nil, "4096": nil, "1000000": nil,
+		"1000001": ErrIterations, "2147483648": ErrIterations, "4294967296": ErrIterations, "9223372036854775808": ErrIterations,
+		strings.Repeat("9", 5000): ErrIterations, "0": ErrIterations, "-1": ErrIterations, "-9223372036854775809": ErrIterations,
+	} {
+		x, _, err := newSCRAMClient([]string{mechanismSCRAM}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashed := -7
+		_, err = x.final("r="+x.nonce+"x,s=W22Z,i="+count, func(_ string, iterations int) (scramKeys, error) {
+			hashed = iterations
+			return scramKeys{}, nil
+		})
+		if !errors.Is(err, want) || (want == nil) != (strconv.Itoa(hashed) == count) {
+			t.Errorf("%.30s: %v, hashed with %d", count, err, hashed)
+		}
+		if want != nil && (!strings.Contains(err.Error(), "between 1 and 1000000") || len(err.Error()) > 200) {
+			t.Errorf("%.30s: the error does not say so: %v", count, err)
 		}
 	}
 }

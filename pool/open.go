@@ -185,7 +185,7 @@ func (p *Pool) limit(v *discovery.View, patience time.Duration) time.Duration {
 // again would not change them: the server's own, and what auth cannot answer.
 func permanent(err error) *wire.Error {
 	var e *wire.Error
-	for _, hopeless := range []error{auth.ErrNoSecret, auth.ErrVerifierDiffers, auth.ErrServerUnproven, auth.ErrMethod} {
+	for _, hopeless := range []error{auth.ErrNoSecret, auth.ErrVerifierDiffers, auth.ErrServerUnproven, auth.ErrMethod, auth.ErrIterations} {
 		if errors.Is(err, hopeless) {
 			return wire.Fatal(wire.InvalidAuthorization, "login to the server is not possible: %s", hopeless)
 		}
