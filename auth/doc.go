@@ -7,6 +7,7 @@
 // exchange blocks on its peer, and deriving SCRAM keys costs milliseconds of CPU.
 //
 // Invariants: secrets are compared in constant time; a user that does not
-// exist sees the exchange, and the error, of one that does; nothing a peer
-// sends is allocated, counted or computed without a bound.
+// exist sees what most users of the file see (the exchange, the verifier's
+// shape, the delay, the error); nothing a peer sends is allocated, counted or
+// computed without a bound.
 package auth

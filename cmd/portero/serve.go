@@ -59,6 +59,9 @@ type instance struct {
 	watch     *reigns
 	listening []string
 	started   time.Time
+
+	stopDeriving context.CancelFunc
+	deriving     chan struct{} // closed when derive has returned
 }
 
 // serve runs until a signal ends it. The exit status is 0 after a signal, 1
@@ -114,6 +117,7 @@ func start(p *parts, log *slog.Logger) (*instance, error) {
 	for _, l := range in.loops {
 		go l.Run()
 	}
+	in.startDeriving(p.auth)
 	if in.listening, err = in.proxy.Listen(); err != nil {
 		return nil, err
 	}
@@ -172,6 +176,19 @@ func (in *instance) raiseDescriptors() {
 	if want := uint64(in.cfg.Pool.MaxClientConn) + 256; limit.Cur < want {
 		in.log.Warn("the limit of open files is below max_client_conn", "limit", limit.Cur, "wanted", want)
 	}
+}
+
+// startDeriving prepares logins of the user file's plain passwords beside all else.
+func (in *instance) startDeriving(a *auth.Authenticator) {
+	var ctx context.Context
+	ctx, in.stopDeriving = context.WithCancel(context.Background())
+	in.deriving = make(chan struct{})
+	go in.derive(ctx, a)
+}
+
+func (in *instance) derive(ctx context.Context, a *auth.Authenticator) {
+	defer close(in.deriving)
+	a.Derive(ctx)
 }
 
 func (in *instance) startAdmin() error {
@@ -238,6 +255,8 @@ func (in *instance) untilSignal(signals <-chan os.Signal) int {
 func (in *instance) close(ctx context.Context, done chan<- struct{}) {
 	defer close(done)
 	in.proxy.Shutdown(ctx)
+	in.stopDeriving()
+	<-in.deriving
 	in.watch.close()
 	in.pools.Close()
 	for _, d := range in.clusters {
