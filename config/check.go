@@ -16,6 +16,7 @@ const (
 	tlsDisable      = "disable"
 	tlsPrefer       = "prefer"
 	tlsRequire      = "require"
+	tlsVerifyCA     = "verify-ca"
 	tlsVerifyFull   = "verify-full"
 	discoveryStatic = "static"
 	discoveryEtcd   = "patroni"

@@ -93,8 +93,17 @@ func (c checker) checkEtcdTLS(key string, e *Etcd) {
 }
 
 func (c checker) checkServerTLS(key string, t *ServerTLS) {
-	c.oneOf(childKey(key, "mode"), t.Mode, tlsDisable, tlsPrefer, tlsRequire, tlsVerifyFull)
-	c.checkAuthorities(childKey(key, "ca"), t.CA)
+	mode, ca := childKey(key, "mode"), childKey(key, "ca")
+	c.oneOf(mode, t.Mode, tlsDisable, tlsPrefer, tlsRequire, tlsVerifyCA, tlsVerifyFull)
+	switch {
+	case t.Mode == tlsVerifyCA && t.CA == "" && !c.unread(ca):
+		// As libpq's sslrootcert=system: anybody can get a certificate for a name
+		// of his own from the system's authorities.
+		c.fault(mode, "verify-ca needs ca; verify-full can use the system's")
+	case t.Mode == tlsDisable && t.CA != "":
+		c.fault(ca, "has no meaning with mode disable")
+	}
+	c.checkAuthorities(ca, t.CA)
 	c.checkPair(key, t.Cert, t.Key)
 }
 

@@ -75,9 +75,10 @@ type EtcdTLS struct {
 }
 
 // ServerTLS secures the way to the PostgreSQL servers; the words are libpq's.
+// A CA that is given is verified in every mode.
 type ServerTLS struct {
-	Mode string `toml:"mode"` // disable | prefer | require | verify-full
-	CA   string `toml:"ca"`   // PEM file; "" = the system's
+	Mode string `toml:"mode"` // disable | prefer | require | verify-ca (the chain) | verify-full (and the name)
+	CA   string `toml:"ca"`   // PEM file; "" = with verify-full the system's, else no certificate is verified
 	Cert string `toml:"cert"` // PEM file, client certificate
 	Key  string `toml:"key"`  // PEM file
 }

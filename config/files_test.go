@@ -59,7 +59,7 @@ tls = { cert = "not.pem", key = "." }
 [[cluster]]
 name = "a"
 hosts = ["h:1"]
-tls = { mode = "verify-ca", ca = "absent.ca", cert = "a.crt" }
+tls = { mode = "allow", ca = "absent.ca", cert = "a.crt" }
 [[cluster]]
 name = "b"
 discovery = "patroni"
@@ -70,11 +70,39 @@ endpoints = ["h:2379"]
 ca = "not.pem"
 key = "a.key"
 `, []string{
-			`5: cluster[1].tls.mode: must be one of disable, prefer, require, verify-full, not "verify-ca"`,
+			`5: cluster[1].tls.mode: must be one of disable, prefer, require, verify-ca, verify-full, not "allow"`,
 			`5: cluster[1].tls.ca: cannot read absent.ca: no such file or directory`,
 			`5: cluster[1].tls.key: must be given, because cert is`,
 			`12: cluster[2].etcd.tls.cert: must be given, because key is`,
 			`13: cluster[2].etcd.tls.ca: not.pem holds no certificate in PEM format`,
+		}},
+		{"of clusters, the CA and the mode", `
+[[cluster]]
+name = "a"
+hosts = ["h:1"]
+tls = { mode = "verify-ca" }
+[[cluster]]
+name = "b"
+hosts = ["h:2"]
+tls = { mode = "disable", ca = "a.crt" }
+[[cluster]]
+name = "c"
+hosts = ["h:3"]
+tls = { mode = "verify-ca", ca = "a.crt" }
+[[cluster]]
+name = "d"
+hosts = ["h:4"]
+tls = { mode = "verify-full" }
+[[cluster]]
+name = "e"
+hosts = ["h:5"]
+tls = { mode = "verify-ca", ca = 5 }
+[[route]]
+cluster = "a"
+`, []string{
+			`5: cluster[1].tls.mode: verify-ca needs ca; verify-full can use the system's`,
+			`9: cluster[2].tls.ca: has no meaning with mode disable`,
+			`21: cluster[5].tls.ca: must be a string, not a whole number`,
 		}},
 		{"of users", "[auth]\nusers = 'absent'", []string{
 			`2: auth.users: cannot read absent: no such file or directory`,

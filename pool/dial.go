@@ -3,51 +3,16 @@ package pool
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"time"
 
 	"portero/auth"
-	"portero/config"
 	"portero/discovery"
 	"portero/loop"
 	"portero/wire"
 )
-
-// serverTLS builds the TLS settings for a cluster's servers; nil means none.
-func serverTLS(c config.ServerTLS) (*tls.Config, error) {
-	if c.Mode == "disable" {
-		return nil, nil
-	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.Mode != "verify-full"}
-	if c.CA != "" {
-		pem, err := os.ReadFile(c.CA)
-		if err != nil {
-			return nil, fmt.Errorf("server CA: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("server CA %s: no certificate in it", c.CA)
-		}
-	}
-	if c.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-		if err != nil {
-			return nil, fmt.Errorf("client certificate for servers: %w", err)
-		}
-		t.Certificates = []tls.Certificate{pair}
-	}
-	return t, nil
-}
-
-// sslRequest is the startup packet that asks for TLS (PostgreSQL
-// documentation, "SSLRequest").
-var sslRequest = []byte{0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f}
 
 // dial connects to a server and makes the connection safe as the cluster's
 // settings ask. The caller closes it; ctx bounds it.
@@ -77,30 +42,6 @@ func hurry(ctx context.Context, conn net.Conn) (stop func() bool) {
 	return context.AfterFunc(ctx, func() {
 		conn.SetDeadline(time.Unix(1, 0)) //nolint:errcheck // a closed connection blocks nobody
 	})
-}
-
-func (cl *cluster) secure(ctx context.Context, conn net.Conn, address string) (net.Conn, error) {
-	if _, err := conn.Write(sslRequest); err != nil {
-		return nil, err
-	}
-	var answer [1]byte
-	if _, err := io.ReadFull(conn, answer[:]); err != nil {
-		return nil, err
-	}
-	switch answer[0] {
-	case 'S':
-	case 'N':
-		if cl.mode == "prefer" {
-			return conn, nil
-		}
-		return nil, errors.New("the server does not offer TLS")
-	default:
-		return nil, fmt.Errorf("unexpected answer %q", answer[0])
-	}
-	settings := cl.tls.Clone()
-	settings.ServerName, _, _ = net.SplitHostPort(address)
-	t := tls.Client(&loop.Transport{Conn: conn}, settings)
-	return t, t.HandshakeContext(ctx)
 }
 
 // connect opens one server at the target: dial, TLS, login, proof. Dial to
