@@ -204,6 +204,8 @@ func TestEtcdIsReachedWithTLS(t *testing.T) {
 	bare.Etcd.TLS = config.EtcdTLS{CA: e.Certificate.CA, ServerName: "localhost"}
 	await(t, open(t, bare), 5*time.Second, "m1", leads("m1"))
 	expectReason(t, demo("https://"+e.Endpoints()[0]), "unknown authority")
+	bare.Etcd.TLS.ServerName = "elsewhere"
+	expectReason(t, bare, "not elsewhere")
 }
 
 func TestOpenRefusesWhatCanNeverWork(t *testing.T) {

@@ -92,21 +92,58 @@ func intern(pairs []string) Settings {
 	return Settings{unique.Make(strings.Join(pairs, ""))}
 }
 
+// The two settings that say who the session is. PostgreSQL obeys role at the
+// start of a session once all else is set, and of session_authorization it only
+// checks that the user may say so: it stays the user who has logged in.
+const (
+	role          = "role"
+	authorization = "session_authorization"
+)
+
 // AppendChange adds to dst the messages that lead a server from the settings
 // in have to s, ended by a Sync. It uses parameters of the extended protocol,
 // so that no value can be read as SQL in any client encoding.
+//
+// All is set with the rights of the user who has logged in, as at the start of
+// a session: the role of have is left first, that of s is taken last.
 func (s Settings) AppendChange(dst []byte, have Settings) []byte {
-	for name := range have.All() {
-		if _, keep := s.Get(name); !keep {
-			dst = appendStatement(dst, `RESET `+quoteName(name))
+	if s != have {
+		if _, taken := have.Get(role); taken {
+			dst = appendReset(dst, role)
 		}
-	}
-	for name, value := range s.All() {
-		if old, ok := have.Get(name); !ok || old != value {
-			dst = appendStatement(dst, "SELECT pg_catalog.set_config($1, $2, false)", name, value)
+		dst = s.appendOthers(dst, have)
+		if name, asked := s.Get(authorization); asked {
+			dst = appendSet(dst, authorization, name)
+			dst = appendReset(dst, authorization)
+		}
+		if name, asked := s.Get(role); asked {
+			dst = appendSet(dst, role, name)
 		}
 	}
 	return wire.Append(dst, &pgproto3.Sync{})
+}
+
+// appendOthers adds what changes settings that are not about who the session is.
+func (s Settings) appendOthers(dst []byte, have Settings) []byte {
+	for name := range have.All() {
+		if _, keep := s.Get(name); !keep && name != role && name != authorization {
+			dst = appendReset(dst, name)
+		}
+	}
+	for name, value := range s.All() {
+		if old, ok := have.Get(name); (!ok || old != value) && name != role && name != authorization {
+			dst = appendSet(dst, name, value)
+		}
+	}
+	return dst
+}
+
+func appendSet(dst []byte, name, value string) []byte {
+	return appendStatement(dst, "SELECT pg_catalog.set_config($1, $2, false)", name, value)
+}
+
+func appendReset(dst []byte, name string) []byte {
+	return appendStatement(dst, "RESET "+quoteName(name))
 }
 
 func appendStatement(dst []byte, sql string, args ...string) []byte {

@@ -78,6 +78,13 @@ func TestAppendChangeLeadsFromOneToTheOther(t *testing.T) {
 		{"change one of two", settingsOf("a", "1", "b", "2"), settingsOf("a", "1", "b", "3"), "set b=3, sync"},
 		{"reset", settingsOf("a", "1", "my.own", "2"), Settings{}, `RESET "a", RESET "my"."own", sync`},
 		{"reset and set", settingsOf("a", "1"), settingsOf("b", ""), `RESET "a", set b=, sync`},
+		{"role is taken last", Settings{}, settingsOf("role", "r", "work_mem", "1"), `set work_mem=1, set role=r, sync`},
+		{"role is left first and taken again", settingsOf("role", "r", "a", "1"), settingsOf("role", "r"), `RESET "role", RESET "a", set role=r, sync`},
+		{"role is left", settingsOf("role", "r", "a", "1"), Settings{}, `RESET "role", RESET "a", sync`},
+		{"role as it was", settingsOf("role", "r"), settingsOf("role", "r"), "sync"},
+		{"session_authorization is only tried", Settings{}, settingsOf("session_authorization", "x", "role", "r", "z", "1"),
+			`set z=1, set session_authorization=x, RESET "session_authorization", set role=r, sync`},
+		{"session_authorization is not there to be left", settingsOf("session_authorization", "x"), Settings{}, "sync"},
 		{"a name with a quote", settingsOf(`a"b`, "1"), Settings{}, `RESET "a""b", sync`},
 	}
 	for _, c := range cases {
