@@ -171,18 +171,20 @@ func askSCRAM(s *wire.Stream, e *entry, binding []byte) (Credentials, bool, erro
 // readAnswer reads the body of a password or SASL message, valid until the
 // next read of s.
 func readAnswer(s *wire.Stream, limit int) ([]byte, error) {
-	f, err := s.Read(limit)
+	kind, err := s.Peek(1)
 	switch {
-	case errors.Is(err, wire.ErrFrameLength):
-		return nil, wire.Fatal(wire.ProtocolViolation, "authentication message of invalid length")
 	case err != nil:
 		return nil, err
-	case f.Type == 'X': // Terminate: the client leaves in good order
+	case kind[0] == 'X': // Terminate: the client leaves in good order
 		return nil, io.EOF
-	case f.Type != 'p':
-		return nil, wire.Fatal(wire.ProtocolViolation, "expected password response, got message type %d", f.Type)
+	case kind[0] != 'p': // not to be waited for, whatever its length: a startup message would be a long one
+		return nil, wire.Fatal(wire.ProtocolViolation, "expected password response, got message type %d", kind[0])
 	}
-	return f.Body, nil
+	f, err := s.Read(limit)
+	if errors.Is(err, wire.ErrFrameLength) {
+		return nil, wire.Fatal(wire.ProtocolViolation, "authentication message of invalid length")
+	}
+	return f.Body, err
 }
 
 // readPassword reads a PasswordMessage: one string, its zero byte at the very end.

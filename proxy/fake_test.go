@@ -19,7 +19,8 @@ type fake struct {
 	address string
 	logins  atomic.Int32
 	cancels atomic.Int32
-	greet   func(c *fakeConn) // before the first message; nil for nothing
+	prove   func(c *fakeConn) bool // before AuthenticationOk; false closes the connection; nil asks for nothing
+	greet   func(c *fakeConn)      // before the first message; nil for nothing
 	behave  func(c *fakeConn, m pgproto3.FrontendMessage) bool
 }
 
@@ -76,6 +77,9 @@ func (f *fake) serve(c *fakeConn) {
 		return
 	}
 	f.logins.Add(1)
+	if f.prove != nil && !f.prove(c) {
+		return
+	}
 	c.say(&pgproto3.AuthenticationOk{}, &pgproto3.ParameterStatus{Name: "server_version", Value: "15.0"},
 		&pgproto3.BackendKeyData{ProcessID: 1, SecretKey: []byte{1, 2, 3, 4}}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
 	if f.greet != nil {

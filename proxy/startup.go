@@ -116,21 +116,25 @@ func (s *startup) setOptions(options string) *wire.Error {
 	words := splitOptions(options)
 	for i := 0; i < len(words); i++ {
 		w := words[i]
-		var setting string
+		flag, setting := "-c ", ""
 		switch {
+		case w == "--" && i+1 == len(words):
+			return nil // the end of the options
 		case w == "-c" && i+1 < len(words):
 			i++
 			setting = words[i]
 		case strings.HasPrefix(w, "--"):
-			setting = w[2:]
+			flag, setting = "--", w[2:]
 		case strings.HasPrefix(w, "-c") && len(w) > 2:
 			setting = w[2:]
-		default:
+		case len(w) > 1 && w[0] == '-' && w != "-c":
 			return wire.Fatal(wire.FeatureNotSupported, "option \"%s\" is not supported: only -c name=value and --name=value are", printable(w))
+		default:
+			return wire.Fatal("42601", "invalid command-line argument for server process: %s", printable(w))
 		}
 		name, value, ok := strings.Cut(setting, "=")
 		if !ok {
-			return wire.Fatal("42601", "option \"%s\" needs a value", printable(setting))
+			return wire.Fatal("42601", "%s%s requires a value", flag, printable(setting))
 		}
 		if e := s.set(strings.ReplaceAll(name, "-", "_"), value); e != nil {
 			return e
