@@ -137,6 +137,7 @@ func (w *world) close() {
 	w.closed.Do(func() {
 		watchdog := time.AfterFunc(30*time.Second, func() { panic("Portero does not stop\n" + stacks()) })
 		defer watchdog.Stop()
+		w.awaitServersFree()
 		at, cancel := context.WithCancel(context.Background())
 		cancel()
 		w.proxy.Shutdown(at)
@@ -155,6 +156,27 @@ func (w *world) close() {
 	if w.t.Failed() {
 		w.t.Logf("log:\n%s", w.log.text())
 	}
+}
+
+// awaitServersFree waits, if all clients have gone, until none holds a server:
+// whatever a client has left open, its server is not lost to the others.
+func (w *world) awaitServersFree() {
+	if w.t.Failed() {
+		return
+	}
+	var held int
+	for end := time.Now().Add(patience); time.Now().Before(end); <-time.After(time.Millisecond) {
+		if held = 0; w.proxy.Clients() > 0 {
+			return // the test has not closed them, and Shutdown will
+		}
+		for _, s := range w.pools.States() {
+			held += s.ServersActive
+		}
+		if held == 0 {
+			return
+		}
+	}
+	w.t.Errorf("%d servers are held by clients that have gone", held)
 }
 
 // awaitServersClosed waits until the loops have closed the servers' sockets:

@@ -6,23 +6,35 @@ import (
 )
 
 // serverLost gives up the server and brings the client to a state it can go on
-// from. Where that cannot be done, the client ends.
-func (r *relay) serverLost(why metrics.Reason, said *wire.Error) metrics.Reason {
+// from. Where that cannot be done, the client ends. said is the server's last
+// word, and frame that word as it came; nil if it had none.
+func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) metrics.Reason {
 	r.logServer(said)
 	half := r.out.passing > 0
 	r.c.pool.Discard(&r.claim, why)
 	r.out.drop(r.loop)
 	r.in.dropped = true // the rest of a frame that streams, if one does
-	if half {
-		return why // in the middle of a message there is no room for an error
-	}
-	if r.c.mode == modeSession {
-		r.tell(wire.Fatal(wire.ConnectionFailure, "the server was lost, and with it what the session had set up"))
+	switch {
+	case half: // in the middle of a message there is no room for an error
+		return why
+	case r.c.mode == modeSession:
+		r.endSession(why, frame)
 		return why
 	}
 	r.sess.Lose(said)
 	r.flushReply()
 	return metrics.None
+}
+
+// endSession tells a client in session mode what PostgreSQL itself would: the
+// server's own last word, and to an idle client nothing where it had none.
+func (r *relay) endSession(why metrics.Reason, frame []byte) {
+	switch {
+	case frame != nil:
+		r.sendClient(frame)
+	case r.sess.Busy() || why == metrics.EpochMoved:
+		r.tell(wire.Fatal(wire.ConnectionFailure, "the server was lost, and with it what the session had set up"))
+	}
 }
 
 func (r *relay) logServer(said *wire.Error) {

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -91,11 +92,37 @@ func TestServerLostInAnAutocommitStatementThatItHasAborted(t *testing.T) {
 	r.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
 }
 
-func TestServerLostInSessionModeEndsTheClient(t *testing.T) {
+func TestInSessionModeTheServersLastWordGoesToItsClientAsItCame(t *testing.T) {
 	r := start(t, mode("session")).dial()
-	killBackend(t, r.value("select pg_backend_pid()"))
-	r.expect("E(FATAL_08006)")
-	r.ended()
+	direct := plugInto(t, dialServer(t))
+	direct.login("user", "app")
+	var words []string
+	for _, one := range []*raw{direct, r} {
+		pid := one.value("select pg_backend_pid()")
+		killBackend(t, pid) // idle
+		words = append(words, one.lastWord())
+		one.ended()
+	}
+	if words[0] != words[1] || !strings.Contains(words[1], "57P01") {
+		t.Errorf("PostgreSQL says %q, Portero %q", words[0], words[1])
+	}
+}
+
+func TestInSessionModeAnIdleClientIsClosedWithItsServer(t *testing.T) {
+	f := startFake(t, lying(map[string]func(*fakeConn) bool{
+		"die":      func(*fakeConn) bool { return false },
+		"die soon": func(c *fakeConn) bool { c.complete("SOON", 'I'); return false },
+	}))
+	w := startBefore(t, f.address, mode("session"))
+	idle := w.dial()
+	idle.ask("C(SOON) Z(I)", q("die soon"))
+	if m, err := idle.fe.Receive(); err == nil {
+		t.Errorf("an idle client is told %s of a server that died without a word", word(m))
+	}
+	idle.ended()
+	busy := w.dial()
+	busy.ask("E(FATAL_08006)", q("die"))
+	busy.ended()
 }
 
 func TestServerLostAmidAResultToAClientThatDoesNotRead(t *testing.T) {

@@ -159,6 +159,16 @@ func (r *raw) ended() {
 	}
 }
 
+// lastWord is all that an ErrorResponse says.
+func (r *raw) lastWord() string {
+	r.t.Helper()
+	m, ok := r.receive().(*pgproto3.ErrorResponse)
+	if !ok {
+		r.t.Fatalf("%s in place of a last word", word(m))
+	}
+	return fmt.Sprintf("%+v", *m)
+}
+
 // silent expects that nothing has come, by asking for an answer that comes
 // after it.
 func (r *raw) silent() {

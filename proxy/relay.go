@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"time"
+
 	"portero/loop"
 	"portero/metrics"
 	"portero/pool"
@@ -20,12 +22,13 @@ type relay struct {
 	in    stream // from the client
 	out   stream // from the server
 
-	clientReadable bool // a Read may find something
-	clientGone     bool // the client has closed its side
-	goodbye        bool // it has said goodbye
-	cut            bool // Portero is stopping and waits no longer
-	asking         bool // the server answers a question of our own
-	cancelled      bool // a cancel request came while the client had no server
+	clientReadable bool  // a Read may find something
+	clientGone     bool  // the client has closed its side
+	goodbye        bool  // it has said goodbye
+	farewell       int64 // loop time until which a client that has is waited for
+	cut            bool  // Portero is stopping and waits no longer
+	asking         bool  // the server answers a question of our own
+	cancelled      bool  // a cancel request came while the client had no server
 	stalled        stall
 }
 
@@ -34,7 +37,7 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 	r.c, r.loop = c, l
 	r.sess.Reset(c.carried)
 	r.clientReadable, r.clientGone, r.goodbye, r.cut, r.asking, r.cancelled = false, false, false, false, false, false
-	r.stalled = stall{}
+	r.stalled, r.farewell = stall{}, 0
 }
 
 // letGo forgets the client.
@@ -112,7 +115,7 @@ func (r *relay) serve() metrics.Reason {
 // more.
 func (r *relay) step() (why metrics.Reason, busy bool) {
 	if r.claim.Lost != metrics.None {
-		return r.serverLost(r.claim.Lost, nil), true
+		return r.serverLost(r.claim.Lost, nil, nil), true
 	}
 	r.flushServer()
 	if r.mayReadServer() {
@@ -130,10 +133,27 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 	if why := r.giveBack(); why != metrics.None {
 		return why, false
 	}
-	if r.goodbye && !r.sess.Busy() {
+	if r.goodbye && r.isOver() {
 		return metrics.ClientClosed, false
 	}
 	return metrics.None, busy
+}
+
+// farewellTime is how long a statement goes on for a client that has said
+// goodbye. Then its server is closed; a backend whose client is gone ends by
+// itself, as it does without a pooler.
+const farewellTime = 5 * time.Second
+
+// leave is a Terminate: what the client has asked for is done, if it comes to
+// an end by itself.
+func (r *relay) leave() {
+	r.goodbye, r.farewell = true, r.loop.Now()+int64(farewellTime)
+}
+
+// isOver reports whether there is nothing more to wait for: PostgreSQL reads a
+// Terminate in the middle of a COPY or before a Sync as the end, and so do we.
+func (r *relay) isOver() bool {
+	return !r.sess.Busy() || !r.sess.Completes() || r.loop.Now() >= r.farewell
 }
 
 // mayReadServer: the client must have taken what it was sent before.
@@ -204,7 +224,7 @@ func (r *relay) park() metrics.Reason {
 	if r.stalled.over(r.loop.Now(), c.Pending(), r.c.proxy.cfg.Pool.ClientStallTimeout) {
 		return metrics.ClientStalled
 	}
-	r.task.ParkUntil(r.stalled.deadline)
+	r.task.ParkUntil(earliest(r.stalled.deadline, r.farewell))
 	if r.cut {
 		return metrics.Shutdown
 	}

@@ -87,7 +87,7 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 		case session.Answer:
 			r.flushReply()
 		case session.Finish:
-			r.goodbye = true
+			r.leave()
 			return metrics.None
 		case session.Violate:
 			r.tell(r.sess.Fault)

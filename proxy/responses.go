@@ -19,7 +19,7 @@ func (r *relay) fromServer() metrics.Reason {
 		r.out.keep(r.loop, buf[:n])
 		return metrics.None
 	case err != nil:
-		return r.serverLost(metrics.ServerLost, nil)
+		return r.serverLost(metrics.ServerLost, nil, nil)
 	}
 	if s.Sock.Drained(read, len(buf)-n) {
 		r.claim.Events &^= loop.Readable
@@ -39,7 +39,7 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		f, ok, err := wire.Next(buf[i:])
 		if err != nil {
 			r.sendClient(buf[:i])
-			return r.serverLost(metrics.ServerProtocol, nil)
+			return r.serverLost(metrics.ServerProtocol, nil, nil)
 		}
 		if !ok || !f.Whole() && f.Size <= keepWhole {
 			break
@@ -48,10 +48,10 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		case session.Violate:
 			r.sendClient(buf[:i])
 			r.logServer(r.sess.Fault)
-			return r.serverLost(metrics.ServerProtocol, nil)
+			return r.serverLost(metrics.ServerProtocol, nil, nil)
 		case session.Dying:
 			r.sendClient(buf[:i])
-			return r.serverLost(metrics.ServerFatal, r.sess.Fault)
+			return r.serverLost(metrics.ServerFatal, r.sess.Fault, buf[i:i+wire.HeaderLen+len(f.Body)])
 		}
 		if f.Type == 'S' {
 			r.reported(f)

@@ -94,6 +94,20 @@ func (s *Session) Status() byte { return s.status }
 // Unanswered is how many requests the server still owes an answer.
 func (s *Session) Unanswered() int { return s.ring.len() }
 
+// Completes reports whether what was asked comes to its end without another word
+// of the client: no COPY waits for data, and no Sync is missing.
+func (s *Session) Completes() bool {
+	i := s.ring.len() - 1
+	for i >= 0 && s.ring.at(i).t == 'c' {
+		i--
+	}
+	if s.copyIn || i < 0 {
+		return false
+	}
+	t := s.ring.at(i).t
+	return t == 'Q' || t == 'F' || t == 'S'
+}
+
 // Lost reports whether the client is still owed something for a server that is gone.
 func (s *Session) Lost() bool { return s.loss.active() }
 
