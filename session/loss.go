@@ -39,15 +39,16 @@ func (s *Session) Lose(said *wire.Error) {
 	ended := s.endOldest()
 	s.revert()
 	s.foreign, s.stray = false, false
-	w := wake{s: s, cause: errLost(), unknown: s.whatIsUnknown(said != nil, ended), told: s.now == failed}
+	o := owed{s: s, cause: errLost(), unknown: s.whatIsUnknown(said != nil, ended), told: s.now == failed}
 	if said != nil {
-		w.detail = "The server said: " + said.Message
+		o.detail = "The server said: " + said.Message
 	}
 	asked := s.busy
-	w.answerAll()
-	s.loss = loss{block: s.now == block || s.now == failed, skip: w.skip}
-	if s.loss.block && !asked && !w.told {
-		s.loss.pending = w.cause
+	o.answerAll()
+	s.loss = loss{block: s.now == block || s.now == failed, skip: o.skip}
+	if s.loss.block && !asked && !o.told {
+		o.cause.Detail = o.detail
+		s.loss.pending = o.cause
 	}
 	s.forget()
 	s.ring.clear()
@@ -116,9 +117,9 @@ func (s *Session) whatIsUnknown(hasSpoken, ended bool) []bool {
 // Refuse answers a request that no server has seen: the client's transaction,
 // if it was to open one, has not begun.
 func (s *Session) Refuse(e *wire.Error) {
-	w := wake{s: s, cause: e, unknown: make([]bool, s.ring.len()), unseen: true}
-	w.answerAll()
-	s.loss = loss{skip: w.skip}
+	o := owed{s: s, cause: e, unknown: make([]bool, s.ring.len()), unseen: true}
+	o.answerAll()
+	s.loss = loss{skip: o.skip}
 	s.forget()
 	s.ring.clear()
 	s.status, s.now = 'I', idle

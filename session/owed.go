@@ -6,9 +6,9 @@ import (
 	"portero/wire"
 )
 
-// wake answers, one ReadyForQuery after the other, what a server that is gone
-// has left unanswered.
-type wake struct {
+// owed is what a server that is gone has left unanswered; it is answered one
+// ReadyForQuery after the other.
+type owed struct {
 	s       *Session
 	cause   *wire.Error // for the first of a transaction that is lost
 	detail  string      // for the first of all
@@ -21,75 +21,75 @@ type wake struct {
 
 // answerAll lets all that was asked fail as a server would: what a Query asked
 // by itself, what was asked in the extended protocol up to the next Sync.
-func (w *wake) answerAll() {
-	s := w.s
+func (o *owed) answerAll() {
+	s := o.s
 	if s.ring.empty() && s.busy { // answered, or skipped, up to a Sync that has not come
 		if !s.told {
-			w.fail(s.stepped)
+			o.fail(s.stepped)
 		}
 		s.now = closedByError(s.now)
-		w.skip = true
+		o.skip = true
 		return
 	}
 	answered := false // a ReadyForQuery has just been given
-	for w.at < s.ring.len() {
-		if s.ring.at(w.at).t == 'c' {
-			w.at++
+	for o.at < s.ring.len() {
+		if s.ring.at(o.at).t == 'c' {
+			o.at++
 			continue
 		}
-		end, whole := w.group()
-		if s.ring.at(w.at).t == 'S' && answered {
+		end, whole := o.group()
+		if s.ring.at(o.at).t == 'S' && answered {
 			s.ready(statusOf(s.now))
-			w.at = end
+			o.at = end
 			continue
 		}
-		failed := w.answer(end, whole)
-		w.skip = failed && !whole
-		w.at, answered = end, whole
+		failed := o.answer(end, whole)
+		o.skip = failed && !whole
+		o.at, answered = end, whole
 	}
 }
 
 // group is what one error answers: the requests up to end. whole says whether
 // the one that ReadyForQuery belongs to is among them.
-func (w *wake) group() (end int, whole bool) {
-	if t := w.s.ring.at(w.at).t; t == 'Q' || t == 'F' {
-		return w.at + 1, true
+func (o *owed) group() (end int, whole bool) {
+	if t := o.s.ring.at(o.at).t; t == 'Q' || t == 'F' {
+		return o.at + 1, true
 	}
-	for i := w.at; i < w.s.ring.len(); i++ {
-		if w.s.ring.at(i).t == 'S' {
+	for i := o.at; i < o.s.ring.len(); i++ {
+		if o.s.ring.at(i).t == 'S' {
 			return i + 1, true
 		}
 	}
-	return w.s.ring.len(), false
+	return o.s.ring.len(), false
 }
 
 // answer answers one group and reports whether that was an error.
-func (w *wake) answer(end int, whole bool) (failed bool) {
-	s := w.s
-	unknown := w.at == 0 && s.stepped
-	for i := w.at; i < end; i++ {
-		unknown = unknown || w.unknown[i]
+func (o *owed) answer(end int, whole bool) (failed bool) {
+	s := o.s
+	unknown := o.at == 0 && s.stepped
+	for i := o.at; i < end; i++ {
+		unknown = unknown || o.unknown[i]
 	}
-	if w.unseen {
-		w.tell(w.cause)
+	if o.unseen {
+		o.tell(o.cause)
 		if whole {
 			s.ready('I')
 		}
 		return true
 	}
-	if !unknown && w.onlyEnds(end) {
-		for i := w.at; i < end; i++ {
-			w.end(s.ring.at(i))
+	if !unknown && o.onlyEnds(end) {
+		for i := o.at; i < end; i++ {
+			o.end(s.ring.at(i))
 		}
-		s.now, w.told = idle, false
+		s.now, o.told = idle, false
 		return false
 	}
-	for i := w.at; i < end; i++ {
+	for i := o.at; i < end; i++ {
 		s.now = s.after(s.ring.at(i), s.now)
 	}
-	w.fail(unknown)
+	o.fail(unknown)
 	s.now = closedByError(s.now)
-	w.told = s.now != idle
+	o.told = s.now != idle
 	if whole {
 		s.ready(statusOf(s.now))
 	}
@@ -104,13 +104,13 @@ func closedByError(st state) state {
 
 // onlyEnds reports whether a group does nothing but end the transaction without
 // a trace: a server that is gone has done that, whether it saw it or not.
-func (w *wake) onlyEnds(end int) bool {
+func (o *owed) onlyEnds(end int) bool {
 	ends := false
-	for i := w.at; i < end; i++ {
-		q := w.s.ring.at(i)
+	for i := o.at; i < end; i++ {
+		q := o.s.ring.at(i)
 		switch q.t {
 		case 'Q', 'E':
-			if q.several || q.kind != kindRollback && !(endsBlock(q.kind) && w.s.now == failed) {
+			if q.several || q.kind != kindRollback && !(endsBlock(q.kind) && o.s.now == failed) {
 				return false
 			}
 			ends = true
@@ -122,8 +122,8 @@ func (w *wake) onlyEnds(end int) bool {
 }
 
 // end answers one message of such a group as a server does.
-func (w *wake) end(q *request) {
-	s := w.s
+func (o *owed) end(q *request) {
+	s := o.s
 	switch q.t {
 	case 'P':
 		s.send(&pgproto3.ParseComplete{})
@@ -147,22 +147,22 @@ func (w *wake) end(q *request) {
 }
 
 // fail gives the error for one group.
-func (w *wake) fail(unknown bool) {
+func (o *owed) fail(unknown bool) {
 	switch {
 	case unknown:
-		w.tell(errUnknown())
-	case w.told:
-		w.tell(errFailedBlock())
+		o.tell(errUnknown())
+	case o.told:
+		o.tell(errFailedBlock())
 	default:
-		w.tell(w.cause)
+		o.tell(o.cause)
 	}
 }
 
-func (w *wake) tell(e *wire.Error) {
-	if w.detail != "" {
-		e.Detail, w.detail = w.detail, ""
+func (o *owed) tell(e *wire.Error) {
+	if o.detail != "" {
+		e.Detail, o.detail = o.detail, ""
 	}
-	w.s.Reply = e.Append(w.s.Reply)
+	o.s.Reply = e.Append(o.s.Reply)
 }
 
 func (s *Session) rolledBack() {
