@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -21,70 +22,139 @@ const (
 type method byte
 
 const (
-	methodTrust method = iota
+	methodReject method = iota // also what a rule has whose method is not known
+	methodTrust
 	methodPassword
 	methodMD5
 	methodSCRAM
+	methodCert
+	methodPeer
 )
 
 var methods = map[string]method{
-	"trust": methodTrust, "password": methodPassword, "md5": methodMD5, "scram-sha-256": methodSCRAM,
+	"reject": methodReject, "trust": methodTrust, "password": methodPassword, "md5": methodMD5,
+	"scram-sha-256": methodSCRAM, "cert": methodCert, "peer": methodPeer,
 }
 
 // Authenticator proves clients to us. It is immutable and safe for concurrent use.
 type Authenticator struct {
-	method method
-	users  *Users
+	rules      []rule
+	maps       identMaps
+	users      *Users
+	interfaces func() ([]net.Addr, error) // the addresses of this host
 }
 
-// New returns an Authenticator for a method: trust, password, md5 or
-// scram-sha-256. users may be nil with trust only.
-func New(name string, users *Users) (*Authenticator, error) {
+// ruleForAll is the rule that one method stands for.
+func ruleForAll(name string) (rule, bool) {
 	m, known := methods[name]
-	if !known {
-		return nil, fmt.Errorf("unknown authentication method %q", name)
+	if !known || m == methodReject || m == methodPeer {
+		return rule{}, false
 	}
-	if users == nil && m != methodTrust {
-		return nil, fmt.Errorf("authentication method %q needs a user file", name)
+	all := names{{kind: anyName}}
+	r := rule{link: linkAny, databases: all, users: all, method: m}
+	if m == methodCert {
+		r.link = linkHostSSL
 	}
-	return &Authenticator{method: m, users: users}, nil
+	return r, true
 }
 
-// Client has the client behind s prove that it is user, up to and without
-// AuthenticationOk, which the caller sends. It blocks on the client.
+// Client has the client behind s prove that it is whom it says, by the first
+// rule that matches, up to and without AuthenticationOk, which the caller
+// sends. It blocks on the client. With a Binding, SCRAM-SHA-256-PLUS is offered.
 //
-// tlsServerEndPoint is the hash of the certificate shown to the client (see
-// TLSServerEndPoint), nil without TLS or without a defined hash: with it,
-// SCRAM-SHA-256-PLUS is offered.
-//
-// What the client gets wrong is a *wire.Error, FATAL, for the caller to send;
-// whether the user, the secret or its kind was wrong shows in nothing. Errors
-// of the stream are returned as they are. io.EOF: the client went away when
-// asked for a password, as psql does before it asks its user for one.
+// What the client gets wrong is a *wire.Error, FATAL, for the caller to send,
+// in PostgreSQL's words; whether the user, the secret or its kind was wrong
+// shows in nothing. The error that holds it says more, for the log alone.
+// Errors of the stream are returned as they are. io.EOF: the client went away
+// when asked for a password, as psql does before it asks its user for one.
 //
 // As PgBouncer and PostgreSQL do, method md5 uses SCRAM for a user whose
 // secret is a SCRAM verifier. An md5 hash cannot pass method scram-sha-256.
-func (a *Authenticator) Client(s *wire.Stream, user string, tlsServerEndPoint []byte) (Credentials, error) {
-	if a.method == methodTrust {
-		c, _ := a.users.Lookup(user)
-		return c, nil
+//
+// Where no password is asked for, the Credentials are those of the user file.
+func (a *Authenticator) Client(s *wire.Stream, c *Arrival) (Credentials, error) {
+	r, err := a.first(c)
+	if err != nil {
+		return Credentials{}, err
 	}
-	e := a.users.find(user)
+	if r == nil {
+		return Credentials{}, noEntry(c)
+	}
+	creds, err := a.prove(s, r, c)
+	if err == nil && (r.method == methodCert || r.cert == certUser) {
+		err = a.checkCertificate(r, c)
+	}
+	if err != nil {
+		return Credentials{}, r.blame(err)
+	}
+	return creds, nil
+}
+
+// prove runs the method of a rule.
+func (a *Authenticator) prove(s *wire.Stream, r *rule, c *Arrival) (Credentials, error) {
+	if r.needsCert() && c.Certificate == nil {
+		return Credentials{}, noAuthority()
+	}
+	switch r.method {
+	case methodTrust, methodCert:
+		return a.fromFile(c.User), nil
+	case methodPeer:
+		return a.fromFile(c.User), a.checkPeer(r, c)
+	case methodPassword, methodMD5, methodSCRAM:
+		return a.ask(s, r, c)
+	}
+	return Credentials{}, rejected(c)
+}
+
+// fromFile is what the user file alone gives.
+func (a *Authenticator) fromFile(user string) Credentials {
+	c, _ := a.users.Lookup(user)
+	return c
+}
+
+// ask asks for a password, or for a proof of one.
+func (a *Authenticator) ask(s *wire.Stream, r *rule, c *Arrival) (Credentials, error) {
+	e := a.users.find(c.User)
 	ask := askSCRAM
 	switch {
-	case a.method == methodPassword:
+	case r.method == methodPassword:
 		ask = askPassword
-	case a.method == methodMD5 && e.creds.kind != secretVerifier:
+	case r.method == methodMD5 && e.creds.kind != secretVerifier:
 		ask = askMD5
 	}
-	c, ok, err := ask(s, e, tlsServerEndPoint)
+	creds, ok, err := ask(s, e, c.Binding)
 	if err != nil {
 		return Credentials{}, err
 	}
 	if !ok {
-		return Credentials{}, wire.Fatal(wire.InvalidPassword, `password authentication failed for user "%s"`, user)
+		return Credentials{}, r.failed(c)
 	}
-	return c, nil
+	return creds, nil
+}
+
+// checkCertificate says whether a certificate is in the name of the user, or
+// of one who may log in as that.
+func (a *Authenticator) checkCertificate(r *rule, c *Arrival) error {
+	names := r.certName.of(c.Certificate)
+	for _, name := range names {
+		if a.maps.allow(r.usermap, name, cutName(c.User)) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: certificate is in the name of %q", r.failed(c), names)
+}
+
+// checkPeer says whether the client is run by the user, or by one who may log
+// in as that.
+func (a *Authenticator) checkPeer(r *rule, c *Arrival) error {
+	system, err := c.SystemUser()
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: who runs the client: %w", r.failed(c), err)
+	case !a.maps.allow(r.usermap, system, cutName(c.User)):
+		return fmt.Errorf("%w: client is run by %q", r.failed(c), system)
+	}
+	return nil
 }
 
 // askPassword asks for the password itself. Once it is known to be right, it

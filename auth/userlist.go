@@ -3,11 +3,10 @@ package auth
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 )
 
-// ReadUsers reads a user file in PgBouncer's format (PgBouncer documentation,
+// parseUsers reads a user file in PgBouncer's format (PgBouncer documentation,
 // "Authentication file format"): one user per line,
 //
 //	"name" "secret"
@@ -17,39 +16,34 @@ import (
 // password, md5 and 32 hex digits, or a SCRAM verifier as in
 // pg_authid.rolpassword; "" is a user that cannot log in with a password.
 //
-// All faults are reported together, each as "path:line: what"; none repeats a
-// secret. Unlike PgBouncer, a name given twice is a fault, and so is a secret
-// that begins as a SCRAM verifier and is none.
-func ReadUsers(path string) (*Users, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read user file: %w", err)
-	}
-	return parseUsers(path, string(text))
-}
-
-func parseUsers(path, text string) (*Users, error) {
+// Each line that is at fault goes to fault, and is left out; no fault repeats
+// a secret. Unlike PgBouncer, a name given twice is a fault, and so is a
+// secret that begins as a SCRAM verifier and is none.
+func parseUsers(text string, fault func(line int, err error)) *Users {
 	entries := make(map[string]*entry)
 	lines := make(map[string]int)
-	var faults []error
 	for i, line := range strings.Split(text, "\n") {
 		name, secret, ok, err := parseLine(line)
 		if err == nil && ok {
-			if first := lines[name]; first > 0 {
-				err = fmt.Errorf("user %q is already on line %d", name, first)
-			} else {
-				lines[name] = i + 1
-				entries[name], err = newEntry(name, secret)
-			}
+			err = addUser(entries, lines, i+1, name, secret)
 		}
 		if err != nil {
-			faults = append(faults, fmt.Errorf("%s:%d: %w", path, i+1, err))
+			fault(i+1, err)
 		}
 	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	return newUsers(entries)
+}
+
+func addUser(entries map[string]*entry, lines map[string]int, line int, name, secret string) error {
+	if first := lines[name]; first > 0 {
+		return fmt.Errorf("user %q is already on line %d", name, first)
 	}
-	return newUsers(entries), nil
+	lines[name] = line
+	e, err := newEntry(name, secret)
+	if err == nil {
+		entries[name] = e
+	}
+	return err
 }
 
 // parseLine reads one line; ok is false when there is no user on it.

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 )
 
@@ -125,7 +126,8 @@ func (u *Users) derive(e *entry) verifier {
 // them pays for it: 0.6 ms of CPU and more for each user of the file. It returns
 // when that is done or ctx ends; clients are served meanwhile.
 func (a *Authenticator) Derive(ctx context.Context) {
-	if a.method == methodSCRAM {
+	asksForProof := func(r rule) bool { return r.method == methodSCRAM }
+	if slices.ContainsFunc(a.rules, asksForProof) {
 		a.users.deriveAll(ctx)
 	}
 }

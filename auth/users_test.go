@@ -4,21 +4,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
 
 const someVerifier = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 
-func readUsers(t testing.TB, text string) (*Users, error) {
-	path := filepath.Join(t.TempDir(), "userlist.txt")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+func readUsers(_ testing.TB, text string) (*Users, error) {
+	var faults []error
+	u := parseUsers(text, func(line int, err error) { faults = append(faults, fmt.Errorf("userlist.txt:%d: %w", line, err)) })
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
 	}
-	return ReadUsers(path)
+	return u, nil
 }
 
 func TestUserFileIsReadAsPgBouncerReadsIt(t *testing.T) {
@@ -95,12 +93,6 @@ func TestAllFaultsOfAUserFileAreReportedWithTheirLinesAndWithoutSecrets(t *testi
 	}
 }
 
-func TestMissingUserFileIsAnError(t *testing.T) {
-	if _, err := ReadUsers(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
-		t.Error(err)
-	}
-}
-
 func TestVerifierOfAPlainPasswordIsTheSameBeforeAndAfterDerive(t *testing.T) {
 	u, err := readUsers(t, `"alice" "secret"`)
 	if err != nil {
@@ -169,7 +161,7 @@ func FuzzUserFileNeverPanics(f *testing.F) {
 	f.Add(`"alice" "secret"` + "\n" + `"bob" "` + someVerifier + `"`)
 	f.Add(`"a""b" "c""d" e` + "\n;x\n#y\n\"")
 	f.Fuzz(func(t *testing.T, text string) {
-		u, err := parseUsers("f", text)
+		u, err := readUsers(t, text)
 		if (u == nil) != (err != nil) {
 			t.Fatal(u, err)
 		}

@@ -12,6 +12,7 @@ const maxServers = 262143
 // The words of settings that the code itself asks about.
 const (
 	authTrust       = "trust"
+	authCert        = "cert"
 	authSCRAM       = "scram-sha-256"
 	tlsDisable      = "disable"
 	tlsPrefer       = "prefer"
@@ -65,7 +66,7 @@ func (c checker) checkListeners() {
 		if l.Role != "" {
 			c.checkRole(childKey(key, "role"), l.Role)
 		}
-		c.checkListenerTLS(childKey(key, "tls"), &l.TLS)
+		c.checkListenerTLS(childKey(key, "tls"), l)
 	}
 }
 
@@ -79,19 +80,33 @@ func (c checker) checkFree(key, address string, listeners []Listener) {
 	}
 }
 
-func (c checker) checkListenerTLS(key string, t *ListenerTLS) {
-	mode, clientCA := childKey(key, "mode"), childKey(key, "client_ca")
+func (c checker) checkListenerTLS(key string, l *Listener) {
+	t, mode, clientCA := &l.TLS, childKey(key, "mode"), childKey(key, "client_ca")
 	c.oneOf(mode, t.Mode, tlsDisable, tlsPrefer, tlsRequire)
 	c.checkPair(key, t.Cert, t.Key)
 	c.checkAuthorities(clientCA, t.ClientCA)
+	if t.ClientCA != "" {
+		c.checkClientCA(clientCA, mode, l)
+	}
 	if t.Cert != "" || t.Key != "" || c.unread(childKey(key, "cert")) || c.unread(childKey(key, "key")) {
 		return
 	}
-	if t.Mode == tlsRequire {
+	if t.Mode == tlsRequire && c.given[mode] {
 		c.fault(mode, "require needs cert and key")
 	}
 	if t.ClientCA != "" {
 		c.fault(clientCA, "needs cert and key")
+	}
+}
+
+// checkClientCA says what would let clients in without a certificate.
+func (c checker) checkClientCA(clientCA, mode string, l *Listener) {
+	if strings.HasPrefix(l.Address, unixPrefix) {
+		c.fault(clientCA, "has no use on a Unix socket, whose clients come without TLS")
+		return
+	}
+	if l.TLS.Mode == tlsDisable || l.TLS.Mode == tlsPrefer {
+		c.fault(mode, "must be require, or left out, with client_ca: %s would let clients in without a certificate", l.TLS.Mode)
 	}
 }
 
@@ -132,18 +147,6 @@ func (c checker) checkSizes(table, mode string, size, minSize int) {
 		c.fault(minKey, "must be at most pool_size, which is %d", size)
 	case c.given[sizeKey] && minSize > size:
 		c.fault(sizeKey, "must be at least min_pool_size, which is %d", minSize)
-	}
-}
-
-func (c checker) checkAuth() {
-	a := &c.cfg.Auth
-	c.oneOf("auth.method", a.Method, authTrust, "password", "md5", authSCRAM)
-	switch {
-	case c.unread("auth.method"): // perhaps trust, which needs no users
-	case a.Users != "":
-		c.checkFile("auth.users", a.Users)
-	case a.Method != authTrust:
-		c.fault("auth.users", "must be given with method %s", a.Method)
 	}
 }
 

@@ -41,8 +41,8 @@ type Listener struct {
 type ListenerTLS struct {
 	Cert     string `toml:"cert"`      // PEM file
 	Key      string `toml:"key"`       // PEM file
-	ClientCA string `toml:"client_ca"` // PEM file; clients must then show a certificate signed by it
-	Mode     string `toml:"mode"`      // disable | prefer | require
+	ClientCA string `toml:"client_ca"` // PEM file; nobody gets in without TLS and a certificate signed by it
+	Mode     string `toml:"mode"`      // disable | prefer | require; with ClientCA always require
 }
 
 // Cluster is one Postgres cluster and the way to find its members. Settings
@@ -116,8 +116,25 @@ type Pool struct {
 	ShutdownTimeout      time.Duration `toml:"shutdown_timeout"`       // after TERM, for transactions to finish; 0 = they are cut at once
 }
 
-// Auth says how clients prove who they are.
+// Auth says how clients prove who they are: all of them by one method, or each
+// by the first rule that matches, of Rules or of HBAFile.
 type Auth struct {
-	Method string `toml:"method"` // trust | password | md5 | scram-sha-256
-	Users  string `toml:"users"`  // user file in PgBouncer's format; "" = none, only with trust
+	Method    string     `toml:"method"`     // trust | password | md5 | scram-sha-256 | cert; without rules only
+	Users     string     `toml:"users"`      // user file in PgBouncer's format; "" = none, where nobody is asked for a password
+	HBAFile   string     `toml:"hba_file"`   // rules in the format of PostgreSQL's pg_hba.conf; "" = none
+	IdentFile string     `toml:"ident_file"` // user name maps in the format of pg_ident.conf; "" = none
+	Rules     []AuthRule `toml:"rule"`       // rules written here; not with HBAFile
+}
+
+// AuthRule is a line of a pg_hba.conf in other clothes. Package auth says what
+// is wrong with the words in it.
+type AuthRule struct {
+	Type       string   `toml:"type"`       // local | host | hostssl | hostnossl
+	Database   []string `toml:"database"`   // names, all, sameuser, /regular expression
+	User       []string `toml:"user"`       // names, all, /regular expression
+	Address    string   `toml:"address"`    // CIDR, all, samehost, samenet; all but type local
+	Method     string   `toml:"method"`     // trust | reject | password | md5 | scram-sha-256 | cert | peer
+	Map        string   `toml:"map"`        // name of a map in IdentFile, for cert and peer; "" = the names must be equal
+	ClientCert string   `toml:"clientcert"` // verify-ca | verify-full, beside another method; "" = what the listener asks for
+	ClientName string   `toml:"clientname"` // what of a certificate is the user: CN | DNS | email; "" = CN
 }

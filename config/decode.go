@@ -76,6 +76,8 @@ func (d decoder) value(key string, raw any, dst reflect.Value) {
 		*to = tables(d, key, raw, newListener)
 	case *[]Cluster:
 		*to = tables(d, key, raw, newCluster)
+	case *[]AuthRule:
+		*to = tables(d, key, raw, newAuthRule)
 	case *[]Route: // comes last, because its defaults are in [pool]: see config
 	default:
 		if v, ok := as[map[string]any](d, key, raw, "a table"); ok {

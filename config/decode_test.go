@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -29,7 +30,7 @@ method = "sha1"
 			`8: pool.query_wait_timeout: must be a duration with its unit, such as "30s", "5m" or "1h30m", not a whole number`,
 			`9: pool.max_client_conn: must be at least 1`,
 			`10: pool.extra: unknown key`,
-			`12: auth.method: must be one of trust, password, md5, scram-sha-256, not "sha1"`,
+			`12: auth.method: must be one of trust, password, md5, scram-sha-256, cert, not "sha1"`,
 		}},
 		{"lists and inline tables", `
 [[listener]]
@@ -161,9 +162,17 @@ connections = false
 [pool]
 server_idle_timeout = "0s"
 query_wait_timeout = "1h30m0.5s"
+[[auth.rule]]
+type = "local"
+method = "peer"
+user = ["app", "web"]
 `)
 	if cfg.Loops != 3 || cfg.Log.Level != "debug" || cfg.Log.Connections || cfg.Pool.ServerIdleTimeout != 0 ||
 		cfg.Pool.QueryWaitTimeout != 90*time.Minute+500*time.Millisecond {
 		t.Errorf("got %+v", cfg)
+	}
+	want := AuthRule{Type: "local", Method: "peer", Database: []string{"all"}, User: []string{"app", "web"}}
+	if len(cfg.Auth.Rules) != 1 || !reflect.DeepEqual(cfg.Auth.Rules[0], want) {
+		t.Errorf("got %+v, want %+v", cfg.Auth.Rules, want)
 	}
 }

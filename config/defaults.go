@@ -69,6 +69,11 @@ func (c *Config) newRoute() Route {
 	}
 }
 
+// newAuthRule is a [[auth.rule]] with nothing in it.
+func newAuthRule() AuthRule {
+	return AuthRule{Database: []string{"all"}, User: []string{"all"}}
+}
+
 // fillLists puts one item into each list that is empty.
 func (c *Config) fillLists() {
 	if len(c.Listeners) == 0 {

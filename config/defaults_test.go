@@ -106,6 +106,9 @@ discovery = "patroni"
 scope = "s"
 etcd = { endpoints = ["h:2379"], tls = { ca = "a.crt", cert = "a.crt", key = "a.key" } }
 tls = { ca = "a.crt", cert = "a.crt", key = "a.key" }
+[auth]
+hba_file = "pg_hba.conf"
+ident_file = "pg_ident.conf"
 `)
 	t.Chdir(t.TempDir())
 	cfg, err := Load(filepath.Join(dir, "proxy.toml"))
@@ -113,7 +116,7 @@ tls = { ca = "a.crt", cert = "a.crt", key = "a.key" }
 		t.Fatal(err)
 	}
 	crt, key := filepath.Join(dir, "a.crt"), filepath.Join(dir, "a.key")
-	if got, want := cfg.Listeners[0].TLS, (ListenerTLS{crt, key, crt, "prefer"}); got != want {
+	if got, want := cfg.Listeners[0].TLS, (ListenerTLS{crt, key, crt, "require"}); got != want {
 		t.Errorf("listener: got %v, want %v", got, want)
 	}
 	if got, want := cfg.Clusters[0].Etcd.TLS, (EtcdTLS{CA: crt, Cert: crt, Key: key}); got != want {
@@ -122,8 +125,11 @@ tls = { ca = "a.crt", cert = "a.crt", key = "a.key" }
 	if got, want := cfg.Clusters[0].TLS, (ServerTLS{"prefer", crt, crt, key}); got != want {
 		t.Errorf("cluster: got %v, want %v", got, want)
 	}
-	if got, want := cfg.Auth.Users, filepath.Join(dir, "userlist.txt"); got != want {
-		t.Errorf("users: got %v, want %v", got, want)
+	a := cfg.Auth
+	if got, want := [3]string{a.Users, a.HBAFile, a.IdentFile}, [3]string{
+		filepath.Join(dir, "userlist.txt"), filepath.Join(dir, "pg_hba.conf"), filepath.Join(dir, "pg_ident.conf"),
+	}; got != want {
+		t.Errorf("auth: got %v, want %v", got, want)
 	}
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -29,8 +30,8 @@ func (f Fault) String() string {
 	return b.String()
 }
 
-// Faults is all that is wrong with a file, in the order of its lines. It is
-// the type of every error of Load.
+// Faults is all that is wrong with a file, in the order of its lines, and with
+// the files that it names. It is the type of every error of Load.
 type Faults []Fault
 
 // Error is one line for each fault, without a newline at the end.
@@ -70,8 +71,12 @@ func (r *report) unreadable(key, format string, args ...any) {
 	r.add(key, format, args...)
 }
 
+// add notes a fault once: two checks may meet the same file.
 func (r *report) add(key, format string, args ...any) {
-	r.faults = append(r.faults, Fault{r.file, r.line(key), key, fmt.Sprintf(format, args...)})
+	f := Fault{r.file, r.line(key), key, fmt.Sprintf(format, args...)}
+	if !slices.Contains(r.faults, f) {
+		r.faults = append(r.faults, f)
+	}
 }
 
 // unread says whether key or a table around it could not be read.
@@ -82,6 +87,11 @@ func (r *report) unread(key string) bool {
 		}
 	}
 	return false
+}
+
+// addIn notes what is wrong with another file.
+func (r *report) addIn(file string, line int, format string, args ...any) {
+	r.faults = append(r.faults, Fault{File: file, Line: line, Message: fmt.Sprintf(format, args...)})
 }
 
 // line is where key stands or, for one that the file leaves out, the table
@@ -95,11 +105,18 @@ func (r *report) line(key string) int {
 	return 0
 }
 
-// err is nil or all faults in the order of the file.
+// err is nil or all faults: those of the file in the order of its lines, then
+// those of others as they were noted.
 func (r *report) err() error {
 	if len(r.faults) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(r.faults, func(a, b Fault) int { return cmp.Compare(a.Line, b.Line) })
+	place := func(f Fault) int {
+		if f.File == r.file {
+			return f.Line
+		}
+		return math.MaxInt
+	}
+	slices.SortStableFunc(r.faults, func(a, b Fault) int { return cmp.Compare(place(a), place(b)) })
 	return r.faults
 }

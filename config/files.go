@@ -59,6 +59,16 @@ func (c checker) checkPair(table, cert, key string) {
 	}
 }
 
+// ReadFile reads a regular file whole. The error is the reason alone, for a
+// message that names the file.
+func ReadFile(name string) ([]byte, error) {
+	text, err := readFile(name)
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, at.Err
+	}
+	return text, err
+}
+
 // readFile reads a regular file. A pipe could be read only once, and Load is
 // not the one who needs what comes out of it; a device might never end.
 func readFile(name string) ([]byte, error) {

@@ -55,6 +55,39 @@ tls = { cert = "not.pem", key = "." }
 			`28: listener[6].tls.mode: require needs cert and key`,
 			`31: listener[7].tls.key: cannot read .: not a regular file`,
 		}},
+		{"client_ca beside what would let others in", `
+[[listener]]
+address = ":1"
+tls = { cert = "a.crt", key = "a.key", client_ca = "b.crt" }
+[[listener]]
+address = ":2"
+[listener.tls]
+cert = "a.crt"
+key = "a.key"
+client_ca = "b.crt"
+mode = "prefer"
+[[listener]]
+address = ":3"
+[listener.tls]
+mode = "disable"
+cert = "a.crt"
+key = "a.key"
+client_ca = "b.crt"
+[[listener]]
+address = "unix:/run/portero"
+[listener.tls]
+cert = "a.crt"
+key = "a.key"
+client_ca = "b.crt"
+[[listener]]
+address = ":4"
+tls = { client_ca = "b.crt" }
+`, []string{
+			`11: listener[2].tls.mode: must be require, or left out, with client_ca: prefer would let clients in without a certificate`,
+			`15: listener[3].tls.mode: must be require, or left out, with client_ca: disable would let clients in without a certificate`,
+			`24: listener[4].tls.client_ca: has no use on a Unix socket, whose clients come without TLS`,
+			`27: listener[5].tls.client_ca: needs cert and key`,
+		}},
 		{"of clusters", `
 [[cluster]]
 name = "a"
@@ -106,6 +139,16 @@ cluster = "a"
 		}},
 		{"of users", "[auth]\nusers = 'absent'", []string{
 			`2: auth.users: cannot read absent: no such file or directory`,
+		}},
+		{"of users, beside rules", "[auth]\nusers = 'absent'\n[[auth.rule]]\ntype = 'local'\nmethod = 'trust'", []string{
+			`2: auth.users: cannot read absent: no such file or directory`,
+		}},
+		{"of rules, and rules", "[auth]\nmethod = 'trust'\nhba_file = 'a.crt'\n[[auth.rule]]", []string{
+			`2: auth.method: has no use beside rules: take it out, or the rules`,
+			`3: auth.hba_file: cannot be given beside auth.rule: rules come from one place`,
+		}},
+		{"of maps, without rules", "[auth]\nident_file = 'a.crt'", []string{
+			`2: auth.ident_file: has no use without rules: auth.rule or auth.hba_file`,
 		}},
 		{"of users, none", "[auth]\nusers = ''", []string{
 			`2: auth.users: must be given with method scram-sha-256`,

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,20 +13,21 @@ import (
 // Load reads the file at path, fills in what it leaves out and checks it, with
 // the certificates and the user file that it names. File names in it are taken
 // from its own folder; in the result they are joined with that folder. It
-// blocks on the file system only. The caller owns the result.
+// blocks on the file system only. The caller owns the result. The checks may
+// find more faults.
 //
 // An error is always of type Faults and holds all that is wrong. After a fault
 // of TOML's own syntax, only the lines above it are searched for others, and
 // only for unknown keys and wrong types.
-func Load(path string) (*Config, error) {
+func Load(path string, checks ...Check) (*Config, error) {
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return nil, Faults{{File: path, Message: "cannot be read: " + reason(err)}}
 	}
-	return load(path, string(src))
+	return load(path, string(src), checks...)
 }
 
-func load(path, src string) (*Config, error) {
+func load(path, src string, checks ...Check) (*Config, error) {
 	tree, err := parseTOML(src)
 	if err != nil {
 		return nil, syntaxFaults(path, src, err)
@@ -34,6 +36,9 @@ func load(path, src string) (*Config, error) {
 	cfg := decoder{r}.config(tree)
 	cfg.complete(filepath.Dir(path), r.given)
 	checker{r, cfg}.check()
+	for _, check := range checks {
+		check(cfg, &Report{r})
+	}
 	if err := r.err(); err != nil {
 		return nil, err
 	}
@@ -89,21 +94,44 @@ func (c *Config) complete(dir string, given map[string]bool) {
 		}
 	}
 	c.fillRoles()
-	// Who trusts everyone need not have a user file, but may have one, for the
-	// passwords of the servers.
-	if c.Auth.Method == authTrust && !given["auth.users"] {
-		c.Auth.Users = ""
-	}
+	c.fillTLSModes(given)
 	for _, name := range c.fileNames() {
 		if *name != "" && !filepath.IsAbs(*name) {
 			*name = filepath.Join(dir, *name)
 		}
 	}
+	if !given["auth.users"] && c.Auth.mayLackUsers() {
+		c.Auth.Users = ""
+	}
 }
+
+// fillTLSModes has a listener with a client_ca take no client without TLS.
+func (c *Config) fillTLSModes(given map[string]bool) {
+	for i := range c.Listeners {
+		t := &c.Listeners[i].TLS
+		if t.ClientCA != "" && !given[childKey(childKey(itemKey("listener", i), "tls"), "mode")] {
+			t.Mode = tlsRequire
+		}
+	}
+}
+
+// mayLackUsers says whether the default user file is not missed: it is not
+// there, and perhaps nobody is asked for a password, which package auth finds
+// out. Who trusts everyone has to name the file to have servers' passwords in it.
+func (a *Auth) mayLackUsers() bool {
+	if !a.hasRules() && a.Method != authCert {
+		return a.Method == authTrust
+	}
+	_, err := os.Stat(a.Users)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// hasRules says whether rules take the place of the one method.
+func (a *Auth) hasRules() bool { return len(a.Rules) > 0 || a.HBAFile != "" }
 
 // fileNames is all settings that name a file.
 func (c *Config) fileNames() []*string {
-	names := []*string{&c.Auth.Users}
+	names := []*string{&c.Auth.Users, &c.Auth.HBAFile, &c.Auth.IdentFile}
 	for i := range c.Listeners {
 		t := &c.Listeners[i].TLS
 		names = append(names, &t.Cert, &t.Key, &t.ClientCA)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"portero/auth"
 	"portero/wire"
 )
 
@@ -19,6 +20,7 @@ import (
 type handshake struct {
 	proxy  *Proxy
 	l      *listener
+	raw    net.Conn // as accepted
 	conn   net.Conn // a *tls.Conn once TLS is up
 	stream *wire.Stream
 	midTLS bool // between two protocols: nothing that we say would be understood
@@ -36,7 +38,7 @@ func (p *Proxy) handshake(l *listener, conn net.Conn) {
 	stop := context.AfterFunc(p.ctx, func() { conn.Close() })
 	defer stop()
 	conn.SetDeadline(time.Now().Add(p.cfg.Pool.ClientLoginTimeout)) //nolint:errcheck // a closed connection fails at its first use
-	h := &handshake{proxy: p, l: l, conn: conn, stream: wire.NewStream(conn)}
+	h := &handshake{proxy: p, l: l, raw: conn, conn: conn, stream: wire.NewStream(conn)}
 	defer func() {
 		if v := recover(); v != nil {
 			p.panicked(v, debug.Stack())
@@ -55,6 +57,9 @@ func (h *handshake) run(stop func() bool) error {
 		return err
 	}
 	if code == wire.CodeCancel {
+		// Before anything is asked of a client, TLS and a certificate too, as
+		// in PostgreSQL: the key that it names is its proof, it learns nothing,
+		// and libpq before 17 sends it in plain text from a client with TLS.
 		h.proxy.cancel(h.conn, body)
 		return errQuiet
 	}
@@ -62,10 +67,11 @@ func (h *handshake) run(stop func() bool) error {
 	if refusal != nil {
 		return refusal
 	}
-	if h.l.tls == nil || h.l.cfg.TLS.Mode != "require" || h.secure() {
-		return h.login(s, stop)
+	c := h.arrival(s)
+	if refusal := h.l.refusal(c); refusal != nil {
+		return refusal
 	}
-	return wire.Fatal(wire.InvalidAuthorization, "this listener takes TLS connections only (sslmode=require)")
+	return h.login(s, c, stop)
 }
 
 func (h *handshake) secure() bool {
@@ -120,17 +126,13 @@ func (h *handshake) beforeStartup(err error) error {
 }
 
 // login authenticates the client, finds its pool and hands it to a loop.
-func (h *handshake) login(s startup, stop func() bool) error {
+func (h *handshake) login(s startup, c *auth.Arrival, stop func() bool) error {
 	if s.minor > 0 || len(s.unknown) > 0 {
 		if err := h.stream.Write(&wire.NegotiateProtocolVersion{Newest: 3 << 16, Options: s.unknown}); err != nil {
 			return err
 		}
 	}
-	var binding []byte
-	if h.secure() {
-		binding = h.l.binding
-	}
-	credentials, err := h.proxy.auth.Client(h.stream, s.user, binding)
+	credentials, err := h.proxy.auth.Client(h.stream, c)
 	if errors.Is(err, io.EOF) {
 		return errQuiet
 	}

@@ -113,6 +113,11 @@ func startBefore(t testing.TB, server string, edits ...func(*config.Config)) *wo
 
 func (w *world) open() {
 	w.t.Helper()
+	report := config.NewReport()
+	authenticator := auth.Load(w.cfg, report)
+	if err := report.Err(); err != nil {
+		w.t.Fatal(err)
+	}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for i := range int(w.cfg.Loops) {
 		w.loops = append(w.loops, must(loop.New(i))(w.t))
@@ -120,12 +125,8 @@ func (w *world) open() {
 	for _, c := range w.cfg.Clusters {
 		w.clusters[c.Name] = must(discovery.Open(c, log))(w.t)
 	}
-	var users *auth.Users
-	if w.cfg.Auth.Users != "" {
-		users = must(auth.ReadUsers(w.cfg.Auth.Users))(w.t)
-	}
 	w.pools = must(pool.New(w.cfg, w.clusters, w.loops, log))(w.t)
-	w.proxy = proxy.New(w.cfg, w.pools, must(auth.New(w.cfg.Auth.Method, users))(w.t), w.loops, w.process, log)
+	w.proxy = proxy.New(w.cfg, w.pools, authenticator, w.loops, w.process, log)
 	for _, l := range w.loops {
 		go l.Run()
 	}

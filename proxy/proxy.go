@@ -159,7 +159,8 @@ func tlsFor(c config.ListenerTLS) (*tls.Config, error) {
 		if t.ClientCAs, err = readPool(c.ClientCA); err != nil {
 			return nil, err
 		}
-		t.ClientAuth = tls.RequireAndVerifyClientCert
+		// A client without one is told so after TLS, in words: see refusal.
+		t.ClientAuth = tls.VerifyClientCertIfGiven
 	}
 	return t, nil
 }

@@ -51,12 +51,14 @@ func (h *handshake) lastWord(e *wire.Error) {
 
 func refusalReason(e *wire.Error) metrics.Reason {
 	switch e.Code {
-	case wire.InvalidPassword, wire.InvalidAuthorization:
+	case wire.InvalidPassword, wire.InvalidAuthorization, wire.ConfigFileError:
 		return metrics.ClientAuthFailed
 	case wire.TooManyConnections:
 		return metrics.TooManyClients
 	case wire.UndefinedDatabase:
 		return metrics.NoRoute
+	case wire.InternalError:
+		return metrics.Internal
 	}
 	return metrics.ClientProtocol
 }

@@ -14,6 +14,7 @@ const (
 	ConnectFailed          = "08001"
 	ResolutionUnknown      = "08007"
 	FeatureNotSupported    = "0A000"
+	ConfigFileError        = "F0000"
 	InFailedTransaction    = "25P02"
 	InvalidAuthorization   = "28000"
 	InvalidPassword        = "28P01"

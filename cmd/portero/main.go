@@ -13,8 +13,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-
-	"portero/config"
 )
 
 func main() {
@@ -71,15 +69,7 @@ func withConfig(name string, args []string, stderr io.Writer, do func(path strin
 // load reads the configuration and all files it names; faults go to stderr,
 // one line each.
 func load(path string, stderr io.Writer) (*parts, bool) {
-	cfg := config.NoFile()
-	if path != "" {
-		var err error
-		if cfg, err = config.Load(path); err != nil {
-			fmt.Fprintln(stderr, err)
-			return nil, false
-		}
-	}
-	p, err := prepare(cfg)
+	p, err := prepare(path)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return nil, false

@@ -89,6 +89,36 @@ func TestCheckReadsTheFilesThatTheConfigurationNames(t *testing.T) {
 	}
 }
 
+func TestCheckReportsTheFaultsOfAllFilesTogether(t *testing.T) {
+	path := writeFile(t, "proxy.toml", "loops = 0\n[auth]\nhba_file = \"pg_hba.conf\"\nident_file = \"pg_ident.conf\"\nusers = \"userlist.txt\"\n")
+	dir := filepath.Dir(path)
+	for name, text := range map[string]string{
+		"pg_hba.conf":   "# rules\nlocal all all trust\nhost all +staff all md5\nhost all all all gss\n",
+		"pg_ident.conf": "m root",
+		"userlist.txt":  "app secret",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stdout, stderr, status := portero("check", "--config", path)
+	if status != 1 || stdout != "" {
+		t.Errorf("exit status %d, standard output %q; want 1 and nothing", status, stdout)
+	}
+	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	for _, want := range []string{
+		path + ":1: loops: ", dir + "/pg_hba.conf:3: +staff ", dir + "/pg_hba.conf:4: authentication method \"gss\" ",
+		dir + "/pg_ident.conf:1: missing entry", dir + "/userlist.txt:1: user name: ",
+	} {
+		if !hasPrefix(lines, want) {
+			t.Errorf("no line begins with %q in:\n%s", want, stderr)
+		}
+	}
+	if len(lines) != 5 {
+		t.Errorf("%d faults, want 5:\n%s", len(lines), stderr)
+	}
+}
+
 func TestTheExampleIsInOrder(t *testing.T) {
 	text, err := os.ReadFile("../../proxy.toml.example")
 	if err != nil {

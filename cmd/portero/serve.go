@@ -31,19 +31,20 @@ type parts struct {
 	auth *auth.Authenticator
 }
 
-func prepare(cfg *config.Config) (*parts, error) {
-	var users *auth.Users
-	if cfg.Auth.Users != "" {
-		var err error
-		if users, err = auth.ReadUsers(cfg.Auth.Users); err != nil {
-			return nil, err
-		}
+// prepare reads a file, none with "", and those that it names. An error is all
+// faults of all of them.
+func prepare(path string) (*parts, error) {
+	p := &parts{}
+	check := func(cfg *config.Config, r *config.Report) { p.auth = auth.Load(cfg, r) }
+	if path == "" {
+		p.cfg = config.NoFile()
+		r := config.NewReport()
+		check(p.cfg, r)
+		return p, r.Err()
 	}
-	a, err := auth.New(cfg.Auth.Method, users)
-	if err != nil {
-		return nil, err
-	}
-	return &parts{cfg: cfg, auth: a}, nil
+	var err error
+	p.cfg, err = config.Load(path, check)
+	return p, err
 }
 
 // instance is a running Portero.

@@ -1,0 +1,111 @@
+package auth
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/netip"
+)
+
+// Arrival is what is known of a client when it asks to be let in.
+type Arrival struct {
+	User, Database string            // as the client names them
+	Local          bool              // it came by a Unix socket
+	Address        netip.Addr        // of others
+	TLS            bool              //
+	Binding        []byte            // see TLSServerEndPoint; nil: without TLS, or undefined
+	Certificate    *x509.Certificate // that it has shown and the listener's client_ca has signed; nil: none
+
+	// SystemUser is who runs the client, by the word of the kernel. It may
+	// block on the system's data base of users; only method peer asks.
+	SystemUser func() (string, error)
+}
+
+type link byte
+
+const (
+	linkNone      link = iota // not known, which no client is
+	linkLocal                 // by Unix socket
+	linkHost                  // by TCP
+	linkHostSSL               // by TCP with TLS
+	linkHostNoSSL             // by TCP without
+	linkAny                   // any of these, which no file can say: for the one method
+)
+
+// is says whether a client has come in this way.
+func (l link) is(c *Arrival) bool {
+	tcp := !c.Local && c.Address.IsValid()
+	switch l {
+	case linkLocal:
+		return c.Local
+	case linkHost:
+		return tcp
+	case linkHostSSL:
+		return tcp && c.TLS
+	case linkHostNoSSL:
+		return tcp && !c.TLS
+	}
+	return l == linkAny
+}
+
+type certLevel byte
+
+const (
+	certAny    certLevel = iota // what the listener asks for
+	certSigned                  // verify-ca: by the listener's client_ca
+	certUser                    // verify-full: and in the name of the user
+)
+
+// rule says how those clients prove who they are that it matches: a line of
+// pg_hba.conf.
+type rule struct {
+	place     string // where it stands, for the log; "" for the one method
+	link      link
+	databases names
+	users     names
+	from      addresses
+	method    method
+	cert      certLevel
+	certName  certName
+	usermap   string // "": names must be equal
+}
+
+func (r *rule) matches(c *Arrival, interfaces func() ([]net.Addr, error)) (bool, error) {
+	database, user := cutName(c.Database), cutName(c.User)
+	if !r.link.is(c) || !r.databases.hold(database, user) || !r.users.hold(user, user) {
+		return false, nil
+	}
+	if c.Local {
+		return true, nil
+	}
+	return r.from.contain(c.Address.Unmap(), interfaces)
+}
+
+// maxName is the most of a name that PostgreSQL looks at (NAMEDATALEN - 1).
+const maxName = 63
+
+// cutName cuts a name off where PostgreSQL does, before it asks its rules:
+// behind that, no letter may make another name of it here.
+func cutName(s string) string { return s[:min(len(s), maxName)] }
+
+// first is the first rule that matches, nil for none. Where that cannot be
+// told of one, no later one is asked: it may have been a reject.
+func (a *Authenticator) first(c *Arrival) (*rule, error) {
+	for i := range a.rules {
+		r := &a.rules[i]
+		if fits, err := r.matches(c, a.interfaces); err != nil {
+			return nil, r.blame(fmt.Errorf("%w: %w", noTelling(), err))
+		} else if fits {
+			return r, nil
+		}
+	}
+	return nil, nil
+}
+
+// needsUsers says whether a rule asks for a password.
+func (r *rule) needsUsers() bool {
+	return r.method == methodPassword || r.method == methodMD5 || r.method == methodSCRAM
+}
+
+// needsCert says whether a rule lets in nobody without a certificate.
+func (r *rule) needsCert() bool { return r.method == methodCert || r.cert != certAny }

@@ -1,0 +1,67 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"os/user"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"portero/auth"
+	"portero/wire"
+)
+
+// arrival is what is known of a client that asks to be let in.
+func (h *handshake) arrival(s startup) *auth.Arrival {
+	c := &auth.Arrival{
+		User: s.user, Database: s.database, SystemUser: h.systemUser,
+		Local: h.l.Addr().Network() == "unix", Address: addrPort(h.raw.RemoteAddr()).Addr(),
+	}
+	if t, ok := h.conn.(*tls.Conn); ok {
+		c.TLS, c.Binding = true, h.l.binding
+		if chains := t.ConnectionState().VerifiedChains; len(chains) > 0 {
+			c.Certificate = chains[0][0]
+		}
+	}
+	return c
+}
+
+// refusal is what a listener has to say to a client that it is not for,
+// whatever the rules are; nil to all others. A client_ca means TLS as well.
+func (l *listener) refusal(c *auth.Arrival) *wire.Error {
+	t := &l.cfg.TLS
+	switch {
+	case !c.TLS && (t.Mode == "require" || t.ClientCA != ""):
+		return auth.WithoutTLS(c)
+	case c.Certificate == nil && t.ClientCA != "":
+		return auth.WithoutCertificate()
+	}
+	return nil
+}
+
+// systemUser is the name of who runs a client that came by a Unix socket.
+func (h *handshake) systemUser() (string, error) {
+	socket, ok := h.raw.(syscall.Conn)
+	if !ok {
+		return "", errors.ErrUnsupported
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return "", err
+	}
+	var peer *unix.Ucred
+	var asked error
+	err = raw.Control(func(fd uintptr) {
+		peer, asked = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err := errors.Join(err, asked); err != nil {
+		return "", err
+	}
+	u, err := user.LookupId(strconv.FormatUint(uint64(peer.Uid), 10))
+	if err != nil {
+		return "", err
+	}
+	return u.Username, nil
+}
