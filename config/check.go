@@ -36,6 +36,7 @@ func (c checker) check() {
 	c.checkClusters()
 	c.checkPool()
 	c.checkRoutes()
+	c.checkShared()
 	c.checkAuth()
 }
 
@@ -115,6 +116,9 @@ func (c checker) checkPool() {
 	c.checkSizes("pool", p.PoolMode, p.PoolSize, p.MinPoolSize)
 	if p.MaxClientConn < 1 {
 		c.fault("pool.max_client_conn", "must be at least 1")
+	}
+	if p.MaxPools < 1 {
+		c.fault("pool.max_pools", "must be at least 1")
 	}
 	// Without an end to these, what waits for a dead peer would stay for good.
 	c.above0("pool.client_login_timeout", p.ClientLoginTimeout)

@@ -105,6 +105,7 @@ type Pool struct {
 	PoolSize             int           `toml:"pool_size"`              // servers per pool
 	MinPoolSize          int           `toml:"min_pool_size"`          // servers kept open per pool that has been used
 	MaxClientConn        int           `toml:"max_client_conn"`        // clients, all listeners together
+	MaxPools             int           `toml:"max_pools"`              // pools, with those that no server has let in yet
 	ClientLoginTimeout   time.Duration `toml:"client_login_timeout"`   // from accept to a complete login
 	ClientStallTimeout   time.Duration `toml:"client_stall_timeout"`   // a client that does not read what it asked for, while it holds a server; 0 = no limit
 	QueryWaitTimeout     time.Duration `toml:"query_wait_timeout"`     // longest wait for a server; 0 = no limit
