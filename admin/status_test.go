@@ -16,7 +16,7 @@ func busy() Snapshot {
 	process.Panics.Add(1)
 	process.End(metrics.ClientGone)
 	process.Refuse(metrics.NoRoute)
-	pool := metrics.NewPool(metrics.PoolLabels{Cluster: "main", Role: "leader", Database: "app", User: "<b>eve"}, 1)
+	pool := metrics.NewPool(metrics.PoolLabels{Cluster: "main", Role: "leader", Mode: "transaction", Database: "app", User: "<b>eve"}, 1)
 	pool.Shard(0).Transactions.Add(70500)
 	pool.Shard(0).BytesReceived.Add(3 << 20)
 	pool.Shard(0).Waited(3 * time.Millisecond)
@@ -60,7 +60,7 @@ func TestStatusPageShowsTheSnapshot(t *testing.T) {
 		"<b>17</b> clients of at most 10000", "1\u202f234\u202f567 accepted", "1 refused", "1 panics",
 		"main / 0", "<b>pg1</b>", "10.0.0.2:5432", "16.0 MiB", "2.2 s",
 		"no leader", "discovery is not heard; view is stale; switchover announced: pg1 to pg2",
-		"70\u202f500", "3.0 MiB", "1.2ms", "server lost 1", "client gone <b>1</b>", "no route <b>1</b>",
+		"70\u202f500", "<td>transaction</td>", "3.0 MiB", "1.2ms", "server lost 1", "client gone <b>1</b>", "no route <b>1</b>",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("page has no %q", want)

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-var poolLabelNames = []string{"cluster", "group", "role", "database", "user"}
+var poolLabelNames = []string{"cluster", "group", "role", "mode", "database", "user"}
 
 // poolSample is what one scrape knows of one pool.
 type poolSample struct {
@@ -105,5 +105,5 @@ func (s *poolSample) send(ch chan<- prometheus.Metric, labels []string) {
 
 // values returns the label values in the order of poolLabelNames.
 func (l PoolLabels) values() []string {
-	return []string{label(l.Cluster), strconv.Itoa(l.Group), label(l.Role), label(l.Database), label(l.User)}
+	return []string{label(l.Cluster), strconv.Itoa(l.Group), label(l.Role), label(l.Mode), label(l.Database), label(l.User)}
 }

@@ -19,7 +19,7 @@ func madeUp() *Collector {
 	process.End(ClientClosed)
 	process.Refuse(NoRoute)
 
-	pool := NewPool(PoolLabels{"main", 0, "leader", "app", "alice"}, 2)
+	pool := NewPool(PoolLabels{"main", 0, "leader", "session", "app", "alice"}, 2)
 	pool.Shard(0).Transactions.Add(3)
 	pool.Shard(1).Transactions.Add(4)
 	pool.Shard(0).Queries.Add(9)
@@ -87,7 +87,7 @@ func collectorOf(pools ...PoolState) *Collector {
 }
 
 func TestCollectorAddsUpPoolsOfTheSameLabels(t *testing.T) {
-	labels := PoolLabels{"main", 0, "leader", "app", "alice"}
+	labels := PoolLabels{"main", 0, "leader", "session", "app", "alice"}
 	old, young := NewPool(labels, 1), NewPool(labels, 2)
 	old.Shard(0).Transactions.Add(5)
 	old.Shard(0).Waited(time.Second)
@@ -97,7 +97,7 @@ func TestCollectorAddsUpPoolsOfTheSameLabels(t *testing.T) {
 		PoolState{Pool: old, ServersActive: 1, MaxWait: time.Second},
 		PoolState{Pool: young, ServersActive: 4},
 	)
-	const series = `{cluster="main",database="app",group="0",role="leader",user="alice"}`
+	const series = `{cluster="main",database="app",group="0",mode="session",role="leader",user="alice"}`
 	err := testutil.CollectAndCompare(c, strings.NewReader(`
 # HELP portero_pool_max_wait_seconds How long the first client in the queue has waited.
 # TYPE portero_pool_max_wait_seconds gauge

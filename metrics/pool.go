@@ -10,6 +10,7 @@ type PoolLabels struct {
 	Cluster  string
 	Group    int    // Citus group, 0 for the coordinator or a plain cluster
 	Role     string // leader, replica, any
+	Mode     string // session, transaction, statement
 	Database string // as the server names it
 	User     string
 }

@@ -56,13 +56,14 @@ type MemberState struct {
 }
 
 // ComparePools orders pools as tables show them: by cluster, group, role,
-// database and user.
+// mode, database and user.
 func ComparePools(a, b PoolState) int {
 	x, y := a.Labels, b.Labels
 	return cmp.Or(
 		cmp.Compare(x.Cluster, y.Cluster),
 		cmp.Compare(x.Group, y.Group),
 		cmp.Compare(x.Role, y.Role),
+		cmp.Compare(x.Mode, y.Mode),
 		cmp.Compare(x.Database, y.Database),
 		cmp.Compare(x.User, y.User),
 	)

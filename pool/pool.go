@@ -19,6 +19,7 @@ type Key struct {
 	Cluster  string
 	Group    int
 	Role     string // leader | replica | any
+	Mode     string // session | transaction | statement: what one leaves on a server another must not meet
 	Database string // as the server names it
 	User     string
 }
@@ -65,10 +66,10 @@ type Pool struct {
 func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 	p := &Pool{
 		Key: key, owner: ps, cluster: ps.clusters[key.Cluster].discovery, size: size, minimum: minimum,
-		log:     ps.log.With("cluster", key.Cluster, "group", key.Group, "role", key.Role, "database", key.Database, "user", key.User),
+		log:     ps.log.With("cluster", key.Cluster, "group", key.Group, "role", key.Role, "mode", key.Mode, "database", key.Database, "user", key.User),
 		probing: make(chan struct{}, 1), proved: make(chan struct{}), servers: make(map[*Server]struct{}),
 		welcomes: make(map[session.Settings][]byte), heading: make(map[string]int), shunned: make(map[string]int64), ctx: ps.ctx,
-		Metrics: metrics.NewPool(metrics.PoolLabels{Cluster: key.Cluster, Group: key.Group, Role: key.Role, Database: key.Database, User: key.User}, len(ps.loops)),
+		Metrics: metrics.NewPool(metrics.PoolLabels{Cluster: key.Cluster, Group: key.Group, Role: key.Role, Mode: key.Mode, Database: key.Database, User: key.User}, len(ps.loops)),
 	}
 	var err error
 	p.puddle, err = puddle.NewPool(&puddle.Config[*Server]{
