@@ -48,6 +48,7 @@ func ask(t *testing.T, s *Server, method, path string) (*http.Response, string) 
 func emptyRegistry() *metrics.Collector {
 	return metrics.NewCollector(new(metrics.Process),
 		func() []metrics.PoolState { return nil },
+		func() metrics.CandidatesState { return metrics.CandidatesState{} },
 		func() []metrics.GroupState { return nil },
 		func() int { return 42 })
 }
@@ -146,6 +147,7 @@ func TestPanicInOnePageLeavesTheOthers(t *testing.T) {
 func TestScrapeWithABrokenPartShowsTheRest(t *testing.T) {
 	c := metrics.NewCollector(new(metrics.Process),
 		func() []metrics.PoolState { panic("a bug") },
+		func() metrics.CandidatesState { return metrics.CandidatesState{} },
 		func() []metrics.GroupState { return nil },
 		func() int { return 7 })
 	s := start(t, Options{Gatherer: metrics.NewRegistry("1.0", c)})

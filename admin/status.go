@@ -25,6 +25,9 @@ type Snapshot struct {
 	Process *metrics.Process // nil: its counters are left out
 	Groups  []metrics.GroupState
 	Pools   []metrics.PoolState
+
+	Candidates metrics.CandidatesState // pools beside those in Pools
+	MaxPools   int                     // max_pools; 0 if there is no limit
 }
 
 //go:embed status.html

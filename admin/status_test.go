@@ -41,6 +41,8 @@ func busy() Snapshot {
 			{Pool: pool, ClientsActive: 5, ClientsWaiting: 2, ServersActive: 5, Size: 20, MaxWait: 1234 * time.Microsecond},
 			{Pool: first},
 		},
+		Candidates: metrics.CandidatesState{Pools: 3, ClientsWaiting: 4, MaxWait: 2 * time.Second, Errors: metrics.ReasonCounts{metrics.ServerLogin: 6}},
+		MaxPools:   1000,
 	}
 }
 
@@ -60,7 +62,8 @@ func TestStatusPageShowsTheSnapshot(t *testing.T) {
 		"<b>17</b> clients of at most 10000", "1\u202f234\u202f567 accepted", "1 refused", "1 panics",
 		"main / 0", "<b>pg1</b>", "10.0.0.2:5432", "16.0 MiB", "2.2 s",
 		"no leader", "discovery is not heard; view is stale; switchover announced: pg1 to pg2",
-		"70\u202f500", "<td>transaction</td>", "3.0 MiB", "1.2ms", "server lost 1", "client gone <b>1</b>", "no route <b>1</b>",
+		"70\u202f500", "<td>transaction</td>", "3.0 MiB", "1.2ms", "server lost 1",
+		"2 pools, and 3 that no server has let in yet", "4 clients wait, the first for 2s", "at most 1000 in all", "server login failed 6", "client gone <b>1</b>", "no route <b>1</b>",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("page has no %q", want)

@@ -11,10 +11,11 @@ import (
 // Collector turns counters and states into Prometheus metrics, once per scrape
 // and in one pass. It keeps nothing between scrapes.
 type Collector struct {
-	process *Process
-	pools   func() []PoolState
-	groups  func() []GroupState
-	clients func() int
+	process    *Process
+	pools      func() []PoolState
+	candidates func() CandidatesState
+	groups     func() []GroupState
+	clients    func() int
 }
 
 // NewCollector returns a collector of p and of what the functions report.
@@ -22,14 +23,15 @@ type Collector struct {
 // functions are called by each scrape, from its goroutine and possibly from
 // several at once; they should not block for long, and the slices they return
 // are only read. None of the arguments may be nil.
-func NewCollector(p *Process, pools func() []PoolState, groups func() []GroupState, clients func() int) *Collector {
-	return &Collector{process: p, pools: pools, groups: groups, clients: clients}
+func NewCollector(p *Process, pools func() []PoolState, candidates func() CandidatesState, groups func() []GroupState, clients func() int) *Collector {
+	return &Collector{process: p, pools: pools, candidates: candidates, groups: groups, clients: clients}
 }
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	describeProcess(ch)
 	describePools(ch)
+	describeCandidates(ch)
 	describeGroups(ch)
 }
 
@@ -45,6 +47,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}()
 	collectProcess(ch, c.process, c.clients())
 	collectPools(ch, c.pools())
+	collectCandidates(ch, c.candidates())
 	collectGroups(ch, c.groups())
 }
 

@@ -33,6 +33,7 @@ func madeUp() *Collector {
 		Pool: pool, ClientsActive: 2, ClientsWaiting: 1, ServersActive: 2, ServersIdle: 3,
 		ServersOpening: 1, Size: 20, MaxWait: 1500 * time.Millisecond,
 	}}
+	candidates := CandidatesState{Pools: 3, ClientsWaiting: 4, MaxWait: 250 * time.Millisecond, Errors: ReasonCounts{ServerLogin: 6}}
 	groups := []GroupState{
 		{
 			Cluster: "main", Leader: "pg1", Epoch: 3, Timeline: 7, EpochChanges: 2,
@@ -43,6 +44,7 @@ func madeUp() *Collector {
 	}
 	return NewCollector(process,
 		func() []PoolState { return pools },
+		func() CandidatesState { return candidates },
 		func() []GroupState { return groups },
 		func() int { return 5 })
 }
@@ -82,6 +84,7 @@ func TestRegistryHasBuildProcessAndRuntime(t *testing.T) {
 func collectorOf(pools ...PoolState) *Collector {
 	return NewCollector(new(Process),
 		func() []PoolState { return pools },
+		func() CandidatesState { return CandidatesState{} },
 		func() []GroupState { return nil },
 		func() int { return 0 })
 }
@@ -140,6 +143,7 @@ func TestPanicWhileCollectingCostsTheScrapeOnly(t *testing.T) {
 	process := new(Process)
 	c := NewCollector(process,
 		func() []PoolState { panic("a bug") },
+		func() CandidatesState { return CandidatesState{} },
 		func() []GroupState { return nil },
 		func() int { return 0 })
 	registry := prometheus.NewPedanticRegistry()

@@ -28,6 +28,7 @@ const (
 	// Portero's limits and rules.
 
 	TooManyClients     // a limit on the number of clients was reached
+	TooManyPools       // max_pools was reached
 	NoRoute            // no route matches what it asked for
 	WaitTimeout        // query_wait_timeout passed without a server for it
 	TransactionPooling // statement mode refused a transaction block
@@ -68,6 +69,7 @@ var reasonNames = [NumReasons]string{
 	ClientStalled:      "client stalled",
 	Cancelled:          "cancelled",
 	TooManyClients:     "too many clients",
+	TooManyPools:       "too many pools",
 	NoRoute:            "no route",
 	WaitTimeout:        "wait timeout",
 	TransactionPooling: "transaction block refused",

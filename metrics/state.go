@@ -20,6 +20,15 @@ type PoolState struct {
 	MaxWait time.Duration // how long the first in the queue has waited; 0 if none waits
 }
 
+// CandidatesState sums up the pools that no server has let in yet. Clients
+// invent their names, so that none of them has series of its own.
+type CandidatesState struct {
+	Pools          int           // names that await their first login to a server
+	ClientsWaiting int           // clients in their queues
+	MaxWait        time.Duration // how long the first of these has waited
+	Errors         ReasonCounts  // errors of all candidates since Portero started, by reason
+}
+
 // GroupState is what is known of a group at one moment. A group that a route
 // names has one even while nothing is known of it, so that it can be missed.
 type GroupState struct {

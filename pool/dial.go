@@ -56,6 +56,10 @@ func (p *Pool) connect(parent context.Context, v *discovery.View, m discovery.Me
 			err = errMoved
 		}
 	}()
+	if err := p.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer p.exit()
 	conn, err := p.dial(ctx, m, patience)
 	if err != nil {
 		return nil, err
@@ -82,10 +86,12 @@ func (p *Pool) dial(ctx context.Context, m discovery.Member, patience time.Durat
 // login already, and remains the caller's.
 func (p *Pool) admit(ctx context.Context, conn net.Conn, m discovery.Member) (*Server, error) {
 	stream := wire.NewStream(conn)
-	login, err := auth.Login(stream, p.loginParams(conn))
+	params := p.loginParams(conn)
+	login, err := auth.Login(stream, params)
 	if err != nil {
-		return nil, err
+		return nil, p.keptOut(params.Credentials, err)
 	}
+	p.letIn(params.Credentials)
 	epoch, err := p.prove(ctx, conn, stream, m)
 	if err != nil {
 		return nil, err
@@ -151,7 +157,7 @@ func (p *Pool) isTarget(v *discovery.View, m discovery.Member) bool {
 
 func (p *Pool) loginParams(conn net.Conn) auth.LoginParams {
 	p.mu.Lock()
-	credentials := p.credentials
+	credentials := p.secrets.best()
 	p.mu.Unlock()
 	params := auth.LoginParams{User: p.Key.User, Database: p.Key.Database, Credentials: credentials}
 	if t, ok := conn.(*tls.Conn); ok {

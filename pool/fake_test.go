@@ -31,6 +31,7 @@ type fake struct {
 	recovery bool
 	silent   bool        // accepts and never answers
 	refusal  *wire.Error // instead of a login
+	missing  string      // a database that it does not have
 	live     map[net.Conn]uint32
 	most     int // most that were live at one time
 	logins   int
@@ -118,7 +119,7 @@ func (f *fake) serve(c net.Conn) {
 		f.cancel(x)
 		return
 	}
-	if !f.welcome(c, be) {
+	if !f.welcome(c, be, first) {
 		return
 	}
 	defer f.set(func() { delete(f.live, c) })
@@ -139,7 +140,7 @@ func (f *fake) serve(c net.Conn) {
 	}
 }
 
-func (f *fake) welcome(c net.Conn, be *pgproto3.Backend) bool {
+func (f *fake) welcome(c net.Conn, be *pgproto3.Backend, first pgproto3.FrontendMessage) bool {
 	f.mu.Lock()
 	if f.silent {
 		f.mu.Unlock()
@@ -147,7 +148,11 @@ func (f *fake) welcome(c net.Conn, be *pgproto3.Backend) bool {
 		return false
 	}
 	f.logins++
-	if e := f.refusal; e != nil {
+	e := f.refusal
+	if s, ok := first.(*pgproto3.StartupMessage); ok && f.missing != "" && s.Parameters["database"] == f.missing {
+		e = wire.Fatal(wire.UndefinedDatabase, "database %q does not exist", f.missing)
+	}
+	if e != nil {
 		f.mu.Unlock()
 		c.Write(e.Append(nil))
 		return false

@@ -109,18 +109,18 @@ func (p *Pool) takeAgedLocked() map[*Server]metrics.Reason {
 	return aged
 }
 
-// abandoned reports whether nobody has used the pool for a while.
-func (p *Pool) abandoned() bool {
+// unusedSince reports whether nobody uses the pool, and since when.
+func (p *Pool) unusedSince() (since time.Time, unused bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.clients > 0 || len(p.servers) > 0 || p.opening > 0 || p.waiting.n > 0 {
 		p.unused = time.Time{}
-		return false
+		return p.unused, false
 	}
 	if p.unused.IsZero() {
 		p.unused = time.Now()
 	}
-	return time.Since(p.unused) > forgetAfter
+	return p.unused, true
 }
 
 // forgetAfter is how long a pool without clients and servers keeps its counters.

@@ -199,8 +199,9 @@ func TestServersReleasedWhileThereIsNoLeaderAreKept(t *testing.T) {
 // way nor a question.
 func TestAnOpenerLeavesASilentHostWhenTheLeaderMoves(t *testing.T) {
 	r := startReign(t, nil)
-	r.a.set(func() { r.a.silent = true })
 	p := r.join(3, 0, "leader", "app")
+	r.letIn(p)
+	r.a.set(func() { r.a.silent, r.a.dials = true, 0 })
 	var all []*client
 	for i := range 6 {
 		c := r.client(p, i%2)

@@ -13,6 +13,7 @@ import (
 	"portero/config"
 	"portero/discovery"
 	"portero/loop"
+	"portero/metrics"
 )
 
 // stage is two loops, one cluster and its pools.
@@ -64,13 +65,26 @@ func newStageOf(t testing.TB, edit func(c *config.Pool), cluster config.Cluster)
 	return s
 }
 
+func keyOf(role, database, user string) Key {
+	return Key{Cluster: "main", Role: role, Mode: "transaction", Database: database, User: user}
+}
+
 func (s *stage) join(size, minimum int, role, user string) *Pool {
 	s.t.Helper()
-	p, err := s.pools.Join(Key{Cluster: "main", Role: role, Database: "postgres", User: user}, size, minimum, auth.Credentials{})
+	p, err := s.pools.Join(keyOf(role, "postgres", user), size, minimum, auth.Credentials{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return p
+}
+
+// letIn has a server let the pool in, and close again.
+func (s *stage) letIn(p *Pool) {
+	s.t.Helper()
+	c := s.client(p, 0)
+	c.get()
+	c.discard(metrics.ServerDirty)
+	wait(s.t, "balance", p.balanced)
 }
 
 // balanced is an error as long as the pool's counts contradict each other or

@@ -176,7 +176,7 @@ func (c *Claim) delivered() {
 		}
 	}
 	p.mu.Unlock()
-	p.Metrics.Shard(c.loop.ID).Waited(time.Duration(c.loop.Now() - c.Since))
+	p.Metrics().Shard(c.loop.ID).Waited(time.Duration(c.loop.Now() - c.Since))
 	switch {
 	case failed != nil:
 		c.Err = failed

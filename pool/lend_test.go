@@ -75,7 +75,7 @@ func TestTheSizeIsNeverExceeded(t *testing.T) {
 	if live, most, _ := f.count(); most > size || live > size {
 		t.Errorf("%d servers at one time, %d now; at most %d", most, live, size)
 	}
-	if n := p.Metrics.Totals().Waits; n < clients-size || n > clients {
+	if n := p.Metrics().Totals().Waits; n < clients-size || n > clients {
 		t.Errorf("%d waits counted", n)
 	}
 }

@@ -45,11 +45,15 @@ func (p *Pool) openLocked() {
 	if p.closed || p.ctx.Err() != nil {
 		return
 	}
+	most := p.size
+	if !p.known {
+		most = 1 // is enough to find out
+	}
 	have := len(p.servers) + p.opening
 	missing := max(p.waiting.n-p.opening, p.wanted-have)
-	for i := 0; i < missing && have+i < p.size; i++ {
+	for i := 0; i < missing && have+i < most; i++ {
 		p.opening++
-		p.openers.Add(1)
+		p.owner.openers.Add(1)
 		go p.open()
 	}
 }
@@ -57,23 +61,29 @@ func (p *Pool) openLocked() {
 // open is one opener: it ends with a server in the idle stack, or when none is
 // wanted, or with an error for those who wait.
 func (p *Pool) open() {
-	defer p.openers.Done()
+	defer p.owner.openers.Done()
 	err := p.puddle.CreateResource(p.ctx)
 	if err == puddle.ErrNotAvailable { // our counts keep that from happening; if not, it must not spin
 		p.pause(p.ctx, p.cluster.View(), firstRetry)
 	}
+	var refused *wire.Error
+	if errors.As(err, &refused) {
+		refused = wire.Fatal(refused.Code, "%s", refused.Message)
+		if p.turnAway(refused) {
+			return
+		}
+	}
 	p.mu.Lock()
 	p.opening--
 	var wake []*Claim
-	var refused *wire.Error
 	switch {
 	case err == nil:
 		p.refused = false
 		wake = p.openedLocked()
-	case errors.As(err, &refused):
+	case refused != nil:
 		p.refused, p.wanted = true, 0
-		wake = p.failLocked(wire.Fatal(refused.Code, "%s", refused.Message))
-		p.Metrics.Error(metrics.ServerLogin)
+		wake = p.failLocked(refused)
+		p.Metrics().Error(metrics.ServerLogin)
 	}
 	loud := refused != nil && p.mayWarnLocked()
 	p.openLocked() // somebody may have come while this one ended
@@ -86,12 +96,21 @@ func (p *Pool) open() {
 
 // mayWarnLocked reports whether it is time again to tell the log of failures.
 func (p *Pool) mayWarnLocked() bool {
+	if !p.known {
+		return p.owner.mayWarn()
+	}
 	now := loop.Clock()
 	if p.warned != 0 && now-p.warned < int64(warnEvery) {
 		return false
 	}
 	p.warned = now
 	return true
+}
+
+// mayWarn is mayWarnLocked for all candidates together.
+func (ps *Pools) mayWarn() bool {
+	now, before := loop.Clock(), ps.warned.Load()
+	return (before == 0 || now-before >= int64(warnEvery)) && ps.warned.CompareAndSwap(before, now)
 }
 
 func levelOf(loud bool) slog.Level {
@@ -167,7 +186,7 @@ func (p *Pool) construct(ctx context.Context) (*Server, error) {
 		}
 		p.noteFailure(target, err)
 		p.pauseAfter(ctx, view, retry)
-		retry, patience = min(2*retry, slowestRetry), min(2*patience, p.owner.limits.ServerConnectTimeout)
+		retry, patience = min(2*retry, p.slowest()), min(2*patience, p.owner.limits.ServerConnectTimeout)
 	}
 }
 
@@ -179,6 +198,17 @@ func (p *Pool) limit(v *discovery.View, patience time.Duration) time.Duration {
 		return min(patience, whole)
 	}
 	return whole
+}
+
+// slowest is the longest pause between two tries. Candidates may be many, and
+// each has an opener of its own.
+func (p *Pool) slowest() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known {
+		return slowestRetry
+	}
+	return askSeldom
 }
 
 // permanent picks the refusals that the client must hear at once, as trying
@@ -210,13 +240,13 @@ func isAlive(err error) bool {
 }
 
 func (p *Pool) noteFailure(m discovery.Member, err error) {
-	if err == errMoved || err == errNotWanted || p.ctx.Err() != nil {
+	if err == errMoved || err == errNotWanted || err == errOtherSecret || p.ctx.Err() != nil {
 		return
 	}
 	if errors.Is(err, errInRecovery) {
-		p.Metrics.Error(metrics.ServerRecovery)
+		p.Metrics().Error(metrics.ServerRecovery)
 	} else {
-		p.Metrics.Error(metrics.ServerConnect)
+		p.Metrics().Error(metrics.ServerConnect)
 	}
 	p.mu.Lock()
 	p.shunned[m.Name] = loop.Clock() + int64(shunFor)

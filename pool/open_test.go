@@ -16,9 +16,10 @@ import (
 func TestErrorsThatWaitingDoesNotCureEndTheWaitAtOnce(t *testing.T) {
 	for _, code := range []string{wire.InvalidPassword, wire.InvalidAuthorization, wire.UndefinedDatabase, "42501", wire.FeatureNotSupported} {
 		f := startFake(t)
-		f.refusal = wire.Fatal(code, "no, says the server")
 		s := newStage(t, nil, f.addr)
 		p := s.join(2, 0, "leader", "app")
+		s.letIn(p)
+		f.set(func() { f.refusal = wire.Fatal(code, "no, says the server") })
 		var all []*client
 		for i := range 4 {
 			c := s.client(p, i%2)
@@ -33,7 +34,7 @@ func TestErrorsThatWaitingDoesNotCureEndTheWaitAtOnce(t *testing.T) {
 		}
 		wait(t, "balance", p.balanced)
 		f.set(func() { f.refusal = nil })
-		all[0].get() // nothing of it is remembered
+		all[0].get() // clients that the pool has, it goes on to serve
 		all[0].release()
 	}
 }
@@ -71,7 +72,7 @@ func TestServiceIsBackAsSoonAsTheServerIs(t *testing.T) {
 		all = append(all, c)
 	}
 	wait(t, "the slowest pace of trying", func() error {
-		return until(p.Metrics.Totals().Errors[metrics.ServerConnect] > 60)
+		return until(p.Metrics().Totals().Errors[metrics.ServerConnect] > 60)
 	})
 	began := time.Now()
 	f.up()
@@ -91,12 +92,13 @@ func TestServiceIsBackAsSoonAsTheServerIs(t *testing.T) {
 func TestAHostThatRefusesIsNotStormed(t *testing.T) {
 	f := startFake(t)
 	s := newStage(t, nil, f.addr)
+	p := s.join(20, 0, "leader", "app")
+	s.letIn(p)
 	f.down()
-	p := s.join(20, 5, "leader", "app")
 	for i := range 40 {
 		s.client(p, i%2).ask()
 	}
-	failures := func() uint64 { return p.Metrics.Totals().Errors[metrics.ServerConnect] }
+	failures := func() uint64 { return p.Metrics().Totals().Errors[metrics.ServerConnect] }
 	wait(t, "the slowest pace of trying", func() error { return until(failures() > 60) })
 	before, began, used := failures(), time.Now(), cpuTime(t)
 	wait(t, "many more failures", func() error { return until(failures() > before+100) })

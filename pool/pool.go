@@ -4,14 +4,15 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/puddle/v2"
 
-	"portero/auth"
 	"portero/discovery"
 	"portero/metrics"
 	"portero/session"
+	"portero/wire"
 )
 
 // Key says what a pool's servers are for.
@@ -24,11 +25,16 @@ type Key struct {
 	User     string
 }
 
+func (k Key) labels() metrics.PoolLabels {
+	return metrics.PoolLabels{Cluster: k.Cluster, Group: k.Group, Role: k.Role, Mode: k.Mode, Database: k.Database, User: k.User}
+}
+
 // Pool lends the servers of one Key. All methods are safe for concurrent use
 // except where they say that they belong to a loop.
 type Pool struct {
-	Key     Key
-	Metrics *metrics.Pool
+	Key Key
+
+	counters atomic.Pointer[metrics.Pool] // those of all candidates, until a server lets it in
 
 	owner   *Pools
 	cluster *discovery.Cluster
@@ -37,30 +43,35 @@ type Pool struct {
 	minimum int // servers kept open once the pool is in use
 	log     *slog.Logger
 	ctx     context.Context // ends with the pool
-	probing chan struct{}   // token of the one opener that may ask often
+	stop    context.CancelFunc
+	door    door          // where a candidate waits for its turn
+	probing chan struct{} // token of the one opener that may ask often
 
-	mu          sync.Mutex // guards what follows; no I/O under it, but for epoll_ctl of a server nobody holds
-	waiting     queue
-	servers     map[*Server]struct{} // all that are open, in any state
-	idle        int                  // of them, in puddle's idle stack
-	lent        int
-	opening     int   // openers at work
-	wanted      int   // servers to have open even if nobody waits
-	held        bool  // no leader: nobody is served
-	refused     bool  // the last login was refused for good
-	warned      int64 // when a failure to open was last logged aloud
-	followed    *discovery.View
-	epoch       uint64        // of the group; leader pools only
-	proved      chan struct{} // closed when a server has been opened; then replaced
-	welcomes    map[session.Settings][]byte
-	credentials auth.Credentials
-	clients     int
-	nextHost    int              // for clusters whose hosts have to be asked
-	heading     map[string]int   // openers on their way to a member; roles replica and any only
-	shunned     map[string]int64 // members that failed, until when they are passed over; likewise
-	unused      time.Time        // since when nobody uses it
-	closed      bool
-	openers     sync.WaitGroup
+	mu       sync.Mutex // guards what follows; no I/O under it, but for epoll_ctl of a server nobody holds
+	waiting  queue
+	servers  map[*Server]struct{} // all that are open, in any state
+	idle     int                  // of them, in puddle's idle stack
+	lent     int
+	opening  int         // openers at work
+	wanted   int         // servers to have open even if nobody waits
+	held     bool        // no leader: nobody is served
+	known    bool        // a server has let it in: it is a candidate no more
+	inside   bool        // a candidate's opener has its turn at the door
+	verdict  *wire.Error // why a candidate was given up
+	tried    [32]byte    // fingerprint of the secret that was refused last
+	refused  bool        // the last login was refused for good
+	warned   int64       // when a failure to open was last logged aloud
+	followed *discovery.View
+	epoch    uint64        // of the group; leader pools only
+	proved   chan struct{} // closed when a server has been opened; then replaced
+	welcomes map[session.Settings][]byte
+	secrets  secrets
+	clients  int
+	nextHost int              // for clusters whose hosts have to be asked
+	heading  map[string]int   // openers on their way to a member; roles replica and any only
+	shunned  map[string]int64 // members that failed, until when they are passed over; likewise
+	unused   time.Time        // since when nobody uses it
+	closed   bool
 }
 
 func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
@@ -68,9 +79,10 @@ func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 		Key: key, owner: ps, cluster: ps.clusters[key.Cluster].discovery, size: size, minimum: minimum,
 		log:     ps.log.With("cluster", key.Cluster, "group", key.Group, "role", key.Role, "mode", key.Mode, "database", key.Database, "user", key.User),
 		probing: make(chan struct{}, 1), proved: make(chan struct{}), servers: make(map[*Server]struct{}),
-		welcomes: make(map[session.Settings][]byte), heading: make(map[string]int), shunned: make(map[string]int64), ctx: ps.ctx,
-		Metrics: metrics.NewPool(metrics.PoolLabels{Cluster: key.Cluster, Group: key.Group, Role: key.Role, Mode: key.Mode, Database: key.Database, User: key.User}, len(ps.loops)),
+		welcomes: make(map[session.Settings][]byte), heading: make(map[string]int), shunned: make(map[string]int64), door: ps.doorLocked(key),
 	}
+	p.ctx, p.stop = context.WithCancel(ps.ctx)
+	p.counters.Store(ps.candidates)
 	var err error
 	p.puddle, err = puddle.NewPool(&puddle.Config[*Server]{
 		Constructor: p.construct,
@@ -83,6 +95,9 @@ func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 	p.follow(p.cluster.View())
 	return p, nil
 }
+
+// Metrics is what the pool counts into. Any goroutine.
+func (p *Pool) Metrics() *metrics.Pool { return p.counters.Load() }
 
 // Acquire asks for a server. True: c.Server is lent now. False: c is queued
 // and its Task will be woken with c.Server or c.Err set. On c's loop.
@@ -108,6 +123,12 @@ func (p *Pool) Acquire(c *Claim) bool {
 		p.mu.Lock()
 	}
 	c.Since = c.loop.Now()
+	if p.verdict != nil {
+		c.failed = p.verdict
+		p.mu.Unlock()
+		c.wakeWith(nil)
+		return false
+	}
 	p.waiting.push(c)
 	wake := p.serveLocked()
 	p.openLocked()
@@ -135,7 +156,7 @@ func (p *Pool) Withdraw(c *Claim) bool {
 	defer p.mu.Unlock()
 	if c.queued {
 		p.waiting.remove(c)
-		p.Metrics.Shard(c.loop.ID).Waited(time.Duration(c.loop.Now() - c.Since))
+		p.Metrics().Shard(c.loop.ID).Waited(time.Duration(c.loop.Now() - c.Since))
 		return true
 	}
 	return c.handed == nil && c.failed == nil

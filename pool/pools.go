@@ -14,6 +14,7 @@ import (
 	"portero/config"
 	"portero/discovery"
 	"portero/loop"
+	"portero/metrics"
 )
 
 // Pools is all pools of a process and the clusters they draw from.
@@ -26,9 +27,15 @@ type Pools struct {
 	ctx      context.Context
 	stop     context.CancelFunc
 	workers  sync.WaitGroup // followers and the janitor
+	openers  sync.WaitGroup // of all pools, also of those that were given up
 
-	mu    sync.Mutex // guards pools
-	pools map[Key]*Pool
+	candidates *metrics.Pool // what all candidates count into
+	warned     atomic.Int64  // when the log was last told of a candidate's failure
+
+	mu      sync.Mutex // guards what follows; taken before a Pool's, never after it
+	pools   map[Key]*Pool
+	doors   map[Key]door // by cluster, group and role
+	refused refusals
 }
 
 // cluster is a cluster as pools need it. Immutable.
@@ -41,7 +48,10 @@ type cluster struct {
 // New starts to follow the clusters. Close ends it; the discovery.Clusters and
 // the loops remain the caller's and must outlive it.
 func New(cfg *config.Config, clusters map[string]*discovery.Cluster, loops []*loop.Loop, log *slog.Logger) (*Pools, error) {
-	ps := &Pools{log: log, limits: cfg.Pool, loops: loops, clusters: make(map[string]*cluster), pools: make(map[Key]*Pool)}
+	ps := &Pools{
+		log: log, limits: cfg.Pool, loops: loops, clusters: make(map[string]*cluster),
+		pools: make(map[Key]*Pool), doors: make(map[Key]door), candidates: metrics.NewPool(metrics.PoolLabels{}, len(loops)),
+	}
 	for _, c := range cfg.Clusters {
 		settings, err := serverTLS(c.TLS)
 		if err != nil {
@@ -60,31 +70,62 @@ func New(cfg *config.Config, clusters map[string]*discovery.Cluster, loops []*lo
 }
 
 // Join returns the pool for a key, made at its first use, and counts the
-// client in; Leave counts it out. size and minimum are those of the route that
-// comes first.
+// client in; Leave counts it out. size and minimum are the same for all who
+// come with one key. c is what the client's login to us has given us for
+// logins to servers. An error is of type *Refused if the client is to be told.
 func (ps *Pools) Join(key Key, size, minimum int, c auth.Credentials) (*Pool, error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	p := ps.pools[key]
+	if p == nil || p.empty() {
+		if e := ps.refused.recall(attempt{key, c.Fingerprint()}, loop.Clock()); e != nil {
+			return nil, &Refused{metrics.ServerLogin, e}
+		}
+	}
 	if p == nil {
 		var err error
-		if p, err = newPool(ps, key, size, minimum); err != nil {
+		if p, err = ps.addLocked(key, size, minimum); err != nil {
 			return nil, err
 		}
-		ps.pools[key] = p
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clients++
-	p.credentials = c
+	p.secrets.offer(c)
 	return p, nil
+}
+
+func (ps *Pools) addLocked(key Key, size, minimum int) (*Pool, error) {
+	if !ps.makeRoomLocked() {
+		if ps.mayWarn() {
+			ps.log.Warn("no more pools", "max_pools", ps.limits.MaxPools)
+		}
+		return nil, errTooManyPools()
+	}
+	p, err := newPool(ps, key, size, minimum)
+	if err != nil {
+		return nil, err
+	}
+	ps.pools[key] = p
+	return p, nil
+}
+
+// empty reports whether the pool has no server at all.
+func (p *Pool) empty() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.servers) == 0
 }
 
 // Leave is called once by each client that has joined.
 func (p *Pool) Leave() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.clients--
+	over := p.clients == 0 && !p.known
+	p.mu.Unlock()
+	if over {
+		p.owner.dropIdleCandidate(p)
+	}
 }
 
 // all returns the pools, in no order.
@@ -134,11 +175,13 @@ func (ps *Pools) sweep() {
 			p.sweep()
 			ps.forget(p)
 		}
+		ps.forgetRefusals()
 	}
 }
 
+// forget drops a pool that nobody has used for a while.
 func (ps *Pools) forget(p *Pool) {
-	if !p.abandoned() {
+	if since, unused := p.unusedSince(); !unused || time.Since(since) <= forgetAfter {
 		return
 	}
 	ps.mu.Lock()
@@ -146,9 +189,14 @@ func (ps *Pools) forget(p *Pool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.clients == 0 && len(p.servers) == 0 {
-		p.closed = true
-		delete(ps.pools, p.Key)
+		p.dropLocked()
 	}
+}
+
+func (ps *Pools) forgetRefusals() {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.refused.forget(0, loop.Clock())
 }
 
 func (ps *Pools) nextLoop() *loop.Loop {
@@ -161,15 +209,23 @@ func (ps *Pools) Close() {
 	ps.stop()
 	ps.workers.Wait()
 	for _, p := range ps.all() {
-		p.close()
+		p.shut()
+	}
+	ps.openers.Wait()
+	for _, p := range ps.all() {
+		p.closeIdle()
 	}
 }
 
-func (p *Pool) close() {
+// shut begins no more openers.
+func (p *Pool) shut() {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.closed = true
-	p.mu.Unlock()
-	p.openers.Wait()
+}
+
+// closeIdle closes the servers that nobody holds.
+func (p *Pool) closeIdle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range p.puddle.AcquireAllIdle() {

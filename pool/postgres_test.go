@@ -200,9 +200,9 @@ func TestAfterARestartServiceIsBackWhenThePostgresIs(t *testing.T) {
 		for _, c := range all {
 			c.ask()
 		}
-		tries := p.Metrics.Totals().Errors[metrics.ServerConnect]
+		tries := p.Metrics().Totals().Errors[metrics.ServerConnect]
 		wait(t, "the slowest pace", func() error {
-			return until(p.Metrics.Totals().Errors[metrics.ServerConnect] > tries+15)
+			return until(p.Metrics().Totals().Errors[metrics.ServerConnect] > tries+15)
 		})
 		direct := dialUntil(t.Context(), pg.DSN("app", "", "postgres"))
 		started := make(chan error, 1)
@@ -233,7 +233,7 @@ func TestASuspendedPostgresIsUsedAgainWhenItGoesOn(t *testing.T) {
 	c := s.client(p, 0)
 	pg.Suspend()
 	c.ask()
-	wait(t, "a few attempts", func() error { return until(p.Metrics.Totals().Errors[metrics.ServerConnect] > 2) })
+	wait(t, "a few attempts", func() error { return until(p.Metrics().Totals().Errors[metrics.ServerConnect] > 2) })
 	pg.Resume()
 	c.wait()
 	if _, err := c.query("select 1"); err != nil {

@@ -34,10 +34,10 @@ func (p *Pool) reportClosed(s *Server, why metrics.Reason) {
 	switch why {
 	case metrics.ServerLost, metrics.ServerFatal, metrics.ServerProtocol, metrics.Internal:
 		level = slog.LevelWarn
-		p.Metrics.Error(why)
+		p.Metrics().Error(why)
 		p.cluster.Doubt(p.Key.Group, s.member)
 	case metrics.EpochMoved, metrics.ServerRecovery, metrics.ServerDirty:
-		p.Metrics.Error(why)
+		p.Metrics().Error(why)
 	}
 	p.log.Log(p.ctx, level, "server closed", "member", s.member, "address", s.address, "pid", s.pid, "reason", why.String())
 }

@@ -7,24 +7,40 @@ import (
 	"portero/metrics"
 )
 
-// States describes all pools, for metrics and the status page.
+// States describes all pools that a server has let in, for metrics and the
+// status page.
 func (ps *Pools) States() []metrics.PoolState {
 	var states []metrics.PoolState
 	for _, p := range ps.all() {
-		states = append(states, p.state())
+		if s, known := p.state(); known {
+			states = append(states, s)
+		}
 	}
 	return states
 }
 
-func (p *Pool) state() metrics.PoolState {
+// Candidates describes the others, all in one.
+func (ps *Pools) Candidates() metrics.CandidatesState {
+	sum := metrics.CandidatesState{Errors: ps.candidates.Totals().Errors}
+	for _, p := range ps.all() {
+		if s, known := p.state(); !known {
+			sum.Pools++
+			sum.ClientsWaiting += s.ClientsWaiting
+			sum.MaxWait = max(sum.MaxWait, s.MaxWait)
+		}
+	}
+	return sum
+}
+
+func (p *Pool) state() (_ metrics.PoolState, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := metrics.PoolState{
-		Pool: p.Metrics, ClientsActive: p.lent, ClientsWaiting: p.waiting.n,
+		Pool: p.Metrics(), ClientsActive: p.lent, ClientsWaiting: p.waiting.n,
 		ServersActive: p.lent, ServersIdle: p.idle, ServersOpening: p.opening, Size: p.size,
 	}
 	if c := p.waiting.first; c != nil {
 		s.MaxWait = time.Duration(loop.Clock() - c.Since)
 	}
-	return s
+	return s, p.known
 }

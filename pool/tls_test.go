@@ -206,7 +206,7 @@ func outcome(t *testing.T, c config.ServerTLS, host string) string {
 			g = <-a.granted
 			return nil
 		}
-		return until(p.Metrics.Totals().Errors[metrics.ServerConnect] > 2)
+		return until(p.Metrics().Totals().Errors[metrics.ServerConnect] > 2)
 	})
 	switch {
 	case g.err != nil:

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/wire"
 )
 
 // fake is a server that does what a real one will not do on demand. Its
@@ -19,8 +21,9 @@ type fake struct {
 	address string
 	logins  atomic.Int32
 	cancels atomic.Int32
-	prove   func(c *fakeConn) bool // before AuthenticationOk; false closes the connection; nil asks for nothing
-	greet   func(c *fakeConn)      // before the first message; nil for nothing
+	prove   func(c *fakeConn) bool                  // before AuthenticationOk; false closes the connection; nil asks for nothing
+	greet   func(c *fakeConn)                       // before the first message; nil for nothing
+	admit   func(user, database string) *wire.Error // nil: all
 	behave  func(c *fakeConn, m pgproto3.FrontendMessage) bool
 }
 
@@ -70,13 +73,22 @@ func (f *fake) accept(ctx context.Context, l net.Listener, ended chan struct{}) 
 }
 
 func (f *fake) serve(c *fakeConn) {
-	if m, err := c.be.ReceiveStartupMessage(); err != nil {
+	m, err := c.be.ReceiveStartupMessage()
+	if err != nil {
 		return
-	} else if _, ok := m.(*pgproto3.StartupMessage); !ok {
+	}
+	asked, ok := m.(*pgproto3.StartupMessage)
+	if !ok {
 		f.cancels.Add(1)
 		return
 	}
 	f.logins.Add(1)
+	if f.admit != nil {
+		if e := f.admit(asked.Parameters["user"], asked.Parameters["database"]); e != nil {
+			c.Write(e.Append(nil)) //nolint:errcheck // as say
+			return
+		}
+	}
 	if f.prove != nil && !f.prove(c) {
 		return
 	}

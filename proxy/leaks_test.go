@@ -59,6 +59,12 @@ func (l *logged) text() string {
 	return strings.Join(l.lines, "")
 }
 
+func (l *logged) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = nil
+}
+
 func (l *logged) has(text string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -139,7 +139,7 @@ func (r *relay) gaveUp() metrics.Reason {
 	e := wire.Fatal(wire.ConnectionFailure, "no server became free within query_wait_timeout (%s)", r.c.proxy.cfg.Pool.QueryWaitTimeout)
 	e.Hint = "All servers of the pool are busy, or the cluster has no leader at present."
 	r.tell(e)
-	r.c.pool.Metrics.Error(metrics.WaitTimeout)
+	r.c.pool.Metrics().Error(metrics.WaitTimeout)
 	return metrics.WaitTimeout
 }
 
@@ -147,7 +147,7 @@ func (r *relay) gaveUp() metrics.Reason {
 func (r *relay) refuseCancelled() {
 	r.cancelled = false
 	r.sess.Refuse(wire.Errorf(wire.QueryCanceled, "canceling statement due to user request"))
-	r.c.pool.Metrics.Error(metrics.Cancelled)
+	r.c.pool.Metrics().Error(metrics.Cancelled)
 }
 
 // noticeWait tells a waiting client that it waits, as PgBouncer does.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"portero/metrics"
+	"portero/pool"
 	"portero/wire"
 )
 
@@ -19,7 +20,10 @@ func (h *handshake) refuse(err error) {
 	why := metrics.ClientProtocol
 	var said *wire.Error
 	var timeout net.Error
+	var without *pool.Refused
 	switch {
+	case errors.As(err, &without):
+		why, said = without.Why, without.Said
 	case errors.As(err, &said):
 		why = refusalReason(said)
 	case errors.As(err, &timeout) && timeout.Timeout():

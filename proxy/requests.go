@@ -26,7 +26,7 @@ func (r *relay) fromClient() metrics.Reason {
 			r.clientReadable = false
 		}
 		n += read
-		r.c.pool.Metrics.Shard(r.loop.ID).BytesReceived.Add(uint64(read))
+		r.c.pool.Metrics().Shard(r.loop.ID).BytesReceived.Add(uint64(read))
 	}
 	return r.takeRequests(buf[:n])
 }

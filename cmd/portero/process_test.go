@@ -180,7 +180,7 @@ func servesBoth(t *testing.T, postgres *lab.Postgres) {
 	status, body := get(t, ready.Admin, "/metrics")
 	for _, want := range []string{
 		"\nportero_clients 1\n", `portero_group_has_leader{cluster="local",group="0"} 1`,
-		`portero_pool_transactions_total{cluster="local",database="postgres",group="0",role="leader",user="postgres"} 2`,
+		`portero_pool_transactions_total{cluster="local",database="postgres",group="0",mode="transaction",role="leader",user="postgres"} 2`,
 		"\ngo_goroutines ", "\nprocess_open_fds ",
 	} {
 		if !strings.Contains(body, want) {

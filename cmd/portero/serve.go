@@ -196,7 +196,7 @@ func (in *instance) startAdmin() error {
 	if in.cfg.Admin.Address == "" {
 		return nil
 	}
-	collector := metrics.NewCollector(in.process, in.pools.States, in.watch.states, in.proxy.Clients)
+	collector := metrics.NewCollector(in.process, in.pools.States, in.pools.Candidates, in.watch.states, in.proxy.Clients)
 	in.admin = admin.New(in.cfg.Admin.Address, admin.Options{
 		Gatherer: metrics.NewRegistry(version(), collector),
 		Ready:    in.notReady,
@@ -219,7 +219,7 @@ func (in *instance) writeStatus(w io.Writer) {
 	err := admin.WriteStatus(w, admin.Snapshot{
 		Version: version(), Started: in.started, Now: time.Now(), Listeners: in.listening, NotReady: in.notReady(),
 		Clients: in.proxy.Clients(), MaxClients: in.cfg.Pool.MaxClientConn, Process: in.process,
-		Groups: in.watch.states(), Pools: in.pools.States(),
+		Groups: in.watch.states(), Pools: in.pools.States(), Candidates: in.pools.Candidates(), MaxPools: in.cfg.Pool.MaxPools,
 	})
 	if err != nil {
 		in.log.Debug("status page", "error", err)
