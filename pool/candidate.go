@@ -188,8 +188,7 @@ func (r *Refused) Error() string { return r.Said.Error() }
 // Unwrap makes it known as what the client is told.
 func (r *Refused) Unwrap() error { return r.Said }
 
-func errTooManyPools() *Refused {
-	e := wire.Fatal(wire.TooManyConnections, "no more pools allowed (max_pools)")
-	e.Hint = "Each database and user has a pool of its own. Wait for one that is unused to go, or raise max_pools."
-	return &Refused{metrics.TooManyPools, e}
-}
+var errTooManyPools error = &Refused{metrics.TooManyPools, &wire.Error{
+	Severity: "FATAL", Code: wire.TooManyConnections, Message: "no more pools allowed (max_pools)",
+	Hint: "Each database and user has a pool of its own. Wait until one is unused, or raise max_pools.",
+}}

@@ -296,6 +296,30 @@ func TestFewCandidatesLogInAtOneTime(t *testing.T) {
 	wait(t, "the door is empty", func() error { return until(len(p.door) == 0) })
 }
 
+// A leader that still recovers lets all of them in, and they are ready when it
+// takes writes.
+func TestTheDoorIsForLoginsAndNotForWhatComesAfter(t *testing.T) {
+	f := startFake(t)
+	f.follow()
+	s := newStage(t, nil, f.addr)
+	var all []*client
+	for i := range 2 * firstLogins {
+		p, err := s.joinDatabase(fmt.Sprint("d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := s.client(p, i%2)
+		c.ask()
+		all = append(all, c)
+	}
+	wait(t, "all are let in", func() error { return until(len(s.pools.States()) == len(all)) })
+	f.lead(1)
+	for _, c := range all {
+		c.wait()
+		c.release()
+	}
+}
+
 // While nobody can be asked, clients of many names wait, and cost no more than
 // their queues.
 func TestCandidatesWaitForALeaderWithoutDialling(t *testing.T) {

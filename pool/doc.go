@@ -5,7 +5,7 @@
 // It never looks into a client's traffic and never decides what a client is
 // told beyond the error that ends its wait.
 //
-// A Pool serves one key (cluster, group, role, database, user). puddle keeps
+// A Pool serves one key (cluster, group, role, mode, database, user). puddle keeps
 // the servers themselves; in front of it stands one queue of waiting Claims,
 // served strictly first come, first served.
 //
@@ -16,6 +16,9 @@
 //   - a server of an older epoch is never lent; idle ones are closed at once,
 //     lent ones are taken away (Claim.Lost);
 //   - a server is never lent while a cancel request for it is in flight;
+//   - what clients name becomes a pool only when a server has let it in; until
+//     then it is a candidate, which has one opener and no series, and is gone
+//     with its last client or a refusal;
 //   - whenever mu is free, nobody waits while a server is idle, unless there is
 //     no leader;
 //   - a server's socket is touched only by the loop of the Claim that holds

@@ -74,6 +74,14 @@ func New(cfg *config.Config, clusters map[string]*discovery.Cluster, loops []*lo
 // come with one key. c is what the client's login to us has given us for
 // logins to servers. An error is of type *Refused if the client is to be told.
 func (ps *Pools) Join(key Key, size, minimum int, c auth.Credentials) (*Pool, error) {
+	p, err := ps.join(key, size, minimum, c)
+	if err == errTooManyPools && ps.mayWarn() {
+		ps.log.Warn("no more pools", "max_pools", ps.limits.MaxPools)
+	}
+	return p, err
+}
+
+func (ps *Pools) join(key Key, size, minimum int, c auth.Credentials) (*Pool, error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	p := ps.pools[key]
@@ -97,10 +105,7 @@ func (ps *Pools) Join(key Key, size, minimum int, c auth.Credentials) (*Pool, er
 
 func (ps *Pools) addLocked(key Key, size, minimum int) (*Pool, error) {
 	if !ps.makeRoomLocked() {
-		if ps.mayWarn() {
-			ps.log.Warn("no more pools", "max_pools", ps.limits.MaxPools)
-		}
-		return nil, errTooManyPools()
+		return nil, errTooManyPools
 	}
 	p, err := newPool(ps, key, size, minimum)
 	if err != nil {
