@@ -82,11 +82,14 @@ func (ps *Pools) Join(key Key, size, minimum int, c auth.Credentials) (*Pool, er
 }
 
 func (ps *Pools) join(key Key, size, minimum int, c auth.Credentials) (*Pool, error) {
+	if !c.Better(noSecret) {
+		c = noSecret // a verifier alone is as good as nothing
+	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	p := ps.pools[key]
-	if p == nil || p.empty() {
-		if e := ps.refused.recall(attempt{key, c.Fingerprint()}, loop.Clock()); e != nil {
+	if secret, needed := p.wouldTry(c); needed {
+		if e := ps.refused.recall(attempt{key, secret.Fingerprint()}, loop.Clock()); e != nil {
 			return nil, &Refused{metrics.ServerLogin, e}
 		}
 	}
@@ -115,11 +118,17 @@ func (ps *Pools) addLocked(key Key, size, minimum int) (*Pool, error) {
 	return p, nil
 }
 
-// empty reports whether the pool has no server at all.
-func (p *Pool) empty() bool {
+// wouldTry reports whether a client that brings c needs a login to a server,
+// as there is none, and what it would be tried with. p may be nil: no pool.
+func (p *Pool) wouldTry(c auth.Credentials) (secret auth.Credentials, needed bool) {
+	if p == nil {
+		return c, true
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.servers) == 0
+	s := p.secrets
+	s.offer(c)
+	return s.best(), len(p.servers) == 0
 }
 
 // Leave is called once by each client that has joined.

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"os"
 	"testing"
 
 	"portero/config"
@@ -33,5 +34,36 @@ func TestPoolModesDoNotShareServers(t *testing.T) {
 	}
 	if n := len(w.pools.States()); n != 2 {
 		t.Errorf("%d pools", n)
+	}
+}
+
+// By one rule a client proves itself and brings the key that opens servers, by
+// another it is trusted and brings nothing; both come to one pool.
+func TestAClientThatIsTrustedDoesNotTakeTheKeyOfOthersAway(t *testing.T) {
+	postgres(t)
+	rules := "host trusted scrammer all trust\nhost app scrammer all scram-sha-256\n"
+	w := start(t, withRules(t, rules, ""), func(c *config.Config) {
+		c.Routes[0].DBName = "app"
+		if err := os.WriteFile(c.Auth.Users, []byte(user("scrammer", storedSecret(t, "scrammer"))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	})
+	for range 2 { // also from memory
+		if code := w.sqlState("scrammer", "", "dbname=trusted"); code != "28000" {
+			t.Errorf("a server was opened without a key: %q", code)
+		}
+	}
+	for range 3 {
+		if code := w.sqlState("scrammer", "secret"); code != "" {
+			t.Errorf("with a key: %q", code)
+		}
+		if code := w.sqlState("scrammer", "", "dbname=trusted"); code != "" {
+			t.Errorf("while there is a key: %q", code)
+		}
+		superuser(t, "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'scrammer'")
+		eventually(t, "no server is left", func() bool { return w.pools.States()[0].ServersIdle == 0 })
+		if code := w.sqlState("scrammer", "", "dbname=trusted"); code != "" {
+			t.Errorf("by the key of another: %q", code)
+		}
 	}
 }
