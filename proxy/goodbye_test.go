@@ -61,6 +61,7 @@ func TestAServerIsFreeAgainWhateverItsClientLeftOpen(t *testing.T) {
 				})
 			}
 		}
+		superuser(t, "select count(pg_terminate_backend(pid)) from pg_stat_activity where wait_event = 'PgSleep'")
 		w.once("drop table left_open")
 		w.close()
 	}
