@@ -3,9 +3,6 @@ package failover
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,13 +11,12 @@ import (
 
 // scene is one cluster under load, which the cases share and disturb in turn.
 type scene struct {
-	t       *testing.T // of the whole; cases use their own
-	portero *portero
+	portero *lab.Portero
 	etcd    *lab.Etcd
 	cluster *lab.Cluster
 	group   *lab.Group
-	idle    crowd
-	writers writers
+	idle    *lab.Crowd
+	writers *lab.Writers
 }
 
 func TestFailover(t *testing.T) {
@@ -47,6 +43,8 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+const idleClients = 20
+
 // begin starts clients before there is a database: they are held, not refused.
 func begin(t *testing.T) *scene {
 	t.Helper()
@@ -54,60 +52,51 @@ func begin(t *testing.T) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var endpoints []string
-	for _, port := range ports {
-		endpoints = append(endpoints, fmt.Sprintf("127.0.0.1:%d", port))
-	}
-	s := &scene{t: t, portero: startPortero(t, endpoints)}
-	idle, answered := gather(t, 20, s.portero.dsn("app"))
-	if body := s.get("/readyz"); !strings.HasPrefix(body, "503") {
-		t.Errorf("ready without a database: %s", body)
+	s := &scene{portero: startPortero(t, lab.Addresses(ports))}
+	s.idle = lab.StartCrowd(t.Context(), idleClients, s.dsn("app"))
+	t.Cleanup(s.idle.HangUp)
+	if err := s.is(503); err != nil {
+		t.Errorf("without a database: %v", err)
 	}
 	s.etcd = lab.EtcdForTest(t, 3, lab.EtcdOptions{Ports: ports})
-	if len(answered) > 0 {
-		t.Fatalf("a client was not held: %v", <-answered)
+	if n := s.idle.Answered(); n > 0 {
+		_, err := s.idle.Wait()
+		t.Fatalf("%d clients were not held: %v", n, err)
 	}
 	s.cluster = lab.ClusterForTest(t, lab.ClusterOptions{
 		Etcd: s.etcd, TTL: 6 * time.Second, LoopWait: time.Second, RetryTimeout: 2 * time.Second,
 		Synchronous: true, Failsafe: true,
 	})
 	s.group = s.cluster.Groups[0]
-	for range idle {
-		if err := <-answered; err != nil {
-			t.Fatalf("a client that came before the database: %v", err)
-		}
+	if _, err := s.idle.Wait(); err != nil {
+		t.Fatalf("a client that came before the database: %v", err)
 	}
-	s.idle = idle
-	// No unique constraint: a row that is written twice must be there twice.
-	if err := lab.RunSQL(t.Context(), s.leader(t).SuperuserDSN("app"),
-		"create table written (writer int, seq bigint)", "create index on written (writer, seq)",
-		"alter table written owner to app"); err != nil {
+	if err := lab.RunSQL(t.Context(), s.leader(t).SuperuserDSN("app"), lab.WriterTable...); err != nil {
 		t.Fatal(err)
 	}
-	s.writers = startWriters(t, 8, s.portero.dsn("app"))
-	s.writers.goOn(t)
+	s.startWriters(t, 8)
 	return s
+}
+
+// is tells whether /readyz answers a status.
+func (s *scene) is(status int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), lab.Patience)
+	defer cancel()
+	got, body, err := s.portero.Get(ctx, "/readyz")
+	if err == nil && got != status {
+		err = fmt.Errorf("/readyz answers %d: %s", got, body)
+	}
+	return err
 }
 
 func (s *scene) leader(t *testing.T) *lab.Member {
 	t.Helper()
 	var m *lab.Member
-	eventually(t, "a leader", func() (err error) {
+	lab.Eventually(t, "a leader", func() (err error) {
 		m, err = s.group.Leader(t.Context())
 		return err
 	})
 	return m
-}
-
-// get asks Portero's admin side; status and body.
-func (s *scene) get(path string) string {
-	r, err := http.Get("http://" + s.portero.admin + path)
-	if err != nil {
-		return err.Error()
-	}
-	defer r.Body.Close()
-	body, _ := io.ReadAll(r.Body)
-	return r.Status + "\n" + string(body)
 }
 
 // disturb makes an event happen to the leader while all write, one client is
@@ -115,54 +104,42 @@ func (s *scene) get(path string) string {
 // cluster's health, and checks what the clients saw.
 func (s *scene) disturb(t *testing.T, happen func(ctx context.Context, leader *lab.Member) error) (before, after *lab.Member) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), lab.Patience)
 	defer cancel()
-	s.writers.troubles()
 	began := time.Now()
 	before = s.leader(t)
-	tx := mustDial(t, s.portero.dsn("app"))
-	tx.expect(t, "begin", "BEGIN")
-	tx.expect(t, "insert into written values (-1, 0)", "INSERT 0 1")
+	tx := s.dial(t)
+	tx.Expect(t, "begin", "BEGIN")
+	tx.Expect(t, "insert into written values (-1, 0)", "INSERT 0 1")
 	if err := happen(ctx, before); err != nil {
 		t.Fatal(err)
 	}
-	s.writers.goOn(t)
+	s.goOn(t)
 	s.lostTransaction(t, tx)
 	if err := s.group.WaitHealthy(ctx); err != nil {
 		t.Fatal(err)
 	}
-	s.writers.goOn(t)
+	s.goOn(t)
 	after = s.leader(t)
+	held, _ := s.writers.Ledger().Gaps(began, time.Now())
 	t.Logf("%s, then %s; no row was confirmed for %v; the writers were told %v",
-		before.Name, after.Name, pause(s.writers.snapshot(), began), s.writers.troubles())
+		before.Name, after.Name, held.Round(time.Millisecond), s.toldSince(began))
 	s.check(t)
 	return before, after
 }
 
 // lostTransaction is what a client in a transaction sees of its server's end:
 // an error on a living connection, and ROLLBACK.
-func (s *scene) lostTransaction(t *testing.T, tx *client) {
+func (s *scene) lostTransaction(t *testing.T, tx *lab.Client) {
 	t.Helper()
-	if _, err := tx.ask(t.Context(), "select 1"); err == nil || state(err) != "08006" || tx.TxStatus() != 'E' {
+	if _, err := tx.Ask(t.Context(), "select 1"); err == nil || lab.SQLState(err) != "08006" || tx.TxStatus() != 'E' {
 		t.Errorf("in a transaction: %v, status %c; want 08006 and a failed transaction", err, tx.TxStatus())
 	}
-	if _, err := tx.ask(t.Context(), "select 1"); err == nil || state(err) != "25P02" {
+	if _, err := tx.Ask(t.Context(), "select 1"); err == nil || lab.SQLState(err) != "25P02" {
 		t.Errorf("in a failed transaction: %v", err)
 	}
-	tx.expect(t, "rollback", "ROLLBACK")
-	tx.expect(t, "select count(*) from written where writer = -1", "0")
-}
-
-// check is what must hold after every event.
-func (s *scene) check(t *testing.T) {
-	t.Helper()
-	acks := s.writers.snapshot()
-	audit(t, acks, rowsThere(t, s.leader(t)))
-	fenced(t, acks)
-	s.idle.answer(t)
-	if body := s.get("/readyz"); !strings.HasPrefix(body, "200") {
-		t.Errorf("not ready: %s", body)
-	}
+	tx.Expect(t, "rollback", "ROLLBACK")
+	tx.Expect(t, "select count(*) from written where writer = -1", "0")
 }
 
 func (s *scene) switchover(t *testing.T) {
@@ -207,13 +184,9 @@ func (s *scene) partition(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		s.writers.goOn(t) // while the old one still runs
-		if writable, err := leader.IsWritable(ctx); err != nil || !writable {
-			t.Errorf("the old leader is no danger: writable %v, %v", writable, err)
-		}
-		if writable, err := other.IsWritable(ctx); err != nil || !writable {
-			t.Errorf("the new leader: writable %v, %v", writable, err)
-		}
+		lab.Eventually(t, "the new leader takes writes", func() error { return writable(ctx, other) })
+		s.goOn(t) // while the old one still runs, and is a danger:
+		lab.Eventually(t, "the old leader takes writes", func() error { return writable(ctx, leader) })
 		// Woken, Patroni 3.0 may put its old key over the new one
 		// (patroni/dcs/etcd3.py, _update_leader) and lead on the old timeline:
 		// so it never wakes.
@@ -223,4 +196,12 @@ func (s *scene) partition(t *testing.T) {
 	if before == after {
 		t.Error("the old leader leads")
 	}
+}
+
+func writable(ctx context.Context, m *lab.Member) error {
+	yes, err := m.IsWritable(ctx)
+	if err == nil && !yes {
+		err = fmt.Errorf("%s is in recovery", m.Name)
+	}
+	return err
 }

@@ -1,5 +1,8 @@
 // Package lab runs real etcd, Patroni and PostgreSQL servers on loopback, for tests, the demo
-// and benchmarks. It never imitates a server and never talks to one it has not started.
+// and benchmarks, and before them Portero itself: as a process, with clients that write
+// (Writers), clients that wait (Crowd), and a Ledger of what they were told, to be held against
+// what is there. It never imitates a server, never talks to one it has not started, and knows
+// of Portero no more than its configuration, its log and its metrics.
 //
 // Everything a lab consists of lives in one directory: files, sockets, and by their working
 // directory also processes. From that follow its invariants:

@@ -130,7 +130,7 @@ func (e *Etcd) startAll(ctx context.Context) error {
 			return err
 		}
 	}
-	return poll(ctx, "wait for etcd's quorum", func() error {
+	return Poll(ctx, "wait for etcd's quorum", func() error {
 		ctx, cancel := limit(ctx, askLimit)
 		defer cancel()
 		_, err := e.Client.Get(ctx, "/")
@@ -140,7 +140,7 @@ func (e *Etcd) startAll(ctx context.Context) error {
 
 // waitListening spares the client a first failed dial, after which it waits a second.
 func (m *etcdMember) waitListening(ctx context.Context) error {
-	return poll(ctx, "wait for etcd on "+m.endpoint, func() error {
+	return Poll(ctx, "wait for etcd on "+m.endpoint, func() error {
 		if !m.process.running() {
 			return hopeless{errors.New("it ended\n" + tail(m.process.log))}
 		}
@@ -155,7 +155,7 @@ func (m *etcdMember) waitListening(ctx context.Context) error {
 // waitMember waits until member i knows a leader.
 func (e *Etcd) waitMember(ctx context.Context, i int) error {
 	m := e.members[i]
-	return poll(ctx, "wait for etcd's leader on "+m.endpoint, func() error {
+	return Poll(ctx, "wait for etcd's leader on "+m.endpoint, func() error {
 		ctx, cancel := limit(ctx, askLimit)
 		defer cancel()
 		status, err := e.Client.Status(ctx, e.url(m))

@@ -54,7 +54,7 @@ func TestEtcdWithTLSWantsThePassword(t *testing.T) {
 // put writes and reads a key, however long an election takes.
 func put(ctx context.Context, t *testing.T, e *Etcd, value string) {
 	t.Helper()
-	err := poll(ctx, "put", func() error {
+	err := Poll(ctx, "put", func() error {
 		ctx, cancel := limit(ctx, askLimit)
 		defer cancel()
 		_, err := e.Client.Put(ctx, "/k", value)

@@ -69,7 +69,7 @@ func (g *Group) setUp(ctx context.Context) error {
 }
 
 func (m *Member) waitWritable(ctx context.Context) error {
-	return poll(ctx, "wait until "+m.Name+" is writable", func() error {
+	return Poll(ctx, "wait until "+m.Name+" is writable", func() error {
 		if err := m.alive(); err != nil {
 			return hopeless{err}
 		}
@@ -106,7 +106,7 @@ func (g *Group) Leader(ctx context.Context) (*Member, error) {
 // WaitLeader waits until the leader key names a member other than not.
 func (g *Group) WaitLeader(ctx context.Context, not string) (*Member, error) {
 	var leader *Member
-	err := poll(ctx, "wait for a leader of group "+g.Scope, func() error {
+	err := Poll(ctx, "wait for a leader of group "+g.Scope, func() error {
 		m, err := g.Leader(ctx)
 		if err == nil && m.Name == not {
 			err = errors.New("still " + not)
@@ -153,7 +153,7 @@ func (g *Group) successor(ctx context.Context, leader *Member) (string, error) {
 // WaitHealthy waits until the leader takes writes, all other members stream from it and, in
 // synchronous mode, one of them is its registered synchronous standby.
 func (g *Group) WaitHealthy(ctx context.Context) error {
-	return poll(ctx, "wait for health of group "+g.Scope, func() error {
+	return Poll(ctx, "wait for health of group "+g.Scope, func() error {
 		for _, m := range g.Members {
 			if err := m.alive(); err != nil {
 				return hopeless{err}
@@ -241,4 +241,42 @@ func (g *Group) synchronousStandbys(ctx context.Context, leader *Member) ([]stri
 		return nil, fmt.Errorf("%s has no synchronous standby: %s", leader.Name, text)
 	}
 	return standbys, nil
+}
+
+// SetFailsafe turns failsafe_mode on or off, and returns once each member has taken it up: what
+// becomes of a cluster that loses etcd just then would be chance.
+func (g *Group) SetFailsafe(ctx context.Context, on bool) error {
+	leader, err := g.Leader(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := leader.ask(ctx, http.MethodPatch, "/config", object{"failsafe_mode": on}); err != nil {
+		return err
+	}
+	return Poll(ctx, "wait until members know failsafe_mode", func() error {
+		for _, m := range g.Members {
+			known, err := m.failsafe(ctx)
+			if err != nil {
+				return err
+			}
+			if known != on {
+				return fmt.Errorf("%s does not know that it is %v", m.Name, on)
+			}
+		}
+		return nil
+	})
+}
+
+// failsafe tells whether a member is in failsafe mode: then it takes for bad what asks for a
+// leader's acceptance and names none, and else refuses the question (do_POST_failsafe in
+// patroni/api.py).
+func (m *Member) failsafe(ctx context.Context) (bool, error) {
+	ctx, cancel := limit(ctx, askLimit)
+	defer cancel()
+	_, err := m.ask(ctx, http.MethodPost, "/failsafe", nil)
+	var said refusal
+	if !errors.As(err, &said) {
+		return false, fmt.Errorf("/failsafe of %s: %w", m.Name, err)
+	}
+	return said.status != http.StatusBadGateway, nil
 }

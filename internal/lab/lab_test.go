@@ -13,7 +13,7 @@ func needServers(t *testing.T) context.Context {
 	if testing.Short() {
 		t.Skip("starts servers")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -54,7 +54,7 @@ func TestReservedPortsAreDistinctAndFree(t *testing.T) {
 func TestPollEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*pollEvery)
 	defer cancel()
-	if err := poll(ctx, "wait", func() error { return ErrNoLeader }); err == nil {
-		t.Error("poll succeeded")
+	if err := Poll(ctx, "wait", func() error { return ErrNoLeader }); err == nil {
+		t.Error("Poll succeeded")
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 const orphanVariable = "PORTERO_LAB_TEST_ORPHAN"
@@ -42,9 +41,9 @@ func TestNothingSurvivesAKilledProgram(t *testing.T) {
 		t.Fatalf("the program told of directories %v", dirs)
 	}
 	for _, dir := range dirs {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		ctx, cancel := context.WithTimeout(ctx, Patience)
 		defer cancel()
-		if err := poll(ctx, "wait for the end of "+dir, func() error {
+		if err := Poll(ctx, "wait for the end of "+dir, func() error {
 			if _, err := os.Stat(dir); err == nil || len(working(dir)) > 0 {
 				return errors.New("still there")
 			}

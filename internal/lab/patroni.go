@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -153,10 +152,18 @@ func (m *Member) ask(ctx context.Context, method, path string, body any) (string
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err == nil && response.StatusCode/100 != 2 {
-		err = errors.New("status " + strconv.Itoa(response.StatusCode) + ": " + string(text))
+		err = refusal{response.StatusCode, string(text)}
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s %s of %s: %w", method, path, m.Name, err)
 	}
 	return string(text), nil
 }
+
+// refusal is an answer of the REST interface that is no success.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (r refusal) Error() string { return "status " + strconv.Itoa(r.status) + ": " + r.text }

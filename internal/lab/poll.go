@@ -7,17 +7,22 @@ import (
 )
 
 const (
+	firstPoll  = time.Millisecond // the pause doubles from here ...
 	pollEvery  = 20 * time.Millisecond
 	startLimit = 60 * time.Second // for a start whose context has no deadline of its own
 	askLimit   = 2 * time.Second  // for one question to a server that may be dead
 )
 
-// poll asks until ask answers nil, and fails with its last answer when ctx ends.
-// An answer wrapped by hopeless ends it at once.
-func poll(ctx context.Context, what string, ask func() error) error {
-	tick := time.NewTicker(pollEvery)
+// Patience is how long Eventually waits: a busy machine is slow, not wrong, and what has not
+// come by then does not come.
+const Patience = 90 * time.Second
+
+// Poll asks until ask answers nil, and fails with its last answer when ctx ends. An answer of
+// Portero.Alive ends it at once.
+func Poll(ctx context.Context, what string, ask func() error) error {
+	tick := time.NewTimer(0)
 	defer tick.Stop()
-	for {
+	for pause := firstPoll; ; pause = min(2*pause, pollEvery) {
 		err := ask()
 		if err == nil {
 			return nil
@@ -25,11 +30,22 @@ func poll(ctx context.Context, what string, ask func() error) error {
 		if _, ok := err.(hopeless); ok {
 			return fmt.Errorf("%s: %w", what, err)
 		}
+		tick.Reset(pause)
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%s: %w (%w)", what, err, ctx.Err())
 		case <-tick.C:
 		}
+	}
+}
+
+// Eventually is Poll for tests: it waits as long as Patience, and then fails the test.
+func Eventually(t TB, what string, ask func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	if err := Poll(ctx, what, ask); err != nil {
+		t.Fatalf("%v", err)
 	}
 }
 

@@ -47,6 +47,24 @@ func ReservePorts(n int) ([]int, error) {
 	return ports, nil
 }
 
+// ReserveAddresses is ReservePorts, and their addresses.
+func ReserveAddresses(n int) ([]string, error) {
+	ports, err := ReservePorts(n)
+	if err != nil {
+		return nil, err
+	}
+	return Addresses(ports), nil
+}
+
+// Addresses are host:port of ports of 127.0.0.1.
+func Addresses(ports []int) []string {
+	addresses := make([]string, len(ports))
+	for i, port := range ports {
+		addresses[i] = loopback(port)
+	}
+	return addresses
+}
+
 // releasePorts gives ports up; those that are not reserved are left alone.
 func releasePorts(ports []int) {
 	reservedMu.Lock()

@@ -181,7 +181,7 @@ func (p *Postgres) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return poll(ctx, "wait for postgres on "+p.Address(), func() error {
+	return Poll(ctx, "wait for postgres on "+p.Address(), func() error {
 		if !p.process.running() {
 			return hopeless{errors.New("it ended\n" + tail(p.process.log))}
 		}

@@ -15,6 +15,7 @@ import (
 type command struct {
 	path     string
 	args     []string
+	env      []string       // beside a plain environment
 	dir      string         // working directory, below the site's: marks the process as the site's
 	log      string         // takes what it prints
 	orphaned syscall.Signal // what the kernel sends when this program dies
@@ -37,7 +38,7 @@ func (s *site) start(c command) (*process, error) {
 	cmd := exec.Command(c.path, c.args...)
 	cmd.Dir = c.dir
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir, "LC_ALL=C.UTF-8", "TMPDIR=" + c.dir}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir, "LC_ALL=C.UTF-8", "TMPDIR=" + c.dir}, c.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setpgid:    true,
 		Pdeathsig:  c.orphaned,
@@ -98,13 +99,6 @@ func (s *site) run(c command) error {
 		return fmt.Errorf("%s: %s\n%s", filepath.Base(c.path), state, tail(c.log))
 	}
 	return nil
-}
-
-// StartChild starts cmd as a process group of its own, which the kernel ends with SIGKILL when
-// this program dies, however it dies. The caller waits for it.
-func StartChild(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	return onStarterThread(cmd.Start)
 }
 
 // onStarterThread calls f on the one OS thread that starts children and lives as long as the

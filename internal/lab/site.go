@@ -31,6 +31,11 @@ func newSite() (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newSiteOf(o)
+}
+
+// newSiteOf makes a site whose processes run as its owner.
+func newSiteOf(o owner) (*site, error) {
 	dir, err := os.MkdirTemp(o.tempDir(), "portero-lab-")
 	if err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
 package lab
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // TB is the part of testing.TB that the helpers need, so that programs may import this
 // package without package testing.
@@ -10,6 +13,7 @@ type TB interface {
 	Cleanup(func())
 	Failed() bool
 	Logf(format string, args ...any)
+	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
 }
 
@@ -51,6 +55,54 @@ func ClusterForTest(t TB, o ClusterOptions) *Cluster {
 		}
 	}
 	t.Cleanup(func() { finish(t, c.Close, logs...) })
+	return c
+}
+
+// PorteroForTest starts a Portero that ends with the test, which fails if it does not end in
+// good order, or if its log tells of a panic or of a data race.
+func PorteroForTest(t TB, o PorteroOptions) *Portero {
+	t.Helper()
+	p, err := StartPortero(o)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(); err != nil {
+			t.Errorf("%v", err)
+		}
+		log := p.Log()
+		for _, bad := range []string{"msg=panic", `"msg":"panic"`, "DATA RACE"} {
+			if strings.Contains(log, bad) {
+				t.Errorf("portero's log has %s", bad)
+			}
+		}
+		finish(t, p.Close, func() string { return p.LogTail(200) })
+	})
+	return p
+}
+
+// ServingForTest is PorteroForTest, and returns once clients are served.
+func ServingForTest(t TB, o PorteroOptions) *Portero {
+	t.Helper()
+	p := PorteroForTest(t, o)
+	ctx, cancel := limit(t.Context(), Patience)
+	defer cancel()
+	if err := p.WaitReady(ctx); err != nil {
+		t.Fatalf("%v", err)
+	}
+	return p
+}
+
+// ClientForTest connects, as long as it may take, and hangs up at the end of the test.
+func ClientForTest(t TB, dsn string) *Client {
+	t.Helper()
+	ctx, cancel := limit(t.Context(), Patience)
+	defer cancel()
+	c, err := Dial(ctx, dsn)
+	if err != nil {
+		t.Fatalf("connect: %v", err)
+	}
+	t.Cleanup(c.HangUp)
 	return c
 }
 

@@ -17,11 +17,7 @@ type owner struct {
 // serverOwner is user postgres for root, else oneself.
 func serverOwner() (owner, error) {
 	if os.Geteuid() != 0 {
-		me, err := user.Current()
-		if err != nil {
-			return owner{}, err
-		}
-		return owner{name: me.Username}, nil
+		return oneself()
 	}
 	u, err := user.Lookup("postgres")
 	if err != nil {
@@ -36,6 +32,14 @@ func serverOwner() (owner, error) {
 		return owner{}, err
 	}
 	return owner{name: u.Username, credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, nil
+}
+
+func oneself() (owner, error) {
+	me, err := user.Current()
+	if err != nil {
+		return owner{}, err
+	}
+	return owner{name: me.Username}, nil
 }
 
 // own gives path to the owner.

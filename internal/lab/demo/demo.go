@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,12 +20,12 @@ const (
 // demo is everything that runs.
 type demo struct {
 	options  options
-	portero  *portero
+	portero  *lab.Portero
 	etcd     *lab.Etcd
 	cluster  *lab.Cluster
 	group    *lab.Group // the one that things happen to
-	idlers   *idlers
-	writers  []*writer
+	idle     *lab.Crowd
+	writers  *lab.Writers
 	prober   *prober
 	progress *progress
 }
@@ -56,15 +56,11 @@ func (d *demo) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var endpoints []string
-	for _, port := range etcdPorts {
-		endpoints = append(endpoints, fmt.Sprintf("127.0.0.1:%d", port))
-	}
-	if d.portero, err = startPortero(ctx, d.options.portero, endpoints); err != nil {
+	if d.portero, err = startPortero(ctx, d.options.portero, lab.Addresses(etcdPorts)); err != nil {
 		return err
 	}
-	fmt.Printf("Portero listens on %s. There is no etcd and no database yet.\n", d.portero.address())
-	d.idlers = startIdlers(ctx, d.options.idle, d.dsn("app"), d.dsn("worker1"))
+	fmt.Printf("Portero listens on %s. There is no etcd and no database yet.\n", d.portero.Address)
+	d.idle = lab.StartCrowd(ctx, d.options.idle, d.dsn("app"), d.dsn("worker1"))
 	fmt.Printf("%d clients connect to it; starting etcd (3 members) and Patroni (2 groups of 2) ...\n", d.options.idle)
 
 	began := time.Now()
@@ -74,20 +70,18 @@ func (d *demo) start(ctx context.Context) error {
 	d.group = d.cluster.Groups[0]
 	fmt.Printf("Both groups are up after %s: ttl %v, loop_wait %v, synchronous replica.\n",
 		inSeconds(time.Since(began)), d.options.ttl, d.options.loopWait)
-	held, err := d.idlers.wait()
+	held, err := d.idle.Wait()
 	if err != nil {
-		return fmt.Errorf("%w\n%s", err, d.portero.logTail())
+		return fmt.Errorf("a client that came before the database was not held: %w\n%s", err, d.portero.LogTail(20))
 	}
 	if d.options.idle > 0 {
 		fmt.Printf("The %d clients were held for %s, have been answered, and are idle from now on.\n",
 			d.options.idle, inSeconds(held))
 	}
-	return d.portero.alive()
+	return d.portero.Alive()
 }
 
-func (d *demo) dsn(database string) string {
-	return fmt.Sprintf("postgres://app:app@%s/%s?sslmode=disable", d.portero.address(), database)
-}
+func (d *demo) dsn(database string) string { return d.portero.DSN("app", "app", database) }
 
 func (d *demo) startCluster(ctx context.Context, etcdPorts []int) error {
 	var err error
@@ -106,36 +100,25 @@ func (d *demo) startCluster(ctx context.Context, etcdPorts []int) error {
 	if err != nil {
 		return err
 	}
-	// No unique constraint: a row that is written twice must be there twice.
 	return lab.RunSQL(ctx, leader.SuperuserDSN("app"),
-		"create table written (writer int, seq bigint)",
-		"create index on written (writer, seq)",
-		"alter table written owner to app",
-		"create table probe (at timestamptz)")
+		append([]string{"create table probe (at timestamptz)"}, lab.WriterTable...)...)
 }
 
 // disturb lets all write, makes the events happen, and returns when the last row is written.
 func (d *demo) disturb(ctx context.Context) ([]*outcome, error) {
 	watching, unwatch := context.WithCancel(ctx)
 	defer unwatch()
-	writing, giveUp := context.WithCancel(ctx)
-	defer giveUp()
-	stop, working := make(chan struct{}), sync.WaitGroup{}
-	for i := range d.options.writers {
-		w := &writer{number: i, dsn: d.dsn("app")}
-		d.writers = append(d.writers, w)
-		working.Go(func() { w.work(writing, stop) })
-	}
+	d.writers = lab.StartWriters(ctx, d.options.writers, d.dsn("app"))
 	d.prober = startProber(watching, d.group.Members)
 	d.progress = startProgress(watching, d.writers, d.group)
 
 	outcomes, err := d.happen(ctx)
-	close(stop)
+	finishing, giveUp := context.WithTimeout(ctx, lastRow)
+	defer giveUp()
 	if err != nil {
 		giveUp()
 	}
-	time.AfterFunc(lastRow, giveUp)
-	working.Wait()
+	d.writers.Stop(finishing)
 	unwatch()
 	d.prober.done.Wait()
 	d.progress.done.Wait()
@@ -176,7 +159,7 @@ func (d *demo) happenOnce(ctx context.Context, e *event) (*outcome, error) {
 		return nil, fmt.Errorf("%s: %w", o.what, err)
 	}
 	o.to = time.Now()
-	o.measure(d.writers, d.prober)
+	o.measure(d.writers.Ledger(), d.prober)
 	d.progress.say(fmt.Sprintf("healthy again; the database was unwritable for %s, its clients waited %s",
 		inSeconds(o.unwritable), inSeconds(o.paused)))
 	return o, nil
@@ -190,13 +173,13 @@ func (d *demo) settle(ctx context.Context) error {
 		return err
 	}
 	enough := time.Now().Add(observed)
-	return eventually(ctx, func() error {
-		if err := d.portero.alive(); err != nil {
+	return lab.Poll(ctx, "wait for the writers", func() error {
+		if err := d.portero.Alive(); err != nil {
 			return err
 		}
-		for _, w := range d.writers {
-			if last, _ := w.lastAck(); last.Before(enough) {
-				return fmt.Errorf("writer %d has had no row acknowledged since %s", w.number, last.Format(time.TimeOnly))
+		for i, account := range d.writers.Ledger() {
+			if last := account.Last(); last.Before(enough) {
+				return fmt.Errorf("writer %d has had no row acknowledged since %s", i, last.Format(time.TimeOnly))
 			}
 		}
 		return nil
@@ -205,15 +188,12 @@ func (d *demo) settle(ctx context.Context) error {
 
 // judge counts the rows and prints what came of everything.
 func (d *demo) judge(ctx context.Context, outcomes []*outcome) error {
-	leader, err := d.group.Leader(ctx)
+	ledger := d.writers.Ledger()
+	found, err := d.audit(ctx, ledger, outcomes)
 	if err != nil {
 		return err
 	}
-	sum, err := count(ctx, leader.SuperuserDSN("app"), d.writers, outcomes)
-	if err != nil {
-		return err
-	}
-	survivors := d.idlers.survivors(ctx)
+	survivors, _ := d.idle.Survivors(ctx) // the count says it
 	printOutcomes(outcomes)
 	if d.options.runs > 1 {
 		printSpread(outcomes)
@@ -223,10 +203,12 @@ func (d *demo) judge(ctx context.Context, outcomes []*outcome) error {
 		fmt.Printf("%d of %d idle clients answer on the connection they opened before there was a database.\n",
 			survivors, d.options.idle)
 	}
-	fmt.Printf("%d rows were acknowledged: %d of them lost, %d written twice.\n", sum.acknowledged, sum.lost, sum.twice)
+	fmt.Printf("%d rows were acknowledged: %d of them lost, %d written twice.\n",
+		ledger.Acknowledged(), len(found.Lost), len(found.Twice))
+	doubts, there := ledger.Unknown()
 	fmt.Printf("%d times a writer did not know and looked: %d rows had been written, %d had not.\n",
-		sum.doubts, sum.found, sum.doubts-sum.found)
-	if sum.lost > 0 || sum.twice > 0 || survivors < d.options.idle {
+		doubts, there, doubts-there)
+	if len(found.Lost) > 0 || len(found.Twice) > 0 || survivors < d.options.idle {
 		return errBroken
 	}
 	return nil
@@ -237,21 +219,22 @@ func (d *demo) stayUp(ctx context.Context) {
 	if _, err := unix.IoctlGetTermios(int(os.Stdout.Fd()), unix.TCGETS); err != nil {
 		return
 	}
+	host, port, _ := net.SplitHostPort(d.portero.Address) // we have made it
 	fmt.Printf("\nTry it, in another terminal; Ctrl-C here ends it:\n")
 	for _, database := range []string{"app", "worker1"} {
-		fmt.Printf("  PGPASSWORD=app psql -h %s -p %s -U app %s\n", d.portero.host, d.portero.port, database)
+		fmt.Printf("  PGPASSWORD=app psql -h %s -p %s -U app %s\n", host, port, database)
 	}
-	fmt.Printf("  curl -s http://%s/metrics\n", d.portero.admin)
+	fmt.Printf("  curl -s http://%s/metrics\n", d.portero.Admin)
 	<-ctx.Done()
 }
 
 // close ends everything, clients first.
 func (d *demo) close() {
-	if d.idlers != nil {
-		d.idlers.hangUp()
+	if d.idle != nil {
+		d.idle.HangUp()
 	}
 	if d.portero != nil {
-		d.portero.stop()
+		_ = d.portero.Close()
 	}
 	if d.cluster != nil {
 		_ = d.cluster.Close()

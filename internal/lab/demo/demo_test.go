@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,32 +9,8 @@ import (
 	"unicode/utf8"
 
 	"portero/config"
+	"portero/internal/lab"
 )
-
-func TestLongestGapCountsWhatReachesIntoTheWindow(t *testing.T) {
-	at := func(seconds ...int) []time.Time {
-		var times []time.Time
-		for _, s := range seconds {
-			times = append(times, time.Unix(int64(s), 0))
-		}
-		return times
-	}
-	for _, c := range []struct {
-		name  string
-		times []time.Time
-		want  time.Duration
-	}{
-		{"nothing", nil, 0},
-		{"inside", at(9, 11, 14, 15), 3 * time.Second},
-		{"began before", at(5, 12, 13), 7 * time.Second},
-		{"ended after", at(11, 18, 30), 12 * time.Second},
-		{"outside", at(1, 9, 21, 40), 12 * time.Second},
-	} {
-		if got := longestGap(c.times, time.Unix(10, 0), time.Unix(20, 0)); got != c.want {
-			t.Errorf("%s: %v, want %v", c.name, got, c.want)
-		}
-	}
-}
 
 func TestErrorsAreWrappedToTheTable(t *testing.T) {
 	text := wrap("  errors: ", errorList(map[string]int{
@@ -66,8 +41,8 @@ func TestOptionsNameAnUnknownEvent(t *testing.T) {
 
 func TestPorteroAcceptsTheConfiguration(t *testing.T) {
 	dir := t.TempDir()
-	text := fmt.Sprintf(configText, "127.0.0.1:9632", "127.0.0.1:6432", `127.0.0.1:2379", "127.0.0.1:22379`)
-	for name, text := range map[string]string{"proxy.toml": text, "userlist.txt": "\"app\" \"app\"\n"} {
+	text := lab.PatroniConfig([]string{"127.0.0.1:2379", "127.0.0.1:22379"}) + routes
+	for name, text := range map[string]string{"proxy.toml": text, "userlist.txt": ""} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -31,12 +31,12 @@ func startProber(ctx context.Context, members []*lab.Member) *prober {
 func (p *prober) probe(ctx context.Context, dsn string) {
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
-	var c *client
+	var c *lab.Client
 	for {
 		select {
 		case <-ctx.Done():
 			if c != nil {
-				_ = c.Close(context.Background())
+				c.HangUp()
 			}
 			return
 		case <-tick.C:
@@ -45,7 +45,7 @@ func (p *prober) probe(ctx context.Context, dsn string) {
 			c = p.dial(ctx, dsn)
 			continue
 		}
-		if _, _, err := c.exec(ctx, "insert into probe values (clock_timestamp())"); err == nil {
+		if _, err := c.Ask(ctx, "insert into probe values (clock_timestamp())"); err == nil {
 			p.mu.Lock()
 			p.acked = append(p.acked, time.Now())
 			p.mu.Unlock()
@@ -54,14 +54,14 @@ func (p *prober) probe(ctx context.Context, dsn string) {
 }
 
 // dial connects, and keeps a replica's many refusals out of its log.
-func (p *prober) dial(ctx context.Context, dsn string) *client {
+func (p *prober) dial(ctx context.Context, dsn string) *lab.Client {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	c, err := dial(ctx, dsn)
+	c, err := lab.Dial(ctx, dsn)
 	if err != nil {
 		return nil
 	}
-	_, _, _ = c.exec(ctx, "set log_min_messages = panic")
+	_, _ = c.Ask(ctx, "set log_min_messages = panic")
 	return c
 }
 

@@ -10,18 +10,21 @@ import (
 	"portero/internal/lab"
 )
 
-const barWidth = 36
+const (
+	barWidth      = 36
+	callItWaiting = 200 * time.Millisecond
+)
 
 // progress prints a line each second.
 type progress struct {
 	began   time.Time
-	writers []*writer
+	writers *lab.Writers
 	group   *lab.Group
 	most    int // writes in a second so far
 	done    sync.WaitGroup
 }
 
-func startProgress(ctx context.Context, writers []*writer, g *lab.Group) *progress {
+func startProgress(ctx context.Context, writers *lab.Writers, g *lab.Group) *progress {
 	p := &progress{began: time.Now(), writers: writers, group: g, most: 100}
 	fmt.Printf("\n%7s  %9s  %-*s  %7s  %s\n", "second", "writes/s", barWidth, "", "waiting", "leader key")
 	p.done.Go(func() { p.print(ctx) })
@@ -37,15 +40,8 @@ func (p *progress) print(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			written, waiting := 0, 0
-			for _, w := range p.writers {
-				_, n := w.lastAck()
-				written += n
-				if w.waiting(now) {
-					waiting++
-				}
-			}
-			p.line(ctx, now, written-before, waiting)
+			written := p.writers.Ledger().Acknowledged()
+			p.line(ctx, now, written-before, p.writers.Waiting(now, callItWaiting))
 			before = written
 		}
 	}

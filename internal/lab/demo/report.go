@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"portero/internal/lab"
 )
 
 const (
@@ -75,7 +77,7 @@ func inSeconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds(
 var meanings = map[string]string{
 	"08006": "server lost in a transaction", "08007": "outcome of a commit unknown",
 	"57P01": "server shut down", "57P03": "server not ready", "25006": "server is read-only",
-	"25P02": "transaction failed before", "cut": "client cut off", "rollback": "COMMIT rolled back",
+	"25P02": "transaction failed before", lab.Cut: "client cut off", lab.RolledBack: "COMMIT rolled back",
 }
 
 func errorList(errors map[string]int) []string {
