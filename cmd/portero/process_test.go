@@ -1,17 +1,15 @@
 package main
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
+	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -33,74 +31,29 @@ func TestMain(m *testing.M) {
 }
 
 // process is a Portero in a process of its own.
-type process struct {
-	cmd    *exec.Cmd
-	exited chan struct{}
-	status int // once exited
-
-	mu     sync.Mutex // guards stderr
-	stderr bytes.Buffer
-}
-
-// Write takes what it prints.
-func (p *process) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.stderr.Write(b)
-}
-
-func (p *process) printed() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.stderr.String()
-}
+type process struct{ *lab.Portero }
 
 // startProcess runs the program; it ends with the test at the latest.
-func startProcess(t *testing.T, args ...string) *process {
+func startProcess(t *testing.T, o lab.PorteroOptions) process {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{cmd: exec.Command(self, args...), exited: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), asProgram+"=1")
-	p.cmd.Stderr = p
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go p.reap()
-	t.Cleanup(func() {
-		p.cmd.Process.Kill() //nolint:errcheck // it has ended already, if all went well
-		<-p.exited
-		if t.Failed() {
-			t.Logf("portero %s printed:\n%s", strings.Join(args, " "), p.printed())
-		}
-	})
-	return p
-}
-
-func (p *process) reap() {
-	p.cmd.Wait() //nolint:errcheck // the status tells
-	p.status = p.cmd.ProcessState.ExitCode()
-	close(p.exited)
-}
-
-func (p *process) signal(t *testing.T, sig os.Signal) {
-	t.Helper()
-	if err := p.cmd.Process.Signal(sig); err != nil {
-		t.Fatal(err)
-	}
+	o.Program, o.Env = self, []string{asProgram + "=1"}
+	return process{lab.PorteroForTest(t, o)}
 }
 
 // wait returns the exit status.
-func (p *process) wait(t *testing.T) int {
+func (p process) wait(t *testing.T) int {
 	t.Helper()
-	select {
-	case <-p.exited:
-	case <-time.After(patience):
-		t.Fatalf("it has not ended after %s", patience)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	status, err := p.Wait(ctx)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return p.status
+	return status
 }
 
 // readyLine is the line of the log that says that clients are served.
@@ -110,8 +63,8 @@ type readyLine struct {
 }
 
 // readyLines are all such lines so far; there is to be one.
-func (p *process) readyLines() (ready []readyLine) {
-	for line := range strings.Lines(p.printed()) {
+func (p process) readyLines() (ready []readyLine) {
+	for line := range strings.Lines(p.Log()) {
 		var entry struct {
 			Msg string `json:"msg"`
 			readyLine
@@ -124,36 +77,30 @@ func (p *process) readyLines() (ready []readyLine) {
 }
 
 // serving starts Portero before a PostgreSQL and returns once it is ready.
-func serving(t *testing.T, postgres *lab.Postgres, pool string) (*process, readyLine) {
+func serving(t *testing.T, postgres *lab.Postgres, pool string) process {
 	t.Helper()
-	free := freeAddresses(t, 2)
-	p := startProcess(t, "serve", "--config", configFor(t, postgres.Address(), free[0], free[1], pool))
-	eventually(t, func() error {
-		if len(p.readyLines()) == 0 {
-			return errors.New("it is not ready")
-		}
-		return nil
-	})
-	ready := p.readyLines()[0]
-	if len(ready.Listening) != 1 || ready.Listening[0] != free[0] || ready.Admin != free[1] {
-		t.Fatalf("ready: %+v, want the addresses %s", ready, free)
+	p := startProcess(t, lab.PorteroOptions{Config: configText(postgres.Address(), pool)})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := p.WaitReady(ctx); err != nil {
+		t.Fatal(err)
 	}
-	return p, ready
+	ready := p.readyLines()
+	if len(ready) != 1 || !slices.Equal(ready[0].Listening, []string{p.Address}) || ready[0].Admin != p.Admin {
+		t.Fatalf("ready: %+v, want the addresses %s and %s", ready, p.Address, p.Admin)
+	}
+	return p
 }
 
-func get(t *testing.T, admin, path string) (status int, body string) {
+func (p process) get(t *testing.T, path string) (status int, body string) {
 	t.Helper()
-	client := http.Client{Timeout: patience}
-	answer, err := client.Get("http://" + admin + path)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	status, body, err := p.Get(ctx, path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer.StatusCode, string(text)
+	return status, body
 }
 
 func TestServe(t *testing.T) {
@@ -166,18 +113,18 @@ func TestServe(t *testing.T) {
 }
 
 func servesBoth(t *testing.T, postgres *lab.Postgres) {
-	p, ready := serving(t, postgres, "")
-	client := connect(t, ready.Listening[0])
+	p := serving(t, postgres, "")
+	client := connect(t, p.Address)
 	mustAsk(t, client, "select 40 + 2", "42")
 	mustAsk(t, client, "begin; insert into noted values ('served'); commit; select count(*) from noted where what = 'served'", "1")
 
-	if status, body := get(t, ready.Admin, "/healthz"); status != http.StatusOK || body != "ok\n" {
+	if status, body := p.get(t, "/healthz"); status != http.StatusOK || body != "ok\n" {
 		t.Errorf("/healthz: %d %q", status, body)
 	}
-	if status, body := get(t, ready.Admin, "/readyz"); status != http.StatusOK || body != "ready\n" {
+	if status, body := p.get(t, "/readyz"); status != http.StatusOK || body != "ready\n" {
 		t.Errorf("/readyz: %d %q", status, body)
 	}
-	status, body := get(t, ready.Admin, "/metrics")
+	status, body := p.get(t, "/metrics")
 	for _, want := range []string{
 		"\nportero_clients 1\n", `portero_group_has_leader{cluster="local",group="0"} 1`,
 		`portero_pool_transactions_total{cluster="local",database="postgres",group="0",mode="transaction",role="leader",user="postgres"} 2`,
@@ -187,11 +134,11 @@ func servesBoth(t *testing.T, postgres *lab.Postgres) {
 			t.Errorf("/metrics (%d) does not have %q", status, want)
 		}
 	}
-	if status, body := get(t, ready.Admin, "/"); status != http.StatusOK || !strings.Contains(body, postgres.Address()) {
+	if status, body := p.get(t, "/"); status != http.StatusOK || !strings.Contains(body, postgres.Address()) {
 		t.Errorf("status page: %d %q", status, body)
 	}
 
-	p.signal(t, syscall.SIGTERM)
+	p.Signal(syscall.SIGTERM)
 	if status := p.wait(t); status != 0 {
 		t.Errorf("exit status %d after TERM", status)
 	}
@@ -202,28 +149,26 @@ func servesBoth(t *testing.T, postgres *lab.Postgres) {
 }
 
 func termWaits(t *testing.T, postgres *lab.Postgres) {
-	p, ready := serving(t, postgres, "")
-	idle, busy := connect(t, ready.Listening[0]), connect(t, ready.Listening[0])
+	p := serving(t, postgres, "")
+	idle, busy := connect(t, p.Address), connect(t, p.Address)
 	mustAsk(t, busy, "begin; insert into noted values ('finished')", "")
 
-	p.signal(t, syscall.SIGTERM)
+	p.Signal(syscall.SIGTERM)
 	expectEnded(t, idle, "57P01")
 	eventually(t, func() error {
-		late, err := net.Dial("tcp", ready.Listening[0])
+		late, err := net.Dial("tcp", p.Address)
 		if err == nil {
 			late.Close()
 			return errors.New("new clients are still accepted")
 		}
 		return nil
 	})
-	if status, _ := get(t, ready.Admin, "/healthz"); status != http.StatusOK {
+	if status, _ := p.get(t, "/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz while it shuts down: %d", status)
 	}
 	mustAsk(t, busy, "select count(*) from noted where what = 'finished'", "1")
-	select {
-	case <-p.exited:
-		t.Fatal("it has ended before the transaction")
-	default:
+	if err := p.Alive(); err != nil {
+		t.Fatalf("before the transaction: %v", err)
 	}
 	if _, err := ask(t.Context(), busy, "commit"); err != nil {
 		t.Errorf("commit: %v", err)
@@ -235,11 +180,11 @@ func termWaits(t *testing.T, postgres *lab.Postgres) {
 }
 
 func termIsBounded(t *testing.T, postgres *lab.Postgres) {
-	p, ready := serving(t, postgres, `shutdown_timeout = "300ms"`)
-	client := connect(t, ready.Listening[0])
+	p := serving(t, postgres, `shutdown_timeout = "300ms"`)
+	client := connect(t, p.Address)
 	mustAsk(t, client, "begin; insert into noted values ('bounded')", "")
 	began := time.Now()
-	p.signal(t, syscall.SIGTERM)
+	p.Signal(syscall.SIGTERM)
 	if status := p.wait(t); status != 0 {
 		t.Errorf("exit status %d", status)
 	}
@@ -249,15 +194,15 @@ func termIsBounded(t *testing.T, postgres *lab.Postgres) {
 	expectRows(t, postgres, "bounded", "0")
 }
 
-func intEnds(t *testing.T, postgres *lab.Postgres, signals ...os.Signal) {
-	p, ready := serving(t, postgres, "")
-	client := connect(t, ready.Listening[0])
+func intEnds(t *testing.T, postgres *lab.Postgres, signals ...syscall.Signal) {
+	p := serving(t, postgres, "")
+	client := connect(t, p.Address)
 	mustAsk(t, client, "begin; insert into noted values ('cut')", "")
 	began := time.Now()
 	for _, sig := range signals {
-		p.signal(t, sig)
+		p.Signal(sig)
 		eventually(t, func() error {
-			if !strings.Contains(p.printed(), sig.String()) {
+			if !strings.Contains(p.Log(), sig.String()) {
 				return fmt.Errorf("%s is not in the log", sig)
 			}
 			return nil
@@ -304,11 +249,11 @@ func TestServeFailsWhereItCannotListen(t *testing.T) {
 		{"for operators", free[0], taken.Addr().String()},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := startProcess(t, "serve", "--config", configFor(t, free[1], c.listen, c.admin, ""))
+			p := startProcess(t, lab.PorteroOptions{Config: configText(free[1], ""), Address: c.listen, Admin: c.admin})
 			if status := p.wait(t); status != 1 {
 				t.Errorf("exit status %d, want 1", status)
 			}
-			if text := p.printed(); !strings.Contains(text, taken.Addr().String()) || !strings.Contains(text, "address already in use") {
+			if text := p.Log(); !strings.Contains(text, taken.Addr().String()) || !strings.Contains(text, "address already in use") {
 				t.Errorf("it printed %q", text)
 			}
 			if len(p.readyLines()) > 0 {

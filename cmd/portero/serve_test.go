@@ -51,16 +51,11 @@ func freeAddresses(t *testing.T, n int) []string {
 	return addresses
 }
 
-// configFor writes a configuration for one PostgreSQL, with more lines for [pool].
-func configFor(t *testing.T, postgres, listen, admin, pool string) string {
-	t.Helper()
-	return writeFile(t, "proxy.toml", fmt.Sprintf(`
-[admin]
-address = %q
+// configText is a configuration for one PostgreSQL, with more lines for [pool].
+func configText(postgres, pool string) string {
+	return fmt.Sprintf(`
 [log]
 format = "json"
-[[listener]]
-address = %q
 [[cluster]]
 name = "local"
 hosts = [%q]
@@ -68,7 +63,14 @@ hosts = [%q]
 %s
 [auth]
 method = "trust"
-`, admin, listen, postgres, pool))
+`, postgres, pool)
+}
+
+// configFor writes it to a file, with addresses.
+func configFor(t *testing.T, postgres, listen, admin, pool string) string {
+	t.Helper()
+	addresses := fmt.Sprintf("[admin]\naddress = %q\n[[listener]]\naddress = %q\n", admin, listen)
+	return writeFile(t, "proxy.toml", configText(postgres, pool)+addresses)
 }
 
 func connect(t *testing.T, address string) *pgconn.PgConn {
