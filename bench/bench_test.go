@@ -89,11 +89,11 @@ func TestCPUClockOfAProcessIsOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for start := time.Now(); time.Since(start) < 30*time.Millisecond; {
-	}
-	after, err := processCPU(os.Getpid())
-	if err != nil || after <= before {
-		t.Errorf("%v then %v, %v", before, after, err)
+	after := before
+	for end := time.Now().Add(time.Minute); after-before < 10*time.Millisecond; { // others may have the processors
+		if after, err = processCPU(os.Getpid()); err != nil || time.Now().After(end) {
+			t.Fatalf("%v then %v, %v", before, after, err)
+		}
 	}
 }
 

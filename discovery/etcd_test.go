@@ -21,18 +21,18 @@ func TestAChangeInEtcdIsPublishedAtOnce(t *testing.T) {
 	e := startEtcd(t, 1, lab.EtcdOptions{})
 	c := open(t, demo(e.Endpoints()...))
 	w := newWriter(t, e.Endpoints()[0])
-	await(t, c, 5*time.Second, "first read", fresh)
+	await(t, c, "first read", fresh)
 	var delays []time.Duration
 	for i := range 101 {
 		name := fmt.Sprintf("m%d", i)
 		began := time.Now()
 		w.put(t, "leader", name)
-		await(t, c, 5*time.Second, name, leads(name))
+		await(t, c, name, leads(name))
 		delays = append(delays, c.View().Changed.Sub(began))
 	}
 	slices.Sort(delays)
 	t.Logf("from put to View: median %v, worst %v", delays[50], delays[100])
-	if delays[50] > 5*time.Millisecond {
+	if delays[50] > rereadEvery/4 { // what only re-reads bring takes half of rereadEvery
 		t.Errorf("the median is %v", delays[50])
 	}
 	if g := c.View().Groups[0]; g.Epoch != 101 {
@@ -40,19 +40,22 @@ func TestAChangeInEtcdIsPublishedAtOnce(t *testing.T) {
 	}
 }
 
+// late is what no busy machine makes of rereadEvery and firstTimeout.
+const late = 8 * (rereadEvery + firstTimeout)
+
 func TestDeathOfTheFollowedMemberLeavesNoGap(t *testing.T) {
 	e := startEtcd(t, 3, lab.EtcdOptions{})
 	c := open(t, demo(e.Endpoints()...))
-	await(t, c, 5*time.Second, "first read", fresh)
+	await(t, c, "first read", fresh)
 	stop := neverStale(t, c)
 	w := newWriter(t, another(t, c, e))
 	w.put(t, "leader", "m1")
-	await(t, c, 5*time.Second, "m1", leads("m1"))
+	await(t, c, "m1", leads("m1"))
 	dead := followed(t, c, e)
 	loseLeadership(t, e, dead)
 	e.KillMember(dead)
 	w.put(t, "leader", "m2")
-	t.Logf("m2 seen %v after its put", await(t, c, 2*time.Second, "m2", leads("m2")))
+	t.Logf("m2 seen %v after its put", await(t, c, "m2", leads("m2")))
 	stop()
 	if err := e.RestartMember(t.Context(), dead); err != nil {
 		t.Fatal(err)
@@ -60,22 +63,25 @@ func TestDeathOfTheFollowedMemberLeavesNoGap(t *testing.T) {
 	e.KillMember(followed(t, c, e))
 	other := newWriter(t, e.Endpoints()[dead])
 	other.put(t, "leader", "m3")
-	await(t, c, 5*time.Second, "m3", leads("m3"))
+	await(t, c, "m3", leads("m3"))
 }
 
-func TestASilentMemberIsLeftWithinTwoSeconds(t *testing.T) {
+func TestASilentMemberIsLeft(t *testing.T) {
 	e := startEtcd(t, 3, lab.EtcdOptions{})
 	c := open(t, demo(e.Endpoints()...))
-	await(t, c, 5*time.Second, "first read", fresh)
+	await(t, c, "first read", fresh)
 	mute := followed(t, c, e)
 	w := newWriter(t, another(t, c, e))
 	w.put(t, "leader", "m1")
-	await(t, c, 5*time.Second, "m1", leads("m1"))
+	await(t, c, "m1", leads("m1"))
 	loseLeadership(t, e, mute)
 	e.SuspendMember(mute)
 	w.put(t, "leader", "m2")
-	delay := await(t, c, 6*time.Second, "m2", leads("m2"))
+	delay := await(t, c, "m2", leads("m2"))
 	t.Logf("m2 seen %v after its put", delay)
+	if delay > late {
+		t.Error("that is late")
+	}
 	if followed(t, c, e) == mute {
 		t.Error("the silent member is still followed")
 	}
@@ -86,7 +92,7 @@ func TestASilentMemberIsLeftWithinTwoSeconds(t *testing.T) {
 	}
 	e.ResumeMember(mute)
 	e.KillMember(followed(t, c, e))
-	await(t, c, 6*time.Second, "m3", leads("m3"))
+	await(t, c, "m3", leads("m3"))
 	if g := c.View().Groups[0]; g.Epoch != 3 {
 		t.Errorf("epoch %d after three leaders", g.Epoch)
 	}
@@ -96,10 +102,10 @@ func TestWithoutQuorumTheLastViewStaysAndIsStale(t *testing.T) {
 	e := startEtcd(t, 3, lab.EtcdOptions{})
 	c := open(t, demo(e.Endpoints()...))
 	newWriter(t, e.Endpoints()[0]).put(t, "leader", "m1")
-	await(t, c, 5*time.Second, "m1", leads("m1"))
+	await(t, c, "m1", leads("m1"))
 	e.KillMember(1)
 	e.KillMember(2)
-	t.Logf("stale after %v", await(t, c, 8*time.Second, "stale", stale))
+	t.Logf("stale after %v", await(t, c, "stale", stale))
 	g := c.View().Groups[0]
 	if s := c.Stats(); g.Leader != "m1" || g.Epoch != 1 || time.Since(s.LastRead) < staleAfter {
 		t.Errorf("got %+v, %+v", g, s)
@@ -112,15 +118,15 @@ func TestWithoutQuorumTheLastViewStaysAndIsStale(t *testing.T) {
 	if err := e.RestartMember(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("fresh %v after the second member listens", await(t, c, 10*time.Second, "fresh", fresh))
+	t.Logf("fresh %v after the second member listens", await(t, c, "fresh", fresh))
 	newWriter(t, e.Endpoints()[1]).put(t, "leader", "m2")
-	await(t, c, 5*time.Second, "m2", leads("m2"))
+	await(t, c, "m2", leads("m2"))
 }
 
 func TestTheWatchSurvivesARestartOfTheOnlyMember(t *testing.T) {
 	e := startEtcd(t, 1, lab.EtcdOptions{})
 	c := open(t, demo(e.Endpoints()...))
-	await(t, c, 5*time.Second, "first read", fresh)
+	await(t, c, "first read", fresh)
 	for i := range 2 {
 		e.StopMember(0)
 		if err := e.RestartMember(t.Context(), 0); err != nil {
@@ -128,7 +134,7 @@ func TestTheWatchSurvivesARestartOfTheOnlyMember(t *testing.T) {
 		}
 		name := fmt.Sprintf("m%d", i)
 		newWriter(t, e.Endpoints()[0]).put(t, "leader", name)
-		t.Logf("%s seen after %v", name, await(t, c, 3*time.Second, name, leads(name)))
+		t.Logf("%s seen after %v", name, await(t, c, name, leads(name)))
 	}
 }
 
@@ -147,13 +153,13 @@ func TestEtcdThatIsDownAtStartIsFoundWhenItComes(t *testing.T) {
 	}
 	e := startEtcd(t, 1, lab.EtcdOptions{Ports: ports})
 	newWriter(t, e.Endpoints()[0]).put(t, "leader", "m1")
-	await(t, c, time.Second, "m1", leads("m1"))
+	await(t, c, "m1", leads("m1"))
 	if s := c.Stats(); !s.Connected || s.Endpoint != address || s.Revision == 0 {
 		t.Errorf("got %+v", s)
 	}
 }
 
-func TestADeadEndpointCostsLessThanASecond(t *testing.T) {
+func TestADeadEndpointIsLeftForTheNext(t *testing.T) {
 	e := startEtcd(t, 1, lab.EtcdOptions{})
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never answers
 	if err != nil {
@@ -163,7 +169,11 @@ func TestADeadEndpointCostsLessThanASecond(t *testing.T) {
 	for about, endpoint := range map[string]string{"refuses": "127.0.0.1:1", "never answers": silent.Addr().String()} {
 		t.Run(about, func(t *testing.T) {
 			c := open(t, demo(endpoint, e.Endpoints()[0]))
-			t.Logf("first read after %v", await(t, c, time.Second, "first read", fresh))
+			delay := await(t, c, "first read", fresh)
+			t.Logf("first read after %v", delay)
+			if delay > late {
+				t.Error("that is late")
+			}
 		})
 	}
 }
@@ -176,7 +186,7 @@ func TestEtcdIsReachedWithUserAndPassword(t *testing.T) {
 	cfg := demo(e.Endpoints()...)
 	cfg.Etcd.Username, cfg.Etcd.Password = "portero", "secret"
 	c := open(t, cfg)
-	await(t, c, 5*time.Second, "m1", leads("m1"))
+	await(t, c, "m1", leads("m1"))
 	e.StopMember(0) // and with it all tokens
 	if err := e.RestartMember(t.Context(), 0); err != nil {
 		t.Fatal(err)
@@ -187,7 +197,7 @@ func TestEtcdIsReachedWithUserAndPassword(t *testing.T) {
 	}
 	defer client.Close()
 	writer{client}.put(t, "leader", "m2")
-	await(t, c, 5*time.Second, "m2", leads("m2"))
+	await(t, c, "m2", leads("m2"))
 	cfg.Etcd.Password = "wrong"
 	expectReason(t, cfg, "authentication failed")
 }
@@ -199,10 +209,10 @@ func TestEtcdIsReachedWithTLS(t *testing.T) {
 	}
 	secure := demo("https://" + e.Endpoints()[0])
 	secure.Etcd.TLS.CA = e.Certificate.CA
-	await(t, open(t, secure), 5*time.Second, "m1", leads("m1"))
+	await(t, open(t, secure), "m1", leads("m1"))
 	bare := demo(e.Endpoints()[0]) // no scheme: TLS because it is configured
 	bare.Etcd.TLS = config.EtcdTLS{CA: e.Certificate.CA, ServerName: "localhost"}
-	await(t, open(t, bare), 5*time.Second, "m1", leads("m1"))
+	await(t, open(t, bare), "m1", leads("m1"))
 	expectReason(t, demo("https://"+e.Endpoints()[0]), "unknown authority")
 	bare.Etcd.TLS.ServerName = "elsewhere"
 	expectReason(t, bare, "not elsewhere")
@@ -247,17 +257,16 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 		if endpoint != "127.0.0.1:1" {
-			await(t, c, 5*time.Second, "first read", fresh)
+			await(t, c, "first read", fresh)
 		}
 		c.Close()
 		c.Close()
 	}
-	deadline := time.Now().Add(5 * time.Second) // gRPC ends some of its own a little later
-	for runtime.NumGoroutine() > before {
-		if time.Now().After(deadline) {
+	lab.Eventually(t, "the end of gRPC's goroutines", func() error {
+		if n := runtime.NumGoroutine(); n > before {
 			stacks := make([]byte, 1<<16)
-			t.Fatalf("%d goroutines, %d before\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+			return fmt.Errorf("%d goroutines, %d before\n%s", n, before, stacks[:runtime.Stack(stacks, true)])
 		}
-		time.Sleep(5 * time.Millisecond) // between two looks
-	}
+		return nil
+	})
 }

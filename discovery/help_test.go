@@ -3,6 +3,7 @@ package discovery
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -67,7 +68,7 @@ func newWriter(t *testing.T, endpoint string) writer {
 // seconds and then refuses it, though there is a leader after one.
 func (w writer) put(t *testing.T, key, value string) int64 {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), lab.Patience)
 	defer cancel()
 	for {
 		try, cancel := context.WithTimeout(ctx, time.Second)
@@ -82,11 +83,11 @@ func (w writer) put(t *testing.T, key, value string) int64 {
 	}
 }
 
-// await waits for a View that is as wanted, and fails at the deadline.
-func await(t *testing.T, c *Cluster, within time.Duration, what string, wanted func(*View) bool) time.Duration {
+// await waits for a View that is as wanted, and tells how long it took.
+func await(t *testing.T, c *Cluster, what string, wanted func(*View) bool) time.Duration {
 	t.Helper()
 	began := time.Now()
-	deadline := time.After(within)
+	deadline := time.After(lab.Patience)
 	for {
 		v := c.View()
 		if wanted(v) {
@@ -95,7 +96,7 @@ func await(t *testing.T, c *Cluster, within time.Duration, what string, wanted f
 		select {
 		case <-v.Replaced():
 		case <-deadline:
-			t.Fatalf("%s: not within %v; stale %v, group 0 %+v", what, within, v.Stale, v.Groups[0])
+			t.Fatalf("%s: not within %v; stale %v, group 0 %+v", what, lab.Patience, v.Stale, v.Groups[0])
 		}
 	}
 }
@@ -179,13 +180,12 @@ func expectReason(t *testing.T, cfg config.Cluster, reason string) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	deadline := time.Now().Add(10 * time.Second)
-	for !strings.Contains(log.String(), reason) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the log does not say %q: %s", reason, log)
+	lab.Eventually(t, "the reason "+reason, func() error {
+		if !strings.Contains(log.String(), reason) {
+			return fmt.Errorf("the log says %s", log)
 		}
-		time.Sleep(5 * time.Millisecond) // between two looks
-	}
+		return nil
+	})
 	if !c.View().Stale {
 		t.Error("the View is not stale")
 	}

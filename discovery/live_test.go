@@ -1,35 +1,54 @@
 package discovery
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"portero/config"
 	"portero/internal/lab"
 )
 
-// diary keeps every View that is published.
+// diary keeps the Views that are published. Its goroutine may be behind; caughtUp waits for it.
 type diary struct {
-	mu    sync.Mutex
+	cluster *Cluster
+
+	mu    sync.Mutex // guards views
 	views []*View
 }
 
 func keepDiary(t *testing.T, c *Cluster) *diary {
-	d := &diary{}
-	go func() {
-		for v := c.View(); ; v = c.View() {
-			d.mu.Lock()
-			d.views = append(d.views, v)
-			d.mu.Unlock()
-			select {
-			case <-v.Replaced():
-			case <-t.Context().Done():
-				return
-			}
+	d := &diary{cluster: c}
+	go d.keep(t.Context())
+	return d
+}
+
+func (d *diary) keep(ctx context.Context) {
+	for v := d.cluster.View(); ; v = d.cluster.View() {
+		d.mu.Lock()
+		d.views = append(d.views, v)
+		d.mu.Unlock()
+		select {
+		case <-v.Replaced():
+		case <-ctx.Done():
+			return
 		}
-	}()
+	}
+}
+
+// caughtUp waits until everything published before now is in the diary.
+func (d *diary) caughtUp(t *testing.T) *diary {
+	t.Helper()
+	lab.Eventually(t, "the diary is written", func() error {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if n := len(d.views); n == 0 || d.views[n-1] != d.cluster.View() {
+			return errors.New("the last View is missing")
+		}
+		return nil
+	})
 	return d
 }
 
@@ -68,7 +87,7 @@ func TestRealPatroniIsFollowedThroughSwitchoverAndCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	await(t, c, 10*time.Second, "a leader and a replica", settled(old.Name, 1))
+	await(t, c, "a leader and a replica", settled(old.Name, 1))
 	if g := c.View().Groups[0]; g.SystemID == "" || g.Standby || g.Paused || len(g.Members) != 2 {
 		t.Errorf("got %+v", g)
 	}
@@ -83,13 +102,13 @@ func TestRealPatroniIsFollowedThroughSwitchoverAndCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	await(t, c, 20*time.Second, "the old leader follows the new", settled(now.Name, 2))
-	if !d.announced(old.Name) {
+	await(t, c, "the old leader follows the new", settled(now.Name, 2))
+	if !d.caughtUp(t).announced(old.Name) {
 		t.Error("the switchover was not announced")
 	}
 	now.KillPostgres()
-	await(t, c, 30*time.Second, "postgres is restarted in place", settled(now.Name, 3))
-	if epochs := d.epochs(); !slices.Equal(epochs, []uint64{1, 2, 3}) {
+	await(t, c, "postgres is restarted in place", settled(now.Name, 3))
+	if epochs := d.caughtUp(t).epochs(); !slices.Equal(epochs, []uint64{1, 2, 3}) {
 		t.Errorf("epochs were %v", epochs)
 	}
 }
