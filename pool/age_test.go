@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"portero/config"
+	"portero/internal/lab"
 	"portero/metrics"
 	"portero/wire"
 )
@@ -110,8 +111,9 @@ func TestPoolsCloseLeavesNothing(t *testing.T) {
 }
 
 func TestNothingIsLeftOfPoolsThatWereClosed(t *testing.T) {
+	address := lab.AddressForTest(t)
 	goroutines, open := runtime.NumGoroutine(), descriptors(t)
-	f := startFake(t)
+	f := startFakeAt(t, address)
 	t.Run("life", func(t *testing.T) {
 		s := newStage(t, nil, f.addr)
 		p := s.join(5, 3, "leader", "app")

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"portero/internal/lab"
 	"portero/wire"
 )
 
@@ -43,8 +43,13 @@ type fake struct {
 
 func startFake(t testing.TB) *fake {
 	t.Helper()
+	return startFakeAt(t, lab.AddressForTest(t))
+}
+
+func startFakeAt(t testing.TB, address string) *fake {
+	t.Helper()
 	f := &fake{t: t, system: "4711", timeline: 1, live: make(map[net.Conn]uint32), cancels: make(chan uint32, 100), nextPID: 100}
-	f.open("127.0.0.1:0")
+	f.open(address)
 	t.Cleanup(f.down)
 	return f
 }
@@ -205,21 +210,7 @@ func (f *fake) lead(timeline int64) { f.set(func() { f.recovery, f.timeline = fa
 // wait asks until there is no error.
 func wait(t testing.TB, what string, ask func() error) {
 	t.Helper()
-	end := time.NewTimer(patience)
-	defer end.Stop()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := ask()
-		if err == nil {
-			return
-		}
-		select {
-		case <-end.C:
-			t.Fatalf("%s: %v", what, err)
-		case <-tick.C:
-		}
-	}
+	lab.Eventually(t, what, ask)
 }
 
 var errNotYet = errors.New("not yet")
@@ -232,4 +223,4 @@ func until(ok bool) error {
 	return errNotYet
 }
 
-const patience = 30 * time.Second
+const patience = lab.Patience

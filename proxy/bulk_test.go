@@ -180,10 +180,10 @@ func isClosedError(err error) bool {
 }
 
 func TestSlowClientThatStillReadsIsNotClosed(t *testing.T) {
-	r := start(t, limits(func(p *config.Pool) { p.ClientStallTimeout = 150 * time.Millisecond })).dial()
+	r := start(t, limits(func(p *config.Pool) { p.ClientStallTimeout = time.Second })).dial()
 	r.send(q("select repeat('x', 1000) from generate_series(1, 32000)"))
 	buf := make([]byte, 1<<20)
-	pace := time.NewTicker(30 * time.Millisecond) // a megabyte each: a second in all
+	pace := time.NewTicker(60 * time.Millisecond) // a megabyte each: longer than the timeout in all
 	defer pace.Stop()
 	for seen := 0; seen < 28<<20; seen += len(buf) {
 		<-pace.C

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -24,7 +25,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 15 * time.Second
+const patience = lab.Patience
 
 var (
 	realServer     *lab.Postgres
@@ -136,7 +137,7 @@ func (w *world) open() {
 // close ends everything, from the top down, and looks at what has gone wrong.
 func (w *world) close() {
 	w.closed.Do(func() {
-		watchdog := time.AfterFunc(30*time.Second, func() { panic("Portero does not stop\n" + stacks()) })
+		watchdog := time.AfterFunc(patience, func() { panic("Portero does not stop\n" + stacks()) })
 		defer watchdog.Stop()
 		w.awaitServersFree()
 		at, cancel := context.WithCancel(context.Background())
@@ -183,7 +184,7 @@ func (w *world) awaitServersFree() {
 // awaitServersClosed waits until the loops have closed the servers' sockets:
 // beyond what was open before there are only the loops' own two each.
 func (w *world) awaitServersClosed() {
-	for end := time.Now().Add(2 * time.Second); openFiles() > w.fds+2*len(w.loops) && time.Now().Before(end); {
+	for end := time.Now().Add(10 * time.Second); openFiles() > w.fds+2*len(w.loops) && time.Now().Before(end); {
 		<-time.After(time.Millisecond)
 	}
 }
@@ -261,13 +262,12 @@ func superuser(t testing.TB, query string, args ...any) string {
 // eventually polls until ok.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(patience); !ok(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("after %s still not: %s", patience, what)
+	lab.Eventually(t, what, func() error {
+		if ok() {
+			return nil
 		}
-	}
+		return errors.New("not yet")
+	})
 }
 
 // dialServer connects to the real server itself.

@@ -14,7 +14,7 @@ import (
 func checkLeaks(t testing.TB) {
 	goroutines, fds := runtime.NumGoroutine(), openFiles()
 	t.Cleanup(func() {
-		end := time.Now().Add(5 * time.Second)
+		end := time.Now().Add(patience)
 		for runtime.NumGoroutine() > goroutines || openFiles() > fds {
 			if time.Now().After(end) {
 				t.Errorf("leaked: %d goroutines, before %d; %d descriptors, before %d\n%s",

@@ -2,11 +2,11 @@ package proxy_test
 
 import (
 	"fmt"
-	"net"
 	"testing"
 	"time"
 
 	"portero/config"
+	"portero/internal/lab"
 )
 
 func TestTooManyClients(t *testing.T) {
@@ -26,7 +26,7 @@ func TestTooManyClients(t *testing.T) {
 
 func TestClientThatWaitsIsNotifiedAndThenRefused(t *testing.T) {
 	w := start(t, size(1), limits(func(p *config.Pool) {
-		p.QueryWaitNotify, p.QueryWaitTimeout = 50*time.Millisecond, 150*time.Millisecond
+		p.QueryWaitNotify, p.QueryWaitTimeout = 500*time.Millisecond, 2*time.Second
 	}))
 	holder, r := w.dial(), w.dial()
 	holder.ask("C(BEGIN) Z(T)", q("begin"))
@@ -37,7 +37,7 @@ func TestClientThatWaitsIsNotifiedAndThenRefused(t *testing.T) {
 }
 
 func TestClientThatWaitsIsServedBehindItsNotice(t *testing.T) {
-	w := start(t, size(1), limits(func(p *config.Pool) { p.QueryWaitNotify = 60 * time.Millisecond }))
+	w := start(t, size(1), limits(func(p *config.Pool) { p.QueryWaitNotify = 500 * time.Millisecond }))
 	holder, r := w.dial(), w.dial()
 	holder.ask("C(BEGIN) Z(T)", q("begin"))
 	r.ask("N(00000)", q("select 1"))
@@ -66,9 +66,7 @@ func TestClientsAreServedInTheOrderTheyCame(t *testing.T) {
 }
 
 func TestClientIsHeldWhileThereIsNoServer(t *testing.T) {
-	l := must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	address := l.Addr().String()
-	l.Close()
+	address := lab.AddressForTest(t)
 	w := startBefore(t, address)
 	r, gone := w.plug(), w.plug()
 	r.startup("user", "app")

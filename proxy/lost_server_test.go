@@ -19,6 +19,15 @@ func killBackend(t *testing.T, pid string) {
 	})
 }
 
+// noServerLeft waits until the pool knows, too: the kernel may tell it later than PostgreSQL tells us.
+func (w *world) noServerLeft() {
+	w.t.Helper()
+	eventually(w.t, "no server left", func() bool {
+		s := w.pools.States()[0]
+		return s.ServersIdle+s.ServersActive == 0
+	})
+}
+
 // asleep waits until a backend sleeps in a statement.
 func asleep(t *testing.T, pid string) {
 	t.Helper()
@@ -28,9 +37,11 @@ func asleep(t *testing.T, pid string) {
 }
 
 func TestIdleClientSeesNothingOfALostServer(t *testing.T) {
-	r := start(t, size(1)).dial()
+	w := start(t, size(1))
+	r := w.dial()
 	pid := r.value("select pg_backend_pid()")
 	killBackend(t, pid)
+	w.noServerLeft()
 	r.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
 	if r.value("select pg_backend_pid()") == pid {
 		t.Error("the same server as before")

@@ -48,7 +48,7 @@ func TestServerThatCannotBeMadeReadyIsReplaced(t *testing.T) {
 			if name == "stalls" {
 				defer close(stall)
 			}
-			w := startBefore(t, f.address, size(1), limits(func(p *config.Pool) { p.ServerConnectTimeout = 300 * time.Millisecond }))
+			w := startBefore(t, f.address, size(1), limits(func(p *config.Pool) { p.ServerConnectTimeout = time.Second }))
 			w.dial("application_name", "x").ask(answer, q("select 1"))
 			if n := f.logins.Load(); n != 2 {
 				t.Errorf("%d servers were opened", n)

@@ -150,6 +150,7 @@ func TestTLSOnBothSidesRelaysALargeResult(t *testing.T) {
 	c.Close()
 	r.expect("T E(ERROR_57014) Z(I)")
 	killBackend(t, pid)
+	w.noServerLeft()
 	r.ask(answer, q("select 1"))
 }
 
@@ -168,7 +169,7 @@ func TestHugeResultOverTLSToASlowClientTakesNoMemory(t *testing.T) {
 }
 
 func TestTLSClientThatVanishesMidHandshake(t *testing.T) {
-	w := start(t, secured(t, "require"), limits(func(p *config.Pool) { p.ClientLoginTimeout = 100 * time.Millisecond }))
+	w := start(t, secured(t, "require"), limits(func(p *config.Pool) { p.ClientLoginTimeout = time.Second }))
 	r := w.plug()
 	r.sendBytes(sslRequest)
 	r.answers('S')

@@ -90,7 +90,7 @@ func (r *realServer) send(f wire.Frame) {
 }
 
 func (r *realServer) read() wire.Frame {
-	r.conn.SetReadDeadline(time.Now().Add(5 * time.Second)) //nolint:errcheck // the read says it
+	r.conn.SetReadDeadline(time.Now().Add(lab.Patience)) //nolint:errcheck // the read says it
 	f, err := r.in.Read(1 << 20)
 	if err != nil {
 		r.t.Fatalf("the real server: %v", err)

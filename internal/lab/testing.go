@@ -106,6 +106,18 @@ func ClientForTest(t TB, dsn string) *Client {
 	return c
 }
 
+// AddressForTest is an address of loopback that nobody takes before the end of the test, also
+// while nobody listens there: an ephemeral port may then be given to a client that dials it.
+func AddressForTest(t TB) string {
+	t.Helper()
+	ports, err := ReservePorts(1)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Cleanup(func() { releasePorts(ports) })
+	return loopback(ports[0])
+}
+
 func finish(t TB, close func() error, logs ...func() string) {
 	if t.Failed() {
 		for _, log := range logs {
