@@ -1,11 +1,12 @@
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10s
+TIMES ?= 10
 PACKAGES ?= ./...
 SERVERS := postgresql etcd-server patroni python3-idna openssl
 # A package's tests have servers of their own, and watch the clock: one package at a time.
 ONE := -p 1
 
-.PHONY: help build demo test lint race fuzz bench failover
+.PHONY: help build demo test lint race stress fuzz bench failover
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -30,6 +31,10 @@ lint: ## gofmt, go vet and staticcheck
 race: ## all tests with the race detector, which needs a C compiler
 	scripts/packages $(SERVERS) gcc libc6-dev
 	CGO_ENABLED=1 go test -race $(ONE) -timeout 20m $(PACKAGES)
+
+stress: ## all tests TIMES times (10), while others keep the processors busy
+	scripts/packages $(SERVERS)
+	scripts/stress $(TIMES) $(PACKAGES)
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	@grep -rEo --include='*_test.go' '^func Fuzz\w+' . | sed 's|/[^/]*:func | |' | sort | while read -r dir target; do \

@@ -19,34 +19,20 @@ import (
 )
 
 // patience is how long a test waits for what should be there at once.
-const patience = 10 * time.Second
+const patience = lab.Patience
 
 // eventually asks until the answer is nil.
 func eventually(t *testing.T, ask func() error) {
 	t.Helper()
-	end := time.Now().Add(patience)
-	for {
-		err := ask()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatal(err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	lab.Eventually(t, "not yet", ask)
 }
 
 // freeAddresses are n addresses of loopback that nobody else takes.
 func freeAddresses(t *testing.T, n int) []string {
 	t.Helper()
-	ports, err := lab.ReservePorts(n)
+	addresses, err := lab.ReserveAddresses(n)
 	if err != nil {
 		t.Fatal(err)
-	}
-	addresses := make([]string, n)
-	for i, port := range ports {
-		addresses[i] = fmt.Sprintf("127.0.0.1:%d", port)
 	}
 	return addresses
 }
