@@ -116,6 +116,12 @@ func (p *Pool) counts() (idle, lent, opening int) {
 	return p.idle, p.lent, p.opening
 }
 
+// noneIdle waits until the pool knows that its idle servers are dead: before, one may be lent.
+func (p *Pool) noneIdle(t testing.TB) {
+	t.Helper()
+	wait(t, "no idle server", func() error { idle, _, _ := p.counts(); return until(idle == 0) })
+}
+
 func within[T any](t testing.TB, what string, ch <-chan T) T {
 	t.Helper()
 	select {

@@ -65,6 +65,7 @@ func TestServiceIsBackAsSoonAsTheServerIs(t *testing.T) {
 	first.get()
 	first.release()
 	f.down()
+	p.noneIdle(t)
 	var all []*client
 	for i := range 40 {
 		c := s.client(p, i%2)

@@ -202,6 +202,7 @@ func TestAfterARestartServiceIsBackWhenThePostgresIs(t *testing.T) {
 			t.Error("a dead server answered")
 		}
 		all[0].discard(metrics.ServerLost)
+		p.noneIdle(t)
 		for _, c := range all {
 			c.ask()
 		}

@@ -36,6 +36,7 @@ func TestThePoolFollowsThePrimaryOfAListOfHosts(t *testing.T) {
 		t.Error("a dead server answered")
 	}
 	lent.discard(metrics.ServerLost)
+	p.noneIdle(t)
 	lent.ask()
 	idle.ask()
 	settleLoops(s)

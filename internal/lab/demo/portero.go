@@ -36,7 +36,7 @@ func startPortero(ctx context.Context, binary string, etcd []string) (*lab.Porte
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := p.WaitReady(ctx); err != nil {
 		_ = p.Close() // it never was what it should be
