@@ -3,9 +3,9 @@ package pool
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,23 +13,22 @@ import (
 	"portero/internal/lab"
 )
 
-// sharedEtcd is one etcd for all tests; each writes below a scope of its own.
-var sharedEtcd = sync.OnceValues(func() (*lab.Etcd, error) {
-	return lab.StartEtcd(context.Background(), 1, lab.EtcdOptions{})
-})
-
-// sharedPostgres is one real server for the tests that leave it as it is.
-var sharedPostgres = sync.OnceValues(func() (*lab.Postgres, error) {
-	return lab.StartPostgres(context.Background(), lab.PostgresOptions{SQL: []string{"create role app login", "create role nobody nologin"}})
-})
+var (
+	// sharedEtcd is for all tests; each writes below a scope of its own.
+	sharedEtcd = lab.Share(func(ctx context.Context) (*lab.Etcd, error) {
+		return lab.StartEtcd(ctx, 1, lab.EtcdOptions{})
+	})
+	// sharedPostgres is for the tests that leave it as it is.
+	sharedPostgres = lab.Share(func(ctx context.Context) (*lab.Postgres, error) {
+		return lab.StartPostgres(ctx, lab.PostgresOptions{SQL: []string{"create role app login", "create role nobody nologin"}})
+	})
+)
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if e, err := sharedEtcd(); started[0] && err == nil {
-		e.Close()
-	}
-	if p, err := sharedPostgres(); started[1] && err == nil {
-		p.Close()
+	if err := errors.Join(sharedEtcd.Close(), sharedPostgres.Close()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
 	}
 	os.Exit(code)
 }
@@ -101,16 +100,9 @@ func newKeys(t testing.TB) keys {
 	if testing.Short() {
 		t.Skip("needs etcd")
 	}
-	started[0] = true
-	e, err := sharedEtcd()
-	if err != nil {
-		t.Fatal(err)
-	}
 	scopes++
-	return keys{t: t, etcd: e, scope: fmt.Sprint("s", scopes, "-", time.Now().UnixNano())}
+	return keys{t: t, etcd: sharedEtcd.ForTest(t), scope: fmt.Sprint("s", scopes, "-", time.Now().UnixNano())}
 }
-
-var started [2]bool // etcd, PostgreSQL
 
 func (r *reign) leader() string {
 	if g := r.cluster.View().Groups[0]; g != nil {

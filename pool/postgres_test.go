@@ -21,11 +21,7 @@ func realServer(t testing.TB) *lab.Postgres {
 	if testing.Short() {
 		t.Skip("needs PostgreSQL")
 	}
-	started[1] = true
-	p, err := sharedPostgres()
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := sharedPostgres.ForTest(t)
 	wait(t, "the last of the tests before", func() error { return until(superuser(t, p, appBackends) == 0) })
 	return p
 }

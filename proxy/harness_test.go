@@ -27,19 +27,25 @@ import (
 // patience is how long a test waits for what must come.
 const patience = lab.Patience
 
-var (
-	realServer     *lab.Postgres
-	realServerErr  error
-	realServerOnce sync.Once
-)
+// realServer is the one of this package's tests.
+var realServer = lab.Share(func(ctx context.Context) (*lab.Postgres, error) {
+	return lab.StartPostgres(ctx, lab.PostgresOptions{
+		TLS:      true,
+		HBA:      []string{"host all scrammer 127.0.0.1/32 scram-sha-256", "host all hasher 127.0.0.1/32 md5", "host all clear 127.0.0.1/32 password"},
+		Settings: map[string]string{"max_prepared_transactions": "5"},
+		SQL: []string{
+			"create role app login", "create database app owner app",
+			"create role scrammer login password 'secret'", "create role clear login password 'secret'",
+			"set password_encryption = 'md5'", "create role hasher login password 'secret'",
+		},
+	})
+})
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if realServer != nil {
-		if err := realServer.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, "close postgres:", err)
-			code = 1
-		}
+	if err := realServer.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "close postgres:", err)
+		code = 1
 	}
 	os.Exit(code)
 }
@@ -52,22 +58,7 @@ func postgres(t testing.TB) *lab.Postgres {
 	if testing.Short() {
 		t.Skip("needs a PostgreSQL")
 	}
-	realServerOnce.Do(func() {
-		realServer, realServerErr = lab.StartPostgres(context.Background(), lab.PostgresOptions{
-			TLS:      true,
-			HBA:      []string{"host all scrammer 127.0.0.1/32 scram-sha-256", "host all hasher 127.0.0.1/32 md5", "host all clear 127.0.0.1/32 password"},
-			Settings: map[string]string{"max_prepared_transactions": "5"},
-			SQL: []string{
-				"create role app login", "create database app owner app",
-				"create role scrammer login password 'secret'", "create role clear login password 'secret'",
-				"set password_encryption = 'md5'", "create role hasher login password 'secret'",
-			},
-		})
-	})
-	if realServerErr != nil {
-		t.Fatal(realServerErr)
-	}
-	return realServer
+	return realServer.ForTest(t)
 }
 
 // world is a Portero inside of the test's process.
