@@ -120,14 +120,22 @@ func (c *fakeConn) say(messages ...pgproto3.BackendMessage) {
 	c.be.Flush() //nolint:errcheck // the other side may be gone, as the test wants it
 }
 
+// rows sends a result of one row.
 func (c *fakeConn) rows(values ...string) {
+	c.prepare(values...)
+	c.say()
+}
+
+// prepare has that row sent with what is said next.
+func (c *fakeConn) prepare(values ...string) {
 	var columns []pgproto3.FieldDescription
 	var fields [][]byte
 	for _, v := range values {
 		columns = append(columns, pgproto3.FieldDescription{Name: []byte("x")})
 		fields = append(fields, []byte(v))
 	}
-	c.say(&pgproto3.RowDescription{Fields: columns}, &pgproto3.DataRow{Values: fields})
+	c.be.Send(&pgproto3.RowDescription{Fields: columns})
+	c.be.Send(&pgproto3.DataRow{Values: fields})
 }
 
 // complete answers a simple query as a healthy server would.

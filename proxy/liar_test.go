@@ -129,10 +129,11 @@ func TestServerThatTalksBehindItsLoginIsNotUsed(t *testing.T) {
 	f := startFake(t, honest)
 	f.greet = func(c *fakeConn) {
 		if f.logins.Load() == 1 {
-			// The answer to the pool's question, before it was asked, and more.
-			c.rows("f", "00000001", "4711")
-			c.complete("SELECT 1", 'I')
-			c.say(&pgproto3.ReadyForQuery{TxStatus: 'I'}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
+			// The answer to the pool's question, before it was asked, and more; all
+			// at once, or what comes behind would be taken for a client's answer.
+			c.prepare("f", "00000001", "4711")
+			c.say(&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")},
+				&pgproto3.ReadyForQuery{TxStatus: 'I'}, &pgproto3.ReadyForQuery{TxStatus: 'I'}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
 		}
 	}
 	w := startBefore(t, f.address, size(1))
