@@ -223,10 +223,16 @@ func intEnds(t *testing.T, postgres *lab.Postgres, signals ...syscall.Signal) {
 	expectRows(t, postgres, "cut", "0")
 }
 
-// expectEnded is for a client that asked nothing and must have been told why it was closed.
+// expectEnded is for a client that must be told, soon, why it is closed. Before, it is served.
 func expectEnded(t *testing.T, client *pgconn.PgConn, code string) {
 	t.Helper()
-	_, err := ask(t.Context(), client, "select 1")
+	var err error
+	eventually(t, func() error {
+		if _, err = ask(t.Context(), client, "select 1"); err == nil {
+			return errors.New("the client is still served")
+		}
+		return nil
+	})
 	var said *pgconn.PgError
 	if !errors.As(err, &said) || said.Code != code {
 		t.Errorf("the client was told %v, want SQLSTATE %s", err, code)
