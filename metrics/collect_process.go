@@ -9,6 +9,7 @@ var (
 	refusedDesc  = describe("clients_refused_total", "Clients turned away before they were logged in, by reason.", "reason")
 	endedDesc    = describe("clients_ended_total", "Logged-in clients that ended, by reason.", "reason")
 	panicsDesc   = describe("panics_total", "Panics caught. Each is a bug, and is in the log.")
+	logLostDesc  = describe("log_lines_lost_total", "Lines of the log that its reader was too slow to take, or not there to take.")
 )
 
 func describeProcess(ch chan<- *prometheus.Desc) {
@@ -18,6 +19,7 @@ func describeProcess(ch chan<- *prometheus.Desc) {
 	ch <- refusedDesc
 	ch <- endedDesc
 	ch <- panicsDesc
+	ch <- logLostDesc
 }
 
 func collectProcess(ch chan<- prometheus.Metric, p *Process, clients int) {
@@ -28,6 +30,7 @@ func collectProcess(ch chan<- prometheus.Metric, p *Process, clients int) {
 	send(acceptedDesc, prometheus.CounterValue, float64(p.ClientsAccepted.Load()))
 	send(loginsDesc, prometheus.GaugeValue, float64(p.LoginsInFlight.Load()))
 	send(panicsDesc, prometheus.CounterValue, float64(p.Panics.Load()))
+	send(logLostDesc, prometheus.CounterValue, float64(p.LogLinesLost.Load()))
 	sendReasons(ch, refusedDesc, p.Refused(), true)
 	sendReasons(ch, endedDesc, p.Ended(), true)
 }

@@ -16,6 +16,7 @@ func madeUp() *Collector {
 	process := new(Process)
 	process.ClientsAccepted.Add(12)
 	process.LoginsInFlight.Add(1)
+	process.LogLinesLost.Add(8)
 	process.End(ClientClosed)
 	process.Refuse(NoRoute)
 

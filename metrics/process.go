@@ -9,6 +9,7 @@ type Process struct {
 	ClientsAccepted atomic.Uint64 // sockets accepted, whatever became of them
 	LoginsInFlight  atomic.Int64  // clients between accept and their first ReadyForQuery
 	Panics          atomic.Uint64 // panics caught; each ended what it was in, and nothing else
+	LogLinesLost    atomic.Uint64 // lines of the log that its reader did not take
 
 	ended   reasonCounters
 	refused reasonCounters

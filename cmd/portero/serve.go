@@ -19,6 +19,7 @@ import (
 	"portero/auth"
 	"portero/config"
 	"portero/discovery"
+	"portero/journal"
 	"portero/loop"
 	"portero/metrics"
 	"portero/pool"
@@ -68,36 +69,46 @@ type instance struct {
 // serve runs until a signal ends it. The exit status is 0 after a signal, 1
 // when it could not start.
 func serve(path string, stderr io.Writer) int {
-	p, ok := load(path, stderr)
+	signal.Ignore(syscall.SIGPIPE) // the log's reader may go away; the service does not
+	process := &metrics.Process{}
+	out := journal.Open(stderr, &process.LogLinesLost)
+	defer out.Close(lastLines)
+	p, ok := load(path, out)
 	if !ok {
 		return 1
 	}
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
-	in, err := start(p, logger(p.cfg.Log, stderr))
+	log := slog.New(out.Handler(form(p.cfg.Log)))
+	slog.SetDefault(log) // for what a library may have to say
+	in, err := start(p, process, log)
 	if err != nil {
-		fmt.Fprintln(stderr, "portero:", err)
+		fmt.Fprintln(out, "portero:", err)
 		return 1
 	}
 	return in.untilSignal(signals)
 }
 
-// logger writes structured lines to stderr.
-func logger(c config.Log, w io.Writer) *slog.Logger {
+// lastLines is how long the process stays, at its end, for a log that is not
+// being read.
+const lastLines = 2 * time.Second
+
+// form is how the lines of the log look.
+func form(c config.Log) func(io.Writer) slog.Handler {
 	var level slog.Level
 	level.UnmarshalText([]byte(c.Level)) //nolint:errcheck // checked by config
 	options := &slog.HandlerOptions{Level: level}
 	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
 }
 
 // start opens everything, from the bottom up. On an error the process ends, so
 // what is open is left to the kernel.
-func start(p *parts, log *slog.Logger) (*instance, error) {
-	in := &instance{cfg: p.cfg, log: log, process: &metrics.Process{}, clusters: make(map[string]*discovery.Cluster), started: time.Now()}
+func start(p *parts, process *metrics.Process, log *slog.Logger) (*instance, error) {
+	in := &instance{cfg: p.cfg, log: log, process: process, clusters: make(map[string]*discovery.Cluster), started: time.Now()}
 	in.raiseDescriptors()
 	if err := in.startLoops(); err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 
 	"portero/config"
 	"portero/internal/lab"
+	"portero/metrics"
 )
 
 // patience is how long a test waits for what should be there at once.
@@ -37,14 +38,15 @@ func freeAddresses(t *testing.T, n int) []string {
 	return addresses
 }
 
-// configText is a configuration for one PostgreSQL, with more lines for [pool].
+// configText is a configuration for one PostgreSQL, or several with `", "` between
+// them, with more lines for [pool].
 func configText(postgres, pool string) string {
 	return fmt.Sprintf(`
 [log]
 format = "json"
 [[cluster]]
 name = "local"
-hosts = [%q]
+hosts = ["%s"]
 [pool]
 %s
 [auth]
@@ -106,7 +108,7 @@ func startHere(t *testing.T, path string) *instance {
 	if !ok {
 		t.Fatal("the configuration is wrong")
 	}
-	in, err := start(p, slog.New(slog.DiscardHandler))
+	in, err := start(p, &metrics.Process{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +243,7 @@ func TestTheLogHasTheFormAndLevelAskedFor(t *testing.T) {
 		{"debug", "json", `"level":"INFO","msg":"heard"}` + "\n"},
 	} {
 		var out strings.Builder
-		logger(config.Log{Level: c.level, Format: c.format}, &out).Info("heard")
+		slog.New(form(config.Log{Level: c.level, Format: c.format})(&out)).Info("heard")
 		if got := out.String(); !strings.HasSuffix(got, c.want) || c.want == "" && got != "" {
 			t.Errorf("level %s, format %s: %q, want the end %q", c.level, c.format, got, c.want)
 		}

@@ -20,6 +20,7 @@ type PorteroOptions struct {
 	Config  string   // proxy.toml, to which [admin] and a [[listener]] are added at its end
 	Address string   // of that listener; default: a free port of loopback
 	Admin   string   // default: a free port of loopback
+	Output  *os.File // takes what it prints, in place of what Log shows; the caller closes it
 }
 
 // Portero is the program as a process, in a directory of its own in which userlist.txt has
@@ -89,7 +90,7 @@ func (p *Portero) start(o PorteroOptions) error {
 	var err error
 	p.process, err = p.site.start(command{
 		path: o.Program, args: []string{"serve", "--config", p.site.path("proxy.toml")}, env: o.Env,
-		dir: p.site.dir, log: p.site.path("portero.log"), orphaned: syscall.SIGKILL,
+		dir: p.site.dir, log: p.site.path("portero.log"), out: o.Output, orphaned: syscall.SIGKILL,
 	})
 	return err
 }

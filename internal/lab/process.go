@@ -18,6 +18,7 @@ type command struct {
 	env      []string       // beside a plain environment
 	dir      string         // working directory, below the site's: marks the process as the site's
 	log      string         // takes what it prints
+	out      *os.File       // takes it in place of log
 	orphaned syscall.Signal // what the kernel sends when this program dies
 }
 
@@ -38,6 +39,9 @@ func (s *site) start(c command) (*process, error) {
 	cmd := exec.Command(c.path, c.args...)
 	cmd.Dir = c.dir
 	cmd.Stdout, cmd.Stderr = log, log
+	if c.out != nil {
+		cmd.Stdout, cmd.Stderr = c.out, c.out
+	}
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir, "LC_ALL=C.UTF-8", "TMPDIR=" + c.dir}, c.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setpgid:    true,
