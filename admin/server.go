@@ -57,6 +57,7 @@ func New(addr string, o Options) *Server {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	open := &connections{open: make(map[net.Conn]connection)}
 	return &Server{
 		addr: addr,
 		log:  log,
@@ -68,6 +69,7 @@ func New(addr string, o Options) *Server {
 			WriteTimeout:      writeTimeout,
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeaderBytes,
+			ConnState:         open.changed,
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		},
 	}
