@@ -20,7 +20,7 @@ type Snapshot struct {
 	NotReady  []string // why clients cannot be served; empty if they can
 
 	Clients    int // connected now
-	MaxClients int // max_client_conn; 0 if there is no limit
+	MaxClients int // at once; 0 if there is no limit
 
 	Process *metrics.Process // nil: its counters are left out
 	Groups  []metrics.GroupState

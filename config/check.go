@@ -117,6 +117,9 @@ func (c checker) checkPool() {
 	if p.MaxClientConn < 1 {
 		c.fault("pool.max_client_conn", "must be at least 1")
 	}
+	if p.MaxLogins < 1 {
+		c.fault("pool.max_logins", "must be at least 1")
+	}
 	if p.MaxPools < 1 {
 		c.fault("pool.max_pools", "must be at least 1")
 	}

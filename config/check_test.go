@@ -224,13 +224,15 @@ pool_mode = "txn"
 pool_size = 0
 min_pool_size = -1
 max_client_conn = 0
+max_logins = 0
 max_pools = 0
 `, []string{
 			`4: pool.pool_mode: must be one of session, transaction, statement, not "txn"`,
 			`5: pool.pool_size: must be at least 1`,
 			`6: pool.min_pool_size: must be at least 0`,
 			`7: pool.max_client_conn: must be at least 1`,
-			`8: pool.max_pools: must be at least 1`,
+			`8: pool.max_logins: must be at least 1`,
+			`9: pool.max_pools: must be at least 1`,
 		}},
 		{"of routes", `
 [pool]

@@ -104,7 +104,8 @@ type Pool struct {
 	PoolMode             string        `toml:"pool_mode"`              // session | transaction | statement
 	PoolSize             int           `toml:"pool_size"`              // servers per pool
 	MinPoolSize          int           `toml:"min_pool_size"`          // servers kept open per pool that has been used
-	MaxClientConn        int           `toml:"max_client_conn"`        // clients, all listeners together
+	MaxClientConn        int           `toml:"max_client_conn"`        // clients from accept to end, all listeners together
+	MaxLogins            int           `toml:"max_logins"`             // of these, those that have not logged in yet; the one that has been silent for longest gives way
 	MaxPools             int           `toml:"max_pools"`              // pools, with those that no server has let in yet
 	ClientLoginTimeout   time.Duration `toml:"client_login_timeout"`   // from accept to a complete login
 	ClientStallTimeout   time.Duration `toml:"client_stall_timeout"`   // a client that does not read what it asked for, while it holds a server; 0 = no limit

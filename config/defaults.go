@@ -39,6 +39,7 @@ func defaultPool() Pool {
 		PoolSize:             20,
 		MinPoolSize:          0,
 		MaxClientConn:        10000,
+		MaxLogins:            1000,
 		MaxPools:             1000,
 		ClientLoginTimeout:   60 * time.Second,
 		ClientStallTimeout:   5 * time.Minute,

@@ -15,6 +15,7 @@ import (
 func madeUp() *Collector {
 	process := new(Process)
 	process.ClientsAccepted.Add(12)
+	process.ClientsLimit.Store(900)
 	process.LoginsInFlight.Add(1)
 	process.LogLinesLost.Add(8)
 	process.End(ClientClosed)

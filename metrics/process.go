@@ -7,7 +7,8 @@ import "sync/atomic"
 // per transaction, so that it needs no shards.
 type Process struct {
 	ClientsAccepted atomic.Uint64 // sockets accepted, whatever became of them
-	LoginsInFlight  atomic.Int64  // clients between accept and their first ReadyForQuery
+	ClientsLimit    atomic.Int64  // the most clients at once
+	LoginsInFlight  atomic.Int64  // connections between their accept and the end of their login
 	Panics          atomic.Uint64 // panics caught; each ended what it was in, and nothing else
 	LogLinesLost    atomic.Uint64 // lines of the log that its reader did not take
 

@@ -28,6 +28,7 @@ const (
 	// Portero's limits and rules.
 
 	TooManyClients     // a limit on the number of clients was reached
+	TooManyLogins      // it was silent before its login, and another needed its place
 	TooManyPools       // max_pools was reached
 	NoRoute            // no route matches what it asked for
 	WaitTimeout        // query_wait_timeout passed without a server for it
@@ -69,6 +70,7 @@ var reasonNames = [NumReasons]string{
 	ClientStalled:      "client stalled",
 	Cancelled:          "cancelled",
 	TooManyClients:     "too many clients",
+	TooManyLogins:      "too many logins",
 	TooManyPools:       "too many pools",
 	NoRoute:            "no route",
 	WaitTimeout:        "wait timeout",

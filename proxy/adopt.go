@@ -10,7 +10,6 @@ import (
 	"portero/metrics"
 	"portero/pool"
 	"portero/session"
-	"portero/wire"
 )
 
 // adopt makes the client a socket on a loop.
@@ -26,10 +25,7 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 	if c.pool, err = p.pools.Join(key, r.PoolSize, r.MinPoolSize, credentials); err != nil {
 		return err
 	}
-	if err := p.clients.add(c, p.cfg.Pool.MaxClientConn); err != nil {
-		c.pool.Leave()
-		return wire.Fatal(wire.TooManyConnections, "no more clients allowed (max_client_conn)")
-	}
+	p.clients.add(c)
 	if !stop() {
 		err = net.ErrClosed // the proxy has ended meanwhile
 	} else if err = h.conn.SetDeadline(time.Time{}); err == nil {
@@ -40,6 +36,8 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 		p.clients.remove(c)
 		return err
 	}
+	p.gate.handedOver(h.caller)
+	h.caller = nil
 	p.stations[c.loop.ID].clients.Add(1)
 	c.loop.Post(func() { c.adopted(rest) })
 	return nil

@@ -3,6 +3,7 @@ package proxy
 import (
 	"encoding/binary"
 	"net"
+	"time"
 
 	"portero/loop"
 	"portero/pool"
@@ -19,6 +20,10 @@ func (p *Proxy) cancel(conn net.Conn, body []byte) {
 	if c == nil {
 		return
 	}
+	if !p.takeTurn() {
+		return
+	}
+	defer func() { <-p.cancels }()
 	found := make(chan pool.Cancel, 1)
 	c.loop.Post(func() {
 		defer close(found)
@@ -39,6 +44,20 @@ func (p *Proxy) cancel(conn net.Conn, body []byte) {
 			p.log.Warn("cancel request", "address", conn.RemoteAddr().String(), "error", err)
 		}
 	}
+}
+
+// takeTurn waits until the request may have a connection to a server, of which
+// there are only so many for cancel requests. False: its time is over.
+func (p *Proxy) takeTurn() bool {
+	late := time.NewTimer(p.cfg.Pool.CancelWaitTimeout)
+	defer late.Stop()
+	select {
+	case p.cancels <- struct{}{}:
+		return true
+	case <-late.C:
+	case <-p.ctx.Done():
+	}
+	return false
 }
 
 // cancel ties the request to the server, if one works for the client. A client

@@ -25,11 +25,11 @@ func (h *handshake) encryption(code uint32) error {
 	if _, err := h.conn.Write([]byte{'S'}); err != nil {
 		return err
 	}
-	return h.startTLS(&loop.Transport{Conn: h.conn})
+	return h.startTLS(&loop.Transport{Conn: h.caller})
 }
 
 func (h *handshake) directTLS() error {
-	if err := h.startTLS(&loop.Transport{Conn: &prefixed{Conn: h.conn, first: h.stream.Buffered()}}); err != nil {
+	if err := h.startTLS(&loop.Transport{Conn: &prefixed{Conn: h.caller, first: h.stream.Buffered()}}); err != nil {
 		return err
 	}
 	t := h.conn.(*tls.Conn)

@@ -17,6 +17,7 @@ func (c *client) end(l *loop.Loop, why metrics.Reason) {
 		c.proxy.log.Info("client closed", "id", c.id, "address", c.addr, "user", c.pool.Key.User,
 			"database", c.pool.Key.Database, "reason", why.String())
 	}
+	c.proxy.gate.clientLeft()
 	c.proxy.clients.remove(c)
 }
 

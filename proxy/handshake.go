@@ -22,6 +22,7 @@ type handshake struct {
 	l      *listener
 	raw    net.Conn // as accepted
 	conn   net.Conn // a *tls.Conn once TLS is up
+	caller *caller  // what conn reads from, and the stream; nil once a loop has it
 	stream *wire.Stream
 	midTLS bool // between two protocols: nothing that we say would be understood
 }
@@ -31,14 +32,17 @@ type handshake struct {
 var errQuiet = errors.New("nothing to report")
 
 // handshake is the goroutine of one new client.
-func (p *Proxy) handshake(l *listener, conn net.Conn) {
+func (p *Proxy) handshake(l *listener, from *caller) {
 	defer p.handshakes.Done()
-	p.process.LoginsInFlight.Add(1)
-	defer p.process.LoginsInFlight.Add(-1)
-	stop := context.AfterFunc(p.ctx, func() { conn.Close() })
+	stop := context.AfterFunc(p.ctx, func() { from.Close() })
 	defer stop()
-	conn.SetDeadline(time.Now().Add(p.cfg.Pool.ClientLoginTimeout)) //nolint:errcheck // a closed connection fails at its first use
-	h := &handshake{proxy: p, l: l, raw: conn, conn: conn, stream: wire.NewStream(conn)}
+	from.SetDeadline(time.Now().Add(p.cfg.Pool.ClientLoginTimeout)) //nolint:errcheck // a closed connection fails at its first use
+	h := &handshake{proxy: p, l: l, raw: from.Conn, conn: from.Conn, caller: from, stream: wire.NewStream(from)}
+	defer func() {
+		if h.caller != nil {
+			p.gate.callerLeft(from)
+		}
+	}()
 	defer func() {
 		if v := recover(); v != nil {
 			p.panicked(v, debug.Stack())
@@ -62,6 +66,9 @@ func (h *handshake) run(stop func() bool) error {
 		// and libpq before 17 sends it in plain text from a client with TLS.
 		h.proxy.cancel(h.conn, body)
 		return errQuiet
+	}
+	if !h.proxy.gate.upgrade(h.proxy.ctx, h.caller) {
+		return errTooManyClients()
 	}
 	s, refusal := readStartup(code, body)
 	if refusal != nil {

@@ -118,7 +118,7 @@ func (w *world) open() {
 		w.clusters[c.Name] = must(discovery.Open(c, log))(w.t)
 	}
 	w.pools = must(pool.New(w.cfg, w.clusters, w.loops, log))(w.t)
-	w.proxy = proxy.New(w.cfg, w.pools, authenticator, w.loops, w.process, log)
+	w.proxy = proxy.New(w.cfg, room(w.cfg), w.pools, authenticator, w.loops, w.process, log)
 	for _, l := range w.loops {
 		go l.Run()
 	}
@@ -188,6 +188,11 @@ func must[T any](v T, err error) func(testing.TB) T {
 		}
 		return v
 	}
+}
+
+// room is what the configuration asks for, and a few late ones.
+func room(c *config.Config) proxy.Room {
+	return proxy.Room{Clients: c.Pool.MaxClientConn, Logins: c.Pool.MaxLogins, Late: 16}
 }
 
 // Edits of the configuration.

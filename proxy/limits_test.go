@@ -16,7 +16,7 @@ func TestTooManyClients(t *testing.T) {
 	for range 3 {
 		r := w.plug()
 		r.startup("user", "app")
-		r.expect("R E(FATAL_53300)")
+		r.expect("E(FATAL_53300)")
 		r.ended()
 	}
 	a.quit()

@@ -3,13 +3,10 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"portero/auth"
 	"portero/config"
@@ -35,14 +32,18 @@ type Proxy struct {
 	ctx        context.Context // ends the handshakes and cancel requests
 	stop       context.CancelFunc
 
+	gate     *gate
+	cancels  chan struct{} // a token for each cancel request on its way to a server
 	clients  registry
 	draining atomic.Bool
+	refusals [metrics.NumReasons]seldom // of the lines about limits
 }
 
 // New prepares a proxy; Listen opens it. The pools and loops are the caller's
 // and must outlive it.
-func New(cfg *config.Config, pools *pool.Pools, a *auth.Authenticator, loops []*loop.Loop, m *metrics.Process, log *slog.Logger) *Proxy {
-	p := &Proxy{cfg: cfg, pools: pools, auth: a, loops: loops, process: m, log: log}
+func New(cfg *config.Config, room Room, pools *pool.Pools, a *auth.Authenticator, loops []*loop.Loop, m *metrics.Process, log *slog.Logger) *Proxy {
+	p := &Proxy{cfg: cfg, pools: pools, auth: a, loops: loops, process: m, log: log, gate: newGate(room, &m.LoginsInFlight), cancels: make(chan struct{}, room.Late)}
+	m.ClientsLimit.Store(int64(room.Clients))
 	p.clients.init()
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	for _, l := range loops {
@@ -82,42 +83,6 @@ func (p *Proxy) Listen() ([]string, error) {
 func (p *Proxy) closeListeners() {
 	for _, l := range p.listeners {
 		l.Close()
-	}
-}
-
-// accept serves one listener until it is closed.
-func (p *Proxy) accept(l *listener) {
-	defer p.accepting.Done()
-	pause := time.Millisecond
-	for {
-		conn, err := l.Accept()
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return
-		case err != nil: // out of descriptors, most likely
-			p.log.Error("accept", "listener", l.String(), "error", err)
-			if !p.pause(pause) {
-				return
-			}
-			pause = min(2*pause, time.Second)
-			continue
-		}
-		pause = time.Millisecond
-		p.process.ClientsAccepted.Add(1)
-		p.handshakes.Add(1)
-		go p.handshake(l, conn)
-	}
-}
-
-// pause waits for d; false when the proxy ends first.
-func (p *Proxy) pause(d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-p.ctx.Done():
-		return false
 	}
 }
 

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"time"
 
@@ -22,6 +23,8 @@ func (h *handshake) refuse(err error) {
 	var timeout net.Error
 	var without *pool.Refused
 	switch {
+	case errors.Is(err, errTurnedOut):
+		why, said = h.caller.tooMany()
 	case errors.As(err, &without):
 		why, said = without.Why, without.Said
 	case errors.As(err, &said):
@@ -37,8 +40,18 @@ func (h *handshake) refuse(err error) {
 	if said != nil && !h.midTLS {
 		h.lastWord(said)
 	}
-	h.proxy.process.Refuse(why)
-	h.proxy.log.Info("client refused", "address", h.conn.RemoteAddr().String(), "reason", why.String(), "error", err)
+	h.proxy.refused(h.conn, why, err)
+}
+
+// refused counts a client that was turned away, and says so. In a storm only
+// some of the lines about limits are loud.
+func (p *Proxy) refused(conn net.Conn, why metrics.Reason, err error) {
+	p.process.Refuse(why)
+	level := slog.LevelInfo
+	if why == metrics.TooManyClients || why == metrics.TooManyLogins {
+		level = p.refusals[why].level(slog.LevelWarn)
+	}
+	p.log.Log(p.ctx, level, "client refused", "address", conn.RemoteAddr().String(), "reason", why.String(), "error", err)
 }
 
 // lastWord sends the error and lets the client read it: bytes of its own that
@@ -48,7 +61,7 @@ func (h *handshake) lastWord(e *wire.Error) {
 	if h.stream.Write(e) != nil {
 		return
 	}
-	if half, ok := h.conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+	if half, ok := h.conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil && h.caller.is(answered, 0) {
 		io.Copy(io.Discard, io.LimitReader(h.conn, 1<<20)) //nolint:errcheck // only waits for the client's close
 	}
 }

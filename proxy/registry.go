@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/binary"
-	"errors"
 	"sync"
 )
 
@@ -18,8 +17,6 @@ type registry struct {
 	emptied chan struct{} // closed when the last client has gone; made by waitEmpty
 }
 
-var errTooMany = errors.New("too many clients")
-
 func (r *registry) init() { r.byID = make(map[uint32]*client) }
 
 func (r *registry) len() int {
@@ -28,15 +25,12 @@ func (r *registry) len() int {
 	return len(r.byID)
 }
 
-// add gives c its cancel key. It fails with errTooMany at limit clients.
-func (r *registry) add(c *client, limit int) error {
+// add gives c its cancel key.
+func (r *registry) add(c *client) {
 	var secret [4]byte
 	rand.Read(secret[:]) //nolint:errcheck // never fails (crypto/rand)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.byID) >= limit {
-		return errTooMany
-	}
 	for {
 		// Positive as a signed number, which is what drivers take a PID for.
 		r.last = (r.last + 1) & 0x7fffffff
@@ -46,7 +40,6 @@ func (r *registry) add(c *client, limit int) error {
 	}
 	c.id, c.secret = r.last, binary.BigEndian.Uint32(secret[:])
 	r.byID[c.id] = c
-	return nil
 }
 
 func (r *registry) remove(c *client) {

@@ -82,8 +82,12 @@ func check(path string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "portero check: --config is missing")
 		return 2
 	}
-	if _, ok := load(path, stderr); !ok {
+	p, ok := load(path, stderr)
+	if !ok {
 		return 1
+	}
+	for _, warning := range p.descriptors.warnings(p.cfg) {
+		fmt.Fprintf(stderr, "%s: warning: %s\n", path, warning)
 	}
 	fmt.Fprintf(stdout, "%s: ok\n", path)
 	return 0

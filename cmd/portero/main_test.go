@@ -69,7 +69,7 @@ func hasPrefix(lines []string, prefix string) bool {
 }
 
 func TestCheckReadsTheFilesThatTheConfigurationNames(t *testing.T) {
-	path := writeFile(t, "proxy.toml", "[auth]\nusers = \"userlist.txt\"\n")
+	path := writeFile(t, "proxy.toml", "[auth]\nusers = \"userlist.txt\"\n[pool]\nmax_client_conn = 100\n")
 	users := filepath.Join(filepath.Dir(path), "userlist.txt")
 
 	if _, stderr, status := portero("check", "--config", path); status != 1 || !strings.Contains(stderr, path+":2: auth.users: ") {

@@ -40,7 +40,10 @@ func startProcess(t *testing.T, o lab.PorteroOptions) process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Program, o.Env = self, []string{asProgram + "=1"}
+	if o.Program == "" {
+		o.Program = self
+	}
+	o.Env = []string{asProgram + "=1"}
 	return process{lab.PorteroForTest(t, o)}
 }
 

@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"portero/admin"
 	"portero/auth"
 	"portero/config"
@@ -28,15 +26,19 @@ import (
 
 // parts is what a configuration becomes before anything is opened.
 type parts struct {
-	cfg  *config.Config
-	auth *auth.Authenticator
+	cfg         *config.Config
+	auth        *auth.Authenticator
+	descriptors descriptors
 }
 
 // prepare reads a file, none with "", and those that it names. An error is all
 // faults of all of them.
 func prepare(path string) (*parts, error) {
 	p := &parts{}
-	check := func(cfg *config.Config, r *config.Report) { p.auth = auth.Load(cfg, r) }
+	check := func(cfg *config.Config, r *config.Report) {
+		p.auth = auth.Load(cfg, r)
+		p.descriptors = shareOut(cfg, r)
+	}
 	if path == "" {
 		p.cfg = config.NoFile()
 		r := config.NewReport()
@@ -109,7 +111,9 @@ func form(c config.Log) func(io.Writer) slog.Handler {
 // what is open is left to the kernel.
 func start(p *parts, process *metrics.Process, log *slog.Logger) (*instance, error) {
 	in := &instance{cfg: p.cfg, log: log, process: process, clusters: make(map[string]*discovery.Cluster), started: time.Now()}
-	in.raiseDescriptors()
+	for _, warning := range p.descriptors.warnings(p.cfg) {
+		log.Warn(warning)
+	}
 	if err := in.startLoops(); err != nil {
 		return nil, err
 	}
@@ -125,7 +129,7 @@ func start(p *parts, process *metrics.Process, log *slog.Logger) (*instance, err
 	if in.pools, err = pool.New(p.cfg, in.clusters, in.loops, log); err != nil {
 		return nil, err
 	}
-	in.proxy = proxy.New(p.cfg, in.pools, p.auth, in.loops, in.process, log)
+	in.proxy = proxy.New(p.cfg, p.descriptors.room(p.cfg), in.pools, p.auth, in.loops, in.process, log)
 	for _, l := range in.loops {
 		go l.Run()
 	}
@@ -158,10 +162,7 @@ func tuneRuntime(loops int) {
 }
 
 func (in *instance) startLoops() error {
-	n := int(in.cfg.Loops)
-	if n == 0 {
-		n = runtime.NumCPU()
-	}
+	n := loopsOf(in.cfg)
 	tuneRuntime(n)
 	for i := range n {
 		l, err := loop.New(i)
@@ -171,23 +172,6 @@ func (in *instance) startLoops() error {
 		in.loops = append(in.loops, l)
 	}
 	return nil
-}
-
-// raiseDescriptors lifts the soft limit as far as the hard one allows and says
-// when that is not enough for max_client_conn.
-func (in *instance) raiseDescriptors() {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return
-	}
-	limit.Cur = limit.Max
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		in.log.Warn("raise the limit of open files", "error", err)
-		return
-	}
-	if want := uint64(in.cfg.Pool.MaxClientConn) + 256; limit.Cur < want {
-		in.log.Warn("the limit of open files is below max_client_conn", "limit", limit.Cur, "wanted", want)
-	}
 }
 
 // startDeriving prepares logins of the user file's plain passwords beside all else.
@@ -229,7 +213,7 @@ func (in *instance) adminAddress() string {
 func (in *instance) writeStatus(w io.Writer) {
 	err := admin.WriteStatus(w, admin.Snapshot{
 		Version: version(), Started: in.started, Now: time.Now(), Listeners: in.listening, NotReady: in.notReady(),
-		Clients: in.proxy.Clients(), MaxClients: in.cfg.Pool.MaxClientConn, Process: in.process,
+		Clients: in.proxy.Clients(), MaxClients: int(in.process.ClientsLimit.Load()), Process: in.process,
 		Groups: in.watch.states(), Pools: in.pools.States(), Candidates: in.pools.Candidates(), MaxPools: in.cfg.Pool.MaxPools,
 	})
 	if err != nil {

@@ -63,14 +63,23 @@ func configFor(t *testing.T, postgres, listen, admin, pool string) string {
 
 func connect(t *testing.T, address string) *pgconn.PgConn {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	client, err := pgconn.Connect(ctx, "postgres://postgres@"+address+"/postgres?sslmode=disable")
+	client, err := tryConnect(t, address, "postgres")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { hangUp(client) })
 	return client
+}
+
+// tryConnect connects a client that ends with the test at the latest.
+func tryConnect(t *testing.T, address, database string) (*pgconn.PgConn, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	client, err := pgconn.Connect(ctx, "postgres://postgres@"+address+"/"+database+"?sslmode=disable")
+	if err == nil {
+		t.Cleanup(func() { hangUp(client) })
+	}
+	return client, err
 }
 
 func hangUp(client *pgconn.PgConn) {

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"portero/config"
+	"portero/internal/lab"
+)
+
+// withRoutes is the default configuration with routes of some pool size.
+func withRoutes(n, size int) *config.Config {
+	cfg := config.Default()
+	route := cfg.Routes[0]
+	route.PoolSize = size
+	cfg.Routes = nil
+	for range n {
+		cfg.Routes = append(cfg.Routes, route)
+	}
+	return cfg
+}
+
+func TestDescriptorsAreSharedOut(t *testing.T) {
+	for _, c := range []struct {
+		name                   string
+		cfg                    *config.Config
+		limit                  int
+		clients, servers, late int
+		warnings               int
+	}{
+		{"plenty", withRoutes(1, 20), 1 << 20, 10000, 20, 256, 0},
+		{"of a login shell", withRoutes(1, 20), 1024, 837, 20, 64, 1},
+		{"few", withRoutes(1, 20), 100, 25, 20, 8, 1},
+		{"more servers than files", withRoutes(30, 100), 1024, 345, 512, 64, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, err := share(c.cfg, 2, c.limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			room := d.room(c.cfg)
+			if room.Clients != c.clients || d.servers != c.servers || room.Late != c.late {
+				t.Errorf("%d clients, %d servers, %d late; want %d, %d, %d", room.Clients, d.servers, room.Late, c.clients, c.servers, c.late)
+			}
+			if lines := d.warnings(c.cfg); len(lines) != c.warnings {
+				t.Errorf("%d warnings, want %d: %q", len(lines), c.warnings, lines)
+			}
+			if all := d.own + d.servers + 2*d.late + d.clients; all != c.limit {
+				t.Errorf("%d descriptors of %d are given away", all, c.limit)
+			}
+			if room.Clients > room.Highest {
+				t.Errorf("%d clients cannot all have descriptors up to %d", room.Clients, room.Highest)
+			}
+		})
+	}
+	if _, err := share(withRoutes(1, 20), 2, 64); err == nil {
+		t.Error("64 descriptors are called enough")
+	}
+}
+
+// withFiles is the program where it may have so many open files: a script that sets the limits.
+func withFiles(t *testing.T, soft, hard int) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := writeFile(t, "portero", fmt.Sprintf("#!/bin/sh\nulimit -Sn %d && ulimit -Hn %d && exec '%s' \"$@\"\n", soft, hard, self))
+	if err := os.Chmod(script, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return script
+}
+
+// small is a configuration that is the same on every machine.
+func small(postgres, pool string) string { return "loops = 2\n" + configText(postgres, pool) }
+
+func TestCheckSaysWhatDoesNotFitIntoTheLimitOfOpenFiles(t *testing.T) {
+	path := writeFile(t, "proxy.toml", small("127.0.0.1:5432", "max_client_conn = 500"))
+	for _, c := range []struct {
+		soft, hard, status int
+		says               string
+	}{
+		{2048, 2048, 0, ""},
+		{100, 2048, 0, ""}, // the soft limit is for us to raise
+		{256, 256, 0, path + ": warning: pool.max_client_conn: the limit of open files, 256, has room for "},
+		{60, 60, 1, path + ":9: pool.max_client_conn: the limit of open files, 60, leaves none for clients"},
+	} {
+		cmd := exec.Command(withFiles(t, c.soft, c.hard), "check", "--config", path)
+		cmd.Env = append(os.Environ(), asProgram+"=1")
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		cmd.Run() //nolint:errcheck // the status tells
+		text, status := errs.String(), cmd.ProcessState.ExitCode()
+		if status != c.status || !strings.Contains(text, c.says) || c.says == "" && text != "" {
+			t.Errorf("with %d of %d open files: exit status %d, %q; want %d, %q", c.soft, c.hard, status, text, c.status, c.says)
+		}
+	}
+}
+
+// startSmall runs Portero with few open files, and returns once it is ready.
+func startSmall(t *testing.T, soft, hard int, config string) process {
+	t.Helper()
+	p := startProcess(t, lab.PorteroOptions{Program: withFiles(t, soft, hard), Config: config})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := p.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// crowd is clients that come until they are many, and stay.
+func crowd(t *testing.T, address string, n int) (served []*pgconn.PgConn, refused int) {
+	t.Helper()
+	for range n {
+		client, err := tryConnect(t, address, "postgres")
+		var said *pgconn.PgError
+		switch {
+		case err == nil:
+			served = append(served, client)
+		case errors.As(err, &said) && said.Code == "53300":
+			refused++
+		default:
+			t.Fatalf("client %d: %v", len(served)+refused, err)
+		}
+	}
+	return served, refused
+}
+
+func TestClientsLeaveDescriptorsForEverythingElse(t *testing.T) {
+	postgres := lab.PostgresForTest(t, lab.PostgresOptions{SQL: []string{"create database other"}})
+	p := startSmall(t, 50, 100, small(postgres.Address(), "pool_size = 10"))
+	if !strings.Contains(p.Log(), "pool.max_client_conn: the limit of open files, 100, has room for ") {
+		t.Error("the log does not say that the limit is too low")
+	}
+	other, err := tryConnect(t, p.Address, "other") // a pool that has no server yet, later
+	if err != nil {
+		t.Fatal(err)
+	}
+	served, refused := crowd(t, p.Address, 199)
+	if len(served) < 20 || refused == 0 {
+		t.Fatalf("%d clients are served, %d refused", len(served), refused)
+	}
+	for range 3 { // silent ones, beyond all limits
+		silent, err := net.Dial("tcp", p.Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer silent.Close()
+	}
+
+	t.Run("a pool is filled", func(t *testing.T) {
+		for _, client := range served[:10] {
+			mustAsk(t, client, "begin; select 40 + 2", "42")
+		}
+		for _, client := range served[:10] {
+			mustAsk(t, client, "commit", "")
+		}
+	})
+	t.Run("lost servers are replaced", func(t *testing.T) {
+		postgres.Kill()
+		if err := postgres.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, client := range served {
+			mustAsk(t, client, "select 40 + 3", "43")
+		}
+	})
+	t.Run("another pool opens its first server", func(t *testing.T) {
+		mustAsk(t, other, "select current_database()", "other")
+	})
+	t.Run("operators are answered", func(t *testing.T) {
+		if status, body := p.get(t, "/metrics"); status != http.StatusOK ||
+			!strings.Contains(body, fmt.Sprintf("\nportero_clients %d\n", len(served)+1)) {
+			t.Errorf("/metrics: %d", status)
+		}
+	})
+	t.Run("a statement is cancelled", func(t *testing.T) {
+		cancelled := make(chan error, 1)
+		go func() {
+			_, err := ask(t.Context(), served[0], "select pg_sleep(60)")
+			cancelled <- err
+		}()
+		eventually(t, func() error { return sleeps(t, postgres) })
+		if err := served[0].CancelRequest(t.Context()); err != nil {
+			t.Error(err)
+		}
+		var said *pgconn.PgError
+		if err := <-cancelled; !errors.As(err, &said) || said.Code != "57014" {
+			t.Errorf("it ended with %v", err)
+		}
+	})
+	if n := strings.Count(p.Log(), `"msg":"accept"`); n > 0 {
+		t.Errorf("%d times there was no descriptor for a connection", n)
+	}
+}
+
+// sleeps is nil while some statement sleeps.
+func sleeps(t *testing.T, postgres *lab.Postgres) error {
+	t.Helper()
+	n, err := ask(t.Context(), connect(t, postgres.Address()), "select count(*) from pg_stat_activity where wait_event = 'PgSleep'")
+	if err == nil && n == "0" {
+		err = errors.New("nothing sleeps")
+	}
+	return err
+}
+
+// Of thousands of connections for which there is no room, only some are worth a line.
+func TestAStormOfConnectionsIsNoStormInTheLog(t *testing.T) {
+	p := startSmall(t, 100, 100, small(freeAddresses(t, 1)[0], "max_logins = 10"))
+	began := time.Now()
+	for range 2000 {
+		conn, err := net.Dial("tcp", p.Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	eventually(t, func() error {
+		if _, body := p.get(t, "/metrics"); !strings.Contains(body, "\nportero_clients_accepted_total 2000\n") {
+			return errors.New("not all are accepted")
+		}
+		return nil
+	})
+	lines, most := strings.Count(p.Log(), "client refused"), 2*(1+int(time.Since(began)/(5*time.Second)))
+	if lines == 0 || lines > most {
+		t.Errorf("%d lines say that clients were refused, want 1 to %d", lines, most)
+	}
+}

@@ -1,0 +1,188 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Room is how many connections a Proxy takes.
+type Room struct {
+	Clients int // from accept to end
+	Logins  int // of these, not logged in yet
+	Late    int // beyond the clients: they may cancel a statement, else they hear that there is no room
+	Highest int // the highest descriptor that a client may have, for those above are kept for others; 0 = any
+}
+
+// gate counts clients from their accept on. Where there is no room, those who
+// are silent make room for those who come; nobody who speaks is turned out.
+type gate struct {
+	room  Room
+	moved chan struct{} // a token when there may be room again, for admit
+
+	mu      sync.Mutex // guards what follows, and the callers of both lobbies
+	clients int        // places taken: by logins, and by clients that have logged in
+	logins  lobby
+	late    lobby
+}
+
+// How long a caller must have been silent before it gives way: one that has
+// not said a word yet, and one in the middle of its login, which may be far
+// away. Late ones give way at once, as nothing is lost with them: what they
+// came to say is in the kernel's buffer already, mostly.
+const (
+	unheardFor = 20 * time.Millisecond
+	pausingFor = time.Second
+)
+
+// newGate returns a gate with nobody in it. logins is how many callers it has.
+func newGate(r Room, logins *atomic.Int64) *gate {
+	return &gate{
+		room: r, moved: make(chan struct{}, 1),
+		logins: lobby{size: r.Logins, count: logins, unheard: unheardFor, pausing: pausingFor},
+		late:   lobby{size: r.Late, count: logins},
+	}
+}
+
+// maxQueuing is how long an accept waits for room while nobody leaves. Those
+// behind it are in the kernel's queue meanwhile: when a thousand come at once,
+// they wait for each other's logins in place of being refused.
+const maxQueuing = time.Second
+
+// lookAgain is how often a waiting accept looks for somebody who has become silent.
+const lookAgain = 10 * time.Millisecond
+
+// admit finds room for conn, for which it may wait. nil: there is none. The
+// handshake of the caller ends with handedOver or callerLeft.
+func (g *gate) admit(ctx context.Context, conn net.Conn) *caller {
+	c := &caller{Conn: conn, gate: g, since: time.Now()}
+	c.high = g.room.Highest > 0 && descriptor(conn) > g.room.Highest
+	in, wait := g.enter(c)
+	if !wait {
+		return in
+	}
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	for wait {
+		select {
+		case <-g.moved:
+		case <-again.C:
+		case <-ctx.Done():
+			return nil
+		}
+		in, wait = g.enter(c)
+	}
+	return in
+}
+
+// enter returns c if it is in. If there is no room for it, it has somebody
+// turned out, if there is anybody, and says whether c should wait.
+func (g *gate) enter(c *caller) (in *caller, wait bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	switch {
+	case g.hasPlace(c):
+		g.take(c)
+		return c, false
+	case c.high: // the place of another has no lower descriptor
+	case g.logins.turnOut(now), g.clients < g.room.Clients: // one will be free in a moment
+		if g.logins.moves(now) {
+			return nil, true
+		}
+	}
+	if !g.late.hasRoom() {
+		g.late.turnOut(now)
+		return nil, g.late.moves(now)
+	}
+	g.late.add(c)
+	c.late = true
+	return c, false
+}
+
+// hasPlace reports whether c can be a client.
+func (g *gate) hasPlace(c *caller) bool {
+	return !c.high && g.clients < g.room.Clients && g.logins.hasRoom()
+}
+
+func (g *gate) take(c *caller) {
+	g.logins.add(c)
+	g.clients++
+}
+
+// upgrade is for a late caller that has said that it wants to log in: there
+// may be room by now, or somebody who has said nothing yet, whose place it gets
+// after a moment. False: there is no room.
+func (g *gate) upgrade(ctx context.Context, c *caller) bool {
+	up, wait := g.tryUpgrade(c)
+	if !wait {
+		return up
+	}
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	for tries := 2 * int(unheardFor/lookAgain); wait && tries > 0; tries-- {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return false
+		}
+		up, wait = g.tryUpgrade(c)
+	}
+	return up
+}
+
+func (g *gate) tryUpgrade(c *caller) (up, wait bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case !c.late:
+		return true, false
+	case !g.hasPlace(c):
+		wait = !c.high && (g.logins.turnOut(time.Now()) || g.logins.hasUnheard())
+		return false, wait
+	}
+	g.late.remove(c)
+	c.late = false
+	g.take(c)
+	return true, false
+}
+
+// handedOver ends c's time at the gate: it has become a client, whose end is
+// told by clientLeft.
+func (g *gate) handedOver(c *caller) {
+	g.mu.Lock()
+	g.logins.remove(c)
+	g.mu.Unlock()
+	g.tell()
+}
+
+// callerLeft ends c's time at the gate, and with it the connection.
+func (g *gate) callerLeft(c *caller) {
+	g.mu.Lock()
+	if c.late {
+		g.late.remove(c)
+	} else {
+		g.logins.remove(c)
+		g.clients--
+	}
+	g.mu.Unlock()
+	g.tell()
+}
+
+// clientLeft gives back the place of a client that had logged in.
+func (g *gate) clientLeft() {
+	g.mu.Lock()
+	g.clients--
+	g.logins.jammed = time.Time{}
+	g.mu.Unlock()
+	g.tell()
+}
+
+func (g *gate) tell() {
+	select {
+	case g.moved <- struct{}{}:
+	default:
+	}
+}
