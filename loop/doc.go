@@ -3,8 +3,9 @@
 //
 // A Loop is one goroutine over one epoll set. It wakes a Task (a coroutine
 // made with iter.Pull) when one of the Task's sockets is ready, when its alarm
-// is due, or when somebody calls Wake. A Task runs until it Parks; between the
-// two nothing else runs on that loop.
+// is due, or when somebody calls Wake. A Task runs until it Parks or Yields;
+// until then nothing else runs on that loop. So a Task with much to do bounds
+// what it does in one Turn and then Yields.
 //
 // The package never dials, resolves, locks for long or waits for a channel on
 // a loop. It knows nothing of PostgreSQL.

@@ -14,9 +14,12 @@ import (
 // fit in it is streamed.
 const ScratchSize = 64 << 10
 
-// eventsPerWait bounds how many sockets are served between two looks at the
-// posted functions.
-const eventsPerWait = 256
+// A turn of a loop serves so many sockets and so many posted functions at the
+// most, so that a storm of the one does not keep the other waiting.
+const (
+	eventsPerTurn = 256
+	postedPerTurn = 256
+)
 
 // Loop is one event loop. Start it with go l.Run(); all methods but Post and
 // Stop must be called on the loop itself.
@@ -33,11 +36,13 @@ type Loop struct {
 	scratch []byte
 	buffers [][]byte // free output and tail buffers
 	runq    []*Task
+	yielded []*Task            // woken again one in each turn, the first first
 	idle    []*Task            // coroutines without a Runner
 	live    map[*Task]struct{} // every coroutine, to unwind at the end
 	alarms  []*Task
 	soonest int64 // no alarm is due before this; 0 = none set
 	now     int64
+	turn    uint64
 	ended   bool
 	done    chan struct{}
 
@@ -46,6 +51,7 @@ type Loop struct {
 	posted []func()
 	closed bool     // wake is another's number by now
 	batch  []func() // posted's other half, swapped under mu
+	ran    int      // how many of batch have been run
 }
 
 // Handler is what a Socket wakes: a client or a server. Ready is called on
@@ -90,14 +96,9 @@ func New(id int) (*Loop, error) {
 // Run serves until Stop. It returns after every Task has ended.
 func (l *Loop) Run() {
 	defer close(l.done)
-	var events [eventsPerWait]unix.EpollEvent
+	var events [eventsPerTurn]unix.EpollEvent
 	for !l.ended {
-		n := l.wait(events[:])
-		for i := range events[:n] {
-			l.dispatch(&events[i])
-		}
-		l.runPosted()
-		l.ringAlarms()
+		l.runTurn(events[:])
 	}
 	l.endTasks()
 	l.mu.Lock()
@@ -105,6 +106,21 @@ func (l *Loop) Run() {
 	l.closed, l.posted = true, nil
 	unix.Close(l.ep)
 	unix.Close(l.wake)
+}
+
+// runTurn serves what is ready. Who has yielded comes last, and not in the turn
+// in which it did.
+func (l *Loop) runTurn(events []unix.EpollEvent) {
+	left := len(l.yielded) > 0
+	n := l.wait(events)
+	for i := range events[:n] {
+		l.dispatch(&events[i])
+	}
+	l.runPosted()
+	l.ringAlarms()
+	if left {
+		l.resumeYielded()
+	}
 }
 
 // Stop makes Run return and waits for it. Tasks that are parked are unwound:
@@ -142,25 +158,37 @@ func (l *Loop) rouse() {
 // Now is the loop's coarse monotonic clock in nanoseconds, read once per turn.
 func (l *Loop) Now() int64 { return l.now }
 
+// Turn numbers the loop's looks at what is ready: while it stays the same,
+// nobody else has been served but those who were woken in it.
+func (l *Loop) Turn() uint64 { return l.turn }
+
 // Scratch is the loop's read buffer: free to use until the Task parks.
 func (l *Loop) Scratch() []byte { return l.scratch }
 
-// wait sleeps until a socket is ready, something is posted or an alarm is due.
-func (l *Loop) wait(events []unix.EpollEvent) int {
-	timeout := l.sleepFor()
-	l.asleep.Store(true)
-	if timeout != 0 && l.hasPosted() {
-		timeout = 0
+// wait sleeps until a socket is ready, something is posted or an alarm is due;
+// not at all while there is work left.
+func (l *Loop) wait(events []unix.EpollEvent) (n int) {
+	if timeout := l.sleepFor(); timeout == 0 {
+		n = epollLook(l.ep, events)
+	} else {
+		l.asleep.Store(true)
+		if l.hasPosted() {
+			timeout = 0
+		}
+		n = epollWait(l.ep, events, timeout)
+		l.asleep.Store(false)
 	}
-	n := epollWait(l.ep, events, timeout)
-	l.asleep.Store(false)
 	l.now = Clock()
+	l.turn++
 	return n
 }
 
-// sleepFor is the epoll timeout in ms: -1 without alarms.
+// sleepFor is the epoll timeout in ms: -1 without alarms, 0 with work left.
 func (l *Loop) sleepFor() int {
-	if l.soonest == 0 {
+	switch {
+	case len(l.yielded) > 0 || l.ran < len(l.batch):
+		return 0
+	case l.soonest == 0:
 		return -1
 	}
 	d := l.soonest - l.now
@@ -209,12 +237,17 @@ func eventsOf(e uint32) Events {
 	return ev
 }
 
+// runPosted runs what was posted, in order; what is too much for one turn
+// stays in batch.
 func (l *Loop) runPosted() {
-	l.mu.Lock()
-	l.posted, l.batch = l.batch[:0], l.posted
-	l.mu.Unlock()
-	for i, fn := range l.batch {
-		l.batch[i] = nil
+	if l.ran == len(l.batch) {
+		l.mu.Lock()
+		l.posted, l.batch, l.ran = l.batch[:0], l.posted, 0
+		l.mu.Unlock()
+	}
+	for end := min(len(l.batch), l.ran+postedPerTurn); l.ran < end; l.ran++ {
+		fn := l.batch[l.ran]
+		l.batch[l.ran] = nil
 		l.call(fn)
 		l.runTasks()
 	}

@@ -18,7 +18,7 @@ type Task struct {
 	next   func() (struct{}, bool)
 	stop   func()
 	yield  func(struct{}) bool
-	queued bool
+	queued bool  // it is in a queue of its loop: runq or yielded
 	alarm  int64 // when to wake at the latest; 0 = no alarm
 	place  int   // index in loop.alarms while alarm is set
 }
@@ -56,6 +56,16 @@ func (t *Task) ParkUntil(deadline int64) {
 	}
 	t.loop.setAlarm(t, deadline)
 	defer t.loop.dropAlarm(t)
+	t.Park()
+}
+
+// Yield suspends the Task and lets everything else come first that is ready:
+// sockets, posted functions, alarms, and the Tasks that have yielded before,
+// one in each turn. A Wake meanwhile is not needed and changes nothing. Only
+// the Task itself may call it.
+func (t *Task) Yield() {
+	t.queued = true
+	t.loop.yielded = append(t.loop.yielded, t)
 	t.Park()
 }
 
@@ -122,6 +132,16 @@ func (l *Loop) runTasks() {
 		}
 	}
 	l.runq = l.runq[:0]
+}
+
+// resumeYielded lets the first of those who have yielded go on: one, so that
+// their number does not make the turn longer for others.
+func (l *Loop) resumeYielded() {
+	l.runq = append(l.runq, l.yielded[0])
+	last := copy(l.yielded, l.yielded[1:])
+	l.yielded[last] = nil
+	l.yielded = l.yielded[:last]
+	l.runTasks()
 }
 
 // maxIdleTasks bounds the coroutines kept after a burst.
