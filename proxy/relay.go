@@ -30,6 +30,9 @@ type relay struct {
 	asking         bool  // the server answers a question of our own
 	cancelled      bool  // a cancel request came while the client had no server
 	stalled        stall
+
+	turn  uint64 // of the loop, in which
+	spent int    // so much has been done
 }
 
 // begin prepares the work for a client. On the loop.
@@ -98,6 +101,9 @@ func (r *relay) serve() metrics.Reason {
 		case why != metrics.None:
 			return why
 		case busy:
+			if why := r.share(); why != metrics.None {
+				return why
+			}
 			continue
 		case r.between() && r.c.proxy.draining.Load():
 			r.tell(errShutdown())
@@ -214,7 +220,7 @@ func (r *relay) release() {
 // park waits for either socket, the claim or the clock.
 func (r *relay) park() metrics.Reason {
 	c := &r.c.sock
-	if r.clientGone && !r.clientReadable && !r.goodbye {
+	if r.clientGone && !r.clientReadable && !r.in.ready && !r.goodbye {
 		return metrics.ClientClosed // what it has not sent whole is of no use, as PostgreSQL sees it too
 	}
 	r.hush()
@@ -265,5 +271,6 @@ func (r *relay) flushServer() {
 
 // tell sends an error to the client, if it still listens.
 func (r *relay) tell(e *wire.Error) {
+	r.flushReply()
 	r.c.sock.Write(e.Append(nil)) //nolint:errcheck // a client that is gone is noticed by its next event
 }

@@ -43,10 +43,10 @@ func (r *relay) clientError(err error) metrics.Reason {
 }
 
 // takeRequests walks over the client's frames and sends those that go to the
-// server in runs, one write for each.
+// server in runs, one write for each. What is too much for one turn is kept.
 func (r *relay) takeRequests(buf []byte) metrics.Reason {
-	run, i := 0, 0
-	for i < len(buf) {
+	run, i, work := 0, 0, 0
+	for i < len(buf) && work < perTurn {
 		if r.in.passing > 0 {
 			n := min(r.in.passing, len(buf)-i)
 			r.in.passing -= n
@@ -65,9 +65,12 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 		if !ok || !f.Whole() && f.Size <= keepWhole {
 			break
 		}
+		said := len(r.sess.Reply)
 		v := r.sess.FromClient(f, r.claim.Server != nil)
+		work += perFrame + perReply*(len(r.sess.Reply)-said)
 		end := i + wire.HeaderLen + len(f.Body)
 		if v == session.Forward && r.claim.Server == nil {
+			r.flushReply()
 			// The frame is counted as asked already; only its bytes wait.
 			rest, why := r.lease(buf[i:])
 			if why != metrics.None || rest == nil {
@@ -84,9 +87,8 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 			run = end
 		}
 		switch v {
-		case session.Answer:
-			r.flushReply()
 		case session.Finish:
+			r.flushReply()
 			r.leave()
 			return metrics.None
 		case session.Violate:
@@ -96,8 +98,11 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 		i = end
 		r.in.passing, r.in.dropped = f.Size-len(f.Body), v != session.Forward
 	}
+	r.spend(i + work)
+	r.flushReply()
 	r.sendServer(buf[run:i])
 	r.in.keep(r.loop, buf[i:])
+	r.in.ready = i < len(buf) && work >= perTurn
 	return metrics.None
 }
 
@@ -114,6 +119,7 @@ func (r *relay) sendServer(run []byte) {
 func (r *relay) flushReply() {
 	if len(r.sess.Reply) > 0 {
 		r.c.sock.Write(r.sess.Reply) //nolint:errcheck // a client that is gone is noticed by its next event
+		r.c.pool.Metrics().Shard(r.loop.ID).BytesSent.Add(uint64(len(r.sess.Reply)))
 		r.sess.Reply = r.sess.Reply[:0]
 	}
 }

@@ -28,7 +28,7 @@ func (r *relay) fromServer() metrics.Reason {
 }
 
 func (r *relay) takeAnswers(buf []byte) metrics.Reason {
-	i := 0
+	i, frames := 0, 0
 	for i < len(buf) {
 		if r.out.passing > 0 {
 			n := min(r.out.passing, len(buf)-i)
@@ -58,7 +58,9 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		}
 		i += wire.HeaderLen + len(f.Body)
 		r.out.passing = f.Size - len(f.Body)
+		frames++
 	}
+	r.spend(i + frames*perFrame)
 	r.out.keep(r.loop, buf[i:])
 	r.count(i)
 	return r.sendClient(buf[:i])

@@ -41,6 +41,7 @@ func (r *relay) roundTrip(messages []byte, track bool) outcome {
 		case err != nil:
 			o.why = metrics.ServerLost
 		default:
+			r.spend(read)
 			kept = append(kept[:0], r.hear(&o, buf[:n+read], track)...)
 		}
 	}
@@ -49,6 +50,9 @@ func (r *relay) roundTrip(messages []byte, track bool) outcome {
 
 // awaitServer parks until the server's socket is readable.
 func (r *relay) awaitServer(end int64) metrics.Reason {
+	if why := r.share(); why != metrics.None {
+		return why
+	}
 	for r.claim.Events&loop.Readable == 0 {
 		switch {
 		case r.claim.Lost != metrics.None:

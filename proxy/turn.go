@@ -1,0 +1,33 @@
+package proxy
+
+import "portero/metrics"
+
+// perTurn is what one client may have done for it in one turn of its loop; then
+// others come first. It is counted in bytes relayed, for which it takes some
+// 0.1 ms, and what costs other than by its bytes is counted by as many as take
+// that long. Half of it would make the looks at epoll in between felt.
+const (
+	perTurn  = 128 << 10
+	perFrame = 32 // a frame, to look at it
+	perReply = 8  // a byte of the session's own answers, to make it
+)
+
+// spend counts work for the client in this turn.
+func (r *relay) spend(work int) {
+	if now := r.loop.Turn(); now != r.turn {
+		r.turn, r.spent = now, 0
+	}
+	r.spent += work
+}
+
+// share lets others come first if the client has had its part of this turn.
+func (r *relay) share() metrics.Reason {
+	if r.spent < perTurn || r.turn != r.loop.Turn() {
+		return metrics.None
+	}
+	r.task.Yield()
+	if r.cut {
+		return metrics.Shutdown
+	}
+	return metrics.None
+}
