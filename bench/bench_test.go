@@ -130,24 +130,29 @@ func TestVerdictsCompareWithinTheRun(t *testing.T) {
 		{"simple", 64, pgbouncerName}:  {cpu: 16},
 		{"simple", 256, porteroName}:   {spread: 2},
 		{"simple", 256, pgbouncerName}: {spread: 3},
-	}, memory: []idleCost{{chain: porteroName, clients: 10, fresh: 1100}}}
+	}, memory: []idleCost{{chain: porteroName, clients: 10, fresh: 1100}}, fairness: []besides{
+		{place: place{reading: true}, p99: 100},
+		{place: place{reading: true, near: true}, p99: 201},
+		{place: place{reading: true, encrypted: true}, p99: 150},
+		{place: place{reading: true, encrypted: true, near: true}, p99: 300},
+	}}
 	var words []string
 	for _, line := range r.verdicts() {
 		words = append(words, strings.Trim(strings.Fields(line)[1], "*:"))
 	}
-	if got := strings.Join(words, " "); got != "pass short pass short pass" {
+	if got := strings.Join(words, " "); got != "pass short pass short pass short pass" {
 		t.Errorf("got %s\n%s", got, strings.Join(r.verdicts(), "\n"))
 	}
 }
 
 func TestPlanIsCheckedBeforeAnythingRuns(t *testing.T) {
-	for _, args := range []string{"-modes prepared", "-clients 0", "-chains odyssey", "-rounds 0", "extra"} {
+	for _, args := range []string{"-modes prepared", "-clients 0", "-chains odyssey", "-rounds 0", "-result -1", "extra"} {
 		if _, err := parsePlan(strings.Fields(args)); err == nil {
 			t.Errorf("%s was accepted", args)
 		}
 	}
 	p, err := parsePlan([]string{"-quick"})
-	if err != nil || p.idle != 0 || p.rounds != 1 || len(p.modes) != 1 || len(p.chains) != 2 {
+	if err != nil || p.idle != 0 || p.result != 0 || p.rounds != 1 || len(p.modes) != 1 || len(p.chains) != 2 {
 		t.Errorf("quick: %+v, %v", p, err)
 	}
 }

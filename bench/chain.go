@@ -93,22 +93,26 @@ type builder struct {
 
 // start starts a chain and returns when a client has been served through it.
 func (b *builder) start(ctx context.Context, name string) (*chain, error) {
+	for _, k := range kinds {
+		if k.name == name {
+			return b.launch(ctx, name, k.start)
+		}
+	}
+	return nil, fmt.Errorf("no chain is named %s", name)
+}
+
+// launch starts a chain by a function.
+func (b *builder) launch(ctx context.Context, name string, start func(context.Context, *builder, *chain) error) (*chain, error) {
 	b.made++
 	c := &chain{name: name, dir: filepath.Join(b.dir, fmt.Sprintf("chain%d", b.made))}
 	if err := os.Mkdir(c.dir, 0o755); err != nil {
 		return nil, err
 	}
-	for _, k := range kinds {
-		if k.name != name {
-			continue
-		}
-		if err := k.start(ctx, b, c); err != nil {
-			c.stop()
-			return nil, fmt.Errorf("chain %s: %w", name, err)
-		}
-		return c, nil
+	if err := start(ctx, b, c); err != nil {
+		c.stop()
+		return nil, fmt.Errorf("chain %s: %w", name, err)
 	}
-	return nil, fmt.Errorf("no chain is named %s", name)
+	return c, nil
 }
 
 // stop ends the chain's processes, those next to the client first.

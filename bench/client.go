@@ -20,21 +20,30 @@ const clientTimeout = 10 * time.Second
 
 // login connects to a port of loopback and waits until it may send a query.
 func login(ctx context.Context, port int) (client, error) {
-	dialer := net.Dialer{Timeout: clientTimeout, KeepAlive: -1}
-	conn, err := dialer.DialContext(ctx, "tcp", loopback(port))
+	c, err := dial(ctx, port)
 	if err != nil {
 		return client{}, err
 	}
-	c := client{conn: conn}
-	frontend := pgproto3.NewFrontend(conn, conn)
+	if err := c.enter(); err != nil {
+		return client{}, errors.Join(fmt.Errorf("log in at %s: %w", loopback(port), err), c.conn.Close())
+	}
+	return c, nil
+}
+
+func dial(ctx context.Context, port int) (client, error) {
+	dialer := net.Dialer{Timeout: clientTimeout, KeepAlive: -1}
+	conn, err := dialer.DialContext(ctx, "tcp", loopback(port))
+	return client{conn: conn}, err
+}
+
+// enter logs in on a connection.
+func (c client) enter() error {
+	frontend := pgproto3.NewFrontend(c.conn, c.conn)
 	frontend.Send(&pgproto3.StartupMessage{
 		ProtocolVersion: pgproto3.ProtocolVersion30,
 		Parameters:      map[string]string{"user": dbUser, "database": dbName, "application_name": "bench"},
 	})
-	if err := c.roundTrip(frontend); err != nil {
-		return client{}, errors.Join(fmt.Errorf("log in at %s: %w", loopback(port), err), conn.Close())
-	}
-	return c, nil
+	return c.roundTrip(frontend)
 }
 
 // query runs one transaction.

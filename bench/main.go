@@ -22,6 +22,7 @@ type plan struct {
 	rounds  int
 	seconds int // measured, of each run
 	idle    int // clients of the memory measurement; 0 leaves it out
+	result  int // MB of the result beside which latency is measured; 0 leaves it out
 	portero string
 	out     string // Markdown file with a marked section; "" for standard output alone
 }
@@ -54,10 +55,11 @@ func parsePlan(args []string) (plan, error) {
 	modes := flags.String("modes", "simple,extended", "query `modes` of pgbench")
 	clients := flags.String("clients", "1,16,64,256", "`numbers` of clients")
 	chains := flags.String("chains", strings.Join(kindNames(), ","), "`chains` to measure")
-	quick := flags.Bool("quick", false, "for development: simple, 16 and 64 clients, PgBouncer and Portero, one round of 3 s, no memory")
+	quick := flags.Bool("quick", false, "for development: simple, 16 and 64 clients, PgBouncer and Portero, one round of 3 s, no more")
 	flags.IntVar(&p.rounds, "rounds", 3, "rounds; figures are medians over them")
 	flags.IntVar(&p.seconds, "seconds", 5, "measured seconds of each run (one more warms it up)")
 	flags.IntVar(&p.idle, "idle", 10000, "idle clients of the memory measurement; 0 leaves it out")
+	flags.IntVar(&p.result, "result", 500, "`MB` of the result that a client reads while another's latency is measured; 0 leaves it out")
 	flags.StringVar(&p.portero, "portero", "bin/portero", "the `binary` to measure")
 	flags.StringVar(&p.out, "out", "", "Markdown `file` whose section between the bench markers is rewritten")
 	if err := flags.Parse(args); err != nil {
@@ -65,7 +67,7 @@ func parsePlan(args []string) (plan, error) {
 	}
 	if *quick {
 		*modes, *clients, *chains = "simple", "16,64", pgbouncerName+","+porteroName
-		p.rounds, p.seconds, p.idle = 1, 3, 0
+		p.rounds, p.seconds, p.idle, p.result = 1, 3, 0, 0
 	}
 	p.modes = strings.Split(*modes, ",")
 	p.chains = strings.Split(*chains, ",")
@@ -84,8 +86,8 @@ func (p plan) check(rest []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("unexpected argument %q", rest[0])
 	}
-	if p.rounds < 1 || p.seconds < 1 || p.idle < 0 {
-		return errors.New("-rounds and -seconds are at least 1, -idle at least 0")
+	if p.rounds < 1 || p.seconds < 1 || p.idle < 0 || p.result < 0 {
+		return errors.New("-rounds and -seconds are at least 1, -idle and -result at least 0")
 	}
 	for _, mode := range p.modes {
 		// Not prepared: PgBouncer before 1.21 knows no named statements in transaction mode.
@@ -132,12 +134,17 @@ func run(ctx context.Context, p plan) (err error) {
 
 	b := &builder{dir: dir, tools: tools, upstream: postgres.Port(), clients: max(p.idle, slices.Max(p.clients)), files: files}
 	names := p.present(tools)
-	rep := report{machine: machine, rounds: p.rounds, seconds: p.seconds}
+	rep := report{machine: machine, rounds: p.rounds, seconds: p.seconds, result: p.result}
 	if err := rep.measureLoad(ctx, b, p, names); err != nil {
 		return err
 	}
 	if p.idle > 0 {
 		if rep.memory, err = measureMemory(ctx, b, p.idle, names); err != nil {
+			return err
+		}
+	}
+	if p.result > 0 && slices.Contains(names, porteroName) {
+		if rep.fairness, err = measureFairness(ctx, b, p); err != nil {
 			return err
 		}
 	}

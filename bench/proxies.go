@@ -48,14 +48,31 @@ func startHAProxy(ctx context.Context, b *builder, c *chain) error {
 }
 
 func startPorteroOne(ctx context.Context, b *builder, c *chain) error {
-	return startPortero(ctx, b, c, "1")
+	return startPortero(ctx, b, c, "1", "")
 }
 
 func startPorteroAuto(ctx context.Context, b *builder, c *chain) error {
-	return startPortero(ctx, b, c, `"auto"`)
+	return startPortero(ctx, b, c, `"auto"`, "")
 }
 
-func startPortero(ctx context.Context, b *builder, c *chain, loops string) error {
+// startPorteroTLS starts one with one loop, whose clients may ask for TLS.
+func startPorteroTLS(ctx context.Context, b *builder, c *chain) error {
+	cert, key, err := selfSigned()
+	if err != nil {
+		return err
+	}
+	if _, err := c.file("tls.crt", cert); err != nil {
+		return err
+	}
+	if _, err := c.file("tls.key", key); err != nil {
+		return err
+	}
+	return startPortero(ctx, b, c, "1", porteroTLS)
+}
+
+// startPortero starts one with so many loops; listener is what its listener has beside the
+// address.
+func startPortero(ctx context.Context, b *builder, c *chain, loops, listener string) error {
 	port, err := freePort()
 	if err != nil {
 		return err
@@ -67,15 +84,15 @@ func startPortero(ctx context.Context, b *builder, c *chain, loops string) error
 	if _, err := c.file("userlist.txt", userlist); err != nil {
 		return err
 	}
-	config, err := c.file("proxy.toml", b.porteroConfig(loops, port, admin))
+	config, err := c.file("proxy.toml", b.porteroConfig(loops, port, admin, listener))
 	if err != nil {
 		return err
 	}
 	return c.run(ctx, nil, port, b.tools.portero, "serve", "--config", config)
 }
 
-func (b *builder) porteroConfig(loops string, port, admin int) string {
-	return fmt.Sprintf(porteroTemplate, loops, loopback(admin), loopback(port), loopback(b.upstream), poolSize, b.room(1))
+func (b *builder) porteroConfig(loops string, port, admin int, listener string) string {
+	return fmt.Sprintf(porteroTemplate, loops, loopback(admin), loopback(port), listener, loopback(b.upstream), poolSize, b.room(1))
 }
 
 // room is the limit of clients to configure in a proxy that needs so many descriptors for
@@ -130,12 +147,15 @@ var haproxyTemplate = unindent(`
 	    server pgbouncer 127.0.0.1:%d
 `)
 
+const porteroTLS = `tls = { cert = "tls.crt", key = "tls.key", mode = "prefer" }`
+
 var porteroTemplate = unindent(`
 	loops = %s
 	[admin]
 	address = "%s"
 	[[listener]]
 	address = "%s"
+	%s
 	[[cluster]]
 	name = "bench"
 	discovery = "static"

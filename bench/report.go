@@ -19,6 +19,9 @@ type report struct {
 	seconds int
 	load    map[cell]figures
 	memory  []idleCost // nil if left out
+
+	fairness []besides // nil if left out
+	result   int       // MB read in them
 }
 
 // publish writes the report to standard output, and into the marked section of a file if
@@ -48,6 +51,11 @@ func (r report) text() string {
 	if r.memory != nil {
 		b.WriteString("\nMemory of the proxy's processes (not of the kernel) per idle client:\n\n")
 		b.WriteString(r.memoryTable())
+	}
+	if r.fairness != nil {
+		fmt.Fprintf(&b, "\n`select 1` of one client through Portero with one loop, beside a client that reads %d MB again and again; rounds of %d s, medians:\n\n",
+			r.result, fairnessSeconds)
+		b.WriteString(r.fairnessTable())
 	}
 	if lines := r.verdicts(); lines != nil {
 		b.WriteString("\nTo reach:\n\n" + strings.Join(lines, "\n") + "\n")
@@ -96,6 +104,18 @@ func (r report) memoryTable() string {
 		rows = append(rows, []string{
 			label(c.chain), fmt.Sprint(c.clients), fmt.Sprintf("%.0f", c.fresh), fmt.Sprintf("%.0f", c.used),
 		})
+	}
+	return markdown(rows, "lrrr")
+}
+
+func (r report) fairnessTable() string {
+	rows := [][]string{{"the other client", "p50 µs", "p99 µs", "it reads, MB/s"}}
+	for _, f := range r.fairness {
+		rate := "-"
+		if f.reading {
+			rate = fmt.Sprintf("%.0f", f.rate)
+		}
+		rows = append(rows, []string{f.place.String(), fmt.Sprintf("%.0f", f.p50), fmt.Sprintf("%.0f", f.p99), rate})
 	}
 	return markdown(rows, "lrrr")
 }

@@ -8,6 +8,7 @@ const (
 	aimChain     = 0.60 // the same, of HAProxy's and PgBouncer's together
 	aimIdle      = 1024 // bytes per idle client
 	manyClients  = 256  // on poolSize servers: the length of the tail
+	aimBeside    = 2.0  // p99 beside a reader on the same loop, as a multiple of beside one elsewhere
 )
 
 // verdicts are the lines of "To reach", each with its figure.
@@ -30,6 +31,9 @@ func (r report) verdicts() []string {
 	}
 	for _, mode := range []string{"simple", "extended"} {
 		lines = append(lines, r.tailVerdict(mode))
+	}
+	for _, encrypted := range []bool{false, true} {
+		lines = append(lines, r.fairnessVerdict(encrypted))
 	}
 	return present(lines)
 }
@@ -55,6 +59,19 @@ func (r report) tailVerdict(mode string) string {
 	}
 	return verdict(ours.spread <= theirs.spread, "p99/p50, one loop, %s, %d clients on %d servers: %.2f (p99 %.0f µs), at most pgbouncer's %.2f (p99 %.0f µs)",
 		mode, manyClients, poolSize, ours.spread, ours.p99, theirs.spread, theirs.p99)
+}
+
+// fairnessVerdict compares the latency beside a reader on the same loop with that beside one
+// that keeps the machine as busy through another Portero.
+func (r report) fairnessVerdict(encrypted bool) string {
+	same, found := r.beside(place{reading: true, encrypted: encrypted, near: true})
+	apart, foundToo := r.beside(place{reading: true, encrypted: encrypted})
+	if !found || !foundToo {
+		return ""
+	}
+	ratio := same.p99 / apart.p99
+	return verdict(ratio <= aimBeside, "p99 of `select 1` on one loop beside a client that reads %d MB %s: %.0f µs = %.2f x the %.0f µs beside one of another Portero, at most %.1f x",
+		r.result, same.way(), same.p99, ratio, apart.p99, aimBeside)
 }
 
 // verdict writes one line.

@@ -14,7 +14,7 @@
 //   - one owner: a Socket is read and written only on the loop it is attached
 //     to, or by a goroutine that holds it while it is attached to none;
 //   - a Task's Runner is called on its loop, and nowhere else;
-//   - Scratch is valid only until the Task parks;
+//   - Scratch is valid only until the Task parks or yields;
 //   - a panic in a Task ends that Task and nothing else; one in a Handler or a
 //     posted function ends that call.
 package loop

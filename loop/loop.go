@@ -14,11 +14,12 @@ import (
 // fit in it is streamed.
 const ScratchSize = 64 << 10
 
-// A turn of a loop serves so many sockets and so many posted functions at the
-// most, so that a storm of the one does not keep the other waiting.
+// A turn of a loop serves so many sockets, posted functions and alarms at the
+// most, so that a storm of the one does not keep the others waiting.
 const (
 	eventsPerTurn = 256
 	postedPerTurn = 256
+	alarmsPerTurn = 256
 )
 
 // Loop is one event loop. Start it with go l.Run(); all methods but Post and
@@ -162,7 +163,7 @@ func (l *Loop) Now() int64 { return l.now }
 // nobody else has been served but those who were woken in it.
 func (l *Loop) Turn() uint64 { return l.turn }
 
-// Scratch is the loop's read buffer: free to use until the Task parks.
+// Scratch is the loop's read buffer: free to use until the Task parks or yields.
 func (l *Loop) Scratch() []byte { return l.scratch }
 
 // wait sleeps until a socket is ready, something is posted or an alarm is due;

@@ -211,6 +211,40 @@ func TestASocketIsServedInTheMiddleOfAStormOfPostedFunctions(t *testing.T) {
 	})
 }
 
+// Many who wait for the same moment are served in slices too.
+func TestASocketIsServedInTheMiddleOfAStormOfAlarms(t *testing.T) {
+	l := startLoop(t, 0)
+	p, far := adopt(t, l)
+	const storm = 20 * alarmsPerTurn
+	served, rung := 0, 0
+	done := make(chan struct{})
+	do(t, l, func() {
+		p.task = l.Start(runnerFunc(func(task *Task) {
+			for p.ev == 0 {
+				task.Park()
+			}
+			served = rung
+			p.sock.Close()
+		}))
+		when := l.Now() + int64(time.Millisecond)
+		for range storm {
+			l.Start(runnerFunc(func(task *Task) {
+				task.ParkUntil(when)
+				if rung == 0 {
+					deliver(t, far, p)
+				}
+				if rung++; rung == storm {
+					close(done)
+				}
+			}))
+		}
+	})
+	await(t, done, "the last alarm")
+	if served == 0 || served > 2*alarmsPerTurn {
+		t.Errorf("the socket was served after %d alarms", served)
+	}
+}
+
 func BenchmarkYield(b *testing.B) {
 	l := startLoop(b, 0)
 	done := make(chan struct{})

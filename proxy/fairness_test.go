@@ -22,7 +22,7 @@ import (
 // The most that may be sent between two functions posted one after the other,
 // which is the end of one turn and the beginning of the next.
 const (
-	maxRelayed = 512 << 10 // bytes passed on
+	maxRelayed = 300 << 10 // bytes passed on
 	maxOwn     = 32 << 10  // bytes of Portero's own answers
 )
 
