@@ -24,6 +24,7 @@ const (
 	ClientAuthFailed   // it could not prove who it is
 	ClientStalled      // it did not read what it was sent for too long
 	Cancelled          // its statement was cancelled at its own request
+	SettingRefused     // a server refused one of its settings
 
 	// Portero's limits and rules.
 
@@ -69,6 +70,7 @@ var reasonNames = [NumReasons]string{
 	ClientAuthFailed:   "client authentication failed",
 	ClientStalled:      "client stalled",
 	Cancelled:          "cancelled",
+	SettingRefused:     "setting refused",
 	TooManyClients:     "too many clients",
 	TooManyLogins:      "too many logins",
 	TooManyPools:       "too many pools",

@@ -101,38 +101,71 @@ const (
 )
 
 // AppendChange adds to dst the messages that lead a server from the settings
-// in have to s, ended by a Sync. It uses parameters of the extended protocol,
-// so that no value can be read as SQL in any client encoding.
+// in have to s, ended by one Sync: all of it is done, or nothing. The first
+// resets statements take away what an earlier client has left, the others set
+// what is in s. It uses parameters of the extended protocol, so that no value can
+// be read as SQL in any client encoding.
 //
 // All is set with the rights of the user who has logged in, as at the start of
 // a session: the role of have is left first, that of s is taken last.
-func (s Settings) AppendChange(dst []byte, have Settings) []byte {
+func (s Settings) AppendChange(dst []byte, have Settings) (out []byte, resets int) {
 	if s != have {
-		if _, taken := have.Get(role); taken {
-			dst = appendReset(dst, role)
-		}
-		dst = s.appendOthers(dst, have)
-		if name, asked := s.Get(authorization); asked {
-			dst = appendSet(dst, authorization, name)
-			dst = appendReset(dst, authorization)
-		}
-		if name, asked := s.Get(role); asked {
-			dst = appendSet(dst, role, name)
-		}
+		dst, resets = s.appendResets(dst, have)
+		dst = s.appendSets(dst, have)
 	}
-	return wire.Append(dst, &pgproto3.Sync{})
+	return wire.Append(dst, &pgproto3.Sync{}), resets
 }
 
-// appendOthers adds what changes settings that are not about who the session is.
-func (s Settings) appendOthers(dst []byte, have Settings) []byte {
-	for name := range have.All() {
-		if _, keep := s.Get(name); !keep && name != role && name != authorization {
-			dst = appendReset(dst, name)
+// Settings are set turn by turn, and taken away in the opposite order.
+const (
+	turnEncoding = iota // the values that follow are in it
+	turnOthers
+	turnAuthorization // leaves any role
+	turnHindrance     // what can make a server refuse or break off what comes behind it
+)
+
+func turnOf(name string) int {
+	switch name {
+	case "client_encoding":
+		return turnEncoding
+	case authorization:
+		return turnAuthorization
+	case role, "statement_timeout", "transaction_timeout":
+		return turnHindrance
+	}
+	return turnOthers
+}
+
+// appendResets takes away what is not in s, or in its way.
+func (s Settings) appendResets(dst []byte, have Settings) (out []byte, n int) {
+	for turn := turnHindrance; turn >= turnEncoding; turn-- {
+		for name, old := range have.All() {
+			if turnOf(name) != turn || turn == turnAuthorization { // that is never there to be left
+				continue
+			}
+			if value, keep := s.Get(name); !keep || name == role || turn == turnHindrance && value != old {
+				dst = appendReset(dst, name)
+				n++
+			}
 		}
 	}
-	for name, value := range s.All() {
-		if old, ok := have.Get(name); (!ok || old != value) && name != role && name != authorization {
-			dst = appendSet(dst, name, value)
+	return dst, n
+}
+
+// appendSets sets what is in s and not in have.
+func (s Settings) appendSets(dst []byte, have Settings) []byte {
+	for turn := turnEncoding; turn <= turnHindrance; turn++ {
+		for name, value := range s.All() {
+			if turnOf(name) != turn {
+				continue
+			}
+			old, there := have.Get(name)
+			if !there || old != value || name == role || name == authorization {
+				dst = appendSet(dst, name, value)
+			}
+			if name == authorization {
+				dst = appendReset(dst, name)
+			}
 		}
 	}
 	return dst

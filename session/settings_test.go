@@ -72,29 +72,35 @@ func TestAppendChangeLeadsFromOneToTheOther(t *testing.T) {
 		name       string
 		have, want Settings
 		text       string
+		resets     int
 	}{
-		{"nothing to do", settingsOf("a", "1"), settingsOf("a", "1"), "sync"},
-		{"set one", Settings{}, settingsOf("a", "it's"), "set a=it's, sync"},
-		{"change one of two", settingsOf("a", "1", "b", "2"), settingsOf("a", "1", "b", "3"), "set b=3, sync"},
-		{"reset", settingsOf("a", "1", "my.own", "2"), Settings{}, `RESET "a", RESET "my"."own", sync`},
-		{"reset and set", settingsOf("a", "1"), settingsOf("b", ""), `RESET "a", set b=, sync`},
-		{"role is taken last", Settings{}, settingsOf("role", "r", "work_mem", "1"), `set work_mem=1, set role=r, sync`},
-		{"role is left first and taken again", settingsOf("role", "r", "a", "1"), settingsOf("role", "r"), `RESET "role", RESET "a", set role=r, sync`},
-		{"role is left", settingsOf("role", "r", "a", "1"), Settings{}, `RESET "role", RESET "a", sync`},
-		{"role as it was", settingsOf("role", "r"), settingsOf("role", "r"), "sync"},
+		{"nothing to do", settingsOf("a", "1"), settingsOf("a", "1"), "sync", 0},
+		{"set one", Settings{}, settingsOf("a", "it's"), "set a=it's, sync", 0},
+		{"change one of two", settingsOf("a", "1", "b", "2"), settingsOf("a", "1", "b", "3"), "set b=3, sync", 0},
+		{"reset", settingsOf("a", "1", "my.own", "2"), Settings{}, `RESET "a", RESET "my"."own", sync`, 2},
+		{"reset and set", settingsOf("a", "1"), settingsOf("b", ""), `RESET "a", set b=, sync`, 1},
+		{"role is taken last", Settings{}, settingsOf("role", "r", "work_mem", "1"), `set work_mem=1, set role=r, sync`, 0},
+		{"role is left first and taken again", settingsOf("role", "r", "a", "1"), settingsOf("role", "r"), `RESET "role", RESET "a", set role=r, sync`, 2},
+		{"role is left", settingsOf("role", "r", "a", "1"), Settings{}, `RESET "role", RESET "a", sync`, 2},
+		{"role as it was", settingsOf("role", "r"), settingsOf("role", "r"), "sync", 0},
 		{"session_authorization is only tried", Settings{}, settingsOf("session_authorization", "x", "role", "r", "z", "1"),
-			`set z=1, set session_authorization=x, RESET "session_authorization", set role=r, sync`},
-		{"session_authorization is not there to be left", settingsOf("session_authorization", "x"), Settings{}, "sync"},
-		{"a name with a quote", settingsOf(`a"b`, "1"), Settings{}, `RESET "a""b", sync`},
+			`set z=1, set session_authorization=x, RESET "session_authorization", set role=r, sync`, 0},
+		{"session_authorization is not there to be left", settingsOf("session_authorization", "x"), Settings{}, "sync", 0},
+		{"a name with a quote", settingsOf(`a"b`, "1"), Settings{}, `RESET "a""b", sync`, 1},
+		{"values are in the client's encoding", Settings{}, settingsOf("application_name", "é", "client_encoding", "UTF8"),
+			"set client_encoding=UTF8, set application_name=é, sync", 0},
+		{"a time limit is set last and taken away first", settingsOf("a", "1", "statement_timeout", "1"), settingsOf("statement_timeout", "2", "tea", "1"),
+			`RESET "statement_timeout", RESET "a", set tea=1, set statement_timeout=2, sync`, 2},
+		{"and may stay", settingsOf("statement_timeout", "1"), settingsOf("statement_timeout", "1", "tea", "1"), "set tea=1, sync", 0},
 	}
 	for _, c := range cases {
 		prefix := []byte("kept")
-		b := c.want.AppendChange(prefix, c.have)
+		b, resets := c.want.AppendChange(prefix, c.have)
 		if !strings.HasPrefix(string(b), "kept") {
 			t.Errorf("%s: dst was not appended to", c.name)
 		}
-		if got := changeText(t, b[len(prefix):]); got != c.text {
-			t.Errorf("%s: %s", c.name, got)
+		if got := changeText(t, b[len(prefix):]); got != c.text || resets != c.resets {
+			t.Errorf("%s: %s, %d of them resets", c.name, got, resets)
 		}
 	}
 }

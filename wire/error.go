@@ -54,6 +54,13 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s (SQLSTATE %s)", e.severity(), e.Message, e.Code)
 }
 
+// AsFatal is the same error for a client that is closed after it.
+func (e *Error) AsFatal() *Error {
+	fatal := *e
+	fatal.Severity = "FATAL"
+	return &fatal
+}
+
 func (e *Error) severity() string {
 	if e.Severity == "" {
 		return "ERROR"
