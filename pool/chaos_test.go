@@ -29,14 +29,14 @@ func play(t *testing.T, s *stage, p *Pool, actors int, chaos func(r *rand.Rand))
 	}
 	m.cancels.Wait()
 	wait(t, "balance", p.balanced)
-	t.Logf("%d grants, %d withdrawn, %d deaths, %d cuts", m.grants, m.misses, m.deaths, m.cuts)
+	t.Logf("%d grants, %d withdrawn, %d deaths, %d cuts, %d exchanges", m.grants, m.misses, m.deaths, m.cuts, m.exchanges)
 	if m.grants < 100 {
 		t.Errorf("only %d grants", m.grants)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.waiting.n != 0 || p.waiting.first != nil || p.lent != 0 {
-		t.Errorf("%d wait, %d lent", p.waiting.n, p.lent)
+	if p.queuedLocked() != 0 || p.waiting.first != nil || p.choosy.first != nil || p.lent != 0 {
+		t.Errorf("%d wait, %d lent", p.queuedLocked(), p.lent)
 	}
 }
 

@@ -25,6 +25,7 @@ type Claim struct {
 	next, prev *Claim
 	ticket     uint64 // its turn; the queue is sorted by it
 	queued     bool
+	asNew      bool    // only a server that is as new will do
 	handed     *Server // granted, not yet delivered to the loop
 	failed     *wire.Error
 	deliver    func() // posted to the loop; made once

@@ -18,6 +18,7 @@ func (p *Pool) follow(v *discovery.View) {
 	if g != nil && g.Epoch != p.epoch {
 		p.epoch = g.Epoch
 		clear(p.welcomes)
+		clear(p.objections)
 	}
 	p.followed = v
 	lent := p.condemnLocked()
@@ -113,7 +114,7 @@ func (p *Pool) takeAgedLocked() map[*Server]metrics.Reason {
 func (p *Pool) unusedSince() (since time.Time, unused bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.clients > 0 || len(p.servers) > 0 || p.opening > 0 || p.waiting.n > 0 {
+	if p.clients > 0 || len(p.servers) > 0 || p.opening > 0 || p.queuedLocked() > 0 {
 		p.unused = time.Time{}
 		return p.unused, false
 	}

@@ -19,6 +19,10 @@ func (p *Pool) popIdleLocked() *Server {
 		}
 		s := r.Value()
 		if s.state == stateOpening {
+			if p.choosy.n > 0 {
+				r.ReleaseUnused() // its opener is about to give it to one of those
+				return nil
+			}
 			if !p.registerLocked(r) {
 				continue
 			}
@@ -92,12 +96,16 @@ func (p *Pool) settleLocked(s *Server, on *loop.Loop) {
 		p.destroy(s, why)
 		return
 	}
-	if p.waiting.n == 0 || p.held {
+	q := &p.waiting
+	if p.choosy.n > 0 && s.AsNew() {
+		q = &p.choosy
+	}
+	if q.n == 0 || p.held {
 		p.restLocked(s)
 		p.mu.Unlock()
 		return
 	}
-	c := p.waiting.pop()
+	c := q.pop()
 	c.handed = s
 	s.state = stateLent
 	p.mu.Unlock()
@@ -122,6 +130,15 @@ func (p *Pool) overLocked(s *Server) metrics.Reason {
 // serveLocked hands idle servers to those who wait and returns the claims to
 // be woken once mu is free.
 func (p *Pool) serveLocked() (lucky []*Claim) {
+	for p.choosy.n > 0 && !p.held {
+		s := p.popAsNewLocked()
+		if s == nil {
+			break
+		}
+		c := p.choosy.pop()
+		c.handed = s
+		lucky = append(lucky, c)
+	}
 	for p.waiting.n > 0 && p.idle > 0 && !p.held {
 		s := p.popIdleLocked()
 		if s == nil {
@@ -134,14 +151,41 @@ func (p *Pool) serveLocked() (lucky []*Claim) {
 	return lucky
 }
 
+// popAsNewLocked takes an idle server that is as new; nil if there is none.
+func (p *Pool) popAsNewLocked() *Server {
+	found := false
+	taken := p.takeIdleLocked(func(s *Server) bool {
+		wanted := !found && s.AsNew()
+		found = found || wanted
+		return wanted
+	})
+	if len(taken) == 0 {
+		return nil
+	}
+	return taken[0]
+}
+
 // failLocked ends all waits with an error that waiting longer would not cure.
 func (p *Pool) failLocked(e *wire.Error) (failed []*Claim) {
-	for p.waiting.n > 0 {
-		c := p.waiting.pop()
-		c.failed = e
-		failed = append(failed, c)
+	for _, q := range []*queue{&p.choosy, &p.waiting} {
+		for q.n > 0 {
+			c := q.pop()
+			c.failed = e
+			failed = append(failed, c)
+		}
 	}
 	return failed
+}
+
+// queuedLocked is how many wait.
+func (p *Pool) queuedLocked() int { return p.waiting.n + p.choosy.n }
+
+// queueOfLocked is the queue that a claim has its place in.
+func (p *Pool) queueOfLocked(c *Claim) *queue {
+	if c.asNew {
+		return &p.choosy
+	}
+	return &p.waiting
 }
 
 func wakeAll(claims []*Claim) {
@@ -195,7 +239,7 @@ func (c *Claim) delivered() {
 func (p *Pool) missedLocked(c *Claim, s *Server, why metrics.Reason) {
 	var wake []*Claim
 	if !c.left {
-		p.waiting.putBack(c)
+		p.queueOfLocked(c).putBack(c)
 		wake = p.serveLocked()
 	}
 	p.mu.Unlock()

@@ -26,7 +26,9 @@ type model struct {
 	misses  int // withdrawn
 	deaths  int
 	cuts    int
-	cancels sync.WaitGroup
+
+	exchanges int
+	cancels   sync.WaitGroup
 }
 
 // actor is a client that acquires, works, releases, discards, withdraws and
@@ -80,6 +82,11 @@ func (a *actor) acquire(t *loop.Task) bool {
 		}
 		return true
 	}
+	return a.wait(t)
+}
+
+// wait is true when the actor, which is in the queue, holds a server.
+func (a *actor) wait(t *loop.Task) bool {
 	leave, began := int64(0), loop.Clock()
 	if a.rand.IntN(4) == 0 {
 		leave = t.Loop().Now() + a.rand.Int64N(int64(3*time.Millisecond)) + 1
@@ -120,6 +127,9 @@ func (a *actor) hold() {
 		a.m.t.Errorf("server %d has two holders", s.pid)
 	}
 	a.m.holders[s] = a
+	if a.rand.IntN(2) == 0 {
+		s.Used = true
+	}
 }
 
 func (a *actor) letGo() {
@@ -154,11 +164,30 @@ func (a *actor) work(t *loop.Task) {
 		a.letGo()
 		a.m.pool.Discard(&a.claim, metrics.ServerDirty)
 		return
-	case n == 1:
+	case n <= 3:
+		a.exchange(t, n == 3)
+		return
+	case n == 4:
 		if x, ok := a.claim.BeginCancel(); ok {
 			a.m.cancels.Go(func() { x.Send(context.Background()) })
 		}
 	}
+	a.letGo()
+	a.m.pool.Release(&a.claim)
+}
+
+// exchange gives the server up for another.
+func (a *actor) exchange(t *loop.Task, asNew bool) {
+	a.letGo()
+	a.m.count(&a.m.exchanges)
+	a.m.pool.Exchange(&a.claim, metrics.ServerDirty, asNew)
+	if !a.wait(t) {
+		return
+	}
+	if asNew && !a.claim.Server.AsNew() {
+		a.m.t.Error("a server that is not as new")
+	}
+	a.hold()
 	a.letGo()
 	a.m.pool.Release(&a.claim)
 }

@@ -50,7 +50,7 @@ func (p *Pool) openLocked() {
 		most = 1 // is enough to find out
 	}
 	have := len(p.servers) + p.opening
-	missing := max(p.waiting.n-p.opening, p.wanted-have)
+	missing := max(p.queuedLocked()-p.opening, p.wanted-have)
 	for i := 0; i < missing && have+i < most; i++ {
 		p.opening++
 		p.owner.openers.Add(1)
@@ -156,7 +156,7 @@ func (p *Pool) watchLater(s *Server) {
 func (p *Pool) stillWanted() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.closed && (p.waiting.n > 0 || len(p.servers)+p.opening <= p.wanted)
+	return !p.closed && (p.queuedLocked() > 0 || len(p.servers)+p.opening <= p.wanted)
 }
 
 // construct opens one server, however long it takes until there is one that

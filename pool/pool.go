@@ -47,31 +47,33 @@ type Pool struct {
 	door    door          // where a candidate waits for its turn
 	probing chan struct{} // token of the one opener that may ask often
 
-	mu       sync.Mutex // guards what follows; no I/O under it, but for epoll_ctl of a server nobody holds
-	waiting  queue
-	servers  map[*Server]struct{} // all that are open, in any state
-	idle     int                  // of them, in puddle's idle stack
-	lent     int
-	opening  int         // openers at work
-	wanted   int         // servers to have open even if nobody waits
-	held     bool        // no leader: nobody is served
-	known    bool        // a server has let it in: it is a candidate no more
-	inside   bool        // a candidate's opener has its turn at the door
-	verdict  *wire.Error // why a candidate was given up
-	tried    [32]byte    // fingerprint of the secret that was refused last
-	refused  bool        // the last login was refused for good
-	warned   int64       // when a failure to open was last logged aloud
-	followed *discovery.View
-	epoch    uint64        // of the group; leader pools only
-	proved   chan struct{} // closed when a server has been opened; then replaced
-	welcomes map[session.Settings][]byte
-	secrets  secrets
-	clients  int
-	nextHost int              // for clusters whose hosts have to be asked
-	heading  map[string]int   // openers on their way to a member; roles replica and any only
-	shunned  map[string]int64 // members that failed, until when they are passed over; likewise
-	unused   time.Time        // since when nobody uses it
-	closed   bool
+	mu         sync.Mutex // guards what follows; no I/O under it, but for epoll_ctl of a server nobody holds
+	waiting    queue
+	choosy     queue                // those of them for whom only a server as new will do; each has given one up
+	servers    map[*Server]struct{} // all that are open, in any state
+	idle       int                  // of them, in puddle's idle stack
+	lent       int
+	opening    int         // openers at work
+	wanted     int         // servers to have open even if nobody waits
+	held       bool        // no leader: nobody is served
+	known      bool        // a server has let it in: it is a candidate no more
+	inside     bool        // a candidate's opener has its turn at the door
+	verdict    *wire.Error // why a candidate was given up
+	tried      [32]byte    // fingerprint of the secret that was refused last
+	refused    bool        // the last login was refused for good
+	warned     int64       // when a failure to open was last logged aloud
+	followed   *discovery.View
+	epoch      uint64        // of the group; leader pools only
+	proved     chan struct{} // closed when a server has been opened; then replaced
+	welcomes   map[session.Settings][]byte
+	objections map[objection]int64 // against settings, until when they are remembered
+	secrets    secrets
+	clients    int
+	nextHost   int              // for clusters whose hosts have to be asked
+	heading    map[string]int   // openers on their way to a member; roles replica and any only
+	shunned    map[string]int64 // members that failed, until when they are passed over; likewise
+	unused     time.Time        // since when nobody uses it
+	closed     bool
 }
 
 func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
@@ -79,7 +81,7 @@ func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 		Key: key, owner: ps, cluster: ps.clusters[key.Cluster].discovery, size: size, minimum: minimum,
 		log:     ps.log.With("cluster", key.Cluster, "group", key.Group, "role", key.Role, "mode", key.Mode, "database", key.Database, "user", key.User),
 		probing: make(chan struct{}, 1), proved: make(chan struct{}), servers: make(map[*Server]struct{}),
-		welcomes: make(map[session.Settings][]byte), heading: make(map[string]int), shunned: make(map[string]int64), door: ps.doorLocked(key),
+		welcomes: make(map[session.Settings][]byte), objections: make(map[objection]int64), heading: make(map[string]int), shunned: make(map[string]int64), door: ps.doorLocked(key),
 	}
 	p.ctx, p.stop = context.WithCancel(ps.ctx)
 	p.counters.Store(ps.candidates)
@@ -122,7 +124,7 @@ func (p *Pool) Acquire(c *Claim) bool {
 		p.destroy(s, why)
 		p.mu.Lock()
 	}
-	c.Since = c.loop.Now()
+	c.Since, c.asNew = c.loop.Now(), false
 	if p.verdict != nil {
 		c.failed = p.verdict
 		p.mu.Unlock()
@@ -155,7 +157,7 @@ func (p *Pool) Withdraw(c *Claim) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.queued {
-		p.waiting.remove(c)
+		p.queueOfLocked(c).remove(c)
 		p.Metrics().Shard(c.loop.ID).Waited(time.Duration(c.loop.Now() - c.Since))
 		return true
 	}
@@ -178,6 +180,20 @@ func (p *Pool) Release(c *Claim) {
 // Discard closes a server that cannot be lent again. On c's loop.
 func (p *Pool) Discard(c *Claim, why metrics.Reason) {
 	p.destroy(c.drop(), why)
+}
+
+// Exchange closes the server that the claim holds, which is not its client's
+// fault, and asks for another: before all who wait, as its turn had come. asNew:
+// one that no client has worked on. The Task is woken as after Acquire. On c's loop.
+func (p *Pool) Exchange(c *Claim, why metrics.Reason, asNew bool) {
+	s := c.drop()
+	p.mu.Lock()
+	c.Since, c.asNew = c.loop.Now(), asNew
+	p.queueOfLocked(c).putBack(c)
+	wake := p.serveLocked()
+	p.mu.Unlock()
+	wakeAll(wake)
+	p.destroy(s, why)
 }
 
 func (c *Claim) drop() *Server {

@@ -280,7 +280,7 @@ func (ps *Pools) inVain(cluster string, group int) bool {
 			continue
 		}
 		p.mu.Lock()
-		waiting += p.waiting.n
+		waiting += p.queuedLocked()
 		servers += len(p.servers)
 		p.mu.Unlock()
 	}

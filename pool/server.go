@@ -27,6 +27,7 @@ const (
 type Server struct {
 	Sock    loop.Socket
 	Applied session.Settings // the settings it has now
+	Used    bool             // a client's statements have been sent to it
 
 	pool     *Pool
 	resource *puddle.Resource[*Server]
@@ -53,6 +54,10 @@ func (s *Server) PID() uint32 { return s.pid }
 
 // Member is the name of the member that the server belongs to.
 func (s *Server) Member() string { return s.member }
+
+// AsNew reports whether nothing that a client has done can be in the server's
+// way: what it refuses, any server refuses. Only the holder may ask.
+func (s *Server) AsNew() bool { return !s.Used && s.Applied == (session.Settings{}) }
 
 // Parameters are the run-time parameters as the server has reported them. Only
 // the holder may read them, and nobody may change them.

@@ -36,11 +36,13 @@ func (p *Pool) state() (_ metrics.PoolState, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := metrics.PoolState{
-		Pool: p.Metrics(), ClientsActive: p.lent, ClientsWaiting: p.waiting.n,
+		Pool: p.Metrics(), ClientsActive: p.lent, ClientsWaiting: p.queuedLocked(),
 		ServersActive: p.lent, ServersIdle: p.idle, ServersOpening: p.opening, Size: p.size,
 	}
-	if c := p.waiting.first; c != nil {
-		s.MaxWait = time.Duration(loop.Clock() - c.Since)
+	for _, q := range []*queue{&p.choosy, &p.waiting} {
+		if c := q.first; c != nil {
+			s.MaxWait = max(s.MaxWait, time.Duration(loop.Clock()-c.Since))
+		}
 	}
 	return s, p.known
 }
