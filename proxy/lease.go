@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"portero/metrics"
+	"portero/pool"
 	"portero/wire"
 )
 
@@ -14,60 +15,61 @@ import (
 // error and without a server the first of them has been refused.
 func (r *relay) lease(rest []byte) ([]byte, metrics.Reason) {
 	if r.c.pool.Acquire(&r.claim) && r.claim.Server.Applied == r.sess.Settings() {
-		r.sess.Serve(r.claim.Server)
+		r.serveBy(r.claim.Server)
 		return rest, metrics.None
 	}
 	r.in.keep(r.loop, rest)
 	if why := r.obtain(); why != metrics.None {
 		return nil, why
 	}
+	if r.claim.Server != nil {
+		r.serveBy(r.claim.Server)
+	}
 	buf := r.loop.Scratch()
 	return buf[:r.in.load(r.loop, buf)], metrics.None
 }
 
-// obtain waits for a server and gives it the client's settings.
+// serveBy begins the time in which the client's own bytes reach the server.
+func (r *relay) serveBy(s *pool.Server) {
+	s.Used = true
+	r.sess.Serve(s)
+}
+
+// obtain waits for a server and gives it the client's settings. Nothing of the
+// client's own has been sent when it returns, whatever it returns.
 func (r *relay) obtain() metrics.Reason {
-	since := r.loop.Now()
+	since, failed := r.loop.Now(), 0
 	for {
 		if r.claim.Server == nil {
 			if why := r.await(since); why != metrics.None || r.claim.Server == nil {
 				return why
 			}
 		}
-		said, why := r.apply()
-		switch {
-		case why != metrics.None:
-			r.c.pool.Discard(&r.claim, why) // of our own asking, so nothing of the client's is lost
-			if r.cut {
-				return metrics.Shutdown
+		if r.claim.Server.AsNew() {
+			failed++
+		}
+		a := r.apply()
+		if a.fit == unfit || a.fit == doubtful {
+			if !r.cut && failed < maxUnfit {
+				r.c.pool.Exchange(&r.claim, a.why, a.fit == doubtful)
+				continue
 			}
-			r.c.pool.Acquire(&r.claim)
-			continue
-		case said != nil:
-			r.release() // as it was: the error has undone the change
-			r.tell(wire.Fatal(said.Code, "%s", said.Message))
-			return metrics.ServerLogin
+			r.c.pool.Discard(&r.claim, a.why)
+		}
+		switch {
+		case r.cut:
+			return metrics.Shutdown
+		case r.claim.Server == nil:
+			return r.noneFits(a.why)
+		case a.fit == refused:
+			r.release()
+			return r.refuseSettings(a.said)
 		case r.cancelled:
 			r.release()
 			r.refuseCancelled()
-			return metrics.None
 		}
-		r.sess.Serve(r.claim.Server)
 		return metrics.None
 	}
-}
-
-// apply makes the server's settings the client's.
-func (r *relay) apply() (*wire.Error, metrics.Reason) {
-	s := r.claim.Server
-	if s.Applied == r.sess.Settings() {
-		return nil, metrics.None
-	}
-	o := r.roundTrip(r.sess.Settings().AppendChange(nil, s.Applied), false)
-	if o.why == metrics.None && o.said == nil {
-		s.Applied = r.sess.Settings()
-	}
-	return o.said, o.why
 }
 
 // await waits in the pool's queue until a server is lent. Returning None

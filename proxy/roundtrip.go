@@ -12,6 +12,7 @@ import (
 type outcome struct {
 	status byte           // of ReadyForQuery
 	said   *wire.Error    // its error, if it gave one
+	done   int            // statements completed before it
 	why    metrics.Reason // the server cannot be used any more
 }
 
@@ -87,6 +88,8 @@ func (r *relay) hear(o *outcome, b []byte, track bool) []byte {
 			if track {
 				r.sess.Reported(f)
 			}
+		case 'C':
+			o.done++
 		case 'E':
 			o.said = wire.ParseError(f.Body)
 			if wire.IsFatal(f.Body) {

@@ -35,7 +35,12 @@ func TestServerThatCannotBeMadeReadyIsReplaced(t *testing.T) {
 		"closes":                       func(*fakeConn) bool { return false },
 		"sends an empty ReadyForQuery": func(c *fakeConn) bool { c.Write([]byte("Z\x00\x00\x00\x04")); return true },
 		"is ready twice":               func(c *fakeConn) bool { c.Write([]byte("Z\x00\x00\x00\x05IZ\x00\x00\x00\x05I")); return true },
-		"claims a bad length":          func(c *fakeConn) bool { c.Write([]byte("Z\x00\x00\x00\x00")); return true },
+		"is ready in a transaction":    func(c *fakeConn) bool { c.Write([]byte("Z\x00\x00\x00\x05T")); return true },
+		"refuses and stays in one": func(c *fakeConn) bool {
+			c.say(&pgproto3.ErrorResponse{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "22023"}, &pgproto3.ReadyForQuery{TxStatus: 'E'})
+			return true
+		},
+		"claims a bad length": func(c *fakeConn) bool { c.Write([]byte("Z\x00\x00\x00\x00")); return true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var f *fake

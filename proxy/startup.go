@@ -83,7 +83,9 @@ func (s *startup) set(name, value string) *wire.Error {
 	if !isParameterName(name) {
 		return wire.Fatal("42704", "unrecognized configuration parameter \"%s\"", printable(name))
 	}
-	s.settings = s.settings.With(name, value)
+	if !strings.EqualFold(name, "transaction_read_only") { // of the login's own transaction, as PostgreSQL takes it
+		s.settings = s.settings.With(name, value)
+	}
 	return nil
 }
 
