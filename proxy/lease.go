@@ -45,6 +45,9 @@ func (r *relay) obtain() metrics.Reason {
 				return why
 			}
 		}
+		if r.cut {
+			return r.cutShort()
+		}
 		if r.claim.Server.AsNew() {
 			failed++
 		}
@@ -58,7 +61,7 @@ func (r *relay) obtain() metrics.Reason {
 		}
 		switch {
 		case r.cut:
-			return metrics.Shutdown
+			return r.cutShort()
 		case r.claim.Server == nil:
 			return r.noneFits(a.why)
 		case a.fit == refused:
@@ -70,6 +73,16 @@ func (r *relay) obtain() metrics.Reason {
 		}
 		return metrics.None
 	}
+}
+
+// cutShort ends a client that Portero waits for no longer at the moment in
+// which a server is there for it. A server that is at rest goes back.
+func (r *relay) cutShort() metrics.Reason {
+	if r.claim.Server != nil {
+		r.release()
+	}
+	r.tell(errShutdown())
+	return metrics.Shutdown
 }
 
 // await waits in the pool's queue until a server is lent. Returning None
