@@ -128,7 +128,7 @@ func (l *Loop) runTasks() {
 		}
 		t.next()
 		if t.runner == nil {
-			l.rest(t)
+			l.giveTask(t)
 		}
 	}
 	l.runq = l.runq[:0]
@@ -147,7 +147,7 @@ func (l *Loop) resumeYielded() {
 // maxIdleTasks bounds the coroutines kept after a burst.
 const maxIdleTasks = 1024
 
-func (l *Loop) rest(t *Task) {
+func (l *Loop) giveTask(t *Task) {
 	if len(l.idle) < maxIdleTasks {
 		l.idle = append(l.idle, t)
 		return

@@ -17,7 +17,7 @@ func (p *Pool) follow(v *discovery.View) {
 	p.held = p.Key.Role == "leader" && (g == nil || (leaderOf(g) == "" && !g.AskHosts))
 	if g != nil && g.Epoch != p.epoch {
 		p.epoch = g.Epoch
-		clear(p.welcomes)
+		p.expireWelcomesLocked(g.Epoch)
 		clear(p.objections)
 	}
 	p.followed = v

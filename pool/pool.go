@@ -66,6 +66,7 @@ type Pool struct {
 	epoch      uint64        // of the group; leader pools only
 	proved     chan struct{} // closed when a server has been opened; then replaced
 	welcomes   map[session.Settings][]byte
+	saidIn     uint64              // the epoch of the servers that said them
 	objections map[objection]int64 // against settings, until when they are remembered
 	secrets    secrets
 	clients    int

@@ -15,15 +15,25 @@ func (p *Pool) Welcome(s session.Settings) ([]byte, bool) {
 	return b, ok
 }
 
-// KeepWelcome remembers what a lent server has reported with these settings.
+// KeepWelcome remembers what a lent server has reported with these settings. It
+// may be of an epoch that it has opened itself, and that the pool has not heard of.
 func (p *Pool) KeepWelcome(s session.Settings, from *Server, messages []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.Key.Role == "leader" && from.epoch != p.epoch {
+	if from.epoch < p.saidIn {
 		return
 	}
+	p.expireWelcomesLocked(from.epoch)
 	if len(p.welcomes) >= maxWelcomes {
 		clear(p.welcomes)
 	}
 	p.welcomes[s] = messages
+}
+
+// expireWelcomesLocked forgets what servers of epochs before this one have said.
+func (p *Pool) expireWelcomesLocked(epoch uint64) {
+	if epoch > p.saidIn {
+		p.saidIn = epoch
+		clear(p.welcomes)
+	}
 }

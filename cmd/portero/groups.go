@@ -9,15 +9,15 @@ import (
 	"portero/metrics"
 )
 
-// reigns keeps count of leaders for the metrics: how often one followed
+// tally keeps count of leaders for the metrics: how often one followed
 // another, and how long there was none.
-type reigns struct {
+type tally struct {
 	clusters map[string]*discovery.Cluster
 	stop     context.CancelFunc
 	workers  sync.WaitGroup
 
 	mu     sync.Mutex // guards groups
-	groups map[groupKey]*reign
+	groups map[groupKey]*groupTally
 }
 
 type groupKey struct {
@@ -25,7 +25,7 @@ type groupKey struct {
 	group   int
 }
 
-type reign struct {
+type groupTally struct {
 	epoch     uint64
 	changes   uint64
 	leaderful bool
@@ -33,27 +33,27 @@ type reign struct {
 	without   time.Duration // the sum of all times without a leader
 }
 
-func watchReigns(clusters map[string]*discovery.Cluster) *reigns {
+func startTally(clusters map[string]*discovery.Cluster) *tally {
 	ctx, stop := context.WithCancel(context.Background())
-	r := &reigns{clusters: clusters, stop: stop, groups: make(map[groupKey]*reign)}
+	t := &tally{clusters: clusters, stop: stop, groups: make(map[groupKey]*groupTally)}
 	for name := range clusters {
-		r.workers.Add(1)
-		go r.follow(ctx, name)
+		t.workers.Add(1)
+		go t.follow(ctx, name)
 	}
-	return r
+	return t
 }
 
-func (r *reigns) close() {
-	r.stop()
-	r.workers.Wait()
+func (t *tally) close() {
+	t.stop()
+	t.workers.Wait()
 }
 
 // follow looks at each view of one cluster.
-func (r *reigns) follow(ctx context.Context, name string) {
-	defer r.workers.Done()
+func (t *tally) follow(ctx context.Context, name string) {
+	defer t.workers.Done()
 	for {
-		v := r.clusters[name].View()
-		r.note(name, v)
+		v := t.clusters[name].View()
+		t.note(name, v)
 		select {
 		case <-v.Replaced():
 		case <-ctx.Done():
@@ -62,21 +62,21 @@ func (r *reigns) follow(ctx context.Context, name string) {
 	}
 }
 
-func (r *reigns) note(name string, v *discovery.View) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (t *tally) note(name string, v *discovery.View) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for id, g := range v.Groups {
 		k := groupKey{name, id}
-		n := r.groups[k]
+		n := t.groups[k]
 		if n == nil {
-			n = &reign{lost: time.Now(), epoch: g.Epoch}
-			r.groups[k] = n
+			n = &groupTally{lost: time.Now(), epoch: g.Epoch}
+			t.groups[k] = n
 		}
 		n.see(g, time.Now())
 	}
 }
 
-func (n *reign) see(g *discovery.Group, now time.Time) {
+func (n *groupTally) see(g *discovery.Group, now time.Time) {
 	if g.Epoch != n.epoch {
 		if n.epoch != 0 { // the first leader follows nobody
 			n.changes++
@@ -93,7 +93,7 @@ func (n *reign) see(g *discovery.Group, now time.Time) {
 	n.leaderful = has
 }
 
-func (n *reign) leaderless(now time.Time) time.Duration {
+func (n *groupTally) leaderless(now time.Time) time.Duration {
 	if n.leaderful {
 		return n.without
 	}
@@ -101,21 +101,21 @@ func (n *reign) leaderless(now time.Time) time.Duration {
 }
 
 // states describes all groups for metrics and the status page.
-func (r *reigns) states() []metrics.GroupState {
+func (t *tally) states() []metrics.GroupState {
 	var states []metrics.GroupState
-	for name, c := range r.clusters {
+	for name, c := range t.clusters {
 		v, connected := c.View(), c.Stats().Connected
 		if len(v.Groups) == 0 {
 			states = append(states, metrics.GroupState{Cluster: name, Connected: connected, Stale: v.Stale})
 		}
 		for id, g := range v.Groups {
-			states = append(states, r.state(name, id, g, connected, v.Stale))
+			states = append(states, t.state(name, id, g, connected, v.Stale))
 		}
 	}
 	return states
 }
 
-func (r *reigns) state(name string, id int, g *discovery.Group, connected, stale bool) metrics.GroupState {
+func (t *tally) state(name string, id int, g *discovery.Group, connected, stale bool) metrics.GroupState {
 	s := metrics.GroupState{
 		Cluster: name, Group: id, Leader: g.Leader, Epoch: g.Epoch, Timeline: g.Timeline,
 		Connected: connected, Stale: stale, Paused: g.Paused, Standby: g.Standby,
@@ -126,9 +126,9 @@ func (r *reigns) state(name string, id int, g *discovery.Group, connected, stale
 	for _, m := range g.Members {
 		s.Members = append(s.Members, metrics.MemberState{Name: m.Name, Address: m.Address, Role: m.Role, State: m.State, Timeline: m.Timeline, Lag: m.Lag})
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if n := r.groups[groupKey{name, id}]; n != nil {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := t.groups[groupKey{name, id}]; n != nil {
 		s.EpochChanges, s.LeaderlessSeconds = n.changes, n.leaderless(time.Now()).Seconds()
 	}
 	return s
