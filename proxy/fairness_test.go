@@ -257,6 +257,30 @@ func TestAPipelineThatTakesManyTurnsIsAnsweredAfterTheClientHasClosedItsSide(t *
 	r.ended()
 }
 
+// The last of our own answers may be on its way when there is nothing more to do.
+func TestAClientThatHasClosedItsSideGetsTheLastOfOurOwnAnswers(t *testing.T) {
+	dir := t.TempDir()
+	w := startBefore(t, startFake(t, honest).address, func(c *config.Config) { c.Listeners[0].Address = "unix:" + dir })
+	for n := 50_000; n < 70_000; n += 700 { // one of them is such that the kernel does not take the last
+		r := plugInto(t, must(net.Dial("unix", dir+"/.s.PGSQL.6432"))(t))
+		r.login("user", "app")
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			r.conn.Write(repeated(t, &pgproto3.Sync{}, n))
+			closeWrite(t, r)
+		})
+		left := n * len("Z0004I")
+		for _, part := range []int{170_000, left - 170_000} {
+			eventually(t, "no more is sent", w.quiet())
+			got, err := io.ReadFull(r.conn, make([]byte, part))
+			if left -= got; err != nil {
+				t.Errorf("%d of %d bytes are missing: %v", left, n*len("Z0004I"), err)
+			}
+		}
+		sending.Wait()
+	}
+}
+
 // quiet reports, asked again and again, that nothing more is sent to clients.
 func (w *world) quiet() func() bool {
 	var last uint64

@@ -220,8 +220,8 @@ func (r *relay) release() {
 // park waits for either socket, the claim or the clock.
 func (r *relay) park() metrics.Reason {
 	c := &r.c.sock
-	if r.clientGone && !r.clientReadable && !r.in.ready && !r.goodbye {
-		return metrics.ClientClosed // what it has not sent whole is of no use, as PostgreSQL sees it too
+	if r.deserted() {
+		return metrics.ClientClosed
 	}
 	r.hush()
 	if r.claim.Server != nil {
@@ -235,6 +235,14 @@ func (r *relay) park() metrics.Reason {
 		return metrics.Shutdown
 	}
 	return metrics.None
+}
+
+// deserted: the client has closed its side without a goodbye, and what it sent
+// whole has been taken; the rest is of no use, as PostgreSQL sees it too. Our
+// own answers are still due to it.
+func (r *relay) deserted() bool {
+	return r.clientGone && !r.clientReadable && !r.in.ready && !r.goodbye &&
+		(r.claim.Server != nil || r.c.sock.Pending() == 0)
 }
 
 // hush keeps epoll from repeating what is known of the client: that it has
