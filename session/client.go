@@ -41,7 +41,11 @@ func (s *Session) ask(f wire.Frame) Verdict {
 	if s.skipping {
 		return Forward
 	}
-	s.ring.push(s.request(f))
+	if q, script := s.request(f); len(script) > 0 {
+		s.ring.pushScript(q, script)
+	} else {
+		s.ring.push(q)
+	}
 	s.busy = true
 	if f.Type == 'Q' {
 		s.here = 0
@@ -49,41 +53,48 @@ func (s *Session) ask(f wire.Frame) Verdict {
 	return Forward
 }
 
-// request says what a frame asks for.
-func (s *Session) request(f wire.Frame) request {
+// request says what a frame asks for; with the kinds of its statements, if it is
+// a Query of several.
+func (s *Session) request(f wire.Frame) (q request, script []kind) {
 	switch f.Type {
 	case 'Q':
 		return s.query(f)
 	case 'F':
-		return execute('F', kindOther)
+		return execute('F', kindOther), nil
 	case 'E':
-		return execute('E', s.portal(f))
+		return execute('E', s.portal(f)), nil
 	case 'P':
-		return prepare('P', s.parse(f), s.here&parsedHere != 0)
+		return prepare('P', s.parse(f), s.here&parsedHere != 0), nil
 	case 'B':
 		k := s.bind(f)
-		return prepare('B', k, s.here&boundSurely != 0)
+		return prepare('B', k, s.here&boundSurely != 0), nil
 	case 'C':
 		s.closes(f)
-	case 'D':
-		q := alone('D')
-		_, q.ofStatement = described(f)
-		return q
 	}
-	return alone(f.Type)
+	q = alone(f.Type)
+	if f.Type == 'D' {
+		_, q.ofStatement = described(f)
+	}
+	return q, nil
 }
 
-// query is a Query, of one statement or of several.
-func (s *Session) query(f wire.Frame) request {
+// query is a Query, of one statement or of several. Empty ones do not count, as
+// in PostgreSQL.
+func (s *Session) query(f wire.Frame) (q request, script []kind) {
 	sql, whole := statement(f.Body, f.Whole())
 	if !whole {
-		return request{t: 'Q', kind: kindUnknown, explicit: true, effect: ofQuery[kindUnknown]}
+		return execute('Q', kindUnknown), nil
 	}
+	sql = skipEmpty(sql)
 	k := classify(sql)
-	if rest, several := s.afterFirst(sql); several {
-		return s.script(k, rest)
+	rest, several := s.afterFirst(sql)
+	if !several {
+		return execute('Q', k), nil
 	}
-	return execute('Q', k)
+	script = s.script(k, rest)
+	q = request{t: 'Q', kind: k}
+	q.run(script)
+	return q, script
 }
 
 func (s *Session) afterFirst(sql []byte) (rest []byte, several bool) {
@@ -94,25 +105,30 @@ func (s *Session) afterFirst(sql []byte) (rest []byte, several bool) {
 	return afterFirst(sql, !set || v == "on")
 }
 
-// script is a Query whose first statement is of kind first, and is followed by
-// rest. PostgreSQL runs them in one implicit transaction, in which nothing can
-// commit in steps.
-func (s *Session) script(first kind, rest []byte) request {
-	var q query
-	q.begin()
-	explicit := false
-	for k, more := first, true; more; {
+// script is the kinds of a Query's statements, of which the first is known and is
+// followed by rest. PostgreSQL runs them in one implicit transaction, in which
+// nothing can commit in steps.
+func (s *Session) script(first kind, rest []byte) (kinds []kind) {
+	for k := first; ; k = classify(rest) {
 		if k == kindSteps {
 			k = kindOther
 		}
-		explicit = explicit || k.explicit()
-		q.add(k)
-		if more = len(rest) > 0; more {
-			k = classify(rest)
+		if len(kinds) > 0 {
 			rest, _ = s.afterFirst(rest)
 		}
+		kinds = append(kinds, k)
+		if len(rest) == 0 {
+			return kinds
+		}
 	}
-	return request{t: 'Q', kind: first, several: true, explicit: explicit, effect: q.end()}
+}
+
+// run says what a Query of several statements does from here on.
+func (q *request) run(kinds []kind) {
+	q.effect, q.explicit = queryOf(kinds...), false
+	for _, k := range kinds {
+		q.explicit = q.explicit || k.explicit()
+	}
 }
 
 // sync is a Sync: a server ignores it while it takes CopyData. A client that
@@ -153,6 +169,9 @@ func (s *Session) copyFrame(t byte, linked bool) Verdict {
 	if t != 'd' {
 		if s.copyIn {
 			s.copyIn = false
+			if t == 'f' {
+				s.ring.at(0).fails()
+			}
 		} else {
 			s.ring.push(alone('c'))
 			s.ring.trim()

@@ -87,11 +87,8 @@ func (s *Session) after(q *request, st state) state {
 	switch {
 	case q.t == 'S':
 		return closed(st)
-	case q.several:
-		if q.effect[st].out()&(block.set()|failed.set()) != 0 {
-			return block
-		}
-		return idle
+	case q.several():
+		return closed(s.afterScript(q, st))
 	case q.kind == kindUnknown:
 		return st
 	}
@@ -106,6 +103,24 @@ func (s *Session) after(q *request, st state) state {
 		return st
 	}
 	return next
+}
+
+// afterScript is after for what is left of a Query of several statements.
+func (s *Session) afterScript(q *request, st state) state {
+	for _, k := range s.ring.scriptOf(q) {
+		if next, sure := ofKind[k][st].out().only(); sure {
+			st = next
+		}
+	}
+	return st
+}
+
+// running is the kind of the statement that a request is at.
+func (s *Session) running(q *request) kind {
+	if script := s.ring.scriptOf(q); len(script) > 0 {
+		return script[0]
+	}
+	return q.kind
 }
 
 // closed is what a Sync or the end of a Query makes of a state.

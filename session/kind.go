@@ -29,10 +29,10 @@ func (k kind) explicit() bool {
 	return false
 }
 
-// classify tells the kind of the first statement of sql, which is alone or
-// stands before a semicolon.
+// classify tells the kind of the first statement of sql that is not empty, which
+// is alone or stands before a semicolon.
 func classify(sql []byte) kind {
-	word, rest := firstWord(sql)
+	word, rest := firstWord(skipEmpty(sql))
 	switch len(word) {
 	case 0:
 		return kindEmpty
@@ -63,7 +63,7 @@ func classify(sql []byte) kind {
 // classifyBeginning is for a text that is longer than sql, and holds one
 // statement: the first word tells, if it is one of those that long texts have.
 func classifyBeginning(sql []byte) kind {
-	word, rest := firstWord(sql)
+	word, rest := firstWord(skipEmpty(sql))
 	if len(rest) == 0 {
 		return kindUnknown // half a word
 	}

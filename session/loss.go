@@ -34,12 +34,14 @@ func errFailedBlock() *wire.Error {
 // leaves the client as after any error: at rest, or in a failed transaction
 // block that ROLLBACK ends. said is the server's own last word, nil if it had
 // none: a server that ends a statement with a FATAL error has not committed it,
-// and has not begun what was asked behind it.
+// and has not begun what was asked behind it. A PANIC is no such word, as it comes
+// out of the middle of a commit too.
 func (s *Session) Lose(said *wire.Error) {
 	ended := s.endOldest()
+	spoken := said != nil && said.Severity != "PANIC"
 	s.revert()
 	s.foreign, s.stray = false, false
-	o := owed{s: s, cause: errLost(), unknown: s.whatIsUnknown(said != nil, ended), told: s.now == failed}
+	o := owed{s: s, cause: errLost(), unknown: s.whatIsUnknown(spoken, ended), told: s.now == failed}
 	if said != nil {
 		o.detail = "The server said: " + said.Message
 	}
@@ -71,10 +73,8 @@ func (s *Session) endOldest() bool {
 		s.now = s.after(q, s.now)
 	case q.t == 'S':
 		s.now = closed(s.now)
-	case q.several && s.now != block && s.now != failed:
-		s.now = idle // nobody counted whether it had opened a block
 	default:
-		s.now = failedIn(q.kind, s.now)
+		s.now = failedIn(s.running(q), s.now)
 	}
 	status := statusOf(s.now)
 	s.ring.pop()

@@ -67,20 +67,20 @@ func (s *Session) lostError() *wire.Error {
 }
 
 func (s *Session) queryLost(f wire.Frame) Verdict {
-	q := s.query(f)
+	q, script := s.query(f)
 	switch {
-	case q.several && q.kind == kindRollback:
+	case len(script) > 0 && q.kind == kindRollback:
 		s.loss, s.status, s.now = loss{}, 'I', idle
 		return s.ask(f) // another server says that there is no transaction, and goes on
-	case !q.several && q.kind != kindRollback && endsBlock(q.kind) && s.loss.pending != nil:
+	case len(script) == 0 && q.kind != kindRollback && endsBlock(q.kind) && s.loss.pending != nil:
 		// It must not look as if it had been committed, as not all clients
 		// read a command tag.
 		s.Reply = s.loss.pending.Append(s.Reply)
 		s.regained()
-	case !q.several && endsBlock(q.kind):
+	case len(script) == 0 && endsBlock(q.kind):
 		s.rolledBack()
 		s.regained()
-	case !q.several && q.kind == kindEmpty:
+	case len(script) == 0 && q.kind == kindEmpty:
 		s.send(&pgproto3.EmptyQueryResponse{})
 		s.ready('E')
 	default:

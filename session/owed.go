@@ -110,7 +110,7 @@ func (o *owed) onlyEnds(end int) bool {
 		q := o.s.ring.at(i)
 		switch q.t {
 		case 'Q', 'E':
-			if q.several || q.kind != kindRollback && !(endsBlock(q.kind) && o.s.now == failed) {
+			if q.several() || q.kind != kindRollback && !(endsBlock(q.kind) && o.s.now == failed) {
 				return false
 			}
 			ends = true

@@ -10,12 +10,14 @@ package session
 //	c        nothing: marks where a CopyDone or CopyFail stands in the stream
 type request struct {
 	t           byte   // of the message
-	kind        kind   // of the statement, where there is one
-	several     bool   // a Query of several statements; kind is that of the first
+	kind        kind   // of the statement, where there is one; of a script's first
 	explicit    bool   // an error as the server's last word does not undo all that it did
 	ofStatement bool   // a Describe of a statement, not of a portal
 	effect      effect // on the transaction
+	script      uint32 // number of its script in the ring, if it is a Query of several statements; else 0
 }
+
+func (q *request) several() bool { return q.script != 0 }
 
 // alone is a request that runs nothing by itself.
 func alone(t byte) request { return request{t: t, kind: kindEmpty, effect: unchanged} }
@@ -32,11 +34,31 @@ func execute(t byte, k kind) request {
 	return r
 }
 
+// fails is called where it is sure that the request will fail.
+func (q *request) fails() {
+	q.explicit, q.effect = false, effect{}
+	if !q.stops() {
+		q.effect = failing
+	}
+}
+
 // ring is all unanswered requests, oldest first.
 type ring struct {
-	buf  []request // length is a power of two
-	head int
-	n    int
+	buf     []request // length is a power of two
+	head    int
+	n       int
+	scripts [][]kind // of the Queries of several statements, in their order: the statements that have not completed
+	oldest  uint32   // number of the first of scripts
+}
+
+// pushScript is push for a Query of several statements.
+func (r *ring) pushScript(q request, kinds []kind) {
+	if len(r.scripts) == 0 {
+		r.scripts, r.oldest = r.scripts[:0], 1
+	}
+	q.script = r.oldest + uint32(len(r.scripts))
+	r.push(q)
+	r.scripts = append(r.scripts, kinds)
 }
 
 func (r *ring) empty() bool { return r.n == 0 }
@@ -48,6 +70,15 @@ func (r *ring) push(q request) {
 	}
 	*r.at(r.n) = q
 	r.n++
+}
+
+// scriptOf is the kinds of the statements of a request of the ring that have not
+// completed; nil if it is no Query of several.
+func (r *ring) scriptOf(q *request) []kind {
+	if !q.several() {
+		return nil
+	}
+	return r.scripts[q.script-r.oldest]
 }
 
 func (r *ring) grow() {
@@ -76,6 +107,10 @@ func (r *ring) pop() {
 }
 
 func (r *ring) drop() {
+	if r.at(0).several() {
+		r.scripts = r.scripts[1:]
+		r.oldest++
+	}
 	r.head = (r.head + 1) & (len(r.buf) - 1)
 	r.n--
 }
@@ -125,7 +160,7 @@ const maxKept = 1024
 
 // clear forgets everything and gives up a buffer that a burst has grown.
 func (r *ring) clear() {
-	r.head, r.n = 0, 0
+	r.head, r.n, r.scripts = 0, 0, nil
 	if len(r.buf) > maxKept {
 		r.buf = nil
 	}

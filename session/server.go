@@ -12,9 +12,9 @@ func (s *Session) FromServer(f wire.Frame) Verdict {
 	case 'D', 'd': // the bulk of all traffic
 		return s.within(s.busy && !s.ring.empty())
 	case 'C', 'I':
-		return s.completed()
+		return s.completed(f)
 	case 's':
-		return s.suspended()
+		return s.suspended(f)
 	case 'Z':
 		return s.readyForQuery(f)
 	case 'T', 'n':
@@ -59,16 +59,12 @@ func (s *Session) popIf(t byte) bool {
 }
 
 // completed ends an Execute, or one statement of a simple Query.
-func (s *Session) completed() Verdict {
+func (s *Session) completed(f wire.Frame) Verdict {
 	switch s.ring.first() {
 	case 'E':
-		s.executed()
+		s.executed(f)
 	case 'Q':
-		if s.ring.at(0).several {
-			s.partial = true
-		} else {
-			s.complete = true
-		}
+		s.statementDone(f)
 	default:
 		return s.within(false)
 	}
@@ -78,19 +74,65 @@ func (s *Session) completed() Verdict {
 }
 
 // executed takes an Execute that has ended well out of the ring.
-func (s *Session) executed() {
+func (s *Session) executed(f wire.Frame) {
 	q := s.ring.at(0)
 	s.now = s.after(q, s.now)
+	if q.kind == kindUnknown {
+		s.now = byTag(f, s.now)
+	}
 	s.stepped = s.stepped || q.kind == kindSteps || q.kind == kindUnknown
 	s.ring.pop()
 }
 
+// statementDone is one statement of a Query.
+func (s *Session) statementDone(f wire.Frame) {
+	q := s.ring.at(0)
+	switch {
+	case q.kind == kindUnknown && !q.several():
+		s.partial = true // it may be one of several
+		s.now = byTag(f, s.now)
+	case !q.several():
+		s.complete = true
+	default:
+		script := s.ring.scripts[0]
+		if len(script) == 0 {
+			return // a rule has made more of it; there is nothing left to count
+		}
+		m := ofKind[script[0]][s.now]
+		s.stepped = s.stepped || script[0].explicit() && m&(keeps|durable) != 0
+		if next, sure := m.out().only(); sure {
+			s.now = next
+		}
+		if script[0] == kindUnknown {
+			s.now = byTag(f, s.now)
+		}
+		s.ring.scripts[0] = script[1:]
+		q.run(script[1:])
+		s.complete = len(script) == 1
+	}
+}
+
+// byTag is a state behind a statement of unknown kind, as its command tag tells.
+func byTag(f wire.Frame, st state) state {
+	tag, _, _ := wire.CutString(f.Body)
+	switch string(tag) {
+	case "COMMIT", "PREPARE TRANSACTION":
+		return idle
+	case "BEGIN", "START TRANSACTION":
+		return block
+	}
+	if st == idle {
+		return implicit
+	}
+	return st
+}
+
 // suspended ends an Execute that has had as many rows as it asked for.
-func (s *Session) suspended() Verdict {
+func (s *Session) suspended(f wire.Frame) Verdict {
 	if s.ring.first() != 'E' {
 		return s.within(false)
 	}
-	s.executed()
+	s.executed(f)
 	s.Queries++
 	return Forward
 }

@@ -31,8 +31,8 @@ type Session struct {
 	// Of the oldest request:
 	told     bool // it has been answered by an error, its ReadyForQuery is to come
 	complete bool // it is a Query of one statement, which has completed: likewise
-	partial  bool // it is a Query of several, of which one at least has completed
-	stepped  bool // something that commits in steps has completed since the last ReadyForQuery
+	partial  bool // it is a Query whose text was not seen whole, of which something has completed
+	stepped  bool // something has been committed since the last ReadyForQuery, ahead of the rest of what was asked with it
 
 	loss  loss            // what is still owed to the client for a server that is gone
 	ends  map[string]kind // named statements that begin or end a transaction; nil until there is one
