@@ -2,7 +2,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10s
 TIMES ?= 10
 PACKAGES ?= ./...
-SERVERS := postgresql etcd-server patroni python3-idna openssl
+SERVERS := postgresql etcd-server patroni python3-idna openssl iproute2
 # A package's tests have servers of their own, and watch the clock: one package at a time.
 ONE := -p 1
 

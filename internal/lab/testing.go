@@ -128,3 +128,15 @@ func finish(t TB, close func() error, logs ...func() string) {
 		t.Fatalf("close: %v", err)
 	}
 }
+
+// HostForTest makes a host that ends with the test. Without the rights or the program for it
+// the test fails.
+func HostForTest(t TB) *Host {
+	t.Helper()
+	h, err := StartHost()
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Cleanup(func() { finish(t, h.Close) })
+	return h
+}

@@ -1,0 +1,239 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Host is a machine as far as the network can tell: an address of its own that
+// can fall silent, as one does that has lost its power. On loopback nothing
+// can: the kernel always answers.
+//
+// It is a network namespace with one cable (veth) to ours, and no more: the
+// servers behind it run where they always do. The kernel removes both when
+// this program ends, however it ends. It needs root and the program ip.
+type Host struct {
+	cable   string // name of our end
+	ours    string // address of our end
+	address string // of the host
+
+	inside chan func() // run in the namespace
+	ended  chan struct{}
+
+	mu    sync.Mutex // guards what follows
+	ports []net.Listener
+	conns map[net.Conn]struct{}
+	over  bool
+}
+
+// StartHost makes a host. The caller closes it.
+func StartHost() (*Host, error) {
+	n := rand.IntN(1 << 15) // of the networks of four addresses in 198.18.0.0/15, which is for tests (RFC 2544)
+	h := &Host{
+		cable:   fmt.Sprintf("ptl%d", n),
+		ours:    fmt.Sprintf("198.%d.%d.%d", 18+n>>14, n>>6&255, n<<2&255|1),
+		address: fmt.Sprintf("198.%d.%d.%d", 18+n>>14, n>>6&255, n<<2&255|2),
+		inside:  make(chan func()), ended: make(chan struct{}), conns: make(map[net.Conn]struct{}),
+	}
+	began := make(chan error, 1)
+	go h.live(began)
+	if err := <-began; err != nil {
+		return nil, fmt.Errorf("start host: network namespace (as root only): %w", err)
+	}
+	if err := h.connect(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start host: %w", err), h.Close())
+	}
+	return h, nil
+}
+
+// live runs what is to be done in the namespace. Its thread ends with it, and
+// with the thread and the last socket the namespace does.
+func (h *Host) live(began chan<- error) {
+	defer close(h.ended)
+	runtime.LockOSThread()
+	err := unix.Unshare(unix.CLONE_NEWNET)
+	began <- err
+	if err != nil {
+		return
+	}
+	for f := range h.inside {
+		f()
+	}
+}
+
+// do runs f in the namespace.
+func (h *Host) do(f func() error) error {
+	done := make(chan error, 1)
+	h.inside <- func() { done <- f() }
+	return <-done
+}
+
+// hostMAC is what the other end of each cable is called; it is alone there.
+const hostMAC = "02:00:00:00:00:02"
+
+// connect lays the cable. Our end knows the hardware address for good, so that
+// packets for a host that is silent go out and are lost, in place of an error.
+func (h *Host) connect() error {
+	thread := 0
+	h.do(func() error { thread = unix.Gettid(); return nil }) //nolint:errcheck // cannot fail
+	err := ip("link", "add", h.cable, "type", "veth", "peer", "name", "eth0", "address", hostMAC, "netns", strconv.Itoa(thread))
+	if err == nil {
+		err = ip("addr", "add", h.ours+"/30", "dev", h.cable)
+	}
+	if err == nil {
+		err = ip("link", "set", h.cable, "up")
+	}
+	if err == nil {
+		err = ip("neigh", "replace", h.address, "lladdr", hostMAC, "dev", h.cable, "nud", "permanent")
+	}
+	if err != nil {
+		return err
+	}
+	return h.do(func() error {
+		// A host that forwards would answer for addresses that it has not.
+		if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("0"), 0); err != nil {
+			return err
+		}
+		if err := ip("link", "set", "eth0", "up"); err != nil {
+			return err
+		}
+		return ip("addr", "add", h.address+"/30", "dev", "eth0")
+	})
+}
+
+func ip(args ...string) error {
+	out, err := exec.Command("ip", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+// Silence takes the host off the network without a word: what is sent to it
+// is lost, and nothing comes from it. Speak ends that.
+func (h *Host) Silence() error {
+	return h.do(func() error { return ip("addr", "del", h.address+"/30", "dev", "eth0") })
+}
+
+// Speak brings the host back; its connections are still there.
+func (h *Host) Speak() error {
+	return h.do(func() error { return ip("addr", "add", h.address+"/30", "dev", "eth0") })
+}
+
+// Listen opens a port of the host. It is closed with the host at the latest.
+func (h *Host) Listen() (l net.Listener, err error) {
+	err = h.do(func() error {
+		l, err = net.Listen("tcp", h.address+":0")
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ports = append(h.ports, l)
+	return l, nil
+}
+
+// Neighbour is the address of this machine as the host sees it.
+func (h *Host) Neighbour() string { return h.ours }
+
+// Dial connects from the host to an address of its neighbour. The caller
+// closes the connection.
+func (h *Host) Dial(address string) (conn net.Conn, err error) {
+	err = h.do(func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		f := os.NewFile(uintptr(fd), "socket")
+		defer f.Close()
+		to := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address))
+		if err := unix.Connect(fd, &unix.SockaddrInet4{Port: to.Port, Addr: [4]byte(to.IP.To4())}); err != nil {
+			return fmt.Errorf("dial %s: %w", address, err)
+		}
+		conn, err = net.FileConn(f)
+		return err
+	})
+	return conn, err
+}
+
+// Serve opens a port of the host behind which the server at address answers,
+// and returns the port's address.
+func (h *Host) Serve(address string) (string, error) {
+	l, err := h.Listen()
+	if err != nil {
+		return "", err
+	}
+	go h.accept(l, address)
+	return l.Addr().String(), nil
+}
+
+func (h *Host) accept(l net.Listener, address string) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.Dial("tcp", address)
+		if err != nil {
+			conn.Close()
+			continue
+		}
+		if h.keep(conn, server) {
+			go relay(conn, server)
+			go relay(server, conn)
+		}
+	}
+}
+
+// keep remembers connections until the host ends; if it has, they end too.
+func (h *Host) keep(conns ...net.Conn) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range conns {
+		if h.over {
+			c.Close()
+		}
+		h.conns[c] = struct{}{}
+	}
+	return !h.over
+}
+
+func relay(from, to net.Conn) {
+	io.Copy(to, from) //nolint:errcheck // however it ends, both end
+	from.Close()
+	to.Close()
+}
+
+// Close ends the host and all of its connections.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	h.over = true
+	for _, l := range h.ports {
+		l.Close()
+	}
+	for c := range h.conns {
+		c.Close()
+	}
+	h.mu.Unlock()
+	close(h.inside)
+	<-h.ended
+	err := ip("link", "del", h.cable) // sockets may keep the namespace for a while
+	if err != nil && strings.Contains(err.Error(), "Cannot find device") {
+		return nil
+	}
+	return err
+}
