@@ -162,7 +162,11 @@ func (s *Socket) Read(b []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	if s.tls == nil {
-		return readFD(int(s.fd), b)
+		n, err := readFD(int(s.fd), b)
+		if err == io.EOF && s.broken == ErrSilent {
+			err = ErrSilent
+		}
+		return n, err
 	}
 	n, err := s.tls.Read(b)
 	s.Flush() // answers that TLS itself owes
@@ -171,6 +175,9 @@ func (s *Socket) Read(b []byte) (int, error) {
 	}
 	if err == nil || errors.Is(err, ErrNotNow) {
 		return 0, ErrNotNow
+	}
+	if s.broken == ErrSilent {
+		err = ErrSilent
 	}
 	return 0, err
 }
