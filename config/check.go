@@ -132,7 +132,11 @@ func (c checker) checkPool() {
 	c.atLeast0("pool.query_wait_notify", p.QueryWaitNotify)
 	c.atLeast0("pool.server_idle_timeout", p.ServerIdleTimeout)
 	c.atLeast0("pool.server_lifetime", p.ServerLifetime)
+	c.atLeast0("pool.server_check_delay", p.ServerCheckDelay)
 	c.atLeast0("pool.shutdown_timeout", p.ShutdownTimeout)
+	// The kernel counts the one in seconds; the other is looked at once a second.
+	c.secondsOr0("pool.tcp_keepalive", p.TCPKeepalive)
+	c.secondsOr0("pool.tcp_user_timeout", p.TCPUserTimeout)
 }
 
 // checkSizes checks the settings that [pool] and routes share, as far as the
@@ -176,6 +180,12 @@ func (c checker) oneOf(key, value string, words ...string) {
 func (c checker) atLeast0(key string, d time.Duration) {
 	if d < 0 {
 		c.fault(key, "must be at least 0")
+	}
+}
+
+func (c checker) secondsOr0(key string, d time.Duration) {
+	if d != 0 && d < time.Second {
+		c.fault(key, "must be 0 or at least 1s")
 	}
 }
 

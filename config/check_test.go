@@ -266,6 +266,9 @@ server_idle_timeout = "-1s"
 server_lifetime = "-1s"
 cancel_wait_timeout = "-1s"
 shutdown_timeout = "-1s"
+server_check_delay = "-1s"
+tcp_keepalive = "-1s"
+tcp_user_timeout = "999ms"
 `, []string{
 			`3: pool.client_login_timeout: must be more than 0`,
 			`4: pool.client_stall_timeout: must be at least 0`,
@@ -276,6 +279,9 @@ shutdown_timeout = "-1s"
 			`9: pool.server_lifetime: must be at least 0`,
 			`10: pool.cancel_wait_timeout: must be more than 0`,
 			`11: pool.shutdown_timeout: must be at least 0`,
+			`12: pool.server_check_delay: must be at least 0`,
+			`13: pool.tcp_keepalive: must be 0 or at least 1s`,
+			`14: pool.tcp_user_timeout: must be 0 or at least 1s`,
 		}},
 		{"log", "[log]\nlevel = 'trace'\nformat = 'xml'", []string{
 			`2: log.level: must be one of debug, info, warn, error, not "trace"`,

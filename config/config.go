@@ -114,6 +114,9 @@ type Pool struct {
 	ServerConnectTimeout time.Duration `toml:"server_connect_timeout"` // dial, TLS, login and proof together
 	ServerIdleTimeout    time.Duration `toml:"server_idle_timeout"`    // idle servers are closed after this; 0 = never
 	ServerLifetime       time.Duration `toml:"server_lifetime"`        // servers are closed, when free, after this; 0 = never
+	ServerCheckDelay     time.Duration `toml:"server_check_delay"`     // a server that has been idle for so long is asked for a sign of life, in the background; 0 = never
+	TCPKeepalive         time.Duration `toml:"tcp_keepalive"`          // a TCP connection that is silent for so long is probed, and ended when it has been for twice as long; 0 = never
+	TCPUserTimeout       time.Duration `toml:"tcp_user_timeout"`       // a TCP peer that acknowledges nothing of what it is sent for so long is given up; 0 = when the kernel does, some 15 minutes
 	CancelWaitTimeout    time.Duration `toml:"cancel_wait_timeout"`    // longest time given to one cancel request
 	ShutdownTimeout      time.Duration `toml:"shutdown_timeout"`       // after TERM, for transactions to finish; 0 = they are cut at once
 }

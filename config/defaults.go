@@ -48,6 +48,9 @@ func defaultPool() Pool {
 		ServerConnectTimeout: 5 * time.Second,
 		ServerIdleTimeout:    10 * time.Minute,
 		ServerLifetime:       time.Hour,
+		ServerCheckDelay:     30 * time.Second,
+		TCPKeepalive:         15 * time.Second,
+		TCPUserTimeout:       10 * time.Second,
 		CancelWaitTimeout:    10 * time.Second,
 		ShutdownTimeout:      60 * time.Second,
 	}

@@ -31,6 +31,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 			ClientLoginTimeout: time.Minute, ClientStallTimeout: 5 * time.Minute,
 			QueryWaitTimeout: 2 * time.Minute, QueryWaitNotify: 5 * time.Second,
 			ServerConnectTimeout: 5 * time.Second, ServerIdleTimeout: 10 * time.Minute, ServerLifetime: time.Hour,
+			ServerCheckDelay: 30 * time.Second, TCPKeepalive: 15 * time.Second, TCPUserTimeout: 10 * time.Second,
 			CancelWaitTimeout: 10 * time.Second, ShutdownTimeout: time.Minute,
 		},
 		Auth: Auth{Method: "scram-sha-256", Users: "userlist.txt"},
