@@ -85,26 +85,42 @@ func (p *Pool) letIn(c auth.Credentials) {
 	p.openLocked()
 }
 
-// errOtherSecret: the server has refused one of the secrets that clients have
-// brought, and there is another.
-var errOtherSecret = errors.New("another secret is to be tried")
+// keptOut is a login that a server has refused for good, and what it was tried
+// with.
+type keptOut struct {
+	error
+	secret auth.Credentials
+}
+
+func (e *keptOut) Unwrap() error { return e.error }
 
 // keptOut notes that a login has failed, and returns the error to go on with.
 func (p *Pool) keptOut(c auth.Credentials, err error) error {
-	e := permanent(err)
-	if e == nil {
+	if permanent(err) == nil {
 		return err
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.tried = c.Fingerprint()
-	another := e.Code[:2] == "28" && p.secrets.refused(c, e.Code == wire.InvalidPassword)
+	return &keptOut{err, c}
+}
+
+// otherSecret is asked when all members that fit have refused: it reports
+// whether clients have brought another secret than the one of the last error.
+func (p *Pool) otherSecret(err error) bool {
+	var out *keptOut
+	e := permanent(err)
+	if e == nil || e.Code[:2] != "28" || !errors.As(err, &out) {
+		return false
+	}
+	p.mu.Lock()
+	another := p.secrets.refused(out.secret, e.Code == wire.InvalidPassword)
 	loud := another && p.mayWarnLocked()
 	p.mu.Unlock()
-	if !another {
-		return err
+	if another {
+		p.log.Log(p.ctx, levelOf(loud), "server refused a secret, another is tried", "secret", out.secret.String(), "error", err)
 	}
-	p.log.Log(p.ctx, levelOf(loud), "server refused a secret, another is tried", "secret", c.String(), "error", err)
-	return errOtherSecret
+	return another
 }
 
 // turnAway ends the waits of a pool that a server has refused for good, and

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"portero/config"
+	"portero/wire"
 )
 
 // play runs the actors while chaos does its worst, and then checks the books.
@@ -103,6 +104,42 @@ func TestAnythingMayHappenToAListOfHosts(t *testing.T) {
 			p.sweep()
 		default:
 			leading.killOne()
+		}
+	})
+}
+
+func TestAnythingMayHappenToReplicas(t *testing.T) {
+	r := startReign(t, func(c *config.Pool) {
+		c.ServerLifetime, c.ServerIdleTimeout = 2*time.Second, 100*time.Millisecond
+		c.CancelWaitTimeout = 50 * time.Millisecond
+	})
+	c := startFake(t)
+	c.follow()
+	r.keys.member("c", c.addr, "replica", 1, nil)
+	r.sees("three members", func() bool { return len(r.cluster.View().Groups[0].Members) == 3 })
+	p := r.join(6, 0, "replica", "app")
+	pace := time.NewTicker(2 * time.Millisecond)
+	defer pace.Stop()
+	play(t, r.stage, p, 24, func(rnd *rand.Rand) {
+		<-pace.C
+		switch rnd.IntN(20) {
+		case 0:
+			c.set(func() { c.refusal = wire.Fatal(wire.UndefinedDatabase, "not here") })
+		case 1:
+			c.set(func() { c.garbage = !c.garbage })
+		case 2, 3:
+			c.set(func() { c.refusal = nil })
+		case 4:
+			c.down()
+			c.up()
+		case 5:
+			r.keys.member("c", c.addr, "replica", 1, map[string]any{"noloadbalance": rnd.IntN(2) == 0})
+		case 6:
+			p.sweep()
+		case 7, 8, 9:
+			r.b.killOne()
+		default:
+			c.killOne()
 		}
 	})
 }

@@ -145,14 +145,7 @@ func (p *Pool) isTarget(v *discovery.View, m discovery.Member) bool {
 		return false
 	}
 	now, ok := g.Member(m.Name)
-	if !ok || now.Address != m.Address {
-		return false
-	}
-	if p.Key.Role != "leader" {
-		return p.fits(g, now)
-	}
-	leader := leaderOf(g)
-	return leader == m.Name || (leader == "" && g.AskHosts)
+	return ok && now.Address == m.Address && p.fits(g, now)
 }
 
 func (p *Pool) loginParams(conn net.Conn) auth.LoginParams {

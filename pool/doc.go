@@ -5,9 +5,10 @@
 // It never looks into a client's traffic and never decides what a client is
 // told beyond the error that ends its wait.
 //
-// A Pool serves one key (cluster, group, role, mode, database, user). puddle keeps
-// the servers themselves; in front of it stands one queue of waiting Claims,
-// served strictly first come, first served.
+// A Pool serves one key (cluster, group, role, mode, database, user). puddle makes
+// the servers and bounds how many there are; those that are idle lie at the
+// places of their members, and in front of them stands one queue of waiting
+// Claims, served strictly first come, first served.
 //
 // Invariants:
 //   - no server is lent that has not proved on this very connection that it
@@ -23,6 +24,7 @@
 //     no leader;
 //   - a server's socket is touched only by the loop of the Claim that holds
 //     it, or, idle, by the loop that watches it after it has taken the server
-//     out of the idle stack. Between two hands only what epoll watches is
-//     changed, under mu.
+//     from the idle ones. Between two hands only what epoll watches is
+//     changed, under mu;
+//   - a member that refuses the login ends a wait only if all that fit do.
 package pool

@@ -29,9 +29,12 @@ type fake struct {
 	system   string
 	timeline int64
 	recovery bool
-	silent   bool        // accepts and never answers
-	refusal  *wire.Error // instead of a login
-	missing  string      // a database that it does not have
+	silent   bool          // accepts and never answers
+	refusal  *wire.Error   // instead of a login
+	garbage  bool          // no PostgreSQL at all answers
+	wax      chan struct{} // whoever says "stall" is not read until it is closed
+	signs    int           // of life that were asked for
+	missing  string        // a database that it does not have
 	live     map[net.Conn]uint32
 	most     int // most that were live at one time
 	logins   int
@@ -135,7 +138,13 @@ func (f *fake) serve(c net.Conn) {
 		}
 		switch m := m.(type) {
 		case *pgproto3.Query:
+			if m.String == "stall" {
+				<-f.wax
+			}
 			f.answer(be, m.String)
+		case *pgproto3.Sync:
+			f.set(func() { f.signs++ })
+			be.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
 		case *pgproto3.Terminate:
 			return
 		}
@@ -153,6 +162,11 @@ func (f *fake) welcome(c net.Conn, be *pgproto3.Backend, first pgproto3.Frontend
 		return false
 	}
 	f.logins++
+	if f.garbage {
+		f.mu.Unlock()
+		c.Write([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"))
+		return false
+	}
 	e := f.refusal
 	if s, ok := first.(*pgproto3.StartupMessage); ok && f.missing != "" && s.Parameters["database"] == f.missing {
 		e = wire.Fatal(wire.UndefinedDatabase, "database %q does not exist", f.missing)

@@ -21,8 +21,10 @@ func (p *Pool) follow(v *discovery.View) {
 		clear(p.objections)
 	}
 	p.followed = v
+	p.forgetLocked(g)
 	lent := p.condemnLocked()
-	idle := p.takeIdleLocked(func(s *Server) bool { return s.condemned != metrics.None })
+	condemned := func(s *Server) bool { return s.condemned != metrics.None }
+	idle := p.takeIdleLocked(condemned)
 	if n := len(idle) + len(lent); n > 0 {
 		p.wanted = max(p.wanted, min(p.size, n))
 	}
@@ -75,22 +77,62 @@ func (p *Pool) cut(s *Server, g *discovery.Group) {
 }
 
 // sweep closes what has been idle or alive for too long and opens what is
-// missing of the minimum. The owner calls it about once a second.
+// missing. The owner calls it about once a second.
 func (p *Pool) sweep() {
 	p.mu.Lock()
-	p.wanted = 0
-	if p.clients > 0 || len(p.servers) > 0 {
-		p.wanted = p.minimum
-	}
-	if p.refused {
-		p.wanted = min(p.wanted, 1) // one is enough to find out whether it still is
-	}
+	p.wanted = p.wantedLocked()
 	aged := p.takeAgedLocked()
 	p.openLocked()
 	p.mu.Unlock()
 	for s, why := range aged {
 		p.destroy(s, why)
 	}
+}
+
+// wantedLocked is how many servers the pool should have open when nobody waits:
+// the minimum, and while it is in use one at each member that may serve it, so
+// that all of them have a share in what it does.
+func (p *Pool) wantedLocked() int {
+	n := 0
+	if p.clients > 0 || len(p.servers) > 0 {
+		n = p.minimum
+	}
+	if p.refused {
+		return min(n, 1) // one is enough to find out whether it still is
+	}
+	if bare := p.bareLocked(); bare > 0 {
+		n = max(n, min(p.size, len(p.servers)+bare))
+	}
+	return n
+}
+
+// bareLocked is at how many members that may serve it a pool that is in use has
+// no server.
+func (p *Pool) bareLocked() (bare int) {
+	g := p.cluster.View().Groups[p.Key.Group]
+	now := loop.Clock()
+	if p.Key.Role == "leader" || g == nil || p.opening > 0 || !p.busyLocked(now) {
+		return 0
+	}
+	for _, m := range g.Members {
+		if p.fits(g, m) && p.faultLocked(g, m, now) == faultless && p.serversAtLocked(m.Name) == 0 {
+			bare++
+		}
+	}
+	return bare
+}
+
+// busyLocked reports whether a server is lent, or was a moment ago.
+func (p *Pool) busyLocked(now int64) bool {
+	for _, at := range p.places {
+		if at.lent > 0 {
+			return true
+		}
+		if n := len(at.idle); n > 0 && now-at.idle[n-1].since < int64(2*sweepEvery) {
+			return true
+		}
+	}
+	return false
 }
 
 // takeAgedLocked takes the servers out of the idle stack that are too old, or

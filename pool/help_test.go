@@ -2,8 +2,11 @@ package pool
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +26,26 @@ type stage struct {
 	cluster *discovery.Cluster
 	pools   *Pools
 	cfg     *config.Config
+	diary   *diary // what the log says
+}
+
+// diary is a log that can be read again.
+type diary struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (d *diary) Write(b []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.Write(b)
+}
+
+// times is how often something was written.
+func (d *diary) times(what string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return strings.Count(d.text.String(), what)
 }
 
 // newStage opens pools over a static cluster of these hosts.
@@ -36,13 +59,13 @@ func newStageOf(t testing.TB, edit func(c *config.Pool), cluster config.Cluster)
 	if cluster.TLS.Mode == "" {
 		cluster.TLS.Mode = "disable"
 	}
-	s := &stage{t: t, cfg: config.Default()}
+	s := &stage{t: t, cfg: config.Default(), diary: &diary{}}
 	s.cfg.Clusters = []config.Cluster{cluster}
 	s.cfg.Routes[0].Cluster = "main"
 	if edit != nil {
 		edit(&s.cfg.Pool)
 	}
-	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := slog.New(slog.NewTextHandler(io.MultiWriter(s.diary, t.Output()), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for i := range 2 {
 		l, err := loop.New(i)
 		if err != nil {
@@ -96,14 +119,20 @@ func (p *Pool) balanced() error {
 	for s := range p.servers {
 		states[s.state]++
 	}
+	places, idle, lent := 0, 0, 0
+	for _, at := range p.places {
+		places, idle, lent = places+at.servers, idle+len(at.idle), lent+at.lent
+	}
 	stat := p.puddle.Stat()
 	switch {
 	case p.opening != 0:
 		return fmt.Errorf("%d are opening", p.opening)
 	case states[stateIdle] != p.idle, states[stateLent]+states[stateCancelled] != p.lent, len(p.servers) != p.idle+p.lent:
 		return fmt.Errorf("idle %d, lent %d, states %v", p.idle, p.lent, states)
-	case int(stat.IdleResources()) != p.idle, int(stat.TotalResources()) != len(p.servers):
-		return fmt.Errorf("idle %d of %d, puddle says %d of %d", p.idle, len(p.servers), stat.IdleResources(), stat.TotalResources())
+	case places != len(p.servers), idle != p.idle, lent != p.lent:
+		return fmt.Errorf("at all places %d, idle %d, lent %d; in sum %d, %d, %d", places, idle, lent, len(p.servers), p.idle, p.lent)
+	case stat.IdleResources() != 0, int(stat.TotalResources()) != len(p.servers):
+		return fmt.Errorf("%d servers, puddle says %d, and %d idle", len(p.servers), stat.TotalResources(), stat.IdleResources())
 	case len(p.servers) > p.size:
 		return fmt.Errorf("%d servers of at most %d", len(p.servers), p.size)
 	}

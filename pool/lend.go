@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"slices"
 	"time"
 
 	"github.com/jackc/puddle/v2"
@@ -10,37 +11,26 @@ import (
 	"portero/wire"
 )
 
-// popIdleLocked takes the server that was used last; nil if there is none.
+// popIdleLocked takes an idle server to be lent; nil if there is none.
 func (p *Pool) popIdleLocked() *Server {
-	for p.idle > 0 {
-		r, err := p.puddle.TryAcquire(p.ctx)
-		if err != nil {
-			return nil
-		}
-		s := r.Value()
-		if s.state == stateOpening {
-			if p.choosy.n > 0 {
-				r.ReleaseUnused() // its opener is about to give it to one of those
-				return nil
-			}
-			if !p.registerLocked(r) {
-				continue
-			}
-		} else {
-			p.idle--
-			p.lent++
-		}
-		s.state = stateLent
-		return s
+	at := p.quietestLocked()
+	if at == nil {
+		return nil
 	}
-	return nil
+	s := at.pop()
+	p.idle--
+	p.lent++
+	s.state = stateLent
+	return s
 }
 
 // registerLocked takes a server that has just been opened into the books, as
 // lent to the caller; false if its time is over already.
 func (p *Pool) registerLocked(r *puddle.Resource[*Server]) bool {
 	s := r.Value()
-	s.resource = r
+	s.resource, s.place = r, p.placeLocked(s.member)
+	s.place.servers++
+	s.place.lent++
 	if p.closed || !p.currentLocked(s) {
 		p.buryLocked(s)
 		p.destruct(s)
@@ -51,39 +41,36 @@ func (p *Pool) registerLocked(r *puddle.Resource[*Server]) bool {
 	return true
 }
 
-// takeIdleLocked takes the servers that are wanted out of puddle's idle stack,
-// as lent to the caller. puddle gives only its top, so all are taken and the
-// others put back in their order.
+// takeIdleLocked takes the idle servers that are wanted, as lent to the caller.
+// The others stay in their order.
 func (p *Pool) takeIdleLocked(wanted func(s *Server) bool) (taken []*Server) {
-	if p.idle == 0 {
-		return nil
-	}
-	all := p.puddle.AcquireAllIdle()
-	for i := len(all) - 1; i >= 0; i-- {
-		s := all[i].Value()
-		if s.state != stateIdle || !wanted(s) {
-			all[i].ReleaseUnused()
-			continue
-		}
-		s.state = stateLent
-		p.idle--
-		p.lent++
-		taken = append(taken, s)
+	for _, at := range p.places {
+		at.idle = slices.DeleteFunc(at.idle, func(s *Server) bool {
+			if !wanted(s) {
+				return false
+			}
+			s.state = stateLent
+			at.lent++
+			p.idle--
+			p.lent++
+			taken = append(taken, s)
+			return true
+		})
 	}
 	return taken
 }
 
-// restLocked puts a server into the idle stack.
+// restLocked makes a server idle.
 func (p *Pool) restLocked(s *Server) {
 	s.state, s.since = stateIdle, loop.Clock()
 	s.Sock.Watch(true) // its last holder, or a cancel request, may have turned it off
 	p.lent--
 	p.idle++
-	s.resource.ReleaseUnused()
+	s.place.push(s)
 }
 
 // settle finds a place for a free server: the first in the queue, the idle
-// stack, or the grave. on is the loop that the caller runs on, nil if none.
+// ones, or the grave. on is the loop that the caller runs on, nil if none.
 func (p *Pool) settle(s *Server, on *loop.Loop) {
 	p.mu.Lock()
 	p.settleLocked(s, on)

@@ -29,9 +29,6 @@ const (
 // to ask, and twice as much each time after, up to server_connect_timeout.
 const firstPatience = 500 * time.Millisecond
 
-// shunFor is how long a replica that failed is passed over if there are others.
-const shunFor = 2 * time.Second
-
 // warnEvery bounds how often the log says aloud that no server can be opened.
 const warnEvery = 5 * time.Second
 
@@ -58,8 +55,8 @@ func (p *Pool) openLocked() {
 	}
 }
 
-// open is one opener: it ends with a server in the idle stack, or when none is
-// wanted, or with an error for those who wait.
+// open is one opener: it ends with an idle server, or when none is wanted, or
+// with an error for those who wait.
 func (p *Pool) open() {
 	defer p.owner.openers.Done()
 	err := p.puddle.CreateResource(p.ctx)
@@ -120,17 +117,13 @@ func levelOf(loud bool) slog.Level {
 	return slog.LevelDebug
 }
 
-// openedLocked takes stock after CreateResource: the new servers are idle in
-// puddle and unknown to our counts.
+// openedLocked takes stock after CreateResource: what is idle in puddle is new
+// and unknown to our counts. From here on it counts as in use there.
 func (p *Pool) openedLocked() []*Claim {
 	close(p.proved)
 	p.proved = make(chan struct{})
-	all := p.puddle.AcquireAllIdle()
-	for i := len(all) - 1; i >= 0; i-- {
-		s := all[i].Value()
-		if s.state != stateOpening {
-			all[i].ReleaseUnused()
-		} else if p.registerLocked(all[i]) {
+	for _, r := range p.puddle.AcquireAllIdle() {
+		if s := r.Value(); p.registerLocked(r) {
 			p.restLocked(s)
 			p.watchLater(s)
 		}
@@ -162,7 +155,7 @@ func (p *Pool) stillWanted() bool {
 // construct opens one server, however long it takes until there is one that
 // proves itself. puddle calls it from open.
 func (p *Pool) construct(ctx context.Context) (*Server, error) {
-	retry, patience := firstRetry, firstPatience
+	retry, patience, began := firstRetry, firstPatience, loop.Clock()
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -171,18 +164,25 @@ func (p *Pool) construct(ctx context.Context) (*Server, error) {
 			return nil, errNotWanted
 		}
 		view := p.cluster.View()
-		target, ok := p.target(view)
-		if !ok {
-			p.pause(ctx, view, askSeldom)
+		target, wait := p.target(view)
+		if wait > 0 {
+			p.pause(ctx, view, wait)
 			continue
 		}
 		s, err := p.connect(ctx, view, target, p.limit(view, patience))
 		p.arrived(target)
 		if err == nil {
+			p.welcomed(target)
 			return s, nil
 		}
 		if refusal := permanent(err); refusal != nil {
-			return nil, refusal
+			if p.refusedBy(target, refusal, began) {
+				if !p.otherSecret(err) {
+					return nil, refusal
+				}
+				began = loop.Clock() // all are to be asked with that
+			}
+			continue
 		}
 		p.noteFailure(target, err)
 		p.pauseAfter(ctx, view, retry)
@@ -230,8 +230,6 @@ func permanent(err error) *wire.Error {
 	return nil
 }
 
-// noteFailure counts and logs why a server was not opened. That a host has
-// told what it is, and is not what is wanted, is no reason to doubt it.
 // isAlive reports whether the server has answered, if only to refuse: class 57
 // is what it says while it starts or stops.
 func isAlive(err error) bool {
@@ -239,8 +237,10 @@ func isAlive(err error) bool {
 	return errors.As(err, &e) && !strings.HasPrefix(e.Code, "57")
 }
 
+// noteFailure counts and logs why a server was not opened. That a host has
+// told what it is, and is not what is wanted, is no reason to doubt it.
 func (p *Pool) noteFailure(m discovery.Member, err error) {
-	if err == errMoved || err == errNotWanted || err == errOtherSecret || p.ctx.Err() != nil {
+	if err == errMoved || err == errNotWanted || p.ctx.Err() != nil {
 		return
 	}
 	if errors.Is(err, errInRecovery) {
@@ -248,14 +248,19 @@ func (p *Pool) noteFailure(m discovery.Member, err error) {
 	} else {
 		p.Metrics().Error(metrics.ServerConnect)
 	}
-	p.mu.Lock()
-	p.shunned[m.Name] = loop.Clock() + int64(shunFor)
-	loud := p.mayWarnLocked()
-	p.mu.Unlock()
-	p.log.Log(p.ctx, levelOf(loud), "server not opened", "member", m.Name, "address", m.Address, "error", err)
 	if !isVerdict(err) && !isAlive(err) {
 		p.cluster.Doubt(p.Key.Group, m.Name)
 	}
+	p.mu.Lock()
+	if f := faultOf(err); f != faultFailed || p.Key.Role != "leader" {
+		p.shunLocked(m, f) // hosts that are asked for the leader take turns, dead or not
+	}
+	if p.Key.Role != "leader" {
+		p.wanted = p.wantedLocked() // no longer a server at this member, if that was why
+	}
+	loud := p.mayWarnLocked()
+	p.mu.Unlock()
+	p.log.Log(p.ctx, levelOf(loud), "server not opened", "member", m.Name, "address", m.Address, "error", err)
 }
 
 // pauseAfter waits before the next try: the opener that has the token comes

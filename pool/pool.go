@@ -51,7 +51,9 @@ type Pool struct {
 	waiting    queue
 	choosy     queue                // those of them for whom only a server as new will do; each has given one up
 	servers    map[*Server]struct{} // all that are open, in any state
-	idle       int                  // of them, in puddle's idle stack
+	places     []*place             // the same by their members
+	turn       int                  // of the places, among those that are equal
+	idle       int
 	lent       int
 	opening    int         // openers at work
 	wanted     int         // servers to have open even if nobody waits
@@ -71,8 +73,7 @@ type Pool struct {
 	secrets    secrets
 	clients    int
 	nextHost   int              // for clusters whose hosts have to be asked
-	heading    map[string]int   // openers on their way to a member; roles replica and any only
-	shunned    map[string]int64 // members that failed, until when they are passed over; likewise
+	shunned    map[string]*shun // members that failed
 	unused     time.Time        // since when nobody uses it
 	closed     bool
 }
@@ -82,7 +83,7 @@ func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 		Key: key, owner: ps, cluster: ps.clusters[key.Cluster].discovery, size: size, minimum: minimum,
 		log:     ps.log.With("cluster", key.Cluster, "group", key.Group, "role", key.Role, "mode", key.Mode, "database", key.Database, "user", key.User),
 		probing: make(chan struct{}, 1), proved: make(chan struct{}), servers: make(map[*Server]struct{}),
-		welcomes: make(map[session.Settings][]byte), objections: make(map[objection]int64), heading: make(map[string]int), shunned: make(map[string]int64), door: ps.doorLocked(key),
+		welcomes: make(map[session.Settings][]byte), objections: make(map[objection]int64), shunned: make(map[string]*shun), door: ps.doorLocked(key),
 	}
 	p.ctx, p.stop = context.WithCancel(ps.ctx)
 	p.counters.Store(ps.candidates)

@@ -242,12 +242,9 @@ func (p *Pool) shut() {
 func (p *Pool) closeIdle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, r := range p.puddle.AcquireAllIdle() {
-		s := r.Value()
-		if s.state == stateIdle {
-			p.idle--
-		}
-		s.resource = r // a new one has none yet
+	all := func(*Server) bool { return true }
+	for _, s := range p.takeIdleLocked(all) {
+		p.lent--
 		p.buryLocked(s)
 		p.destruct(s)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"portero/loop"
 	"portero/metrics"
+	"portero/wire"
 )
 
 // destroy closes a server that nobody holds and opens another if it is missed.
@@ -20,12 +21,16 @@ func (p *Pool) destroy(s *Server, why metrics.Reason) {
 	p.openLocked()
 }
 
-// buryLocked takes a server out of all books. puddle's Destroy would keep its
+// buryLocked takes a server that is lent to the caller out of all books but
+// lent. puddle's Destroy would keep its
 // place there until a goroutine that nobody waits for has run; so it is taken
 // out of puddle's hands, and the caller closes it by destruct.
 func (p *Pool) buryLocked(s *Server) {
 	s.state = stateDead
 	delete(p.servers, s)
+	s.place.servers--
+	s.place.lent--
+	p.leaveLocked(s.place)
 	s.resource.Hijack()
 }
 
@@ -80,6 +85,11 @@ func (p *Pool) stirred(s *Server, l *loop.Loop) {
 		p.settle(s, l)
 		return
 	}
+	p.died(s, why, said)
+}
+
+// died closes a server that was found dead while nobody used it.
+func (p *Pool) died(s *Server, why metrics.Reason, said *wire.Error) {
 	if said != nil {
 		p.log.Debug("idle server's last word", "pid", s.pid, "error", said.Error())
 	}

@@ -15,9 +15,9 @@ import (
 type state uint8
 
 const (
-	stateOpening   state = iota // not in the idle stack yet
-	stateIdle                   // in puddle's idle stack, watched by a loop
-	stateLent                   // a Claim's, or out of the stack to be looked at
+	stateOpening   state = iota // not in the books yet
+	stateIdle                   // idle at its place, watched by a loop
+	stateLent                   // a Claim's, or taken from the idle ones to be looked at
 	stateCancelled              // given back, but a cancel request is still in flight
 	stateDead                   // on its way out
 )
@@ -31,6 +31,7 @@ type Server struct {
 
 	pool     *Pool
 	resource *puddle.Resource[*Server]
+	place    *place // of the member, from when it is registered
 	member   string
 	address  string
 	epoch    uint64

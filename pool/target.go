@@ -1,31 +1,75 @@
 package pool
 
 import (
+	"time"
+
 	"portero/discovery"
 	"portero/loop"
 )
 
-// target picks the member that the next server should belong to. False: there
-// is none at present, and those who wait are held.
-func (p *Pool) target(v *discovery.View) (discovery.Member, bool) {
+// target picks the member that the next server should belong to: of those that
+// fit one that nothing is held against, and of those the one with the fewest
+// servers of this pool. The caller reports its return by arrived. If there is
+// none at present it says how long to wait for one.
+func (p *Pool) target(v *discovery.View) (best discovery.Member, wait time.Duration) {
 	g := v.Groups[p.Key.Group]
-	switch {
-	case g == nil || len(g.Members) == 0:
-		return discovery.Member{}, false
-	case p.Key.Role == "leader":
-		return p.targetLeader(g)
+	if g == nil {
+		return best, askSeldom
 	}
-	return p.targetFewest(g)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, start := loop.Clock(), p.nextHost
+	p.nextHost++ // goes round those that are equal
+	found, least := false, rank{}
+	for i := range g.Members {
+		m := g.Members[(start+i)%len(g.Members)]
+		if !p.fits(g, m) {
+			continue
+		}
+		if r := p.rankLocked(g, m, now); !found || r.before(least) {
+			found, best, least = true, m, r
+		}
+	}
+	switch {
+	case !found:
+		return best, askSeldom
+	case least.fault == faultGarbage:
+		return best, time.Duration(p.shunned[best.Name].until - now)
+	}
+	p.proceedLocked(best, now)
+	if p.Key.Role != "leader" {
+		p.placeLocked(best.Name).heading++
+	}
+	return best, 0
 }
 
-func (p *Pool) targetLeader(g *discovery.Group) (discovery.Member, bool) {
-	if name := leaderOf(g); name != "" {
-		return g.Member(name)
+// rank says how soon a member is to be turned to.
+type rank struct {
+	fault   fault
+	refused int64 // when, with faultRefused
+	servers int   // that it has or will have; roles replica and any only
+}
+
+func (r rank) before(o rank) bool {
+	switch {
+	case r.fault != o.fault:
+		return r.fault < o.fault
+	case r.refused != o.refused:
+		return r.refused < o.refused
 	}
-	if g.AskHosts {
-		return p.nextToAsk(g), true
+	return r.servers < o.servers
+}
+
+func (p *Pool) rankLocked(g *discovery.Group, m discovery.Member, now int64) rank {
+	r := rank{fault: p.faultLocked(g, m, now)}
+	if r.fault == faultRefused {
+		r.refused = p.shunned[m.Name].at
 	}
-	return discovery.Member{}, false
+	if p.Key.Role == "leader" {
+		return r
+	}
+	r.servers = p.serversAtLocked(m.Name)
+	return r
 }
 
 // leaderOf is the member that new transactions may go to, "" if they are held.
@@ -43,15 +87,6 @@ func leaderOf(g *discovery.Group) string {
 	return name
 }
 
-// nextToAsk goes round the hosts of a cluster in which no key tells who leads.
-func (p *Pool) nextToAsk(g *discovery.Group) discovery.Member {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	m := g.Members[p.nextHost%len(g.Members)]
-	p.nextHost++
-	return m
-}
-
 // hasChoice reports whether there are other hosts to turn to when one does not
 // answer or is not what is wanted.
 func (p *Pool) hasChoice(v *discovery.View) bool {
@@ -59,62 +94,24 @@ func (p *Pool) hasChoice(v *discovery.View) bool {
 	return g != nil && len(g.Members) > 1 && (p.Key.Role != "leader" || g.AskHosts)
 }
 
-// targetFewest picks, for the roles replica and any, the fitting member with
-// the fewest servers of this pool. One that failed just now comes last. The
-// caller reports its return by arrived.
-func (p *Pool) targetFewest(g *discovery.Group) (discovery.Member, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	count := p.countLocked()
-	best, found := discovery.Member{}, false
-	start := p.nextHost
-	p.nextHost++
-	for i := range g.Members {
-		m := g.Members[(start+i)%len(g.Members)]
-		if p.fits(g, m) && (!found || count[m.Name] < count[best.Name]) {
-			best, found = m, true
-		}
-	}
-	if found {
-		p.heading[best.Name]++
-	}
-	return best, found
-}
-
-// arrived ends what targetFewest counts.
+// arrived ends what target has begun.
 func (p *Pool) arrived(m discovery.Member) {
 	if p.Key.Role == "leader" {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.heading[m.Name]--; p.heading[m.Name] <= 0 {
-		delete(p.heading, m.Name)
-	}
+	at := p.placeLocked(m.Name)
+	at.heading--
+	p.leaveLocked(at)
 }
 
-// countLocked is how many servers each member has or will have of this pool,
-// and more than any for one to be shunned.
-func (p *Pool) countLocked() map[string]int {
-	count := make(map[string]int)
-	for s := range p.servers {
-		count[s.member]++
-	}
-	for name, n := range p.heading {
-		count[name] += n
-	}
-	for name, until := range p.shunned {
-		if loop.Clock() < until {
-			count[name] += p.size
-		} else {
-			delete(p.shunned, name)
-		}
-	}
-	return count
-}
-
-// fits reports whether a member may serve a pool of role replica or any.
+// fits reports whether a member may be asked to serve the pool.
 func (p *Pool) fits(g *discovery.Group, m discovery.Member) bool {
+	if p.Key.Role == "leader" {
+		leader := leaderOf(g)
+		return leader == m.Name || leader == "" && g.AskHosts
+	}
 	if g.AskHosts {
 		return p.Key.Role == "any" || m.Name != g.Leader
 	}

@@ -1,0 +1,78 @@
+package pool
+
+import "slices"
+
+// place is what a pool has at one member. Guarded by the pool's mu.
+type place struct {
+	member  string
+	idle    []*Server // the one used last comes last
+	servers int       // open, in any state
+	lent    int       // of them, out of idle for whatever reason
+	heading int       // openers on their way; roles replica and any only
+}
+
+// placeLocked is the pool's place at a member, made when it is first needed.
+// Who adds nothing to it calls leaveLocked.
+func (p *Pool) placeLocked(member string) *place {
+	for _, at := range p.places {
+		if at.member == member {
+			return at
+		}
+	}
+	at := &place{member: member}
+	p.places = append(p.places, at)
+	return at
+}
+
+// serversAtLocked is how many servers the pool has or will have at a member.
+func (p *Pool) serversAtLocked(member string) int {
+	for _, at := range p.places {
+		if at.member == member {
+			return at.servers + at.heading
+		}
+	}
+	return 0
+}
+
+// leaveLocked forgets a place that nothing is left of.
+func (p *Pool) leaveLocked(at *place) {
+	if at.servers > 0 || at.heading > 0 {
+		return
+	}
+	if i := slices.Index(p.places, at); i >= 0 {
+		p.places = slices.Delete(p.places, i, i+1)
+	}
+}
+
+// quietestLocked is the place to lend from next: where the fewest servers are
+// lent, and in turn where that is the same. The servers of a leader pool are in
+// one place. nil: none is idle.
+func (p *Pool) quietestLocked() *place {
+	var best *place
+	chosen, n := 0, len(p.places)
+	for i := range n {
+		k := (p.turn + i) % n
+		at := p.places[k]
+		if len(at.idle) > 0 && (best == nil || at.lent < best.lent) {
+			best, chosen = at, k
+		}
+	}
+	p.turn = chosen + 1
+	return best
+}
+
+// pop takes the idle server that was used last, as lent.
+func (at *place) pop() *Server {
+	last := len(at.idle) - 1
+	s := at.idle[last]
+	at.idle[last] = nil
+	at.idle = at.idle[:last]
+	at.lent++
+	return s
+}
+
+// push makes a server that was lent idle.
+func (at *place) push(s *Server) {
+	at.lent--
+	at.idle = append(at.idle, s)
+}
