@@ -45,6 +45,7 @@ func TestAnythingMayHappenWhileTheLeaderMoves(t *testing.T) {
 	r := startReign(t, func(c *config.Pool) {
 		c.ServerLifetime, c.ServerIdleTimeout = 2*time.Second, 100*time.Millisecond
 		c.CancelWaitTimeout = 50 * time.Millisecond
+		c.ServerCheckDelay, c.ServerConnectTimeout = time.Millisecond, time.Second
 	})
 	p := r.join(6, 2, "leader", "app")
 	timeline := int64(1)
@@ -82,7 +83,9 @@ func TestAnythingMayHappenWhileTheLeaderMoves(t *testing.T) {
 func TestAnythingMayHappenToAListOfHosts(t *testing.T) {
 	a, b := startFake(t), startFake(t)
 	b.follow()
-	s := newStage(t, func(c *config.Pool) { c.CancelWaitTimeout = 50 * time.Millisecond }, a.addr, b.addr)
+	s := newStage(t, func(c *config.Pool) {
+		c.CancelWaitTimeout, c.ServerCheckDelay = 50*time.Millisecond, time.Millisecond
+	}, a.addr, b.addr)
 	p := s.join(5, 0, "leader", "app")
 	timeline := int64(1)
 	leading, following := a, b
@@ -111,7 +114,7 @@ func TestAnythingMayHappenToAListOfHosts(t *testing.T) {
 func TestAnythingMayHappenToReplicas(t *testing.T) {
 	r := startReign(t, func(c *config.Pool) {
 		c.ServerLifetime, c.ServerIdleTimeout = 2*time.Second, 100*time.Millisecond
-		c.CancelWaitTimeout = 50 * time.Millisecond
+		c.CancelWaitTimeout, c.ServerCheckDelay = 50*time.Millisecond, time.Millisecond
 	})
 	c := startFake(t)
 	c.follow()

@@ -15,11 +15,14 @@ type Claim struct {
 	Events loop.Events    // what the server's socket has become ready for since the Task last looked
 	Lost   metrics.Reason // the server must be given up now: EpochMoved
 	Since  int64          // loop time at which the wait began
+	Client *loop.Socket   // the client's; broken off if its peer falls silent while a server is lent to it; nil = never
 
 	pool *Pool
 	loop *loop.Loop
 	task *loop.Task // woken when a field above changes
 	left bool       // its client has gone: what still arrives goes back
+
+	clientSilence loop.Silence
 
 	// Guarded by the pool's mu while the Claim is queued.
 	next, prev *Claim

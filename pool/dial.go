@@ -17,7 +17,7 @@ import (
 // dial connects to a server and makes the connection safe as the cluster's
 // settings ask. The caller closes it; ctx bounds it.
 func (cl *cluster) dial(ctx context.Context, address string) (net.Conn, error) {
-	var d net.Dialer
+	d := net.Dialer{KeepAlive: -1, KeepAliveConfig: cl.keepalive} // -1: not even by default
 	conn, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err

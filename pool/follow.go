@@ -24,7 +24,7 @@ func (p *Pool) follow(v *discovery.View) {
 	p.forgetLocked(g)
 	lent := p.condemnLocked()
 	condemned := func(s *Server) bool { return s.condemned != metrics.None }
-	idle := p.takeIdleLocked(condemned)
+	idle := append(p.takeIdleLocked(condemned), p.takeAskedLocked(condemned)...)
 	if n := len(idle) + len(lent); n > 0 {
 		p.wanted = max(p.wanted, min(p.size, n))
 	}
@@ -76,16 +76,25 @@ func (p *Pool) cut(s *Server, g *discovery.Group) {
 	})
 }
 
-// sweep closes what has been idle or alive for too long and opens what is
-// missing. The owner calls it about once a second.
+// sweep closes what has been idle or alive for too long, asks what has been
+// idle for a while, and opens what is missing. The owner calls it about once a
+// second.
 func (p *Pool) sweep() {
 	p.mu.Lock()
 	p.wanted = p.wantedLocked()
 	aged := p.takeAgedLocked()
+	mute := p.speechlessLocked()
+	due := p.checkLocked()
 	p.openLocked()
 	p.mu.Unlock()
 	for s, why := range aged {
 		p.destroy(s, why)
+	}
+	for _, s := range mute {
+		p.destroy(s, metrics.ServerLost)
+	}
+	for _, s := range due {
+		p.check(s)
 	}
 }
 

@@ -127,7 +127,7 @@ func (p *Pool) balanced() error {
 	switch {
 	case p.opening != 0:
 		return fmt.Errorf("%d are opening", p.opening)
-	case states[stateIdle] != p.idle, states[stateLent]+states[stateCancelled] != p.lent, len(p.servers) != p.idle+p.lent:
+	case states[stateIdle] != p.idle, states[stateLent]+states[stateCancelled]+states[stateAsked] != p.lent, len(p.servers) != p.idle+p.lent:
 		return fmt.Errorf("idle %d, lent %d, states %v", p.idle, p.lent, states)
 	case places != len(p.servers), idle != p.idle, lent != p.lent:
 		return fmt.Errorf("at all places %d, idle %d, lent %d; in sum %d, %d, %d", places, idle, lent, len(p.servers), p.idle, p.lent)

@@ -76,3 +76,14 @@ func (at *place) push(s *Server) {
 	at.lent--
 	at.idle = append(at.idle, s)
 }
+
+// pushUnder is push for a server that has not been used: it goes below those
+// that were used since.
+func (at *place) pushUnder(s *Server) {
+	at.lent--
+	i := 0
+	for i < len(at.idle) && at.idle[i].since <= s.since {
+		i++
+	}
+	at.idle = slices.Insert(at.idle, i, s)
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,7 @@ type cluster struct {
 	discovery *discovery.Cluster
 	mode      string      // of TLS to its servers
 	tls       *tls.Config // nil: none
+	keepalive net.KeepAliveConfig
 }
 
 // New starts to follow the clusters. Close ends it; the discovery.Clusters and
@@ -57,12 +59,13 @@ func New(cfg *config.Config, clusters map[string]*discovery.Cluster, loops []*lo
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 		}
-		ps.clusters[c.Name] = &cluster{discovery: clusters[c.Name], mode: c.TLS.Mode, tls: settings}
+		ps.clusters[c.Name] = &cluster{discovery: clusters[c.Name], mode: c.TLS.Mode, tls: settings, keepalive: loop.KeepAlive(cfg.Pool.TCPKeepalive)}
 	}
 	ps.ctx, ps.stop = context.WithCancel(context.Background())
 	for name := range ps.clusters {
 		ps.workers.Add(1)
 		go ps.followCluster(name)
+		ps.inquireAll(name)
 	}
 	ps.workers.Add(1)
 	go ps.sweep()
@@ -190,6 +193,7 @@ func (ps *Pools) sweep() {
 			ps.forget(p)
 		}
 		ps.forgetRefusals()
+		ps.giveUpSilent()
 	}
 }
 
@@ -243,7 +247,7 @@ func (p *Pool) closeIdle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	all := func(*Server) bool { return true }
-	for _, s := range p.takeIdleLocked(all) {
+	for _, s := range append(p.takeIdleLocked(all), p.takeAskedLocked(all)...) {
 		p.lent--
 		p.buryLocked(s)
 		p.destruct(s)

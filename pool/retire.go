@@ -70,6 +70,11 @@ func (p *Pool) stirred(s *Server, l *loop.Loop) {
 		p.mu.Unlock() // on its way out, just lent, or moved
 		return
 	}
+	if s.state == stateAsked {
+		p.mu.Unlock()
+		p.answered(s, l)
+		return
+	}
 	if s.state != stateIdle {
 		s.Sock.Mute() // between two hands; whoever is next watches it again
 		p.mu.Unlock()

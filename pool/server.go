@@ -18,6 +18,7 @@ const (
 	stateOpening   state = iota // not in the books yet
 	stateIdle                   // idle at its place, watched by a loop
 	stateLent                   // a Claim's, or taken from the idle ones to be looked at
+	stateAsked                  // idle, and asked for a sign of life (check.go)
 	stateCancelled              // given back, but a cancel request is still in flight
 	stateDead                   // on its way out
 )
@@ -43,9 +44,15 @@ type Server struct {
 
 	holder atomic.Pointer[Claim] // nil while idle
 
+	// Of the loop that watches it.
+	owes    bool // the answer to areYouThere
+	silence loop.Silence
+
 	// Guarded by pool.mu.
 	state     state
 	since     int64          // when it became idle
+	asked     int64          // when it was asked for a sign of life, in stateAsked
+	heard     int64          // when it last gave one
 	condemned metrics.Reason // to be closed when it comes back
 	cancels   int            // cancel requests in flight
 }
@@ -96,7 +103,8 @@ func (s *Server) Ready(l *loop.Loop, ev loop.Events) {
 }
 
 // inspect reads what an idle server says by itself: notices and notifications
-// for nobody, parameters, or its last word. None means that it is well.
+// for nobody, parameters, the sign of life that it was asked for, or its last
+// word. None means that it is well.
 func (s *Server) inspect(scratch []byte) (metrics.Reason, *wire.Error) {
 	for {
 		n, err := s.Sock.Read(scratch)
@@ -127,6 +135,11 @@ func (s *Server) overhear(b []byte) (metrics.Reason, *wire.Error) {
 			if name, value, ok := wire.ParameterStatus(f.Body); ok {
 				s.Reported(name, value)
 			}
+		case 'Z':
+			if !s.owes || string(f.Body) != "I" {
+				return metrics.ServerProtocol, nil
+			}
+			s.owes = false
 		case 'E':
 			return metrics.ServerFatal, wire.ParseError(f.Body)
 		default:

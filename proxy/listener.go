@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,9 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"portero/auth"
 	"portero/config"
+	"portero/loop"
 )
 
 // listener is one open address with its TLS settings.
@@ -27,7 +30,7 @@ type listener struct {
 // documentation, unix_socket_directories).
 const socketName = ".s.PGSQL.6432"
 
-func openListener(c *config.Listener) (*listener, error) {
+func openListener(c *config.Listener, keepalive time.Duration) (*listener, error) {
 	t, err := tlsFor(c.TLS)
 	if err != nil {
 		return nil, fmt.Errorf("listener %s: %w", c.Address, err)
@@ -43,7 +46,8 @@ func openListener(c *config.Listener) (*listener, error) {
 	if path, ok := strings.CutPrefix(c.Address, "unix:"); ok {
 		l.Listener, err = listenUnix(path)
 	} else {
-		l.Listener, err = net.Listen("tcp", c.Address)
+		care := net.ListenConfig{KeepAlive: -1, KeepAliveConfig: loop.KeepAlive(keepalive)} // -1: not even by default
+		l.Listener, err = care.Listen(context.Background(), "tcp", c.Address)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listener %s: %w", c.Address, err)

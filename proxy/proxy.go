@@ -65,7 +65,7 @@ func (p *Proxy) panicked(v any, stack []byte) {
 func (p *Proxy) Listen() ([]string, error) {
 	var addresses []string
 	for i := range p.cfg.Listeners {
-		l, err := openListener(&p.cfg.Listeners[i])
+		l, err := openListener(&p.cfg.Listeners[i], p.cfg.Pool.TCPKeepalive)
 		if err != nil {
 			p.closeListeners()
 			return nil, err

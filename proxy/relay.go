@@ -48,7 +48,7 @@ func (r *relay) letGo() {
 	r.in.drop(r.loop)
 	r.out.drop(r.loop)
 	r.sess.Serve(nil)
-	r.c, r.task = nil, nil
+	r.c, r.task, r.claim.Client = nil, nil, nil
 }
 
 // notice takes in what the client's socket is ready for.
@@ -71,6 +71,7 @@ func (r *relay) notice(ev loop.Events) {
 // Run implements loop.Runner: the coroutine of a client at work.
 func (r *relay) Run(t *loop.Task) {
 	r.claim.Bind(r.c.pool, t)
+	r.claim.Client = &r.c.sock
 	why := metrics.Panic
 	defer func() {
 		if r.c != nil { // neither at rest nor finished

@@ -1,0 +1,89 @@
+package pool
+
+import (
+	"portero/loop"
+	"portero/metrics"
+)
+
+// A server that has been idle for server_check_delay is asked for a sign of
+// life in the background, so that who is lent one need not wait for that. It is
+// out of the idle ones until it has answered.
+
+// areYouThere is the question, a Sync: the cheapest that there is. It leaves no
+// trace in the server's log or statistics.
+var areYouThere = []byte{'S', 0, 0, 0, 4}
+
+// checkLocked takes the idle servers that are to be asked now.
+func (p *Pool) checkLocked() []*Server {
+	delay := int64(p.owner.limits.ServerCheckDelay)
+	if delay <= 0 {
+		return nil
+	}
+	now := loop.Clock()
+	due := p.takeIdleLocked(func(s *Server) bool {
+		return now-max(s.since, s.heard) > delay && s.Sock.Loop() != nil
+	})
+	for _, s := range due {
+		s.state, s.asked = stateAsked, now
+	}
+	return due
+}
+
+// check asks a server on the loop that watches it.
+func (p *Pool) check(s *Server) {
+	l := s.Sock.Loop()
+	l.Post(func() {
+		p.mu.Lock()
+		asked := s.state == stateAsked
+		p.mu.Unlock()
+		if asked {
+			s.owes = true
+			s.Sock.Write(areYouThere) //nolint:errcheck // a broken server is noticed by its next read
+		}
+	})
+}
+
+// answered reads what a server says that was asked for a sign of life.
+func (p *Pool) answered(s *Server, l *loop.Loop) {
+	why, said := s.inspect(l.Scratch())
+	if why == metrics.None && s.owes {
+		return
+	}
+	p.mu.Lock()
+	if s.state != stateAsked {
+		p.mu.Unlock() // given up meanwhile
+		return
+	}
+	s.state, s.heard = stateLent, loop.Clock()
+	switch {
+	case why != metrics.None:
+		p.mu.Unlock()
+		p.died(s, why, said)
+	case p.overLocked(s) != metrics.None, p.queuedLocked() > 0 && !p.held:
+		p.settleLocked(s, l)
+	default:
+		s.state = stateIdle
+		p.lent--
+		p.idle++
+		s.place.pushUnder(s)
+		p.mu.Unlock()
+	}
+}
+
+// takeAskedLocked takes servers that were asked and have not answered, as lent
+// to the caller.
+func (p *Pool) takeAskedLocked(wanted func(s *Server) bool) (taken []*Server) {
+	for s := range p.servers {
+		if s.state == stateAsked && wanted(s) {
+			s.state = stateLent
+			taken = append(taken, s)
+		}
+	}
+	return taken
+}
+
+// speechlessLocked takes those that have been asked for server_connect_timeout.
+func (p *Pool) speechlessLocked() []*Server {
+	end := loop.Clock() - int64(p.owner.limits.ServerConnectTimeout)
+	return p.takeAskedLocked(func(s *Server) bool { return s.asked < end })
+}
