@@ -30,6 +30,37 @@ func (c *Claim) BeginCancel() (Cancel, bool) {
 	return Cancel{server: s}, true
 }
 
+// Abort is Discard for a server that is at work for a client that has gone: a
+// backend that computes or waits does not notice that its socket is closed. Its
+// statement is cancelled first, and until that is done the server has its place
+// in the pool. On c's loop.
+func (p *Pool) Abort(c *Claim, why metrics.Reason) {
+	s := c.drop()
+	p.mu.Lock()
+	if len(s.secret) == 0 || p.ctx.Err() != nil || p.closed {
+		p.mu.Unlock()
+		p.destroy(s, why)
+		return
+	}
+	if s.condemned == metrics.None {
+		s.condemned = why
+	}
+	s.cancels++
+	s.state = stateCancelled
+	p.owner.openers.Add(1)
+	p.mu.Unlock()
+	s.Sock.Mute()
+	go p.abort(Cancel{server: s})
+}
+
+// abort is the goroutine of Abort, and ends within cancel_wait_timeout.
+func (p *Pool) abort(x Cancel) {
+	defer p.owner.openers.Done()
+	if err := x.Send(p.ctx); err != nil {
+		p.log.Debug("cancel for a client that has gone", "member", x.server.member, "pid", x.server.pid, "error", err)
+	}
+}
+
 // Send sends the request and waits until PostgreSQL has closed the connection,
 // for then its signal is on the way to the one backend it was meant for. It
 // blocks for at most cancel_wait_timeout; then the server is closed when it
@@ -50,7 +81,7 @@ func (x Cancel) Send(ctx context.Context) error {
 	}
 	p.mu.Unlock()
 	if free {
-		p.settle(s, nil)
+		p.passOn(s, nil)
 	}
 	return err
 }

@@ -60,7 +60,7 @@ func (p *Pool) answered(s *Server, l *loop.Loop) {
 		p.mu.Unlock()
 		p.died(s, why, said)
 	case p.overLocked(s) != metrics.None, p.queuedLocked() > 0 && !p.held:
-		p.settleLocked(s, l)
+		p.passOnLocked(s, l)
 	default:
 		s.state = stateIdle
 		p.lent--

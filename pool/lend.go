@@ -60,8 +60,8 @@ func (p *Pool) takeIdleLocked(wanted func(s *Server) bool) (taken []*Server) {
 	return taken
 }
 
-// restLocked makes a server idle.
-func (p *Pool) restLocked(s *Server) {
+// idleLocked makes a server idle.
+func (p *Pool) idleLocked(s *Server) {
 	s.state, s.since = stateIdle, loop.Clock()
 	s.Sock.Watch(true) // its last holder, or a cancel request, may have turned it off
 	p.lent--
@@ -69,15 +69,15 @@ func (p *Pool) restLocked(s *Server) {
 	s.place.push(s)
 }
 
-// settle finds a place for a free server: the first in the queue, the idle
+// passOn finds a place for a free server: the first in the queue, the idle
 // ones, or the grave. on is the loop that the caller runs on, nil if none.
-func (p *Pool) settle(s *Server, on *loop.Loop) {
+func (p *Pool) passOn(s *Server, on *loop.Loop) {
 	p.mu.Lock()
-	p.settleLocked(s, on)
+	p.passOnLocked(s, on)
 }
 
-// settleLocked is settle for a caller who holds mu, and lets go of it.
-func (p *Pool) settleLocked(s *Server, on *loop.Loop) {
+// passOnLocked is passOn for a caller who holds mu, and lets go of it.
+func (p *Pool) passOnLocked(s *Server, on *loop.Loop) {
 	if why := p.overLocked(s); why != metrics.None {
 		p.mu.Unlock()
 		p.destroy(s, why)
@@ -88,7 +88,7 @@ func (p *Pool) settleLocked(s *Server, on *loop.Loop) {
 		q = &p.choosy
 	}
 	if q.n == 0 || p.held {
-		p.restLocked(s)
+		p.idleLocked(s)
 		p.mu.Unlock()
 		return
 	}
@@ -212,7 +212,7 @@ func (c *Claim) delivered() {
 	case failed != nil:
 		c.Err = failed
 	case c.left:
-		p.settle(s, c.loop)
+		p.passOn(s, c.loop)
 		return
 	case !c.take(s):
 		c.Err = wire.Fatal(wire.ConnectionFailure, "the server could not be used")

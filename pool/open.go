@@ -124,7 +124,7 @@ func (p *Pool) openedLocked() []*Claim {
 	p.proved = make(chan struct{})
 	for _, r := range p.puddle.AcquireAllIdle() {
 		if s := r.Value(); p.registerLocked(r) {
-			p.restLocked(s)
+			p.idleLocked(s)
 			p.watchLater(s)
 		}
 	}

@@ -176,7 +176,7 @@ func (p *Pool) Release(c *Claim) {
 		p.mu.Unlock()
 		return
 	}
-	p.settleLocked(s, c.loop)
+	p.passOnLocked(s, c.loop)
 }
 
 // Discard closes a server that cannot be lent again. On c's loop.

@@ -87,7 +87,7 @@ func (p *Pool) stirred(s *Server, l *loop.Loop) {
 	}
 	why, said := s.inspect(l.Scratch())
 	if why == metrics.None {
-		p.settle(s, l)
+		p.passOn(s, l)
 		return
 	}
 	p.died(s, why, said)

@@ -8,6 +8,10 @@ import (
 // clean makes the server of a client that has ended fit for others, or closes it.
 func (r *relay) clean(why metrics.Reason) {
 	s, p := r.claim.Server, r.c.pool
+	if r.sess.Working() && r.claim.Lost == metrics.None {
+		p.Abort(&r.claim, dirtyReason(why))
+		return
+	}
 	if r.claim.Lost != metrics.None || r.sess.Busy() || !r.out.empty() || r.in.passing > 0 || s.Sock.Pending() > 0 ||
 		why == metrics.TransactionPooling {
 		p.Discard(&r.claim, dirtyReason(why))

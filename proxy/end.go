@@ -45,6 +45,9 @@ func (r *relay) abandon(why metrics.Reason) {
 		return
 	}
 	c.pool.Abandon(&r.claim, why)
+	if why == metrics.Shutdown && r.out.passing == 0 { // else in the middle of a message
+		r.tell(errShutdown())
+	}
 	c.end(r.loop, why)
 	c.relay = nil
 }
@@ -66,6 +69,7 @@ func (c *client) cut() {
 	c.onLoop(func(l *loop.Loop) {
 		r := c.relay
 		if r == nil {
+			c.sock.Write(errShutdown().Append(nil)) //nolint:errcheck // it is closed next
 			c.end(l, metrics.Shutdown)
 			return
 		}

@@ -1,9 +1,11 @@
 package proxy_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
@@ -65,6 +67,27 @@ func TestAServerIsFreeAgainWhateverItsClientLeftOpen(t *testing.T) {
 		w.once("drop table left_open")
 		w.close()
 	}
+}
+
+// A backend that waits does not notice that its client has gone: closing its
+// socket alone would let it stay, and the pool open another.
+func TestClientsThatLeaveTheirStatementsBehindDoNotOutgrowThePool(t *testing.T) {
+	w := start(t, size(1))
+	ctx := bounded(t)
+	holder := must(pgx.Connect(ctx, postgres(t).SuperuserDSN("app")))(t)
+	defer holder.Close(context.Background())
+	must(holder.Exec(ctx, "select pg_advisory_lock(99)"))(t)
+	waiting := func() string {
+		return superuser(t, "select count(*) from pg_stat_activity where usename = 'app' and query = 'select pg_advisory_lock(99)' and state = 'active'")
+	}
+	for range 8 {
+		r := w.dial()
+		r.send(q("select pg_advisory_lock(99)"))
+		eventually(t, "it waits for the lock", func() bool { return waiting() == "1" })
+		r.conn.Close()
+		eventually(t, "its backend has ended", func() bool { return waiting() == "0" })
+	}
+	w.dial().ask(answer, q("select 1"))
 }
 
 // What a client has asked for to its end is done although it leaves.

@@ -81,7 +81,6 @@ func (r *relay) cutShort() metrics.Reason {
 	if r.claim.Server != nil {
 		r.release()
 	}
-	r.tell(errShutdown())
 	return metrics.Shutdown
 }
 
@@ -142,7 +141,9 @@ func (r *relay) saidGoodbye() bool {
 // gaveUp says what becomes of a client that has left the queue.
 func (r *relay) gaveUp() metrics.Reason {
 	switch {
-	case r.cut, r.c.proxy.draining.Load():
+	case r.cut:
+		return metrics.Shutdown // abandon tells it
+	case r.c.proxy.draining.Load():
 		r.tell(errShutdown())
 		return metrics.Shutdown
 	case r.cancelled:

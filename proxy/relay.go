@@ -106,7 +106,7 @@ func (r *relay) serve() metrics.Reason {
 				return why
 			}
 			continue
-		case r.between() && r.c.proxy.draining.Load():
+		case r.between() && r.c.proxy.draining.Load() && !r.cut:
 			r.tell(errShutdown())
 			return metrics.Shutdown
 		case r.between() && r.claim.Server == nil:

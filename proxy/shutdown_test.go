@@ -72,3 +72,14 @@ func TestShutdownCutsWhatDoesNotEnd(t *testing.T) {
 	silent.ended()
 	superuser(t, "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'app' and wait_event = 'PgSleep'")
 }
+
+func TestAClientThatIsCutInABlockIsTold(t *testing.T) {
+	w := start(t)
+	idle, inBlock := w.dial(), w.dial()
+	inBlock.ask("C(BEGIN) Z(T)", q("begin"))
+	w.close()
+	idle.expect("E(FATAL_57P01)")
+	inBlock.expect("E(FATAL_57P01)")
+	idle.ended()
+	inBlock.ended()
+}

@@ -94,6 +94,10 @@ func (s *Session) Status() byte { return s.status }
 // Unanswered is how many requests the server still owes an answer.
 func (s *Session) Unanswered() int { return s.ring.len() }
 
+// Working reports whether the server may be at work on something, and not wait
+// for the client.
+func (s *Session) Working() bool { return !s.ring.empty() && !s.copyIn }
+
 // Completes reports whether what was asked comes to its end without another word
 // of the client: no COPY waits for data, and no Sync is missing.
 func (s *Session) Completes() bool {
