@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // reader is who the journal writes to: it can stall, and it can go away.
 type reader struct {

@@ -74,7 +74,7 @@ func (s *stand) receive(what string, admitted <-chan *caller) *caller {
 	select {
 	case c := <-admitted:
 		return c
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		s.t.Fatalf("%s waits for ever", what)
 		return nil
 	}
@@ -93,7 +93,7 @@ func (s *stand) leaves(what string, c *caller) {
 		if !errors.Is(err, errTurnedOut) {
 			s.t.Fatalf("%s: %v", what, err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		s.t.Fatalf("%s is not turned out", what)
 	}
 	c.Close()
@@ -130,7 +130,7 @@ func TestWhoseBytesHaveComeIsNotSilent(t *testing.T) {
 	if _, err := far.Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); !hasBytes(unread.Conn); {
+	for end := time.Now().Add(time.Minute); !hasBytes(unread.Conn); {
 		if time.Now().After(end) {
 			t.Fatal("the byte does not come")
 		}

@@ -210,7 +210,9 @@ func TestClientsLeaveDescriptorsForEverythingElse(t *testing.T) {
 // sleeps is nil while some statement sleeps.
 func sleeps(t *testing.T, postgres *lab.Postgres) error {
 	t.Helper()
-	n, err := ask(t.Context(), connect(t, postgres.Address()), "select count(*) from pg_stat_activity where wait_event = 'PgSleep'")
+	client := connect(t, postgres.Address())
+	defer hangUp(client) // it is asked often
+	n, err := ask(t.Context(), client, "select count(*) from pg_stat_activity where wait_event = 'PgSleep'")
 	if err == nil && n == "0" {
 		err = errors.New("nothing sleeps")
 	}
