@@ -58,8 +58,8 @@ func (r report) beside(p place) (besides, bool) {
 	return besides{}, false
 }
 
-// fairnessSeconds is measured of each run.
-const fairnessSeconds = 3
+// fairnessTime is measured of each run, after warmUp.
+const fairnessTime = 3 * time.Second
 
 // measureFairness measures `select 1` of one client in all places, which take turns in each
 // round, and keeps the medians.
@@ -109,11 +109,7 @@ type fairness struct {
 
 // measure measures once.
 func (f *fairness) measure(ctx context.Context, at place) (got besides, err error) {
-	asked := f.chains[0]
-	script, err := asked.file("select1.sql", "select 1;\n")
-	if err != nil {
-		return got, err
-	}
+	got.place = at
 	if at.reading {
 		r, err := f.startReader(ctx, at)
 		if err != nil {
@@ -124,9 +120,12 @@ func (f *fairness) measure(ctx context.Context, at place) (got besides, err erro
 			got.rate, err = rate/1e6, errors.Join(err, stopErr)
 		}()
 	}
-	figures, err := measure(ctx, f.builder, asked, load{mode: "simple", clients: 1, seconds: fairnessSeconds, script: script})
-	got.place, got.p50, got.p99 = at, figures.p50, figures.p99
-	return got, err
+	took, err := askForAWhile(ctx, f.chains[0].port, fairnessTime)
+	if err != nil {
+		return got, fmt.Errorf("%w\n%s", err, f.chains[0].outputs())
+	}
+	got.p50, got.p99 = percentile(took, 50), percentile(took, 99)
+	return got, nil
 }
 
 // startReader starts one in its place and keeps it and its server to their processor.
@@ -135,7 +134,7 @@ func (f *fairness) startReader(ctx context.Context, at place) (*reader, error) {
 	if at.near {
 		through = f.chains[0]
 	}
-	r, err := startReader(ctx, f.on, through.port, at.encrypted, f.megabytes, fairnessSeconds*time.Second+silence)
+	r, err := startReader(ctx, f.on, through.port, at.encrypted, f.megabytes, fairnessTime+silence)
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, through.outputs())
 	}

@@ -15,15 +15,6 @@ type load struct {
 	mode    string // pgbench -M
 	clients int
 	seconds int
-	script  string // file of what is asked; "" is pgbench's own select
-}
-
-// asks is the option of pgbench that says what is asked.
-func (l load) asks() string {
-	if l.script != "" {
-		return "--file=" + l.script
-	}
-	return "--select-only"
 }
 
 // threads is pgbench's -j: one thread would be the bottleneck for many clients.
@@ -134,7 +125,7 @@ func pgbench(ctx context.Context, b *builder, c *chain, l load) ([]transaction, 
 	// Clients of a proxy that has gone silent would wait for ever.
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(l.seconds)*time.Second+silence)
 	defer cancel()
-	text, err := runTool(ctx, logs, nil, b.tools.pgbench, l.asks(), "--no-vacuum", "--protocol="+l.mode,
+	text, err := runTool(ctx, logs, nil, b.tools.pgbench, "--select-only", "--no-vacuum", "--protocol="+l.mode,
 		"--client="+strconv.Itoa(l.clients), "--jobs="+strconv.Itoa(l.threads()), "--time="+strconv.Itoa(l.seconds),
 		"--log", "--log-prefix="+filepath.Join(logs, "log"),
 		"--host=127.0.0.1", "--port="+strconv.Itoa(c.port), "--username="+dbUser, dbName)

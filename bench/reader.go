@@ -14,8 +14,9 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// reader is a client that reads the same large result again and again, as fast as it comes.
-// Whoever started it calls stop.
+// reader is a client that reads the same large result again and again: a piece as fast as it
+// comes, then a pause as if it worked on it, in which all buffers on the way fill up. Whoever
+// started it calls stop.
 type reader struct {
 	conn  net.Conn
 	on    processors
@@ -25,6 +26,11 @@ type reader struct {
 	got   int64
 	err   error
 }
+
+const (
+	piece = 8 << 20 // bytes
+	pause = 10 * time.Millisecond
+)
 
 // rowSize is the length of a row of the result: large, so that it costs PostgreSQL little.
 const rowSize = 10_000
@@ -92,12 +98,16 @@ func (r *reader) read() {
 		return
 	}
 	buf := make([]byte, 256<<10)
-	for r.got < r.most {
+	for next := int64(piece); r.got < r.most; {
 		n, err := r.conn.Read(buf)
 		r.got += int64(n)
 		if err != nil {
 			r.err = err
 			return
+		}
+		if r.got >= next {
+			next += piece
+			time.Sleep(pause)
 		}
 	}
 	r.err = errors.New("it has read all that it asked for")

@@ -53,8 +53,8 @@ func (r report) text() string {
 		b.WriteString(r.memoryTable())
 	}
 	if r.fairness != nil {
-		fmt.Fprintf(&b, "\n`select 1` of one client through Portero with one loop, beside a client that reads %d MB again and again; rounds of %d s, medians:\n\n",
-			r.result, fairnessSeconds)
+		fmt.Fprintf(&b, "\n`select 1` of one client through Portero with one loop, beside a client that reads %d MB again and again; rounds: %d of %.0f s each, medians:\n\n",
+			r.result, r.rounds, fairnessTime.Seconds())
 		b.WriteString(r.fairnessTable())
 	}
 	if lines := r.verdicts(); lines != nil {
