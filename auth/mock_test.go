@@ -79,9 +79,12 @@ func challengeTo(t *testing.T, d door, user string) (m serverFirst) {
 	t.Helper()
 	let(t, d, func(conn net.Conn) error {
 		tap := &tap{ReadWriter: conn}
-		_, err := Login(wire.NewStream(tap), LoginParams{User: user, Credentials: Password("wrong")})
+		if _, err := Login(wire.NewStream(tap), LoginParams{User: user, Credentials: Password("wrong")}); err == nil {
+			t.Errorf("%s logs in with a wrong password", user)
+		}
 		i := strings.Index(string(tap.in), "r=")
 		f, _, _ := wire.Next(tap.in[i-9:])
+		var err error
 		if m, err = parseServerFirst(string(f.Body[4:])); err != nil {
 			t.Error(err)
 		}

@@ -93,7 +93,7 @@ func (t *translator) next() error {
 	case strings.HasPrefix(t.text, "(?:"):
 		t.keep(3)
 	case strings.HasPrefix(t.text, "(?"):
-		return fmt.Errorf("(? is not supported here, but for (?:")
+		return fmt.Errorf("of (?, only (?: is supported here")
 	case c == '^', c == '$':
 		t.keep(1)
 		if t.text != "" && strings.IndexByte("*+?{", t.text[0]) >= 0 {
