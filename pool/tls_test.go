@@ -128,21 +128,21 @@ func (x *front) serve(c net.Conn, f *fake) {
 	x.mu.Lock()
 	cert := x.cert
 	x.mu.Unlock()
+	heard := &ear{Conn: c, front: x}
 	switch {
 	case string(first) != string(sslRequest):
-		c = &ear{Conn: c, front: x, first: first}
+		heard.first = first
 	case cert == nil:
 		c.Write([]byte{'N'})
-		c = &ear{Conn: c, front: x}
 	default:
 		c.Write([]byte{'S'})
 		secured := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{*cert}})
 		if secured.HandshakeContext(f.t.Context()) != nil {
 			return
 		}
-		c = &ear{Conn: secured, front: x}
+		heard.Conn = secured
 	}
-	f.serve(c)
+	f.serve(heard)
 }
 
 func (x *front) show(cert *tls.Certificate) {
