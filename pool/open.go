@@ -252,9 +252,7 @@ func (p *Pool) noteFailure(m discovery.Member, err error) {
 		p.cluster.Doubt(p.Key.Group, m.Name)
 	}
 	p.mu.Lock()
-	if f := faultOf(err); f != faultFailed || p.Key.Role != "leader" {
-		p.shunLocked(m, f) // hosts that are asked for the leader take turns, dead or not
-	}
+	p.shunLocked(m, faultOf(err))
 	if p.Key.Role != "leader" {
 		p.wanted = p.wantedLocked() // no longer a server at this member, if that was why
 	}

@@ -98,7 +98,8 @@ func (f fault) longest() time.Duration {
 	return shunFor
 }
 
-// shunLocked notes that a member failed. The pause grows when it is tried
+// shunLocked notes that a member failed, and how: what it did before that says
+// nothing any more. The pause grows when it is tried
 // again, not here, as many may fail at one time.
 func (p *Pool) shunLocked(m discovery.Member, f fault) *shun {
 	s, now := p.shunned[m.Name], loop.Clock()
@@ -108,6 +109,9 @@ func (p *Pool) shunLocked(m discovery.Member, f fault) *shun {
 	}
 	if s.fault != f || f == faultFailed {
 		s.fault, s.pause, s.until = f, f.first(), 0
+	}
+	if f == faultFailed && p.Key.Role == "leader" {
+		return s // hosts that are asked for the leader take turns, dead or not
 	}
 	if g := p.cluster.View().Groups[p.Key.Group]; g != nil {
 		if is, ok := g.Member(m.Name); ok {

@@ -206,6 +206,28 @@ func TestAServerThatAnswersWithGarbageIsDialledSeldom(t *testing.T) {
 	}
 }
 
+// Behind a crash comes a connection that is reset, and then nothing but refused
+// ones until the server is back: those must not inherit the pause.
+func TestAServerThatAnswersNoMoreIsNotPausedAfter(t *testing.T) {
+	f := startFake(t)
+	s := newStage(t, nil, f.addr)
+	p := s.join(1, 0, "leader", "app")
+	c := s.client(p, 0)
+	c.get()
+	f.set(func() { f.garbage = true })
+	c.discard(metrics.ServerLost)
+	c.ask()
+	failures := func() uint64 { return p.Metrics().Totals().Errors[metrics.ServerConnect] }
+	wait(t, "a few answers", func() error { return until(failures() > 5) })
+	f.down()
+	f.set(func() { f.garbage = false })
+	before := failures()
+	wait(t, "the usual pace", func() error { return until(failures() > before+150) })
+	f.up()
+	c.wait()
+	c.release()
+}
+
 // The pause is over when there is a reason to think that the answer differs.
 func TestTheNewsOfAMemberEndItsPause(t *testing.T) {
 	r := startReign(t, nil)
