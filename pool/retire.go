@@ -22,9 +22,9 @@ func (p *Pool) destroy(s *Server, why metrics.Reason) {
 }
 
 // buryLocked takes a server that is lent to the caller out of all books but
-// lent. puddle's Destroy would keep its
-// place there until a goroutine that nobody waits for has run; so it is taken
-// out of puddle's hands, and the caller closes it by destruct.
+// lent. puddle's Destroy would keep its place there until a goroutine that
+// nobody waits for has run; so it is taken out of puddle's hands, and the caller
+// closes it by destruct.
 func (p *Pool) buryLocked(s *Server) {
 	s.state = stateDead
 	delete(p.servers, s)

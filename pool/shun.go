@@ -99,8 +99,8 @@ func (f fault) longest() time.Duration {
 }
 
 // shunLocked notes that a member failed, and how: what it did before that says
-// nothing any more. The pause grows when it is tried
-// again, not here, as many may fail at one time.
+// nothing any more. The pause grows when it is tried again, not here, as many
+// may fail at one time.
 func (p *Pool) shunLocked(m discovery.Member, f fault) *shun {
 	s, now := p.shunned[m.Name], loop.Clock()
 	if s == nil {

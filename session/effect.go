@@ -75,11 +75,11 @@ var ofKind = [numKinds]effect{
 	},
 }
 
-// ofError is what an error in a statement of a kind does, where that is not
-// failing. What ends a transaction ends it also when it fails (PostgreSQL,
+// ofError is what an error in a statement of a kind does. What ends a transaction ends it also when it fails (PostgreSQL,
 // AbortCurrentTransaction), and some cannot fail in some states: what the client
 // sends behind them is where it believes it to be.
 var ofError = [numKinds]effect{
+	kindOther: failing, kindEmpty: failing, kindRollbackTo: failing, kindSteps: failing, kindUnknown: failing,
 	kindBegin:         {failed: to(failed) | same},
 	kindCommit:        {implicit: to(idle), block: to(idle)},
 	kindPrepared:      {implicit: to(idle), block: to(idle)},
@@ -88,13 +88,7 @@ var ofError = [numKinds]effect{
 	kindRollbackChain: {idle: to(idle), implicit: to(idle)},
 }
 
-func failure(k kind) *effect {
-	switch k {
-	case kindBegin, kindCommit, kindPrepared, kindCommitChain, kindRollback, kindRollbackChain:
-		return &ofError[k]
-	}
-	return &failing
-}
+func failure(k kind) *effect { return &ofError[k] }
 
 // ofQuery is, by kind, the effect of a Query of one statement.
 var ofQuery = func() (all [numKinds]effect) {
