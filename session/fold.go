@@ -9,7 +9,7 @@ package session
 func (s *Session) fates() []bool {
 	unknown := make([]bool, s.ring.len())
 	before := s.mayMeet()
-	var running, stopped [numStates]bool // may the transaction open in this state be committed from here on?
+	var running [numStates]bool // may the transaction open in this state be committed from here on?
 	for i := s.ring.len() - 1; i >= 0; i-- {
 		q := s.ring.at(i)
 		var next [numStates]bool
@@ -19,10 +19,9 @@ func (s *Session) fates() []bool {
 			if before[i].has(st) && (m&durable != 0 || later) {
 				unknown[i] = true
 			}
-			next[st] = m&keeps != 0 || m&same != 0 && later || q.stops() && s.survives(q.kind, st, &stopped)
-		}
-		if q.t == 'S' {
-			stopped = running // the server goes on behind it
+			// That it may have failed adds nothing: whatever keeps the work of a
+			// failed block (ROLLBACK TO SAVEPOINT) keeps that of a block too.
+			next[st] = m&keeps != 0 || m&same != 0 && later
 		}
 		running = next
 	}
@@ -53,13 +52,6 @@ func (s *Session) mayMeet() []states {
 // stops reports whether an error in the request makes the server skip to the
 // next Sync. What an error does to a Query is in its effect already.
 func (q *request) stops() bool { return q.t != 'Q' && q.t != 'F' && q.t != 'S' && q.t != 'c' }
-
-// survives reports whether the transaction open in st may be committed although
-// the request fails: a failed block goes on behind ROLLBACK TO SAVEPOINT.
-func (s *Session) survives(k kind, st state, stopped *[numStates]bool) bool {
-	m := failure(k)[st]
-	return m&same != 0 && anyOf(m.out(), stopped)
-}
 
 func anyOf(set states, of *[numStates]bool) bool {
 	for st := range numStates {
