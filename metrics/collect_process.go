@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 var (
 	clientsDesc  = describe("clients", "Clients connected now, idle ones included.")
 	limitDesc    = describe("clients_limit", "Most clients at once, logged in or not: max_client_conn, or fewer if the limit of open files has no room for them.")
+	serversDesc  = describe("servers_limit", "Most servers at once in all pools together: what clients and the rest leave of the limit of open files.")
 	acceptedDesc = describe("clients_accepted_total", "Clients whose socket was accepted.")
 	loginsDesc   = describe("logins_in_flight", "Clients that are logging in now.")
 	refusedDesc  = describe("clients_refused_total", "Clients turned away before they were logged in, by reason.", "reason")
@@ -16,6 +17,7 @@ var (
 func describeProcess(ch chan<- *prometheus.Desc) {
 	ch <- clientsDesc
 	ch <- limitDesc
+	ch <- serversDesc
 	ch <- acceptedDesc
 	ch <- loginsDesc
 	ch <- refusedDesc
@@ -30,6 +32,7 @@ func collectProcess(ch chan<- prometheus.Metric, p *Process, clients int) {
 	}
 	send(clientsDesc, prometheus.GaugeValue, float64(clients))
 	send(limitDesc, prometheus.GaugeValue, float64(p.ClientsLimit.Load()))
+	send(serversDesc, prometheus.GaugeValue, float64(p.ServersLimit.Load()))
 	send(acceptedDesc, prometheus.CounterValue, float64(p.ClientsAccepted.Load()))
 	send(loginsDesc, prometheus.GaugeValue, float64(p.LoginsInFlight.Load()))
 	send(panicsDesc, prometheus.CounterValue, float64(p.Panics.Load()))

@@ -16,6 +16,7 @@ func madeUp() *Collector {
 	process := new(Process)
 	process.ClientsAccepted.Add(12)
 	process.ClientsLimit.Store(900)
+	process.ServersLimit.Store(300)
 	process.LoginsInFlight.Add(1)
 	process.LogLinesLost.Add(8)
 	process.End(ClientClosed)

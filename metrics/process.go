@@ -8,6 +8,7 @@ import "sync/atomic"
 type Process struct {
 	ClientsAccepted atomic.Uint64 // sockets accepted, whatever became of them
 	ClientsLimit    atomic.Int64  // the most clients at once
+	ServersLimit    atomic.Int64  // the most servers at once, in all pools
 	LoginsInFlight  atomic.Int64  // connections between their accept and the end of their login
 	Panics          atomic.Uint64 // panics caught; each ended what it was in, and nothing else
 	LogLinesLost    atomic.Uint64 // lines of the log that its reader did not take

@@ -47,6 +47,7 @@ const (
 
 	ServerIdle     // server_idle_timeout passed
 	ServerLifetime // server_lifetime passed
+	ServerEvicted  // it was to spare, and another pool needed its descriptor
 	ServerRecovery // it is in recovery where a leader was wanted
 	ServerDirty    // it could not be cleaned for its next client
 	EpochMoved     // another leader, or another timeline, took its place
@@ -84,6 +85,7 @@ var reasonNames = [NumReasons]string{
 	ServerProtocol:     "server protocol violation",
 	ServerIdle:         "server idle",
 	ServerLifetime:     "server lifetime over",
+	ServerEvicted:      "server evicted",
 	ServerRecovery:     "server in recovery",
 	ServerDirty:        "server not clean",
 	EpochMoved:         "epoch moved",

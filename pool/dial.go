@@ -60,20 +60,30 @@ func (p *Pool) connect(parent context.Context, v *discovery.View, m discovery.Me
 		return nil, err
 	}
 	defer p.exit()
+	if err := p.takeRoom(ctx); err != nil {
+		return nil, err
+	}
+	if s, err = p.logIn(ctx, m, patience); err != nil {
+		p.owner.quota.giveBack(p)
+		return nil, err
+	}
+	p.log.Info("server opened", "member", m.Name, "address", m.Address, "pid", s.pid, "epoch", s.epoch)
+	return s, nil
+}
+
+// logIn is connect when its turn has come and there is room.
+func (p *Pool) logIn(ctx context.Context, m discovery.Member, patience time.Duration) (*Server, error) {
 	conn, err := p.dial(ctx, m, patience)
 	if err != nil {
 		return nil, err
 	}
 	defer hurry(ctx, conn)()
-	if s, err = p.admit(ctx, conn, m); err != nil {
+	s, err := p.admit(ctx, conn, m)
+	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	if err := s.Sock.Open(conn, s); err != nil {
-		return nil, err
-	}
-	p.log.Info("server opened", "member", m.Name, "address", m.Address, "pid", s.pid, "epoch", s.epoch)
-	return s, nil
+	return s, s.Sock.Open(conn, s)
 }
 
 func (p *Pool) dial(ctx context.Context, m discovery.Member, patience time.Duration) (net.Conn, error) {

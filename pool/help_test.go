@@ -26,6 +26,7 @@ type stage struct {
 	cluster *discovery.Cluster
 	pools   *Pools
 	cfg     *config.Config
+	servers int    // the quota
 	diary   *diary // what the log says
 }
 
@@ -59,7 +60,17 @@ func newStageOf(t testing.TB, edit func(c *config.Pool), cluster config.Cluster)
 	if cluster.TLS.Mode == "" {
 		cluster.TLS.Mode = "disable"
 	}
-	s := &stage{t: t, cfg: config.Default(), diary: &diary{}}
+	s := &stage{t: t, cfg: config.Default(), servers: plenty, diary: &diary{}}
+	s.open(edit, cluster)
+	return s
+}
+
+// plenty is a quota that no test reaches.
+const plenty = 10_000
+
+func (s *stage) open(edit func(c *config.Pool), cluster config.Cluster) {
+	t := s.t
+	t.Helper()
 	s.cfg.Clusters = []config.Cluster{cluster}
 	s.cfg.Routes[0].Cluster = "main"
 	if edit != nil {
@@ -81,11 +92,10 @@ func newStageOf(t testing.TB, edit func(c *config.Pool), cluster config.Cluster)
 		t.Fatal(err)
 	}
 	t.Cleanup(s.cluster.Close)
-	if s.pools, err = New(s.cfg, map[string]*discovery.Cluster{"main": s.cluster}, s.loops, log); err != nil {
+	if s.pools, err = New(s.cfg, s.servers, map[string]*discovery.Cluster{"main": s.cluster}, s.loops, log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.pools.Close)
-	return s
 }
 
 func keyOf(role, database, user string) Key {
@@ -124,6 +134,9 @@ func (p *Pool) balanced() error {
 		places, idle, lent = places+at.servers, idle+len(at.idle), lent+at.lent
 	}
 	stat := p.puddle.Stat()
+	p.owner.quota.mu.Lock()
+	share := p.share
+	p.owner.quota.mu.Unlock()
 	switch {
 	case p.opening != 0:
 		return fmt.Errorf("%d are opening", p.opening)
@@ -135,6 +148,8 @@ func (p *Pool) balanced() error {
 		return fmt.Errorf("%d servers, puddle says %d, and %d idle", len(p.servers), stat.TotalResources(), stat.IdleResources())
 	case len(p.servers) > p.size:
 		return fmt.Errorf("%d servers of at most %d", len(p.servers), p.size)
+	case share != len(p.servers):
+		return fmt.Errorf("%d servers, and a share of %d in the quota", len(p.servers), share)
 	}
 	return nil
 }

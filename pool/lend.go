@@ -87,7 +87,13 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop) {
 	if p.choosy.n > 0 && s.AsNew() {
 		q = &p.choosy
 	}
-	if q.n == 0 || p.held {
+	needed := q.n > 0 && !p.held
+	if p.owner.quota.owes(p, needed) {
+		p.mu.Unlock()
+		p.destroy(s, metrics.ServerEvicted)
+		return
+	}
+	if !needed {
 		p.idleLocked(s)
 		p.mu.Unlock()
 		return

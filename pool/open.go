@@ -74,6 +74,8 @@ func (p *Pool) open() {
 	p.opening--
 	var wake []*Claim
 	switch {
+	case err == errNoRoom:
+		p.wanted = 0 // until the next sweep
 	case err == nil:
 		p.refused = false
 		wake = p.openedLocked()
@@ -174,6 +176,9 @@ func (p *Pool) construct(ctx context.Context) (*Server, error) {
 		if err == nil {
 			p.welcomed(target)
 			return s, nil
+		}
+		if err == errNoRoom {
+			return nil, err
 		}
 		if refusal := permanent(err); refusal != nil {
 			if p.refusedBy(target, refusal, began) {

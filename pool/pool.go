@@ -76,6 +76,8 @@ type Pool struct {
 	shunned    map[string]*shun // members that failed
 	unused     time.Time        // since when nobody uses it
 	closed     bool
+
+	share int // of the quota: servers from before they are dialled until they are closed; guarded by its mu
 }
 
 func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {

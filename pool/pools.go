@@ -29,6 +29,7 @@ type Pools struct {
 	stop     context.CancelFunc
 	workers  sync.WaitGroup // followers and the janitor
 	openers  sync.WaitGroup // of all pools, also of those that were given up
+	quota    quota
 
 	candidates *metrics.Pool // what all candidates count into
 	warned     atomic.Int64  // when the log was last told of a candidate's failure
@@ -48,10 +49,11 @@ type cluster struct {
 }
 
 // New starts to follow the clusters. Close ends it; the discovery.Clusters and
-// the loops remain the caller's and must outlive it.
-func New(cfg *config.Config, clusters map[string]*discovery.Cluster, loops []*loop.Loop, log *slog.Logger) (*Pools, error) {
+// the loops remain the caller's and must outlive it. servers is how many there
+// may be at one time, in all pools together.
+func New(cfg *config.Config, servers int, clusters map[string]*discovery.Cluster, loops []*loop.Loop, log *slog.Logger) (*Pools, error) {
 	ps := &Pools{
-		log: log, limits: cfg.Pool, loops: loops, clusters: make(map[string]*cluster),
+		log: log, limits: cfg.Pool, loops: loops, quota: quota{size: servers}, clusters: make(map[string]*cluster),
 		pools: make(map[Key]*Pool), doors: make(map[Key]door), candidates: metrics.NewPool(metrics.PoolLabels{}, len(loops)),
 	}
 	for _, c := range cfg.Clusters {

@@ -52,6 +52,7 @@ func (p *Pool) destruct(s *Server) {
 	bye := func() {
 		s.Sock.Write(terminate) //nolint:errcheck // a courtesy
 		s.Sock.Close()
+		p.owner.quota.giveBack(p)
 	}
 	if l := s.Sock.Loop(); l != nil {
 		l.Post(bye)

@@ -117,7 +117,7 @@ func (w *world) open() {
 	for _, c := range w.cfg.Clusters {
 		w.clusters[c.Name] = must(discovery.Open(c, log))(w.t)
 	}
-	w.pools = must(pool.New(w.cfg, w.clusters, w.loops, log))(w.t)
+	w.pools = must(pool.New(w.cfg, 10_000, w.clusters, w.loops, log))(w.t)
 	w.proxy = proxy.New(w.cfg, room(w.cfg), w.pools, authenticator, w.loops, w.process, log)
 	for _, l := range w.loops {
 		go l.Run()

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -18,9 +19,9 @@ import (
 type descriptors struct {
 	limit   int // RLIMIT_NOFILE
 	own     int // of the process itself, its listeners, its loops, etcd and operators
-	servers int // for servers: what the routes ask for, or half of all
-	late    int // for connections beyond max_client_conn, and as many for cancel requests to servers
-	clients int // what is left
+	clients int // for clients: max_client_conn, or what the others leave
+	late    int // for connections beyond that, and as many for cancel requests to servers
+	servers int // for servers: all the rest
 }
 
 // What is not counted one by one, and what little there is always to be.
@@ -41,17 +42,28 @@ func share(cfg *config.Config, loops, limit int) (descriptors, error) {
 	for _, c := range cfg.Clusters {
 		d.own += perEtcd*len(c.Etcd.Endpoints) + len(c.Hosts)
 	}
-	d.servers = min(wantedServers(cfg), limit/2)
 	d.late = min(max(limit/16, leastLate), mostLate)
-	d.clients = limit - d.own - d.servers - 2*d.late
+	left := limit - d.own - 2*d.late
+	d.clients = min(cfg.Pool.MaxClientConn, left-reserved(cfg, limit))
+	d.servers = left - d.clients
 	if d.clients < 1 {
 		return d, fmt.Errorf("the limit of open files, %d, leaves none for clients: raise it (ulimit -n, or LimitNOFILE= of the service)", limit)
 	}
 	return d, nil
 }
 
-// wantedServers is how many servers there are when every route has one pool, and that is
-// full. A route for any database or user may have more pools; they take what clients leave.
+// reserved is how many servers there is room for however many clients are
+// wanted: what the routes ask for, but not more than half of all. Where names are
+// for clients to choose, pools may be many, and a quarter of all is reserved.
+func reserved(cfg *config.Config, limit int) int {
+	n := wantedServers(cfg)
+	if slices.ContainsFunc(cfg.Routes, func(r config.Route) bool { return r.Database == "*" || r.User == "*" }) {
+		n = max(n, limit/4)
+	}
+	return min(n, limit/2)
+}
+
+// wantedServers is how many servers there are when every route has one pool, and that is full.
 func wantedServers(cfg *config.Config) (n int) {
 	for _, r := range cfg.Routes {
 		n += r.PoolSize
@@ -62,7 +74,7 @@ func wantedServers(cfg *config.Config) (n int) {
 // room is what the proxy may use.
 func (d descriptors) room(cfg *config.Config) proxy.Room {
 	return proxy.Room{
-		Clients: min(cfg.Pool.MaxClientConn, d.clients),
+		Clients: d.clients,
 		Logins:  cfg.Pool.MaxLogins,
 		Late:    d.late,
 		Highest: d.limit - 2*d.late - 1,

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,14 @@ func withRoutes(n, size int) *config.Config {
 	return cfg
 }
 
+// named has the routes ask for one database and user.
+func named(cfg *config.Config) *config.Config {
+	for i := range cfg.Routes {
+		cfg.Routes[i].Database, cfg.Routes[i].User = "shop", "app"
+	}
+	return cfg
+}
+
 func TestDescriptorsAreSharedOut(t *testing.T) {
 	for _, c := range []struct {
 		name                   string
@@ -39,9 +48,10 @@ func TestDescriptorsAreSharedOut(t *testing.T) {
 		clients, servers, late int
 		warnings               int
 	}{
-		{"plenty", withRoutes(1, 20), 1 << 20, 10000, 20, 256, 0},
-		{"of a login shell", withRoutes(1, 20), 1024, 837, 20, 64, 1},
-		{"few", withRoutes(1, 20), 100, 25, 20, 8, 1},
+		{"plenty", withRoutes(1, 20), 1 << 20, 10000, 1<<20 - 10000 - 512 - 39, 256, 0},
+		{"of a login shell", withRoutes(1, 20), 1024, 601, 256, 64, 1},
+		{"of a login shell, names given", named(withRoutes(1, 20)), 1024, 837, 20, 64, 1},
+		{"few", withRoutes(1, 20), 100, 20, 25, 8, 1},
 		{"more servers than files", withRoutes(30, 100), 1024, 345, 512, 64, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -150,7 +160,7 @@ func TestClientsLeaveDescriptorsForEverythingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	served, refused := crowd(t, p.Address, 199)
-	if len(served) < 20 || refused == 0 {
+	if len(served) < 15 || refused == 0 {
 		t.Fatalf("%d clients are served, %d refused", len(served), refused)
 	}
 	for range 3 { // silent ones, beyond all limits
@@ -205,6 +215,60 @@ func TestClientsLeaveDescriptorsForEverythingElse(t *testing.T) {
 	if n := strings.Count(p.Log(), `"msg":"accept"`); n > 0 {
 		t.Errorf("%d times there was no descriptor for a connection", n)
 	}
+}
+
+// Servers that clients have left idle, in however many pools, keep nobody out.
+func TestIdleServersOfManyPoolsLeaveRoomForClientsAndOtherPools(t *testing.T) {
+	const pools, size = 8, 15
+	var sql []string
+	for i := range pools {
+		sql = append(sql, fmt.Sprintf("create database d%d", i))
+	}
+	postgres := lab.PostgresForTest(t, lab.PostgresOptions{SQL: sql, MaxConnections: 200})
+	p := startSmall(t, 200, 200, small(postgres.Address(), fmt.Sprintf("pool_size = %d", size)))
+	for i := range pools {
+		fill(t, p.Address, fmt.Sprint("d", i), size)
+	}
+	_, metrics := p.get(t, "/metrics")
+	limit := valueOf(t, metrics, "portero_clients_limit")
+	served, refused := crowd(t, p.Address, limit+5)
+	if len(served) != limit || refused != 5 {
+		t.Errorf("%d clients are served and %d refused, of at most %d", len(served), refused, limit)
+	}
+	for _, client := range served {
+		mustAsk(t, client, "select 1", "1")
+	}
+	if strings.Contains(p.Log(), "too many open files") {
+		t.Error("descriptors ran out")
+	}
+	if !strings.Contains(p.Log(), "server evicted") {
+		t.Error("the servers were not too many: the test shows nothing")
+	}
+}
+
+// fill has n clients use a pool at one time, and go.
+func fill(t *testing.T, address, database string, n int) {
+	t.Helper()
+	for range n {
+		client, err := tryConnect(t, address, database)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer hangUp(client)
+		mustAsk(t, client, "begin; select 1", "1")
+	}
+}
+
+// valueOf is the value of a metric without labels.
+func valueOf(t *testing.T, text, name string) int {
+	t.Helper()
+	_, rest, _ := strings.Cut(text, "\n"+name+" ")
+	value, _, _ := strings.Cut(rest, "\n")
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
 }
 
 // sleeps is nil while some statement sleeps.

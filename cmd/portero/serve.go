@@ -126,9 +126,10 @@ func start(p *parts, process *metrics.Process, log *slog.Logger) (*instance, err
 	}
 	in.tally = startTally(in.clusters)
 	var err error
-	if in.pools, err = pool.New(p.cfg, in.clusters, in.loops, log); err != nil {
+	if in.pools, err = pool.New(p.cfg, p.descriptors.servers, in.clusters, in.loops, log); err != nil {
 		return nil, err
 	}
+	process.ServersLimit.Store(int64(p.descriptors.servers))
 	in.proxy = proxy.New(p.cfg, p.descriptors.room(p.cfg), in.pools, p.auth, in.loops, in.process, log)
 	for _, l := range in.loops {
 		go l.Run()
