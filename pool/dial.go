@@ -32,7 +32,7 @@ func (cl *cluster) dial(ctx context.Context, address string) (net.Conn, error) {
 	secured, err := cl.secure(ctx, conn, address)
 	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("TLS to %s: %w", address, err)
+		return nil, fmt.Errorf("%w: %s: %w", errTLS, address, err)
 	}
 	return secured, nil
 }

@@ -123,7 +123,7 @@ func levelOf(loud bool) slog.Level {
 // and unknown to our counts. From here on it counts as in use there.
 func (p *Pool) openedLocked() []*Claim {
 	close(p.proved)
-	p.proved = make(chan struct{})
+	p.proved, p.trouble = make(chan struct{}), trouble{}
 	for _, r := range p.puddle.AcquireAllIdle() {
 		if s := r.Value(); p.registerLocked(r) {
 			p.idleLocked(s)
@@ -257,6 +257,7 @@ func (p *Pool) noteFailure(m discovery.Member, err error) {
 		p.cluster.Doubt(p.Key.Group, m.Name)
 	}
 	p.mu.Lock()
+	p.troubledLocked(inWords(err))
 	p.shunLocked(m, faultOf(err))
 	if p.Key.Role != "leader" {
 		p.wanted = p.wantedLocked() // no longer a server at this member, if that was why

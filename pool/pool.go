@@ -64,6 +64,7 @@ type Pool struct {
 	tried      [32]byte    // fingerprint of the secret that was refused last
 	refused    bool        // the last login was refused for good
 	warned     int64       // when a failure to open was last logged aloud
+	trouble    trouble     // the last failure, for clients
 	followed   *discovery.View
 	epoch      uint64        // of the group; leader pools only
 	proved     chan struct{} // closed when a server has been opened; then replaced

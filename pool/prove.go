@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -30,10 +31,11 @@ var (
 	errStranger    = errors.New("the server belongs to another cluster (system identifier)")
 )
 
+var verdicts = []error{errInRecovery, errNotReplica, errOldTimeline, errStranger}
+
 // isVerdict tells our own judgement of a server from a failure to reach it.
 func isVerdict(err error) bool {
-	return errors.Is(err, errInRecovery) || errors.Is(err, errNotReplica) ||
-		errors.Is(err, errOldTimeline) || errors.Is(err, errStranger)
+	return slices.ContainsFunc(verdicts, func(v error) bool { return errors.Is(err, v) })
 }
 
 // prove asks the server what it is until it is what the pool wants, and
@@ -59,6 +61,7 @@ func (p *Pool) prove(ctx context.Context, conn net.Conn, stream *wire.Stream, m 
 		if !p.stillWanted() {
 			return 0, errNotWanted
 		}
+		p.troubled(inWords(err))
 		p.pauseAfter(ctx, v, askOften)
 		if !p.isTarget(p.cluster.View(), m) {
 			return 0, errMoved

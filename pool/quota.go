@@ -146,7 +146,9 @@ func (p *Pool) takeRoom(ctx context.Context) error {
 		case <-b.granted:
 			return nil
 		default:
-			p.owner.evict()
+			if !p.owner.evict() {
+				p.crampedBy(q)
+			}
 		}
 		select {
 		case <-b.granted:
@@ -160,14 +162,23 @@ func (p *Pool) takeRoom(ctx context.Context) error {
 	return errNotWanted
 }
 
+// crampedBy tells that no server can be opened at present.
+func (p *Pool) crampedBy(q *quota) {
+	p.mu.Lock()
+	p.troubledLocked("the limit of open files leaves no room for another server")
+	loud := p.mayWarnLocked()
+	p.mu.Unlock()
+	p.log.Log(p.ctx, levelOf(loud), "no room for another server", "servers_limit", q.size)
+}
+
 func (p *Pool) clientsWait() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.queuedLocked() > 0
 }
 
-// evict closes the server that has been idle for longest, if any is idle.
-func (ps *Pools) evict() {
+// evict closes the server that has been idle for longest. False: none is idle.
+func (ps *Pools) evict() bool {
 	var from *Pool
 	var oldest *Server
 	var since int64
@@ -181,7 +192,7 @@ func (ps *Pools) evict() {
 		p.mu.Unlock()
 	}
 	if from == nil {
-		return
+		return false
 	}
 	from.mu.Lock()
 	taken := from.takeIdleLocked(func(s *Server) bool { return s == oldest })
@@ -189,4 +200,5 @@ func (ps *Pools) evict() {
 	for _, s := range taken { // none, if it has been lent in between
 		from.destroy(s, metrics.ServerEvicted)
 	}
+	return true
 }

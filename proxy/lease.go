@@ -101,7 +101,7 @@ func (r *relay) await(since int64) metrics.Reason {
 			return metrics.ServerLogin
 		case r.giveUp(now, end):
 			if r.c.pool.Withdraw(&r.claim) {
-				return r.gaveUp()
+				return r.gaveUp(since)
 			}
 			r.hush()
 			r.task.Park() // a server is on its way, and will wake the Task
@@ -138,8 +138,9 @@ func (r *relay) saidGoodbye() bool {
 	}
 }
 
-// gaveUp says what becomes of a client that has left the queue.
-func (r *relay) gaveUp() metrics.Reason {
+// gaveUp says what becomes of a client that has left the queue, in which it
+// was since then.
+func (r *relay) gaveUp(since int64) metrics.Reason {
 	switch {
 	case r.cut:
 		return metrics.Shutdown // abandon tells it
@@ -154,6 +155,9 @@ func (r *relay) gaveUp() metrics.Reason {
 	}
 	e := wire.Fatal(wire.ConnectionFailure, "no server became free within query_wait_timeout (%s)", r.c.proxy.cfg.Pool.QueryWaitTimeout)
 	e.Hint = "All servers of the pool are busy, or the cluster has no leader at present."
+	if trouble := r.c.pool.Trouble(since); trouble != "" {
+		e.Detail, e.Hint = "The last try to open a server failed: "+trouble+".", "Portero's log says more."
+	}
 	r.tell(e)
 	r.c.pool.Metrics().Error(metrics.WaitTimeout)
 	return metrics.WaitTimeout

@@ -5,8 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgproto3"
+
 	"portero/config"
 	"portero/internal/lab"
+	"portero/wire"
 )
 
 func TestTooManyClients(t *testing.T) {
@@ -84,6 +87,10 @@ func TestClientThatIsHeldAtItsLoginIsRefusedInTheEnd(t *testing.T) {
 	w := startBefore(t, "127.0.0.1:1", limits(func(p *config.Pool) { p.QueryWaitTimeout = 200 * time.Millisecond }))
 	r := w.plug()
 	r.startup("user", "app")
-	r.expect("R E(FATAL_08006)")
+	r.expect("R")
+	e, _ := r.receive().(*pgproto3.ErrorResponse)
+	if e == nil || e.Code != wire.ConnectionFailure || e.Detail != "The last try to open a server failed: the server cannot be reached." {
+		t.Errorf("told %+v", e)
+	}
 	r.ended()
 }
