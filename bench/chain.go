@@ -15,6 +15,7 @@ const (
 	directName      = "direct"
 	pgbouncerName   = "pgbouncer"
 	haproxyName     = "haproxy+pgbouncer"
+	beforeName      = "portero-before" // another build, to compare with; only with -before
 	porteroName     = "portero"
 	porteroAutoName = "portero-auto"
 )
@@ -31,14 +32,18 @@ var kinds = []kind{
 	{directName, startDirect, func(tools) string { return "" }},
 	{pgbouncerName, startPgBouncer, lacksPgBouncer},
 	{haproxyName, startHAProxy, lacksHAProxy},
+	{beforeName, startPorteroBefore, lacksBefore},
 	{porteroName, startPorteroOne, lacksPortero},
 	{porteroAutoName, startPorteroAuto, lacksPortero},
 }
 
 // label is a chain's name as the tables show it.
 func label(name string) string {
-	if name == porteroAutoName {
+	switch name {
+	case porteroAutoName:
 		return fmt.Sprintf("portero (%d loops)", runtime.NumCPU()) // loops = "auto"
+	case beforeName:
+		return "portero (before)"
 	}
 	return name
 }
@@ -68,6 +73,13 @@ func lacksHAProxy(t tools) string {
 func lacksPortero(t tools) string {
 	if t.portero == "" {
 		return "its binary, which make build makes,"
+	}
+	return ""
+}
+
+func lacksBefore(t tools) string {
+	if t.before == "" {
+		return "the binary that -before names"
 	}
 	return ""
 }

@@ -24,6 +24,7 @@ type plan struct {
 	idle    int // clients of the memory measurement; 0 leaves it out
 	result  int // MB of the result beside which latency is measured; 0 leaves it out
 	portero string
+	before  string
 	out     string // Markdown file with a marked section; "" for standard output alone
 }
 
@@ -61,6 +62,7 @@ func parsePlan(args []string) (plan, error) {
 	flags.IntVar(&p.idle, "idle", 10000, "idle clients of the memory measurement; 0 leaves it out")
 	flags.IntVar(&p.result, "result", 500, "`MB` of the result that a client reads while another's latency is measured; 0 leaves it out")
 	flags.StringVar(&p.portero, "portero", "bin/portero", "the `binary` to measure")
+	flags.StringVar(&p.before, "before", "", "another `binary` to compare with, as chain "+beforeName)
 	flags.StringVar(&p.out, "out", "", "Markdown `file` whose section between the bench markers is rewritten")
 	if err := flags.Parse(args); err != nil {
 		return p, err
@@ -112,7 +114,7 @@ func run(ctx context.Context, p plan) (err error) {
 	if err != nil {
 		return err
 	}
-	tools, err := findTools(p.portero)
+	tools, err := findTools(p.portero, p.before)
 	if err != nil {
 		return err
 	}
@@ -155,7 +157,7 @@ func run(ctx context.Context, p plan) (err error) {
 func (p plan) present(t tools) []string {
 	var names []string
 	for _, k := range kinds {
-		if !slices.Contains(p.chains, k.name) {
+		if !slices.Contains(p.chains, k.name) || k.name == beforeName && p.before == "" {
 			continue
 		}
 		if lacks := k.lacks(t); lacks != "" {

@@ -48,11 +48,15 @@ func startHAProxy(ctx context.Context, b *builder, c *chain) error {
 }
 
 func startPorteroOne(ctx context.Context, b *builder, c *chain) error {
-	return startPortero(ctx, b, c, "1", "")
+	return startPortero(ctx, b, c, b.tools.portero, "1", "")
+}
+
+func startPorteroBefore(ctx context.Context, b *builder, c *chain) error {
+	return startPortero(ctx, b, c, b.tools.before, "1", "")
 }
 
 func startPorteroAuto(ctx context.Context, b *builder, c *chain) error {
-	return startPortero(ctx, b, c, `"auto"`, "")
+	return startPortero(ctx, b, c, b.tools.portero, `"auto"`, "")
 }
 
 // startPorteroTLS starts one with one loop, whose clients may ask for TLS.
@@ -67,12 +71,12 @@ func startPorteroTLS(ctx context.Context, b *builder, c *chain) error {
 	if _, err := c.file("tls.key", key); err != nil {
 		return err
 	}
-	return startPortero(ctx, b, c, "1", porteroTLS)
+	return startPortero(ctx, b, c, b.tools.portero, "1", porteroTLS)
 }
 
-// startPortero starts one with so many loops; listener is what its listener has beside the
+// startPortero starts a build with so many loops; listener is what its listener has beside the
 // address.
-func startPortero(ctx context.Context, b *builder, c *chain, loops, listener string) error {
+func startPortero(ctx context.Context, b *builder, c *chain, build, loops, listener string) error {
 	port, err := freePort()
 	if err != nil {
 		return err
@@ -88,7 +92,7 @@ func startPortero(ctx context.Context, b *builder, c *chain, loops, listener str
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, nil, port, b.tools.portero, "serve", "--config", config)
+	return c.run(ctx, nil, port, build, "serve", "--config", config)
 }
 
 func (b *builder) porteroConfig(loops string, port, admin int, listener string) string {

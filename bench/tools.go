@@ -15,11 +15,12 @@ import (
 type tools struct {
 	postgres, pgbench           string
 	pgbouncer, haproxy, portero string
+	before                      string // another build of portero
 	ordinary                    *syscall.Credential // for programs that refuse to run as root; nil if we are not root
 }
 
 // findTools looks the programs up. PostgreSQL itself must be there, the proxies may be missing.
-func findTools(portero string) (tools, error) {
+func findTools(portero, before string) (tools, error) {
 	t := tools{
 		pgbouncer: findProgram("pgbouncer"),
 		haproxy:   findProgram("haproxy"),
@@ -27,10 +28,7 @@ func findTools(portero string) (tools, error) {
 	if err := t.findPostgres(); err != nil {
 		return t, err
 	}
-	// Absolute, because children run in a directory of their own.
-	if path, err := filepath.Abs(portero); err == nil && isExecutable(path) {
-		t.portero = path
-	}
+	t.portero, t.before = findBuild(portero), findBuild(before)
 	if os.Geteuid() != 0 {
 		return t, nil
 	}
@@ -42,6 +40,14 @@ func findTools(portero string) (tools, error) {
 	gid, err2 := strconv.ParseUint(owner.Gid, 10, 32)
 	t.ordinary = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	return t, errors.Join(err1, err2)
+}
+
+// findBuild makes a path absolute, because children run in a directory of their own.
+func findBuild(path string) string {
+	if path, err := filepath.Abs(path); err == nil && isExecutable(path) {
+		return path
+	}
+	return ""
 }
 
 // findProgram also looks where Debian puts daemons, which an ordinary user's PATH leaves out.

@@ -6,6 +6,7 @@ import "fmt"
 const (
 	aimPgBouncer = 1.15 // CPU per transaction, as a multiple of PgBouncer's
 	aimChain     = 0.60 // the same, of HAProxy's and PgBouncer's together
+	aimBefore    = 1.05 // the same, of another build's
 	aimIdle      = 1024 // bytes per idle client
 	manyClients  = 256  // on poolSize servers: the length of the tail
 	aimBeside    = 2.0  // p99 beside a reader on the same loop, as a multiple of beside one elsewhere
@@ -20,6 +21,9 @@ func (r report) verdicts() []string {
 		}
 		for _, clients := range []int{16, 64} {
 			lines = append(lines, r.cpuVerdict(mode, clients, haproxyName, aimChain))
+		}
+		for _, clients := range []int{1, 16, 64, manyClients} {
+			lines = append(lines, r.cpuVerdict(mode, clients, beforeName, aimBefore))
 		}
 	}
 	for _, c := range r.memory {
@@ -47,7 +51,7 @@ func (r report) cpuVerdict(mode string, clients int, chain string, aim float64) 
 	}
 	ratio := ours.cpu / theirs.cpu
 	return verdict(ratio <= aim, "CPU per transaction, one loop, %s, %d clients: %.1f µs = %.2f x %s's %.1f, at most %.2f x",
-		mode, clients, ours.cpu, ratio, chain, theirs.cpu, aim)
+		mode, clients, ours.cpu, ratio, label(chain), theirs.cpu, aim)
 }
 
 // tailVerdict compares the tail with many clients on few servers.
