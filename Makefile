@@ -42,9 +42,9 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$dir </dev/null || exit 1; \
 	done
 
-bench: build ## beside PgBouncer and HAProxy, into docs/benchmarks.md
+bench: build ## beside PgBouncer and HAProxy (and BEFORE, another build), into docs/benchmarks.md
 	scripts/packages postgresql pgbouncer haproxy
-	go run ./bench -out docs/benchmarks.md
+	go run ./bench $(if $(BEFORE),-before $(BEFORE)) -out docs/benchmarks.md
 
 failover: build ## ten switchovers, ten crashes, ten dead leaders; about half an hour
 	scripts/packages $(SERVERS)

@@ -15,7 +15,7 @@ import (
 type tools struct {
 	postgres, pgbench           string
 	pgbouncer, haproxy, portero string
-	before                      string // another build of portero
+	before                      string              // another build of portero
 	ordinary                    *syscall.Credential // for programs that refuse to run as root; nil if we are not root
 }
 
