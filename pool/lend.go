@@ -78,7 +78,11 @@ func (p *Pool) passOn(s *Server, on *loop.Loop) {
 
 // passOnLocked is passOn for a caller who holds mu, and lets go of it.
 func (p *Pool) passOnLocked(s *Server, on *loop.Loop) {
-	if why := p.overLocked(s); why != metrics.None {
+	why := p.overLocked(s)
+	if why == metrics.None && p.owner.quota.owes(p) {
+		why = metrics.ServerEvicted
+	}
+	if why != metrics.None {
 		p.mu.Unlock()
 		p.destroy(s, why)
 		return
@@ -87,13 +91,7 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop) {
 	if p.choosy.n > 0 && s.AsNew() {
 		q = &p.choosy
 	}
-	needed := q.n > 0 && !p.held
-	if p.owner.quota.owes(p, needed) {
-		p.mu.Unlock()
-		p.destroy(s, metrics.ServerEvicted)
-		return
-	}
-	if !needed {
+	if q.n == 0 || p.held {
 		p.idleLocked(s)
 		p.mu.Unlock()
 		return

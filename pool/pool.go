@@ -78,7 +78,7 @@ type Pool struct {
 	unused     time.Time        // since when nobody uses it
 	closed     bool
 
-	share int // of the quota: servers from before they are dialled until they are closed; guarded by its mu
+	share int // of the quota: servers, and those being opened; guarded by its mu
 }
 
 func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {

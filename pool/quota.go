@@ -20,10 +20,11 @@ import (
 type quota struct {
 	pressed atomic.Int32 // bids that wait; the same as len(bids)
 
-	mu   sync.Mutex // guards what follows, and the share of each pool; a leaf: nothing is locked under it
-	size int
-	used int
-	bids []*bid
+	mu      sync.Mutex // guards what follows, and the share of each pool; nothing is locked under it
+	size    int
+	used    int // including those that are closing
+	closing int // out of the books, and their descriptor not closed yet
+	bids    []*bid
 }
 
 // bid is an opener's wait for room.
@@ -39,6 +40,9 @@ var errNoRoom = errors.New("no room for another server in the limit of open file
 const (
 	// bidAgain is how often a waiting bid looks for an idle server again.
 	bidAgain = 50 * time.Millisecond
+	// spare is how long a server must have been idle to be closed for a pool that
+	// has not fewer: one that is busy lends it again at once.
+	spare = 50 * time.Millisecond
 	// starved is how long a pool without any server waits at most for one of a
 	// pool that has as few as one.
 	starved = time.Second
@@ -80,12 +84,29 @@ func (q *quota) withdraw(b *bid) {
 	}
 }
 
-// giveBack makes room again: a server of p is closed, or was never opened.
+// giveBack makes room again: a server of p was not opened.
 func (q *quota) giveBack(p *Pool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.used--
 	p.share--
+	q.grantLocked()
+}
+
+// leaves is told that a server of p has left the books, and closed that its
+// descriptor is closed.
+func (q *quota) leaves(p *Pool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p.share--
+	q.closing++
+}
+
+func (q *quota) closed() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.used--
+	q.closing--
 	q.grantLocked()
 }
 
@@ -112,20 +133,31 @@ func (q *quota) dropLocked(i int) {
 	q.pressed.Store(int32(len(q.bids)))
 }
 
+// beats reports whether the bid is for a pool that is to have a server in place
+// of p, though p may need it too: it has fewer, also afterwards. Under q's mu.
+func (b *bid) beats(p *Pool, now int64) bool {
+	return b.pool != p && (b.pool.share+1 < p.share || b.pool.share == 0 && now-b.since > int64(starved))
+}
+
 // owes reports whether p is to close a server that it has just got back, so that
-// another pool can have one. If p's own clients need it, that pool must be the
-// poorer one even afterwards.
-func (q *quota) owes(p *Pool, needed bool) bool {
+// another pool can have one.
+func (q *quota) owes(p *Pool) bool {
 	if q.pressed.Load() == 0 {
 		return false
 	}
 	now := loop.Clock()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return slices.ContainsFunc(q.bids, func(b *bid) bool {
-		poorer := b.pool.share+1 < p.share || b.pool.share == 0 && now-b.since > int64(starved)
-		return b.pool != p && (poorer || !needed)
-	})
+	return q.closing < len(q.bids) && slices.ContainsFunc(q.bids, func(b *bid) bool { return b.beats(p, now) })
+}
+
+// mayHave reports whether a server of p that is idle since then is to be closed
+// for the bid.
+func (q *quota) mayHave(b *bid, p *Pool, since int64) bool {
+	now := loop.Clock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closing < len(q.bids) && (now-since >= int64(spare) || b.beats(p, now))
 }
 
 // takeRoom finds room for one more server of the pool, for which it may have
@@ -146,9 +178,7 @@ func (p *Pool) takeRoom(ctx context.Context) error {
 		case <-b.granted:
 			return nil
 		default:
-			if !p.owner.evict() {
-				p.crampedBy(q)
-			}
+			p.owner.evict(b)
 		}
 		select {
 		case <-b.granted:
@@ -156,19 +186,20 @@ func (p *Pool) takeRoom(ctx context.Context) error {
 			q.withdraw(b)
 			return ctx.Err()
 		case <-again.C:
+			p.cramped()
 		}
 	}
 	q.withdraw(b)
 	return errNotWanted
 }
 
-// crampedBy tells that no server can be opened at present.
-func (p *Pool) crampedBy(q *quota) {
+// cramped tells that there has been no room for a while.
+func (p *Pool) cramped() {
 	p.mu.Lock()
 	p.troubledLocked("the limit of open files leaves no room for another server")
 	loud := p.mayWarnLocked()
 	p.mu.Unlock()
-	p.log.Log(p.ctx, levelOf(loud), "no room for another server", "servers_limit", q.size)
+	p.log.Log(p.ctx, levelOf(loud), "no room for another server", "servers_limit", p.owner.quota.size)
 }
 
 func (p *Pool) clientsWait() bool {
@@ -177,22 +208,26 @@ func (p *Pool) clientsWait() bool {
 	return p.queuedLocked() > 0
 }
 
-// evict closes the server that has been idle for longest. False: none is idle.
-func (ps *Pools) evict() bool {
+// evict closes the server that has been idle for longest of those that are to be
+// closed for the bid, if there is one.
+func (ps *Pools) evict(b *bid) {
 	var from *Pool
 	var oldest *Server
 	var since int64
 	for _, p := range ps.all() {
 		p.mu.Lock()
 		for _, at := range p.places {
-			if len(at.idle) > 0 && (from == nil || at.idle[0].since < since) {
-				from, oldest, since = p, at.idle[0], at.idle[0].since
+			if len(at.idle) == 0 || from != nil && at.idle[0].since >= since {
+				continue
+			}
+			if s := at.idle[0]; ps.quota.mayHave(b, p, s.since) {
+				from, oldest, since = p, s, s.since
 			}
 		}
 		p.mu.Unlock()
 	}
 	if from == nil {
-		return false
+		return
 	}
 	from.mu.Lock()
 	taken := from.takeIdleLocked(func(s *Server) bool { return s == oldest })
@@ -200,5 +235,4 @@ func (ps *Pools) evict() bool {
 	for _, s := range taken { // none, if it has been lent in between
 		from.destroy(s, metrics.ServerEvicted)
 	}
-	return true
 }

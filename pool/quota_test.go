@@ -227,3 +227,27 @@ func (c *client) comeAndGo(dice *rand.Rand, rounds int) {
 		}
 	}
 }
+
+// Closing takes its time: until then no second server is closed for the same bid.
+func TestOneServerIsClosedForOneBid(t *testing.T) {
+	s := newStageWith(t, 6, startFake(t).addr)
+	rich, poor := s.join(6, 0, "leader", "rich"), s.join(6, 0, "leader", "poor")
+	var lent []*client
+	for range 6 {
+		c := s.client(rich, 0)
+		c.get()
+		lent = append(lent, c)
+	}
+	one := s.client(poor, 0)
+	one.ask()
+	poor.awaitBids(t, 1)
+	lent[0].do(func() { // in one turn of the loop, which closes none before the end of it
+		for _, c := range lent {
+			rich.Release(&c.claim)
+		}
+	})
+	one.wait()
+	if n := s.diary.times(metrics.ServerEvicted.String()); n != 1 {
+		t.Errorf("%d servers were closed for one", n)
+	}
+}

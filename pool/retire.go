@@ -32,6 +32,7 @@ func (p *Pool) buryLocked(s *Server) {
 	s.place.lent--
 	p.leaveLocked(s.place)
 	s.resource.Hijack()
+	p.owner.quota.leaves(p)
 }
 
 func (p *Pool) reportClosed(s *Server, why metrics.Reason) {
@@ -52,7 +53,7 @@ func (p *Pool) destruct(s *Server) {
 	bye := func() {
 		s.Sock.Write(terminate) //nolint:errcheck // a courtesy
 		s.Sock.Close()
-		p.owner.quota.giveBack(p)
+		p.owner.quota.closed()
 	}
 	if l := s.Sock.Loop(); l != nil {
 		l.Post(bye)
