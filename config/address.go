@@ -3,10 +3,13 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
 	"path"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 const (
@@ -57,7 +60,29 @@ func splitAddress(address string) (string, error) {
 	if !isPort(port) {
 		return "", fmt.Errorf("port must be a number from 1 to 65535, not %q", port)
 	}
+	if host == "*" {
+		return "", fmt.Errorf("host must be a name or an address, not %q; :%s alone listens on all", host, port)
+	}
+	if strings.Trim(host, "0123456789.") == "" && host != "" && net.ParseIP(host) == nil {
+		return "", fmt.Errorf("%q is no IPv4 address", host)
+	}
 	return host, nil
+}
+
+// checkPlace is checkListen, and says what is in the way of a socket at a unix:
+// address. A folder that is not there yet is not: as a rule it is made with the service.
+func checkPlace(address string) error {
+	if err := checkListen(address); err != nil || !strings.HasPrefix(address, unixPrefix) {
+		return err
+	}
+	file := socketPath(address)
+	switch info, err := os.Lstat(file); {
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%s is no folder", path.Dir(file))
+	case err == nil && info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("%s is there already, and is no socket", file)
+	}
+	return nil
 }
 
 func isPort(text string) bool {

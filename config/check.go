@@ -62,7 +62,7 @@ func (c checker) checkListeners() {
 	for i := range c.cfg.Listeners {
 		l, key := &c.cfg.Listeners[i], itemKey("listener", i)
 		address := childKey(key, "address")
-		c.checkAddress(address, l.Address, checkListen)
+		c.checkAddress(address, l.Address, checkPlace)
 		c.checkFree(address, l.Address, c.cfg.Listeners[:i])
 		if l.Role != "" {
 			c.checkRole(childKey(key, "role"), l.Role)
@@ -86,8 +86,12 @@ func (c checker) checkListenerTLS(key string, l *Listener) {
 	c.oneOf(mode, t.Mode, tlsDisable, tlsPrefer, tlsRequire)
 	c.checkPair(key, t.Cert, t.Key)
 	c.checkAuthorities(clientCA, t.ClientCA)
-	if t.ClientCA != "" {
-		c.checkClientCA(clientCA, mode, l)
+	if strings.HasPrefix(l.Address, unixPrefix) {
+		c.checkSocketTLS(key, t)
+		return
+	}
+	if t.ClientCA != "" && (t.Mode == tlsDisable || t.Mode == tlsPrefer) {
+		c.fault(mode, "must be require, or left out, with client_ca: %s would let clients in without a certificate", t.Mode)
 	}
 	if t.Cert != "" || t.Key != "" || c.unread(childKey(key, "cert")) || c.unread(childKey(key, "key")) {
 		return
@@ -100,14 +104,19 @@ func (c checker) checkListenerTLS(key string, l *Listener) {
 	}
 }
 
-// checkClientCA says what would let clients in without a certificate.
-func (c checker) checkClientCA(clientCA, mode string, l *Listener) {
-	if strings.HasPrefix(l.Address, unixPrefix) {
-		c.fault(clientCA, "has no use on a Unix socket, whose clients come without TLS")
-		return
-	}
-	if l.TLS.Mode == tlsDisable || l.TLS.Mode == tlsPrefer {
-		c.fault(mode, "must be require, or left out, with client_ca: %s would let clients in without a certificate", l.TLS.Mode)
+// checkSocketTLS says what makes no sense on a Unix socket.
+func (c checker) checkSocketTLS(key string, t *ListenerTLS) {
+	mode := childKey(key, "mode")
+	for _, s := range []struct {
+		key   string
+		given bool
+	}{
+		{childKey(key, "cert"), t.Cert != ""}, {childKey(key, "key"), t.Key != ""},
+		{childKey(key, "client_ca"), t.ClientCA != ""}, {mode, t.Mode == tlsRequire && c.given[mode]},
+	} {
+		if s.given {
+			c.fault(s.key, "has no use on a Unix socket, whose clients come without TLS")
+		}
 	}
 }
 
@@ -117,8 +126,11 @@ func (c checker) checkPool() {
 	if p.MaxClientConn < 1 {
 		c.fault("pool.max_client_conn", "must be at least 1")
 	}
-	if p.MaxLogins < 1 {
+	switch {
+	case p.MaxLogins < 1:
 		c.fault("pool.max_logins", "must be at least 1")
+	case p.MaxLogins > p.MaxClientConn && c.given["pool.max_logins"]:
+		c.fault("pool.max_logins", "must be at most max_client_conn, which is %d", p.MaxClientConn)
 	}
 	if p.MaxPools < 1 {
 		c.fault("pool.max_pools", "must be at least 1")
@@ -177,9 +189,16 @@ func (c checker) oneOf(key, value string, words ...string) {
 	}
 }
 
+// shortest is the least time that is worth waiting for anything: less is a slip
+// of the pen.
+const shortest = time.Millisecond
+
 func (c checker) atLeast0(key string, d time.Duration) {
-	if d < 0 {
+	switch {
+	case d < 0:
 		c.fault(key, "must be at least 0")
+	case d > 0 && d < shortest:
+		c.fault(key, "must be 0 or at least %s", shortest)
 	}
 }
 
@@ -190,7 +209,10 @@ func (c checker) secondsOr0(key string, d time.Duration) {
 }
 
 func (c checker) above0(key string, d time.Duration) {
-	if d <= 0 {
+	switch {
+	case d <= 0:
 		c.fault(key, "must be more than 0")
+	case d < shortest:
+		c.fault(key, "must be at least %s", shortest)
 	}
 }

@@ -4,6 +4,11 @@ package config
 // password.
 func (c checker) checkAuth() {
 	a := &c.cfg.Auth
+	c.notEmpty("auth.hba_file", a.HBAFile)
+	c.notEmpty("auth.ident_file", a.IdentFile)
+	for i := range a.Rules {
+		c.notEmpty(childKey(itemKey("auth.rule", i), "address"), a.Rules[i].Address)
+	}
 	switch {
 	case a.hasRules(), c.unread("auth.rule"), c.unread("auth.hba_file"):
 		c.checkRuleSource(a)
@@ -14,6 +19,13 @@ func (c checker) checkAuth() {
 	}
 	if a.Users != "" {
 		c.checkFile("auth.users", a.Users)
+	}
+}
+
+// notEmpty says that what is given means nothing: it was to keep somebody out.
+func (c checker) notEmpty(key, value string) {
+	if value == "" && c.given[key] {
+		c.fault(key, "must not be empty: give it a value or leave it out")
 	}
 }
 

@@ -1,10 +1,44 @@
 package config
 
-import "testing"
+import (
+	"os"
+	"testing"
+)
 
 func TestLoadReportsWrongAddresses(t *testing.T) {
 	inFolder(t)
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, "file", "")
+	write(t, ".s.PGSQL.6432", "")
 	checkFaults(t, []faultCase{
+		{"that cannot be listened on", `
+listener = [
+	{address = "*:6432"},
+	{address = "256.1.1.1:6432"},
+	{address = "1.2.3:6432"},
+	{address = "unix:` + dir + `/file"},
+	{address = "unix:` + dir + `"},
+	{address = "unix:` + dir + `/absent"},
+	{address = ":6433", tls = {mode = "disable"}},
+	{address = "unix:` + dir + `/other", tls = {mode = "require"}},
+]
+admin = {address = "*:7000"}
+[[cluster]]
+name = "s"
+hosts = ["10.0.0.300:5432", "10.example:5432"]
+`, []string{
+			`3: listener[1].address: host must be a name or an address, not "*"; :6432 alone listens on all`,
+			`4: listener[2].address: "256.1.1.1" is no IPv4 address`,
+			`5: listener[3].address: "1.2.3" is no IPv4 address`,
+			`6: listener[4].address: ` + dir + `/file is no folder`,
+			`7: listener[5].address: ` + dir + `/.s.PGSQL.6432 is there already, and is no socket`,
+			`10: listener[8].tls.mode: has no use on a Unix socket, whose clients come without TLS`,
+			`12: admin.address: host must be a name or an address, not "*"; :7000 alone listens on all`,
+			`15: cluster[1].hosts[1]: "10.0.0.300" is no IPv4 address`,
+		}},
 		{"of listeners", `
 [[listener]]
 address = "6432"
@@ -283,6 +317,19 @@ tcp_user_timeout = "999ms"
 			`13: pool.tcp_keepalive: must be 0 or at least 1s`,
 			`14: pool.tcp_user_timeout: must be 0 or at least 1s`,
 		}},
+		{"times that nobody means", `
+[pool]
+client_login_timeout = "1ns"
+query_wait_timeout = "999us"
+server_lifetime = "1ms"
+`, []string{
+			`3: pool.client_login_timeout: must be at least 1ms`,
+			`4: pool.query_wait_timeout: must be 0 or at least 1ms`,
+		}},
+		{"more logins than clients", "[pool]\nmax_logins = 11\nmax_client_conn = 10", []string{
+			`2: pool.max_logins: must be at most max_client_conn, which is 10`,
+		}},
+		{"few clients, and the number of logins left to the default", "[pool]\nmax_client_conn = 10", nil},
 		{"log", "[log]\nlevel = 'trace'\nformat = 'xml'", []string{
 			`2: log.level: must be one of debug, info, warn, error, not "trace"`,
 			`3: log.format: must be one of text, json, not "xml"`,

@@ -1,9 +1,12 @@
 package config
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 )
@@ -21,12 +24,36 @@ func (c checker) checkAuthorities(key, name string) {
 	if name == "" {
 		return
 	}
-	pem, err := readFile(name)
+	text, err := readFile(name)
 	if err != nil {
 		c.fault(key, "cannot read %s: %s", name, reason(err))
-	} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {
-		c.fault(key, "%s holds no certificate in PEM format", name)
+	} else if err := checkBundle(text); err != nil {
+		c.fault(key, "%s %s", name, err)
 	}
+}
+
+// checkBundle says what is wrong with certificates in PEM format, one after the
+// other: package x509 would pass over those that it cannot read.
+func checkBundle(text []byte) error {
+	begun, read := bytes.Count(text, []byte("-----BEGIN ")), 0
+	certificates := 0
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		read++
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		certificates++
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			return fmt.Errorf("holds a certificate, number %d, that cannot be read: %w", certificates, err)
+		}
+	}
+	switch {
+	case begun > read:
+		return fmt.Errorf("holds %d blocks in PEM format of which %d cannot be read", begun, begun-read)
+	case certificates == 0:
+		return errors.New("holds no certificate in PEM format")
+	}
+	return nil
 }
 
 // checkPair says what is wrong with the certificate and its key in the table

@@ -2,6 +2,7 @@ package config
 
 import (
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -10,7 +11,30 @@ func TestLoadReportsWrongFiles(t *testing.T) {
 	writePair(t, "a.crt", "a.key")
 	writePair(t, "b.crt", "b.key")
 	write(t, "not.pem", "hello")
+	a, err := os.ReadFile("a.crt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(a)
+	write(t, "two.pem", "the first\n"+good+"the second\n"+good)
+	write(t, "garbled.pem", good+strings.Replace(good, "MII", "M*I", 1))
+	write(t, "foreign.pem", good+"-----BEGIN CERTIFICATE-----\nTm8gY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n")
 	checkFaults(t, []faultCase{
+		{"with one that is broken behind one that is not", `
+[[listener]]
+address = ":1"
+tls = { cert = "a.crt", key = "a.key", client_ca = "two.pem" }
+[[listener]]
+address = ":2"
+tls = { cert = "a.crt", key = "a.key", client_ca = "garbled.pem" }
+[[cluster]]
+name = "a"
+hosts = ["h:1"]
+tls = { mode = "require", ca = "foreign.pem" }
+`, []string{
+			`7: listener[2].tls.client_ca: garbled.pem holds 2 blocks in PEM format of which 1 cannot be read`,
+			`11: cluster[1].tls.ca: foreign.pem holds a certificate, number 2, that cannot be read: x509: malformed certificate`,
+		}},
 		{"of listeners", `
 [[listener]]
 address = ":1"
@@ -85,6 +109,8 @@ tls = { client_ca = "b.crt" }
 `, []string{
 			`11: listener[2].tls.mode: must be require, or left out, with client_ca: prefer would let clients in without a certificate`,
 			`15: listener[3].tls.mode: must be require, or left out, with client_ca: disable would let clients in without a certificate`,
+			`22: listener[4].tls.cert: has no use on a Unix socket, whose clients come without TLS`,
+			`23: listener[4].tls.key: has no use on a Unix socket, whose clients come without TLS`,
 			`24: listener[4].tls.client_ca: has no use on a Unix socket, whose clients come without TLS`,
 			`27: listener[5].tls.client_ca: needs cert and key`,
 		}},
@@ -142,6 +168,21 @@ cluster = "a"
 		}},
 		{"of users, beside rules", "[auth]\nusers = 'absent'\n[[auth.rule]]\ntype = 'local'\nmethod = 'trust'", []string{
 			`2: auth.users: cannot read absent: no such file or directory`,
+		}},
+		{"given, and empty", `
+[auth]
+hba_file = ""
+ident_file = ""
+[[auth.rule]]
+type = "host"
+database = ["all"]
+user = ["all"]
+address = ""
+method = "trust"
+`, []string{
+			`3: auth.hba_file: must not be empty: give it a value or leave it out`,
+			`4: auth.ident_file: must not be empty: give it a value or leave it out`,
+			`9: auth.rule[1].address: must not be empty: give it a value or leave it out`,
 		}},
 		{"of rules, and rules", "[auth]\nmethod = 'trust'\nhba_file = 'a.crt'\n[[auth.rule]]", []string{
 			`2: auth.method: has no use beside rules: take it out, or the rules`,

@@ -75,9 +75,10 @@ var ofKind = [numKinds]effect{
 	},
 }
 
-// ofError is what an error in a statement of a kind does. What ends a transaction ends it also when it fails (PostgreSQL,
-// AbortCurrentTransaction), and some cannot fail in some states: what the client
-// sends behind them is where it believes it to be.
+// ofError is what an error in a statement of a kind does. What ends a
+// transaction ends it also when it fails (PostgreSQL, AbortCurrentTransaction), and
+// some cannot fail in some states: what the client sends behind them is where it
+// believes it to be.
 var ofError = [numKinds]effect{
 	kindOther: failing, kindEmpty: failing, kindRollbackTo: failing, kindSteps: failing, kindUnknown: failing,
 	kindBegin:         {failed: to(failed) | same},

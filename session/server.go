@@ -226,9 +226,9 @@ func (s *Session) forget() {
 	s.told, s.complete, s.partial, s.stepped = false, false, false, false
 }
 
-// Reported takes in a ParameterStatus: it keeps the client's settings as the server reports them, so that
-// the next server can be made alike. A report is the truth even where a
-// rolled back transaction took a SET with it.
+// Reported takes in a ParameterStatus: it keeps the client's settings as the
+// server reports them, so that the next server can be made alike. A report is the
+// truth even where a rolled back transaction took a SET with it.
 func (s *Session) Reported(f wire.Frame) {
 	name, v, ok := wire.ParameterStatus(f.Body)
 	if !ok || !f.Whole() {

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"unique"
 
-	"portero/wire"
-
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/wire"
 )
 
 // Settings are the run-time parameters that a client has set: name and value,

@@ -80,7 +80,7 @@ func serve(path string, stderr io.Writer) int {
 		return 1
 	}
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
 	log := slog.New(out.Handler(form(p.cfg.Log)))
 	slog.SetDefault(log) // for what a library may have to say
@@ -225,7 +225,7 @@ func (in *instance) writeStatus(w io.Writer) {
 // untilSignal waits for TERM, which lets transactions finish, or INT, which
 // ends at once, also in the middle of a TERM.
 func (in *instance) untilSignal(signals <-chan os.Signal) int {
-	s := <-signals
+	s := in.awaitEnd(signals)
 	in.log.Info("shutting down", "signal", s.String())
 	ctx, cancel := context.WithTimeoutCause(context.Background(), in.cfg.Pool.ShutdownTimeout, errors.New("shutdown_timeout"))
 	defer cancel()
@@ -245,6 +245,18 @@ func (in *instance) untilSignal(signals <-chan os.Signal) int {
 				cancel()
 			}
 		}
+	}
+}
+
+// awaitEnd returns the signal that ends the process. HUP asks for the settings to
+// be read again, which has to wait for a restart.
+func (in *instance) awaitEnd(signals <-chan os.Signal) os.Signal {
+	for {
+		s := <-signals
+		if s != syscall.SIGHUP {
+			return s
+		}
+		in.log.Warn("settings are read at the start only: restart to apply them", "signal", s.String())
 	}
 }
 
