@@ -26,7 +26,8 @@ func (p *Pool) follow(v *discovery.View) {
 	condemned := func(s *Server) bool { return s.condemned != metrics.None }
 	idle := append(p.takeIdleLocked(condemned), p.takeAskedLocked(condemned)...)
 	if n := len(idle) + len(lent); n > 0 {
-		p.wanted = max(p.wanted, min(p.size, n))
+		p.heirs, p.heirsUntil = min(p.size, n), loop.Clock()+int64(heirsFor)
+		p.wanted = max(p.wanted, p.heirs)
 	}
 	wake := p.serveLocked()
 	p.openLocked()
@@ -39,6 +40,10 @@ func (p *Pool) follow(v *discovery.View) {
 		p.cut(s, g)
 	}
 }
+
+// heirsFor is how long servers are tried to be opened at a new leader that
+// nobody asks for: a promotion takes seconds, a crash recovery may take more.
+const heirsFor = time.Minute
 
 // condemnLocked marks the servers that no longer belong to the pool and
 // returns those of them that are lent.
@@ -81,6 +86,9 @@ func (p *Pool) cut(s *Server, g *discovery.Group) {
 // second.
 func (p *Pool) sweep() {
 	p.mu.Lock()
+	if p.opening == 0 || loop.Clock() > p.heirsUntil {
+		p.heirs = 0 // they are there, or will not be
+	}
 	p.wanted = p.wantedLocked()
 	aged := p.takeAgedLocked()
 	mute := p.speechlessLocked()
@@ -99,13 +107,14 @@ func (p *Pool) sweep() {
 }
 
 // wantedLocked is how many servers the pool should have open when nobody waits:
-// the minimum, and while it is in use one at each member that may serve it, so
-// that all of them have a share in what it does.
+// the minimum, while it is in use one at each member that may serve it, so that
+// all of them have a share in what it does, and what a new leader is to have.
 func (p *Pool) wantedLocked() int {
 	n := 0
 	if p.clients > 0 || len(p.servers) > 0 {
 		n = p.minimum
 	}
+	n = max(n, p.heirs)
 	if p.refused {
 		return min(n, 1) // one is enough to find out whether it still is
 	}

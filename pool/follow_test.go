@@ -131,6 +131,38 @@ func TestAsManyServersAreOpenedAtTheNewLeaderAsThereWereAtTheOld(t *testing.T) {
 	wait(t, "balance", p.balanced)
 }
 
+// The new leader has not promoted yet when the pool looks after itself: nobody
+// waits, yet what was to be opened there still is. Once it is, it is not kept for good.
+func TestServersAreOpenedAtANewLeaderThatTakesItsTime(t *testing.T) {
+	r := startReign(t, nil)
+	p := r.join(4, 0, "leader", "app")
+	var all []*client
+	for i := range 3 {
+		c := r.client(p, i%2)
+		c.get()
+		all = append(all, c)
+	}
+	for _, c := range all {
+		c.release()
+	}
+	r.switchover()
+	wait(t, "the old ones are closed", func() error { return until(r.a.lives() == 0) })
+	wait(t, "three wait for the promotion", func() error { return until(r.b.lives() == 3) })
+	p.sweep()
+	if !p.stillWanted() {
+		t.Fatal("they are given up before the promotion")
+	}
+	r.b.lead(2)
+	wait(t, "three at the new leader", func() error { return until(r.b.lives() == 3) })
+	wait(t, "balance", p.balanced)
+	p.sweep()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wanted != 0 {
+		t.Errorf("%d servers are wanted for good", p.wanted)
+	}
+}
+
 func TestANewTimelineOfTheSameMemberIsANewReign(t *testing.T) {
 	r := startReign(t, nil)
 	p := r.join(2, 0, "leader", "app")

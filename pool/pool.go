@@ -57,6 +57,8 @@ type Pool struct {
 	lent       int
 	opening    int         // openers at work
 	wanted     int         // servers to have open even if nobody waits
+	heirs      int         // of them, for those that were closed when the leader moved
+	heirsUntil int64       // so long they are waited for, on the loops' clock
 	held       bool        // no leader: nobody is served
 	known      bool        // a server has let it in: it is a candidate no more
 	inside     bool        // a candidate's opener has its turn at the door
