@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -177,10 +178,41 @@ func throwInto(conn net.Conn, b []byte) ([]byte, error) {
 		half.CloseWrite() //nolint:errcheck // as above
 	}
 	answer, err := io.ReadAll(conn)
-	if errors.Is(err, syscall.ECONNRESET) { // bytes were left unread
+	switch {
+	case errors.Is(err, syscall.ECONNRESET): // bytes were left unread
 		err = nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = forgotten(conn, b, answer, err)
 	}
 	return answer, err
+}
+
+// forgotten tells all that there is to know of a connection that was not closed:
+// what was sent and answered, both its ends as the kernel has them, and what
+// every goroutine does. Without a line for the proxy's end, the proxy has closed
+// it, or never had it.
+func forgotten(conn net.Conn, sent, answer []byte, err error) error {
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	_, port, _ := net.SplitHostPort(conn.LocalAddr().String())
+	n, _ := strconv.Atoi(port)
+	return fmt.Errorf("%w\n%s to %s\nsent %q\nanswered %q\nboth ends, of /proc/net/tcp:\n%s%s",
+		err, conn.LocalAddr(), conn.RemoteAddr(), sent, answer, linesWith("/proc/net/tcp", fmt.Sprintf(":%04X ", n)), stacks)
+}
+
+// linesWith is the lines of a file that hold text.
+func linesWith(file, text string) string {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	var found strings.Builder
+	for line := range strings.Lines(string(b)) {
+		if strings.Contains(line, text) {
+			found.WriteString(line)
+		}
+	}
+	return found.String()
 }
 
 // wordsOf reads an answer, which must be of whole messages.
