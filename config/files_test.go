@@ -17,7 +17,7 @@ func TestLoadReportsWrongFiles(t *testing.T) {
 	}
 	good := string(a)
 	write(t, "two.pem", "the first\n"+good+"the second\n"+good)
-	write(t, "garbled.pem", good+strings.Replace(good, "MII", "M*I", 1))
+	write(t, "garbled.pem", good+strings.Replace(good, "\nMI", "\n*I", 1))
 	write(t, "foreign.pem", good+"-----BEGIN CERTIFICATE-----\nTm8gY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n")
 	checkFaults(t, []faultCase{
 		{"with one that is broken behind one that is not", `
