@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"path"
 	"strconv"
@@ -27,6 +28,9 @@ func checkListen(address string) error {
 		return checkSocket(socketPath(address))
 	}
 	_, err := splitAddress(address)
+	if port, every := strings.CutPrefix(address, "*:"); every && isPort(port) {
+		return fmt.Errorf("%w; :%s alone listens on all", err, port)
+	}
 	return err
 }
 
@@ -60,13 +64,24 @@ func splitAddress(address string) (string, error) {
 	if !isPort(port) {
 		return "", fmt.Errorf("port must be a number from 1 to 65535, not %q", port)
 	}
-	if host == "*" {
-		return "", fmt.Errorf("host must be a name or an address, not %q; :%s alone listens on all", host, port)
+	return host, checkHostName(host)
+}
+
+// checkHostName says why a host can be none. What looks like an address is not
+// looked up as a name.
+func checkHostName(host string) error {
+	_, err := netip.ParseAddr(host)
+	switch {
+	case host == "*":
+		return fmt.Errorf("host must be a name or an address, not %q", host)
+	case err == nil || host == "":
+		return nil
+	case strings.Contains(host, ":"):
+		return fmt.Errorf("%q is no IPv6 address", host)
+	case strings.Trim(host, "0123456789.") == "":
+		return fmt.Errorf("%q is no IPv4 address", host)
 	}
-	if strings.Trim(host, "0123456789.") == "" && host != "" && net.ParseIP(host) == nil {
-		return "", fmt.Errorf("%q is no IPv4 address", host)
-	}
-	return host, nil
+	return nil
 }
 
 // checkPlace is checkListen, and says what is in the way of a socket at a unix:

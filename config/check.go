@@ -129,6 +129,7 @@ func (c checker) checkPool() {
 	switch {
 	case p.MaxLogins < 1:
 		c.fault("pool.max_logins", "must be at least 1")
+	case p.MaxClientConn < 1, c.unread("pool.max_client_conn"): // which is the fault
 	case p.MaxLogins > p.MaxClientConn && c.given["pool.max_logins"]:
 		c.fault("pool.max_logins", "must be at most max_client_conn, which is %d", p.MaxClientConn)
 	}

@@ -24,11 +24,20 @@ listener = [
 	{address = "unix:` + dir + `/absent"},
 	{address = ":6433", tls = {mode = "disable"}},
 	{address = "unix:` + dir + `/other", tls = {mode = "require"}},
+	{address = "[:::1]:6434"},
+	{address = "[fe80::1%eth0]:6435"},
 ]
 admin = {address = "*:7000"}
 [[cluster]]
 name = "s"
-hosts = ["10.0.0.300:5432", "10.example:5432"]
+hosts = ["10.0.0.300:5432", "10.example:5432", "*:5432"]
+[[cluster]]
+name = "p"
+discovery = "patroni"
+scope = "p"
+etcd = {endpoints = ["https://256.1.1.1:2379", "[1::2::3]:2379"]}
+[[route]]
+cluster = "s"
 `, []string{
 			`3: listener[1].address: host must be a name or an address, not "*"; :6432 alone listens on all`,
 			`4: listener[2].address: "256.1.1.1" is no IPv4 address`,
@@ -36,8 +45,12 @@ hosts = ["10.0.0.300:5432", "10.example:5432"]
 			`6: listener[4].address: ` + dir + `/file is no folder`,
 			`7: listener[5].address: ` + dir + `/.s.PGSQL.6432 is there already, and is no socket`,
 			`10: listener[8].tls.mode: has no use on a Unix socket, whose clients come without TLS`,
-			`12: admin.address: host must be a name or an address, not "*"; :7000 alone listens on all`,
-			`15: cluster[1].hosts[1]: "10.0.0.300" is no IPv4 address`,
+			`11: listener[9].address: ":::1" is no IPv6 address`,
+			`14: admin.address: host must be a name or an address, not "*"; :7000 alone listens on all`,
+			`17: cluster[1].hosts[1]: "10.0.0.300" is no IPv4 address`,
+			`17: cluster[1].hosts[3]: host must be a name or an address, not "*"`,
+			`22: cluster[2].etcd.endpoints[1]: "256.1.1.1" is no IPv4 address`,
+			`22: cluster[2].etcd.endpoints[2]: "1::2::3" is no IPv6 address`,
 		}},
 		{"of listeners", `
 [[listener]]
@@ -328,6 +341,12 @@ server_lifetime = "1ms"
 		}},
 		{"more logins than clients", "[pool]\nmax_logins = 11\nmax_client_conn = 10", []string{
 			`2: pool.max_logins: must be at most max_client_conn, which is 10`,
+		}},
+		{"more logins than a number of clients that is at fault itself", "[pool]\nmax_logins = 11\nmax_client_conn = 0", []string{
+			`3: pool.max_client_conn: must be at least 1`,
+		}},
+		{"more logins than a number of clients that could not be read", "[pool]\nmax_logins = 20000\nmax_client_conn = 'many'", []string{
+			`3: pool.max_client_conn: must be a whole number, not a string`,
 		}},
 		{"few clients, and the number of logins left to the default", "[pool]\nmax_client_conn = 10", nil},
 		{"log", "[log]\nlevel = 'trace'\nformat = 'xml'", []string{
