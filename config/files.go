@@ -35,7 +35,7 @@ func (c checker) checkAuthorities(key, name string) {
 // checkBundle says what is wrong with certificates in PEM format, one after the
 // other: package x509 would pass over those that it cannot read.
 func checkBundle(text []byte) error {
-	begun, read := bytes.Count(text, []byte("-----BEGIN ")), 0
+	blocks, read := max(bytes.Count(text, []byte("-----BEGIN ")), bytes.Count(text, []byte("-----END "))), 0
 	certificates := 0
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		read++
@@ -43,13 +43,16 @@ func checkBundle(text []byte) error {
 			continue
 		}
 		certificates++
+		if len(block.Headers) > 0 {
+			return fmt.Errorf("holds a certificate, number %d, that cannot be read: it has PEM headers", certificates)
+		}
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
 			return fmt.Errorf("holds a certificate, number %d, that cannot be read: %w", certificates, err)
 		}
 	}
 	switch {
-	case begun > read:
-		return fmt.Errorf("holds %d blocks in PEM format of which %d cannot be read", begun, begun-read)
+	case blocks > read:
+		return fmt.Errorf("holds %d blocks in PEM format of which %d cannot be read", blocks, blocks-read)
 	case certificates == 0:
 		return errors.New("holds no certificate in PEM format")
 	}

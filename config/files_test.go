@@ -18,6 +18,8 @@ func TestLoadReportsWrongFiles(t *testing.T) {
 	good := string(a)
 	write(t, "two.pem", "the first\n"+good+"the second\n"+good)
 	write(t, "garbled.pem", good+strings.Replace(good, "\nMI", "\n*I", 1))
+	write(t, "headless.pem", good+strings.Replace(good, "-----BEGIN", "----BEGIN", 1))
+	write(t, "headed.pem", good+strings.Replace(good, "CERTIFICATE-----\n", "CERTIFICATE-----\nOwner: me\n\n", 1))
 	write(t, "foreign.pem", good+"-----BEGIN CERTIFICATE-----\nTm8gY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n")
 	checkFaults(t, []faultCase{
 		{"with one that is broken behind one that is not", `
@@ -31,9 +33,24 @@ tls = { cert = "a.crt", key = "a.key", client_ca = "garbled.pem" }
 name = "a"
 hosts = ["h:1"]
 tls = { mode = "require", ca = "foreign.pem" }
+[[cluster]]
+name = "b"
+discovery = "patroni"
+scope = "b"
+[cluster.etcd]
+endpoints = ["h:2379"]
+tls = { ca = "headless.pem" }
+[[cluster]]
+name = "c"
+hosts = ["h:2"]
+tls = { mode = "require", ca = "headed.pem" }
+[[route]]
+cluster = "a"
 `, []string{
 			`7: listener[2].tls.client_ca: garbled.pem holds 2 blocks in PEM format of which 1 cannot be read`,
 			`11: cluster[1].tls.ca: foreign.pem holds a certificate, number 2, that cannot be read: x509: malformed certificate`,
+			`18: cluster[2].etcd.tls.ca: headless.pem holds 2 blocks in PEM format of which 1 cannot be read`,
+			`22: cluster[3].tls.ca: headed.pem holds a certificate, number 2, that cannot be read: it has PEM headers`,
 		}},
 		{"of listeners", `
 [[listener]]
