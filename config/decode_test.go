@@ -2,7 +2,9 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -140,6 +142,49 @@ func TestSyntaxFaultStandsBesideTheFaultsAboveIt(t *testing.T) {
 		{"key twice", "[pool]\npool_size = 1\npool_size = 2", []string{
 			`3: Key 'pool.pool_size' has already been defined.`,
 		}},
+	})
+}
+
+// The TOML library takes time and memory by the cube of the depth: what is
+// nested too deeply must not get there.
+func TestDeepNestingIsAFault(t *testing.T) {
+	inFolder(t)
+	arrays := func(n int) string { return "a = " + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) }
+	inline := func(n int) string { return "a = " + strings.Repeat("{a = ", n-1) + "1" + strings.Repeat("}", n-1) }
+	dotted := func(n int) string { return strings.Repeat("a.", n-1) + "a" }
+	deep := []string{`2: nested too deeply: at most 32 names and lists in each other`}
+	unknown := []string{`2: a: unknown key`}
+	for _, n := range []int{maxDepth, maxDepth + 1, 1000} {
+		want, wantBelow := unknown, unknown
+		if n > maxDepth {
+			want, wantBelow = deep, []string{unknown[0], strings.Replace(deep[0], "2", "3", 1)}
+		}
+		checkFaults(t, []faultCase{
+			{fmt.Sprint(n, " lists"), "\n" + arrays(n), want},
+			{fmt.Sprint(n, " lists over as many lines"), "\n" + strings.ReplaceAll(arrays(n), "]", "\n]"), want},
+			{fmt.Sprint(n, " tables"), "\n" + inline(n), want},
+			{fmt.Sprint(n, " names"), "\n" + dotted(n) + " = 1", want},
+			{fmt.Sprint(n, " names of a table"), "\n[" + dotted(n) + "]", want},
+			{fmt.Sprint(n, " names of a list of tables"), "\n[[" + dotted(n) + "]]", want},
+			{fmt.Sprint(n, " names behind a mark of UTF-8"), "\ufeff\n" + dotted(n) + " = 1", want},
+			{fmt.Sprint(n, " levels of all kinds"), "\n[a]\n" + dotted(n-3) + " = [[\n]]", wantBelow},
+		})
+	}
+	checkFaults(t, []faultCase{
+		{"what is above is told of", "colour = 1\n" + arrays(40) + "\nshape = 2", append([]string{`1: colour: unknown key`}, deep...)},
+		{"what is unfinished", "\na = " + strings.Repeat("[", 100), deep},
+		{"unfinished names", "\n" + strings.Repeat("a.", 100), deep},
+		{"20 000 lists", "\n" + arrays(20_000), deep},
+		{"20 000 names", "\n" + dotted(20_000) + " = 1", deep},
+		{"many tables beside each other", strings.Repeat("\n[[a]]\n[a.b]\nc = [[], []]", 100), unknown},
+	})
+}
+
+func TestAMarkOfUTF8HidesNoLine(t *testing.T) {
+	inFolder(t)
+	checkFaults(t, []faultCase{
+		{"a key", "\ufeffcolour = 1\nshape = 2", []string{`1: colour: unknown key`, `2: shape: unknown key`}},
+		{"a table", "\ufeff[colour]\n[shape]", []string{`1: colour: unknown key`, `2: shape: unknown key`}},
 	})
 }
 

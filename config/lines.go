@@ -11,7 +11,17 @@ import (
 // that is written in several places, as tables may be, counts where it is first.
 //
 // The TOML library tells lines only of what it cannot read.
-func keyLines(src string) map[string]int {
+func keyLines(src string) map[string]int { return scanLines(src).lines }
+
+// maxDepth is how many names and lists may be in each other, cluster[1].etcd.tls.ca
+// being 4 names deep. The TOML library takes time and memory by the cube of it.
+const maxDepth = 32
+
+// scanLines walks over src as far as it is TOML and not nested too deeply.
+func scanLines(src string) *lineScanner {
+	for _, mark := range []string{"\ufeff", "\xff\xfe", "\xfe\xff"} { // as the TOML library does
+		src = strings.TrimPrefix(src, mark)
+	}
 	s := &lineScanner{src: src, line: 1, lines: map[string]int{}, items: map[string]int{}}
 	table := ""
 	for s.skipBlank(); s.pos < len(s.src); s.skipBlank() {
@@ -21,19 +31,34 @@ func keyLines(src string) map[string]int {
 			break
 		}
 	}
-	return s.lines
+	return s
 }
 
 // lineScanner walks over TOML and understands no more of it than what can
 // hide a key or a newline. Each method starts at pos and leaves pos behind
 // what it has read.
 type lineScanner struct {
-	src   string
-	pos   int
-	line  int            // of pos, from 1
-	lines map[string]int // the result
-	items map[string]int // how many [[headers]] each list of tables has had
+	src     string
+	pos     int
+	line    int            // of pos, from 1
+	depth   int            // names and lists around pos
+	tooDeep int            // the line on which depth has passed maxDepth; 0 if it has not
+	lines   map[string]int // the result
+	items   map[string]int // how many [[headers]] each list of tables has had
 }
+
+// enter notes that n more names or lists are around pos. Past maxDepth it
+// returns false, and nothing is left to be read.
+func (s *lineScanner) enter(n int) bool {
+	s.depth += n
+	if s.depth <= maxDepth {
+		return true
+	}
+	s.tooDeep, s.pos = s.line, len(s.src)
+	return false
+}
+
+func (s *lineScanner) leave(n int) { s.depth -= n }
 
 // header reads [a.b] or [[a.b]] and returns the key of the table it opens.
 func (s *lineScanner) header() string {
@@ -46,6 +71,10 @@ func (s *lineScanner) header() string {
 	s.take("]")
 	if list {
 		s.take("]")
+	}
+	s.depth = 0
+	if !s.enter(len(names)) {
+		return ""
 	}
 	key := ""
 	for i, name := range names {
@@ -68,8 +97,13 @@ func (s *lineScanner) header() string {
 // there is no such thing here.
 func (s *lineScanner) pair(table string) bool {
 	start := s.pos
+	names := s.names()
+	if !s.enter(len(names)) {
+		return false
+	}
+	defer s.leave(len(names))
 	key := table
-	for _, name := range s.names() {
+	for _, name := range names {
 		key = childKey(key, name)
 		s.found(key)
 	}
@@ -100,6 +134,10 @@ func (s *lineScanner) value(key string) {
 
 func (s *lineScanner) list(key string) {
 	s.pos++
+	if !s.enter(1) {
+		return
+	}
+	defer s.leave(1)
 	for i := 0; ; i++ {
 		s.skipBlank()
 		if s.pos == len(s.src) || s.take("]") {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -46,6 +47,10 @@ func load(path, src string, checks ...Check) (*Config, error) {
 }
 
 func parseTOML(src string) (map[string]any, error) {
+	if line := scanLines(src).tooDeep; line > 0 {
+		message := fmt.Sprintf("nested too deeply: at most %d names and lists in each other", maxDepth)
+		return nil, toml.ParseError{Message: message, Position: toml.Position{Line: line}}
+	}
 	tree := map[string]any{}
 	_, err := toml.Decode(src, &tree)
 	return tree, err
