@@ -104,6 +104,15 @@ func newWays(cfg *Config) *ways {
 // each calls fn with the pool of every client that route i gets.
 func (w *ways) each(i int, fn func(sharedPool)) {
 	r := &w.cfg.Routes[i]
+	w.candidates(r, func(l *Listener, client match) {
+		if w.route(client) == i {
+			fn(w.pool(r, l, client.database, client.user))
+		}
+	})
+}
+
+// candidates calls fn with every client that route r takes if no earlier one does.
+func (w *ways) candidates(r *Route, fn func(*Listener, match)) {
 	for j := range w.cfg.Listeners {
 		l := &w.cfg.Listeners[j]
 		if !covers(r.Listener, l.Address) {
@@ -111,9 +120,7 @@ func (w *ways) each(i int, fn func(sharedPool)) {
 		}
 		for _, database := range matching(r.Database, w.databases) {
 			for _, user := range matching(r.User, w.users) {
-				if w.route(match{l.Address, database, user}) == i {
-					fn(w.pool(r, l, database, user))
-				}
+				fn(l, match{l.Address, database, user})
 			}
 		}
 	}

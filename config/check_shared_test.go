@@ -138,6 +138,57 @@ func TestRoutesOfManyTenantsAreCompared(t *testing.T) {
 	}
 }
 
+// tenants is a configuration with two routes for each of n tenants and one for the others.
+func tenants(n int) *Config {
+	cfg := Default()
+	cfg.Routes = nil
+	route := func(database, user string) {
+		r := cfg.newRoute()
+		r.Database, r.User = database, user
+		cfg.Routes = append(cfg.Routes, r)
+	}
+	for i := range n {
+		route(fmt.Sprint("db", i), anything)
+		route("x", fmt.Sprint("u", i))
+	}
+	route(anything, anything)
+	return cfg
+}
+
+// Among many tenants there are as many pairs of names as the square of their
+// number. No more clients than that are followed, ...
+func TestNoClientIsFollowedForARouteThatCannotTakeIt(t *testing.T) {
+	w := newWays(tenants(100))
+	names := len(w.databases) * len(w.users)
+	followed := 0
+	for i := range w.cfg.Routes {
+		w.candidates(&w.cfg.Routes[i], func(*Listener, match) { followed++ })
+	}
+	// All of them for the last route, and once more for those before it together.
+	if followed > 2*names {
+		t.Errorf("%d clients are followed, of %d pairs of names", followed, names)
+	}
+}
+
+// ... and for none of them the routes are gone through: they are not even there.
+func TestTheRouteOfAClientIsFoundByItsNames(t *testing.T) {
+	cfg := tenants(100)
+	w := newWays(cfg)
+	routes := cfg.Routes
+	cfg.Routes = make([]Route, len(routes))
+	for i := range routes {
+		w.candidates(&routes[i], func(_ *Listener, client match) {
+			if got := w.route(client); got > i || !takes(&routes[got], client) {
+				t.Fatalf("%+v: route[%d], and route[%d] takes it", client, got+1, i+1)
+			}
+		})
+	}
+}
+
+func takes(r *Route, client match) bool {
+	return covers(r.Database, client.database) && covers(r.User, client.user)
+}
+
 // The check against all clients there can be, in a small world.
 func TestRoutesDisagreeIfAndOnlyIfTwoClientsCouldTell(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
