@@ -22,8 +22,8 @@ import (
 type listener struct {
 	net.Listener
 	cfg     *config.Listener
-	tls     *tls.Config
-	binding []byte // channel-binding data of the certificate
+	tls     *tls.Config // nil: it is not offered
+	binding []byte      // channel-binding data of the certificate
 }
 
 // socketName is how libpq looks for a socket in a directory (PostgreSQL
@@ -31,21 +31,11 @@ type listener struct {
 const socketName = ".s.PGSQL.6432"
 
 func openListener(c *config.Listener, keepalive time.Duration) (*listener, error) {
-	t, err := tlsFor(c.TLS)
-	if err != nil {
-		return nil, fmt.Errorf("listener %s: %w", c.Address, err)
-	}
-	l := &listener{cfg: c, tls: t}
-	if t != nil {
-		leaf, err := x509.ParseCertificate(t.Certificates[0].Certificate[0])
-		if err != nil {
-			return nil, fmt.Errorf("listener %s: certificate: %w", c.Address, err)
-		}
-		l.binding = auth.TLSServerEndPoint(leaf)
-	}
+	l := &listener{cfg: c}
+	var err error
 	if path, ok := strings.CutPrefix(c.Address, "unix:"); ok {
-		l.Listener, err = listenUnix(path)
-	} else {
+		l.Listener, err = listenUnix(path) // without TLS, as in PostgreSQL
+	} else if err = l.prepareTLS(); err == nil {
 		care := net.ListenConfig{KeepAlive: -1, KeepAliveConfig: loop.KeepAlive(keepalive)} // -1: not even by default
 		l.Listener, err = care.Listen(context.Background(), "tcp", c.Address)
 	}
@@ -53,6 +43,20 @@ func openListener(c *config.Listener, keepalive time.Duration) (*listener, error
 		return nil, fmt.Errorf("listener %s: %w", c.Address, err)
 	}
 	return l, nil
+}
+
+// prepareTLS reads the certificate to show to clients, if there is one.
+func (l *listener) prepareTLS() error {
+	t, err := tlsFor(l.cfg.TLS)
+	if t == nil || err != nil {
+		return err
+	}
+	leaf, err := x509.ParseCertificate(t.Certificates[0].Certificate[0])
+	if err != nil {
+		return fmt.Errorf("certificate: %w", err)
+	}
+	l.tls, l.binding = t, auth.TLSServerEndPoint(leaf)
+	return nil
 }
 
 // String is the address in use, with unix: before a path.
