@@ -11,21 +11,34 @@ import (
 	"portero/wire"
 )
 
-// encryption answers SSLRequest and GSSENCRequest.
+// encryption answers SSLRequest and GSSENCRequest. Bytes that came before the
+// encryption would be taken for encrypted ones (CVE-2021-23214); as PostgreSQL
+// does, it refuses them behind a request that it declines, too.
 func (h *handshake) encryption(code uint32) error {
-	if len(h.stream.Buffered()) > 0 && code == wire.CodeSSL && h.l.tls != nil {
-		// Bytes that came before the encryption would be taken for encrypted
-		// ones (CVE-2021-23214).
-		return wire.Fatal(wire.ProtocolViolation, "received unencrypted data after SSL request")
+	accepted := code == wire.CodeSSL && h.l.tls != nil
+	if !accepted {
+		if _, err := h.conn.Write([]byte{'N'}); err != nil {
+			return err
+		}
 	}
-	if code == wire.CodeGSSENC || h.l.tls == nil {
-		_, err := h.conn.Write([]byte{'N'})
-		return err
+	if len(h.stream.Buffered()) > 0 {
+		return wire.Fatal(wire.ProtocolViolation, "received unencrypted data after %s request", encryptionName(code))
+	}
+	if !accepted {
+		return nil
 	}
 	if _, err := h.conn.Write([]byte{'S'}); err != nil {
 		return err
 	}
 	return h.startTLS(&loop.Transport{Conn: h.caller})
+}
+
+// encryptionName is what PostgreSQL calls it.
+func encryptionName(code uint32) string {
+	if code == wire.CodeGSSENC {
+		return "GSSAPI encryption"
+	}
+	return "SSL"
 }
 
 func (h *handshake) directTLS() error {
