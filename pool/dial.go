@@ -102,16 +102,18 @@ func (p *Pool) admit(ctx context.Context, conn net.Conn, m discovery.Member) (*S
 		return nil, p.keptOut(params.Credentials, err)
 	}
 	p.letIn(params.Credentials)
-	epoch, err := p.prove(ctx, conn, stream, m)
+	epoch, role, err := p.prove(ctx, conn, stream, m)
 	if err != nil {
 		return nil, err
 	}
 	if rest := stream.Buffered(); len(rest) > 0 {
 		return nil, fmt.Errorf("%s sent %d bytes after its login", m.Address, len(rest))
 	}
+	defaults := copyOf(login.Parameters)
+	defaults["role"] = role // which PostgreSQL does not report
 	return &Server{
 		pool: p, member: m.Name, address: m.Address, epoch: epoch,
-		pid: login.PID, secret: login.SecretKey, params: login.Parameters, defaults: copyOf(login.Parameters),
+		pid: login.PID, secret: login.SecretKey, params: login.Parameters, defaults: defaults,
 		expires: p.expiry(),
 	}, nil
 }

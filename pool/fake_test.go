@@ -191,7 +191,7 @@ func (f *fake) welcome(c net.Conn, be *pgproto3.Backend, first pgproto3.Frontend
 func (f *fake) answer(be *pgproto3.Backend, sql string) {
 	if strings.Contains(sql, "pg_is_in_recovery") {
 		f.mu.Lock()
-		row := [][]byte{[]byte("f"), fmt.Appendf(nil, "%08X", f.timeline), []byte(f.system)}
+		row := [][]byte{[]byte("f"), fmt.Appendf(nil, "%08X", f.timeline), []byte(f.system), []byte("none")}
 		if f.recovery {
 			row[0], row[1] = []byte("t"), nil
 		}

@@ -144,7 +144,8 @@ func (q *inquiry) ask(ctx context.Context, p *Pool) (discovery.Proof, error) {
 // put puts the question for the role.
 func (q *inquiry) put(ctx context.Context) (discovery.Proof, error) {
 	defer hurry(ctx, q.conn)()
-	return ask(q.stream)
+	said, err := ask(q.stream)
+	return said.Proof, err
 }
 
 // logIn opens the connection with the pool's login.

@@ -22,7 +22,14 @@ import (
 // keeps it from being called there.
 const question = `SELECT pg_catalog.pg_is_in_recovery(),
  CASE WHEN pg_catalog.pg_is_in_recovery() THEN '' ELSE pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) END,
- (SELECT system_identifier FROM pg_catalog.pg_control_system())`
+ (SELECT system_identifier FROM pg_catalog.pg_control_system()),
+ pg_catalog.current_setting('role')`
+
+// account is what a server says of itself.
+type account struct {
+	discovery.Proof
+	role string // that it acts in, as ALTER ROLE ... SET can have it begin with one; none = none
+}
 
 var (
 	errInRecovery  = errors.New("the server is in recovery")
@@ -39,32 +46,32 @@ func isVerdict(err error) bool {
 }
 
 // prove asks the server what it is until it is what the pool wants, and
-// returns the epoch it belongs to. A leader still in recovery is asked again
+// returns the epoch it belongs to and the role that it acts in. A leader still in recovery is asked again
 // and again, so that it is in use the moment it takes writes.
-func (p *Pool) prove(ctx context.Context, conn net.Conn, stream *wire.Stream, m discovery.Member) (uint64, error) {
+func (p *Pool) prove(ctx context.Context, conn net.Conn, stream *wire.Stream, m discovery.Member) (epoch uint64, role string, err error) {
 	for {
 		conn.SetDeadline(time.Now().Add(p.owner.limits.ServerConnectTimeout)) //nolint:errcheck // a closed connection fails at its first use
 		if err := ctx.Err(); err != nil {
-			return 0, err // the deadline that hurries us was set before ours
+			return 0, "", err // the deadline that hurries us was set before ours
 		}
-		proof, err := ask(stream)
+		said, err := ask(stream)
 		if err != nil {
-			return 0, err
+			return 0, "", err
 		}
-		proof.Group, proof.Member = p.Key.Group, m.Name
-		p.cluster.Observe(proof)
+		said.Group, said.Member = p.Key.Group, m.Name
+		p.cluster.Observe(said.Proof)
 		v := p.cluster.View()
-		epoch, err := p.judge(v, m, proof)
+		epoch, err := p.judge(v, m, said.Proof)
 		if err == nil || !errors.Is(err, errInRecovery) || p.hasChoice(v) {
-			return epoch, err
+			return epoch, said.role, err
 		}
 		if !p.stillWanted() {
-			return 0, errNotWanted
+			return 0, "", errNotWanted
 		}
 		p.troubled(inWords(err))
 		p.pauseAfter(ctx, v, askOften)
 		if !p.isTarget(p.cluster.View(), m) {
-			return 0, errMoved
+			return 0, "", errMoved
 		}
 	}
 }
@@ -88,42 +95,43 @@ func (p *Pool) judge(v *discovery.View, m discovery.Member, proof discovery.Proo
 }
 
 // ask sends the question and reads the answer.
-func ask(stream *wire.Stream) (discovery.Proof, error) {
-	var proof discovery.Proof
+func ask(stream *wire.Stream) (account, error) {
+	var said account
 	if err := stream.Write(&pgproto3.Query{String: question}); err != nil {
-		return proof, err
+		return said, err
 	}
 	var failed error
 	for {
 		f, err := stream.Read(64 << 10)
 		if err != nil {
-			return proof, err
+			return said, err
 		}
 		switch f.Type {
 		case 'D':
-			failed = decodeProof(f.Body, &proof)
+			failed = said.decode(f.Body)
 		case 'E':
 			failed = wire.ParseError(f.Body)
 		case 'Z':
-			return proof, failed
+			return said, failed
 		}
 	}
 }
 
-func decodeProof(body []byte, proof *discovery.Proof) error {
+func (a *account) decode(body []byte) error {
 	var row pgproto3.DataRow
-	if err := row.Decode(body); err != nil || len(row.Values) != 3 {
+	if err := row.Decode(body); err != nil || len(row.Values) != 4 {
 		return errors.New("unreadable answer to the question for its role")
 	}
-	proof.InRecovery = string(row.Values[0]) == "t"
-	proof.SystemID = string(row.Values[2])
-	if proof.InRecovery {
+	a.InRecovery = string(row.Values[0]) == "t"
+	a.SystemID = string(row.Values[2])
+	a.role = string(row.Values[3])
+	if a.InRecovery {
 		return nil
 	}
 	timeline, err := strconv.ParseInt(string(row.Values[1]), 16, 64)
 	if err != nil {
 		return fmt.Errorf("timeline: %w", err)
 	}
-	proof.Timeline = timeline
+	a.Timeline = timeline
 	return nil
 }

@@ -103,7 +103,7 @@ func (f *fake) serve(c *fakeConn) {
 			return
 		}
 		if ask, ok := m.(*pgproto3.Query); ok && strings.Contains(ask.String, "pg_is_in_recovery") {
-			c.rows("f", "00000001", "4711")
+			c.rows("f", "00000001", "4711", "none")
 			c.say(&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
 			continue
 		}

@@ -10,7 +10,7 @@ import (
 // word, and frame that word as it came; nil if it had none.
 func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) metrics.Reason {
 	r.logServer(said)
-	half := r.out.passing > 0
+	half, bound := r.out.passing > 0, r.sess.Bound()
 	r.c.pool.Discard(&r.claim, why)
 	r.out.drop(r.loop)
 	r.in.dropped = true // the rest of a frame that streams, if one does
@@ -19,6 +19,9 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 		return why
 	case r.c.mode == modeSession:
 		r.endSession(why, frame)
+		return why
+	case bound:
+		r.tell(wire.Fatal(wire.ConnectionFailure, "the server was lost, and with it whom the session acted as"))
 		return why
 	}
 	r.sess.Lose(said)

@@ -203,6 +203,9 @@ func (r *relay) giveBack() metrics.Reason {
 		r.tell(wire.Fatal(wire.FeatureNotSupported, "transaction blocks are not allowed in statement pooling mode"))
 		return metrics.TransactionPooling
 	case r.sess.Status() != 'I', r.c.mode == modeSession:
+	case r.sess.Recast() && !r.goodbye:
+		return r.askRole()
+	case r.sess.Lending() == session.Kept:
 	case r.sess.Lending() == session.Dirty:
 		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
 	default:
@@ -210,6 +213,21 @@ func (r *relay) giveBack() metrics.Reason {
 		r.release()
 	}
 	return metrics.None
+}
+
+// askRole has the server say in which role it acts, after a transaction that may
+// have changed that.
+func (r *relay) askRole() metrics.Reason {
+	o := r.roundTrip(showRole, false)
+	if o.why == metrics.None && o.said == nil && o.status == 'I' && o.row != nil {
+		r.sess.ActsAs(*o.row)
+		return metrics.None
+	}
+	why := o.why
+	if why == metrics.None {
+		why = metrics.ServerDirty
+	}
+	return r.serverLost(why, o.said, nil)
 }
 
 // release gives the server back, watched as an idle one must be.

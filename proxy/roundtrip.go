@@ -13,6 +13,7 @@ type outcome struct {
 	status byte           // of ReadyForQuery
 	said   *wire.Error    // its error, if it gave one
 	done   int            // statements completed before it
+	row    *string        // the only value of the last row; nil: there was none
 	why    metrics.Reason // the server cannot be used any more
 }
 
@@ -88,6 +89,8 @@ func (r *relay) hear(o *outcome, b []byte, track bool) []byte {
 			if track {
 				r.sess.Reported(f)
 			}
+		case 'D':
+			o.row = onlyValue(f.Body)
 		case 'C':
 			o.done++
 		case 'E':
@@ -107,6 +110,16 @@ func (r *relay) hear(o *outcome, b []byte, track bool) []byte {
 	}
 }
 
+// onlyValue is the value of a row of one column that is not null.
+func onlyValue(body []byte) *string {
+	var row pgproto3.DataRow
+	if row.Decode(body) != nil || len(row.Values) != 1 || row.Values[0] == nil {
+		return nil
+	}
+	value := string(row.Values[0])
+	return &value
+}
+
 func query(sql string) []byte {
 	b, err := (&pgproto3.Query{String: sql}).Encode(nil)
 	if err != nil {
@@ -118,4 +131,5 @@ func query(sql string) []byte {
 var (
 	rollback   = query("ROLLBACK")
 	discardAll = query("DISCARD ALL")
+	showRole   = query("SHOW role")
 )

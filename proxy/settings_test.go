@@ -87,18 +87,6 @@ func TestInvalidStartupValueIsTheServersErrorAndHarmsNobody(t *testing.T) {
 	}
 }
 
-func TestSessionAuthorizationDoesNotLeak(t *testing.T) {
-	w := start(t, size(1))
-	a, b := w.plug(), w.plug()
-	a.login("user", "postgres", "database", "app")
-	b.login("user", "postgres", "database", "app")
-	a.ask("C(SET) S(is_superuser=off) S(session_authorization=app) Z(I)", q("set session authorization app"))
-	if got := b.value("select current_user"); got != "postgres" {
-		t.Errorf("the next client is %s", got)
-	}
-	b.ask("C(SET) C(SET) Z(I)", q("set local role app; set role none"))
-}
-
 func TestDriversPipelineMode(t *testing.T) {
 	w := start(t, size(1))
 	conn := w.pgx().PgConn()

@@ -1,6 +1,10 @@
 package session
 
-import "portero/wire"
+import (
+	"slices"
+
+	"portero/wire"
+)
 
 // FromClient takes a client's frame. linked says whether the client holds a
 // server. A frame that is forwarded counts as asked, although the client may
@@ -41,14 +45,19 @@ func (s *Session) ask(f wire.Frame) Verdict {
 	if s.skipping {
 		return Forward
 	}
-	if q, script := s.request(f); len(script) > 0 {
+	q, script := s.request(f)
+	if len(script) > 0 {
 		s.ring.pushScript(q, script)
 	} else {
 		s.ring.push(q)
 	}
 	s.busy = true
-	if f.Type == 'Q' {
+	switch f.Type {
+	case 'Q':
 		s.here = 0
+		s.recast = s.recast || mayRecast(q.kind) || slices.ContainsFunc(script, mayRecast)
+	case 'E':
+		s.recast = s.recast || mayRecast(q.kind)
 	}
 	return Forward
 }

@@ -15,6 +15,7 @@ const (
 	kindRollbackChain             // ROLLBACK AND CHAIN
 	kindRollbackTo                // ROLLBACK TO SAVEPOINT: a failed block may go on
 	kindSteps                     // outside of a block it may commit on its way: CALL, VACUUM, CREATE DATABASE, ...
+	kindRole                      // may change whom the session acts as
 	kindUnknown                   // a text not seen whole, a name not kept: anything
 	numKinds
 )
@@ -32,6 +33,13 @@ func (k kind) explicit() bool {
 // classify tells the kind of the first statement of sql that is not empty, which
 // is alone or stands before a semicolon.
 func classify(sql []byte) kind {
+	if k := byFirstWord(sql); k != kindOther || !setsByFunction(sql) {
+		return k
+	}
+	return kindRole
+}
+
+func byFirstWord(sql []byte) kind {
 	word, rest := firstWord(skipEmpty(sql))
 	switch len(word) {
 	case 0:
@@ -39,7 +47,7 @@ func classify(sql []byte) kind {
 	case 2:
 		return when(is(word, "DO"), kindSteps)
 	case 3:
-		return when(is(word, "END"), ofEnd(rest, true))
+		return ofThree(word, rest)
 	case 4:
 		return ofFour(word, rest)
 	case 5:
@@ -50,6 +58,10 @@ func classify(sql []byte) kind {
 		if is(word, "PREPARE") {
 			_, ok := cutWords(rest, "TRANSACTION")
 			return when(ok, kindPrepared)
+		}
+		if is(word, "DISCARD") {
+			_, ok := cutWords(rest, "ALL")
+			return when(ok, kindRole)
 		}
 		return when(is(word, "ANALYZE") || is(word, "ANALYSE") || is(word, "CLUSTER") || is(word, "REINDEX"), kindSteps)
 	case 8:
@@ -75,6 +87,13 @@ func classifyBeginning(sql []byte) kind {
 	return kindUnknown
 }
 
+func ofThree(word, rest []byte) kind {
+	if is(word, "SET") {
+		return ofSet(rest)
+	}
+	return when(is(word, "END"), ofEnd(rest, true))
+}
+
 func ofFour(word, rest []byte) kind {
 	if is(word, "DROP") {
 		return ofDrop(rest)
@@ -93,6 +112,8 @@ func ofFive(word, rest []byte) kind {
 		return ofEnd(rest, false)
 	case is(word, "ALTER"):
 		return ofAlter(rest)
+	case is(word, "RESET"):
+		return ofSet(rest)
 	}
 	return kindOther
 }

@@ -28,6 +28,14 @@ var classified = []struct {
 	{"/*/**/*/commit", kindCommit}, {"/*/**/commit", kindEmpty}, {"commit /* ; */", kindCommit},
 	{"commit and chain", kindCommitChain}, {"commit work and chain", kindCommitChain}, {"end and chain", kindCommitChain},
 	{"prepare transaction 'x'", kindPrepared}, {"prepare s as select 1", kindOther},
+
+	{"set role low", kindRole}, {"SET SESSION ROLE low", kindRole}, {"set local role to low", kindRole}, {`set "role" = low`, kindRole}, {"set role=none", kindRole},
+	{"reset role", kindRole}, {`RESET "role"`, kindRole}, {"set session authorization app", kindRole}, {"set local session authorization app", kindRole},
+	{"reset session authorization", kindRole}, {"set session_authorization to app", kindRole}, {`set u&"rol\0065" to low`, kindRole}, {"discard all", kindRole},
+	{"select set_config('role', 'low', false)", kindRole}, {"SELECT SET_CONFIG ($1, $2, true)", kindRole}, {"select set_config( 'session_authorization', 'a', true)", kindRole},
+	{"with x as (select set_config('a.b', 'c', true)) select set_config('role', 'low', false)", kindRole}, {"select set_config(lower('ROLE'), 'low', false)", kindRole},
+	{"select set_config('app.tenant', '7', true)", kindOther}, {"set work_mem = 1", kindOther}, {"set session work_mem = 1", kindOther}, {"reset all", kindOther},
+	{"discard plans", kindOther}, {"set roles = 1", kindOther}, {"set session characteristics as transaction read only", kindOther}, {"set", kindOther},
 	{"commit and no", kindUnknown}, {"commit now", kindUnknown}, {"commit to savepoint a", kindUnknown},
 
 	{"ROLLBACK", kindRollback}, {"rollback;", kindRollback}, {"abort", kindRollback}, {"ABORT WORK", kindRollback},

@@ -40,7 +40,7 @@ func (s *Session) Lose(said *wire.Error) {
 	ended := s.endOldest()
 	spoken := said != nil && said.Severity != "PANIC"
 	s.revert()
-	s.foreign, s.stray = false, false
+	s.foreign, s.recast, s.adrift, s.stray = false, false, false, false
 	o := owed{s: s, cause: errLost(), unknown: s.whatIsUnknown(spoken, ended), told: s.now == failed}
 	if said != nil {
 		o.detail = "The server said: " + said.Message
@@ -122,5 +122,5 @@ func (s *Session) Refuse(e *wire.Error) {
 	s.loss = loss{skip: o.skip}
 	s.forget()
 	s.ring.clear()
-	s.status, s.now = 'I', idle
+	s.status, s.now, s.recast = 'I', idle, false
 }

@@ -209,6 +209,7 @@ func (c *conversation) check() {
 		}
 		return
 	}
+	settle(&c.s)
 	free, idle := c.s.Lending() != Kept, c.server.idle()
 	switch {
 	case c.s.Lending() == Free && !idle:

@@ -172,8 +172,11 @@ func TestSettingsFollowReportsThatMatter(t *testing.T) {
 	if s.foreign {
 		t.Error("the user that logged in is not a foreign one")
 	}
-	if report("is_superuser", "on"); !s.foreign {
-		t.Error("a server that acts as another user may be lent to others")
+	if report("is_superuser", "on"); s.foreign || !s.Recast() {
+		t.Error("a server that may act in another role is not asked for it")
+	}
+	if report("session_authorization", "other"); !s.foreign || !s.Bound() {
+		t.Error("a server that acts as another user may be exchanged for another")
 	}
 }
 

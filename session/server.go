@@ -200,6 +200,7 @@ func (s *Session) reached(status byte) {
 	if status == 'I' {
 		s.Transactions++
 		s.kept = s.settings
+		s.adrift = s.recast
 	}
 	if !s.ring.empty() {
 		return
@@ -236,8 +237,10 @@ func (s *Session) Reported(f wire.Frame) {
 	}
 	n := strings.ToLower(name)
 	switch n {
-	case "session_authorization", "is_superuser":
-		s.foreign = s.foreign || !s.isDefault(name, v)
+	case authorization:
+		s.foreign, s.recast = !s.isDefault(name, v), true
+	case "is_superuser": // and so the role may be another, whatever has changed it
+		s.recast = true
 	case "in_hot_standby", "server_version", "server_encoding", "integer_datetimes":
 	default:
 		if s.isDefault(name, v) {

@@ -44,7 +44,9 @@ type Session struct {
 	settings Settings  // as the client has set them
 	kept     Settings  // as they are if the transaction is rolled back
 	defaults Defaulter // of the server in use
-	foreign  bool      // the server cannot be lent to others: it acts as another user, or may owe an answer
+	foreign  bool      // the server acts as another user than the one who has logged in
+	recast   bool      // it may act in another role than the settings say
+	adrift   bool      // ... and a transaction has ended since
 
 	Queries      int // statements finished since the relay last looked
 	Transactions int // ReadyForQuery with status I, likewise
@@ -119,7 +121,7 @@ func (s *Session) Lost() bool { return s.loss.active() }
 type Lending uint8
 
 const (
-	Kept  Lending = iota // something is unanswered, or a transaction is open
+	Kept  Lending = iota // something is unanswered, a transaction is open, or the client acts as somebody else there
 	Free                 // anybody may have it
 	Dirty                // nothing is owed, but nobody else may have it
 )
@@ -128,9 +130,9 @@ const (
 // decides it.
 func (s *Session) Lending() Lending {
 	switch {
-	case s.busy || s.status != 'I':
+	case s.busy || s.status != 'I' || s.foreign || s.recast:
 		return Kept
-	case s.foreign, s.stray:
+	case s.stray:
 		return Dirty
 	}
 	return Free

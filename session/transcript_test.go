@@ -113,7 +113,7 @@ func (d loginDefaults) Default(name string) (string, bool) {
 }
 
 var serverDefaults = loginDefaults{
-	"TimeZone": "UTC", "application_name": "", "DateStyle": "ISO, MDY", "session_authorization": "app", "is_superuser": "off",
+	"TimeZone": "UTC", "application_name": "", "DateStyle": "ISO, MDY", "session_authorization": "app", "is_superuser": "off", "role": "none",
 }
 
 func newPlayer(t testing.TB, real *realServer) *player {
@@ -246,8 +246,19 @@ func (p *player) replies() {
 	p.s.Reply = p.s.Reply[:0]
 }
 
+// settle has the server tell its role where the relay would ask for it.
+func settle(s *Session) {
+	if s.Recast() && !s.Busy() && s.Status() == 'I' {
+		s.ActsAs("none")
+	}
+}
+
 // endBlock gives the server back, as the relay does when it may.
 func (p *player) endBlock() {
+	if p.linked && !p.keep && p.s.Recast() && !p.s.Busy() && p.s.Status() == 'I' {
+		p.say("the server is asked for its role")
+	}
+	settle(&p.s)
 	if lending := p.s.Lending(); p.linked && !p.keep && lending != Kept {
 		p.linked = false
 		if lending == Dirty {
@@ -290,7 +301,7 @@ func stateText(s *Session) string {
 	}{
 		{s.busy, "busy"}, {s.copyIn, "copy-in"}, {s.early, "early-sync"}, {s.skipping, "skipping"}, {s.told, "told"},
 		{s.complete, "complete"}, {s.partial, "partial"}, {s.stepped, "stepped"}, {s.stray, "stray"},
-		{s.foreign, "foreign"}, {s.loss.block, "lost-block"}, {s.loss.skip, "lost-skip"}, {s.loss.ended, "lost-ended"},
+		{s.foreign, "foreign"}, {s.recast && !s.busy, "recast"}, {s.loss.block, "lost-block"}, {s.loss.skip, "lost-skip"}, {s.loss.ended, "lost-ended"},
 		{s.loss.pending != nil, "lost-untold"},
 	} {
 		if f.is {
