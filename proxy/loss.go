@@ -21,7 +21,7 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 		r.endSession(why, frame)
 		return why
 	case bound:
-		r.tell(wire.Fatal(wire.ConnectionFailure, "the server was lost, and with it whom the session acted as"))
+		r.tell(wire.Fatal(wire.ConnectionFailure, "the server was lost, and with it what the session had set up"))
 		return why
 	}
 	r.sess.Lose(said)

@@ -203,8 +203,8 @@ func (r *relay) giveBack() metrics.Reason {
 		r.tell(wire.Fatal(wire.FeatureNotSupported, "transaction blocks are not allowed in statement pooling mode"))
 		return metrics.TransactionPooling
 	case r.sess.Status() != 'I', r.c.mode == modeSession:
-	case r.sess.Recast() && !r.goodbye:
-		return r.askRole()
+	case r.sess.Asks() && !r.goodbye:
+		return r.ask()
 	case r.sess.Lending() == session.Kept:
 	case r.sess.Lending() == session.Dirty:
 		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
@@ -215,12 +215,10 @@ func (r *relay) giveBack() metrics.Reason {
 	return metrics.None
 }
 
-// askRole has the server say in which role it acts, after a transaction that may
-// have changed that.
-func (r *relay) askRole() metrics.Reason {
-	o := r.roundTrip(showRole, false)
-	if o.why == metrics.None && o.said == nil && o.status == 'I' && o.row != nil {
-		r.sess.ActsAs(*o.row)
+// ask has the server say what a transaction may have set that it does not report.
+func (r *relay) ask() metrics.Reason {
+	o := r.roundTrip(r.sess.Question(), false)
+	if o.why == metrics.None && o.said == nil && o.status == 'I' && r.sess.Told(o.row) {
 		return metrics.None
 	}
 	why := o.why

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"slices"
+
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"portero/loop"
@@ -13,7 +15,7 @@ type outcome struct {
 	status byte           // of ReadyForQuery
 	said   *wire.Error    // its error, if it gave one
 	done   int            // statements completed before it
-	row    *string        // the only value of the last row; nil: there was none
+	row    [][]byte       // the values of the last row; nil: there was none
 	why    metrics.Reason // the server cannot be used any more
 }
 
@@ -90,7 +92,7 @@ func (r *relay) hear(o *outcome, b []byte, track bool) []byte {
 				r.sess.Reported(f)
 			}
 		case 'D':
-			o.row = onlyValue(f.Body)
+			o.row = valuesOf(f.Body)
 		case 'C':
 			o.done++
 		case 'E':
@@ -110,14 +112,13 @@ func (r *relay) hear(o *outcome, b []byte, track bool) []byte {
 	}
 }
 
-// onlyValue is the value of a row of one column that is not null.
-func onlyValue(body []byte) *string {
+// valuesOf is a copy of a row's values; one that is null is nil.
+func valuesOf(body []byte) [][]byte {
 	var row pgproto3.DataRow
-	if row.Decode(body) != nil || len(row.Values) != 1 || row.Values[0] == nil {
+	if row.Decode(slices.Clone(body)) != nil {
 		return nil
 	}
-	value := string(row.Values[0])
-	return &value
+	return row.Values
 }
 
 func query(sql string) []byte {
@@ -131,5 +132,4 @@ func query(sql string) []byte {
 var (
 	rollback   = query("ROLLBACK")
 	discardAll = query("DISCARD ALL")
-	showRole   = query("SHOW role")
 )

@@ -1,10 +1,6 @@
 package session
 
-import (
-	"slices"
-
-	"portero/wire"
-)
+import "portero/wire"
 
 // FromClient takes a client's frame. linked says whether the client holds a
 // server. A frame that is forwarded counts as asked, although the client may
@@ -55,9 +51,8 @@ func (s *Session) ask(f wire.Frame) Verdict {
 	switch f.Type {
 	case 'Q':
 		s.here = 0
-		s.recast = s.recast || mayRecast(q.kind) || slices.ContainsFunc(script, mayRecast)
 	case 'E':
-		s.recast = s.recast || mayRecast(q.kind)
+		s.executes(q.kind)
 	}
 	return Forward
 }
@@ -92,10 +87,14 @@ func (s *Session) request(f wire.Frame) (q request, script []kind) {
 func (s *Session) query(f wire.Frame) (q request, script []kind) {
 	sql, whole := statement(f.Body, f.Whole())
 	if !whole {
+		s.asked.role = true
 		return execute('Q', kindUnknown), nil
 	}
 	sql = skipEmpty(sql)
 	k := classify(sql)
+	if k == kindSet {
+		s.touched(sql)
+	}
 	rest, several := s.afterFirst(sql)
 	if !several {
 		return execute('Q', k), nil
@@ -119,6 +118,9 @@ func (s *Session) afterFirst(sql []byte) (rest []byte, several bool) {
 // nothing can commit in steps.
 func (s *Session) script(first kind, rest []byte) (kinds []kind) {
 	for k := first; ; k = classify(rest) {
+		if k == kindSet && len(kinds) > 0 {
+			s.touched(rest)
+		}
 		if k == kindSteps {
 			k = kindOther
 		}

@@ -15,7 +15,7 @@ const (
 	kindRollbackChain             // ROLLBACK AND CHAIN
 	kindRollbackTo                // ROLLBACK TO SAVEPOINT: a failed block may go on
 	kindSteps                     // outside of a block it may commit on its way: CALL, VACUUM, CREATE DATABASE, ...
-	kindRole                      // may change whom the session acts as
+	kindSet                       // may change a setting of the session
 	kindUnknown                   // a text not seen whole, a name not kept: anything
 	numKinds
 )
@@ -36,7 +36,7 @@ func classify(sql []byte) kind {
 	if k := byFirstWord(sql); k != kindOther || !setsByFunction(sql) {
 		return k
 	}
-	return kindRole
+	return kindSet
 }
 
 func byFirstWord(sql []byte) kind {
@@ -61,7 +61,7 @@ func byFirstWord(sql []byte) kind {
 		}
 		if is(word, "DISCARD") {
 			_, ok := cutWords(rest, "ALL")
-			return when(ok, kindRole)
+			return when(ok, kindSet)
 		}
 		return when(is(word, "ANALYZE") || is(word, "ANALYSE") || is(word, "CLUSTER") || is(word, "REINDEX"), kindSteps)
 	case 8:
@@ -89,7 +89,7 @@ func classifyBeginning(sql []byte) kind {
 
 func ofThree(word, rest []byte) kind {
 	if is(word, "SET") {
-		return ofSet(rest)
+		return kindSet
 	}
 	return when(is(word, "END"), ofEnd(rest, true))
 }
@@ -112,10 +112,8 @@ func ofFive(word, rest []byte) kind {
 		return ofEnd(rest, false)
 	case is(word, "ALTER"):
 		return ofAlter(rest)
-	case is(word, "RESET"):
-		return ofSet(rest)
 	}
-	return kindOther
+	return when(is(word, "RESET"), kindSet)
 }
 
 func ofSix(word, rest []byte) kind {

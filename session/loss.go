@@ -40,7 +40,7 @@ func (s *Session) Lose(said *wire.Error) {
 	ended := s.endOldest()
 	spoken := said != nil && said.Severity != "PANIC"
 	s.revert()
-	s.foreign, s.recast, s.adrift, s.stray = false, false, false, false
+	s.foreign, s.overfull, s.stray, s.asked = false, false, false, asked{}
 	o := owed{s: s, cause: errLost(), unknown: s.whatIsUnknown(spoken, ended), told: s.now == failed}
 	if said != nil {
 		o.detail = "The server said: " + said.Message
@@ -122,5 +122,5 @@ func (s *Session) Refuse(e *wire.Error) {
 	s.loss = loss{skip: o.skip}
 	s.forget()
 	s.ring.clear()
-	s.status, s.now, s.recast = 'I', idle, false
+	s.status, s.now, s.asked = 'I', idle, asked{}
 }

@@ -172,7 +172,7 @@ func TestSettingsFollowReportsThatMatter(t *testing.T) {
 	if s.foreign {
 		t.Error("the user that logged in is not a foreign one")
 	}
-	if report("is_superuser", "on"); s.foreign || !s.Recast() {
+	if report("is_superuser", "on"); s.foreign || !s.Asks() {
 		t.Error("a server that may act in another role is not asked for it")
 	}
 	if report("session_authorization", "other"); !s.foreign || !s.Bound() {

@@ -11,7 +11,9 @@ func (s *Session) parse(f wire.Frame) kind {
 	}
 	var k kind
 	if sql, whole := statement(rest, f.Whole()); whole {
-		k = classify(sql)
+		if k = classify(sql); k == kindSet {
+			s.prepared(sql)
+		}
 	} else {
 		k = classifyBeginning(sql)
 	}

@@ -200,7 +200,7 @@ func (s *Session) reached(status byte) {
 	if status == 'I' {
 		s.Transactions++
 		s.kept = s.settings
-		s.adrift = s.recast
+		s.asked.adrift = s.asked.any()
 	}
 	if !s.ring.empty() {
 		return
@@ -238,9 +238,9 @@ func (s *Session) Reported(f wire.Frame) {
 	n := strings.ToLower(name)
 	switch n {
 	case authorization:
-		s.foreign, s.recast = !s.isDefault(name, v), true
+		s.foreign, s.asked.role = !s.isDefault(name, v), true
 	case "is_superuser": // and so the role may be another, whatever has changed it
-		s.recast = true
+		s.asked.role = true
 	case "in_hot_standby", "server_version", "server_encoding", "integer_datetimes":
 	default:
 		if s.isDefault(name, v) {

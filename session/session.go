@@ -45,8 +45,9 @@ type Session struct {
 	kept     Settings  // as they are if the transaction is rolled back
 	defaults Defaulter // of the server in use
 	foreign  bool      // the server acts as another user than the one who has logged in
-	recast   bool      // it may act in another role than the settings say
-	adrift   bool      // ... and a transaction has ended since
+	overfull bool      // the client has set more than can be carried to another server
+	asked    asked     // what the server is to be asked for
+	sets     []string  // what the client's prepared statements may set
 
 	Queries      int // statements finished since the relay last looked
 	Transactions int // ReadyForQuery with status I, likewise
@@ -63,7 +64,8 @@ type Defaulter interface {
 // Rest is what a client carries from one piece of work to the next.
 type Rest struct {
 	Settings Settings        // what it has set
-	ends     map[string]kind // its named statements that begin or end transactions; nil mostly
+	ends     map[string]kind // its named statements that matter when they are executed; nil mostly
+	sets     []string        // what these may set
 }
 
 // Reset makes the session fit for the next client, with what that client has
@@ -73,18 +75,20 @@ func (s *Session) Reset(from Rest) {
 	if cap(s.Reply) > 4096 {
 		s.Reply = nil
 	}
-	*s = Session{ring: s.ring, Reply: s.Reply[:0], status: 'I', settings: from.Settings, kept: from.Settings, ends: from.ends}
+	*s = Session{ring: s.ring, Reply: s.Reply[:0], status: 'I', settings: from.Settings, kept: from.Settings, ends: from.ends, sets: from.sets}
 }
 
 // Rest is what the client carries on.
-func (s *Session) Rest() Rest { return Rest{Settings: s.settings, ends: s.ends} }
+func (s *Session) Rest() Rest { return Rest{Settings: s.settings, ends: s.ends, sets: s.sets} }
 
 // Settings are the client's, as far as a server has reported them.
 func (s *Session) Settings() Settings { return s.settings }
 
 // Serve tells the session which server answers from now on, as far as it must
 // know it: what its parameters are where nobody has set them. nil: none.
-func (s *Session) Serve(d Defaulter) { s.defaults, s.foreign, s.stray = d, false, false }
+func (s *Session) Serve(d Defaulter) {
+	s.defaults, s.foreign, s.overfull, s.stray = d, false, false, false
+}
 
 // Busy reports whether something was asked that no ReadyForQuery has closed yet.
 func (s *Session) Busy() bool { return s.busy }
@@ -130,7 +134,7 @@ const (
 // decides it.
 func (s *Session) Lending() Lending {
 	switch {
-	case s.busy || s.status != 'I' || s.foreign || s.recast:
+	case s.busy || s.status != 'I' || s.foreign || s.overfull || s.Asks():
 		return Kept
 	case s.stray:
 		return Dirty

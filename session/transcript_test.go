@@ -248,15 +248,22 @@ func (p *player) replies() {
 
 // settle has the server tell its role where the relay would ask for it.
 func settle(s *Session) {
-	if s.Recast() && !s.Busy() && s.Status() == 'I' {
-		s.ActsAs("none")
+	if !s.Asks() || s.Busy() || s.Status() != 'I' {
+		return
+	}
+	answer := [][]byte{[]byte("none")}
+	for range s.asked.names {
+		answer = append(answer, nil)
+	}
+	if !s.Told(answer) {
+		panic("the session does not understand the answer to its own question")
 	}
 }
 
 // endBlock gives the server back, as the relay does when it may.
 func (p *player) endBlock() {
-	if p.linked && !p.keep && p.s.Recast() && !p.s.Busy() && p.s.Status() == 'I' {
-		p.say("the server is asked for its role")
+	if p.linked && !p.keep && p.s.Asks() && !p.s.Busy() && p.s.Status() == 'I' {
+		p.say("the server is asked for what it does not report")
 	}
 	settle(&p.s)
 	if lending := p.s.Lending(); p.linked && !p.keep && lending != Kept {
@@ -301,7 +308,7 @@ func stateText(s *Session) string {
 	}{
 		{s.busy, "busy"}, {s.copyIn, "copy-in"}, {s.early, "early-sync"}, {s.skipping, "skipping"}, {s.told, "told"},
 		{s.complete, "complete"}, {s.partial, "partial"}, {s.stepped, "stepped"}, {s.stray, "stray"},
-		{s.foreign, "foreign"}, {s.recast && !s.busy, "recast"}, {s.loss.block, "lost-block"}, {s.loss.skip, "lost-skip"}, {s.loss.ended, "lost-ended"},
+		{s.foreign, "foreign"}, {s.Asks() && !s.busy, "asks"}, {s.loss.block, "lost-block"}, {s.loss.skip, "lost-skip"}, {s.loss.ended, "lost-ended"},
 		{s.loss.pending != nil, "lost-untold"},
 	} {
 		if f.is {

@@ -1,0 +1,101 @@
+package proxy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// unreported are ways to change settings that PostgreSQL does not report, what
+// shows it, and what that is behind it.
+var unreported = []struct{ name, sql, show, want string }{
+	{"SET", "set work_mem = '5MB'", "work_mem", "5MB"},
+	{"SET of a list", `set search_path = "$user", pg_temp, other`, "search_path", `"$user", pg_temp, other`},
+	{"SET SCHEMA", "set schema 'it''s'", "search_path", `"it's"`},
+	{"a setting of the application's own", "set app.tenant = 'seven of \\ nine'", "app.tenant", `seven of \ nine`},
+	{"set_config", "select set_config('app.tenant', '', false), set_config('work_mem', '6MB', false)", "work_mem", "6MB"},
+	{"of two statements", "select 1; set work_mem = '7MB'; select 2", "work_mem", "7MB"},
+	{"committed", "begin; set work_mem = '5MB'; commit", "work_mem", "5MB"},
+	{"rolled back", "begin; set work_mem = '5MB'; rollback", "work_mem", "4MB"},
+	{"rolled back to a savepoint", "begin; set work_mem = '5MB'; savepoint a; set work_mem = '6MB'; rollback to a; commit", "work_mem", "5MB"},
+	{"failed", "begin; set work_mem = '5MB'; select 1/0|commit", "work_mem", "4MB"},
+	{"in one that fails by itself", "set work_mem = '5MB'; select 1/0", "work_mem", "4MB"},
+	{"for the transaction", "begin; set local work_mem = '5MB'; commit", "work_mem", "4MB"},
+	{"of the transaction", "begin; set transaction isolation level serializable; commit", "transaction_isolation", "read committed"},
+	{"characteristics", "set session characteristics as transaction isolation level serializable", "transaction_isolation", "serializable"},
+	{"RESET", "set work_mem = '5MB'|reset work_mem", "work_mem", "4MB"},
+	{"RESET ALL", "set work_mem = '5MB'|reset all", "work_mem", "4MB"},
+	{"DISCARD ALL", "set work_mem = '5MB'|discard all", "work_mem", "4MB"},
+	{"to the default", "set work_mem = '5MB'|set work_mem to default", "work_mem", "4MB"},
+	{"refused", "set work_mem = 'much'", "work_mem", "4MB"},
+	{"unknown", "set nothing_like_it = 1", "work_mem", "4MB"},
+	{"seed", "set seed = 0.5", "work_mem", "4MB"},
+	{"a timeout", "set statement_timeout = 77777", "statement_timeout", "77777ms"},
+}
+
+// What a client sets is there on whichever server it gets, and nobody else has it.
+func TestSettingsThatAreNotReportedFollowTheirClients(t *testing.T) {
+	for _, setting := range unreported {
+		t.Run(setting.name, func(t *testing.T) {
+			w := start(t, size(2))
+			a, b, c := w.dial(), w.dial(), w.dial()
+			usual := b.value("show work_mem")
+			if usual != "4MB" {
+				t.Fatalf("work_mem is %s", usual)
+			}
+			before := c.query("select coalesce(current_setting('" + setting.show + "', true), '')")
+			a.run(setting.sql)
+			for range 2 {
+				b.run("begin") // has a's server
+				if got, want := a.query("show "+setting.show), fmt.Sprintf("T D(%s) C(SHOW) Z(I)", strings.ReplaceAll(setting.want, " ", "_")); got != want {
+					t.Errorf("it is %s, want %s", got, want)
+				}
+				if got := c.query("select coalesce(current_setting('" + setting.show + "', true), '')"); got != before {
+					t.Errorf("another client has %s, and had %s", got, before)
+				}
+				if got := b.value("show work_mem"); got != usual {
+					t.Errorf("another client's work_mem is %s", got)
+				}
+				b.run("commit")
+			}
+		})
+	}
+}
+
+// A statement that sets something may have been prepared before.
+func TestPreparedStatementsThatSetFollowTheirClients(t *testing.T) {
+	w := start(t, size(2))
+	ctx := bounded(t)
+	conn, b := w.pgx(), w.dial()
+	for i := range 6 {
+		want := fmt.Sprintf("%dMB", 5+i)
+		var got string
+		if err := conn.QueryRow(ctx, "select set_config('work_mem', $1, false)", pgx.QueryExecModeExec, want).Scan(&got); err != nil || got != want {
+			t.Fatalf("%s, %v", got, err)
+		}
+		b.run("begin")
+		if err := conn.QueryRow(ctx, "show work_mem", pgx.QueryExecModeExec).Scan(&got); err != nil || got != want {
+			t.Errorf("work_mem is %s, %v; want %s", got, err, want)
+		}
+		if got := b.value("show work_mem"); got != "4MB" {
+			t.Errorf("another client's is %s", got)
+		}
+		b.run("commit")
+	}
+}
+
+// What was set and not carried yet is not lost in silence.
+func TestSettingsOfALostServerGoWithTheTransaction(t *testing.T) {
+	w := start(t, size(2))
+	a := w.dial()
+	a.run("set work_mem = '5MB'")
+	a.run("begin; set work_mem = '6MB'")
+	onServer(t, fmt.Sprintf("select pg_terminate_backend(%s)", a.value("select pg_backend_pid()")))
+	a.ask("E(ERROR_08006) Z(E)", q("select 1"))
+	a.run("rollback")
+	if got := a.value("show work_mem"); got != "5MB" {
+		t.Errorf("work_mem is %s", got)
+	}
+}

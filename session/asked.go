@@ -1,0 +1,266 @@
+package session
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/wire"
+)
+
+// What a client has set must hold whichever server it gets, its role first: a
+// client that has given up rights must not have them back in its next
+// transaction. PostgreSQL reports some settings, and most it does not. So behind
+// a transaction that may have changed one of these the server is asked for its
+// value, which is one of the client's settings from then on. That the transaction
+// has failed, was rolled back, or to a savepoint, need not be understood: the
+// server's answer is the truth.
+//
+// Who acts as another user altogether (SET SESSION AUTHORIZATION, which only a
+// superuser may) keeps its server.
+
+// asked is what the server is to be asked for.
+type asked struct {
+	role   bool     // whom it acts as
+	names  []string // the other settings that may have changed, by their names in lower case
+	adrift bool     // a transaction has ended meanwhile: what is in force is not known here
+}
+
+// Asks reports whether the server is to be asked before anybody else may have it.
+func (s *Session) Asks() bool { return s.asked.any() }
+
+func (a *asked) any() bool { return a.role || len(a.names) > 0 }
+
+// Bound reports whether no other server can take the place of this one: on
+// another, the client's statements might mean something else, or run with more
+// rights.
+func (s *Session) Bound() bool { return s.foreign || s.overfull || s.asked.adrift }
+
+// Question is the Query to ask; its answer, one row, goes to Told.
+func (s *Session) Question() []byte {
+	var sql strings.Builder
+	sql.WriteString("SELECT " + valueOf(role))
+	for _, name := range s.asked.names {
+		sql.WriteString(", " + valueOf(name))
+	}
+	return wire.Append(nil, &pgproto3.Query{String: sql.String()})
+}
+
+func valueOf(name string) string {
+	return "pg_catalog.current_setting('" + strings.ReplaceAll(name, "'", "''") + "', true)"
+}
+
+// Told takes in the answer; a value that is nil means that there is no such
+// setting. False: it is no answer to the question.
+func (s *Session) Told(values [][]byte) bool {
+	names := append([]string{role}, s.asked.names...)
+	if len(values) != len(names) {
+		return false
+	}
+	for i, name := range names {
+		if values[i] == nil {
+			continue
+		}
+		if value := string(values[i]); s.isDefault(name, value) {
+			s.settings = s.settings.Without(name)
+		} else {
+			s.settings = s.settings.With(name, value)
+		}
+	}
+	s.overfull = s.overfull || len(s.settings.text()) > maxSettings
+	s.kept, s.asked = s.settings, asked{}
+	return true
+}
+
+// prepared notes what a statement may change when it is executed.
+func (s *Session) prepared(sql []byte) {
+	for _, name := range setBy(sql) {
+		if !slices.Contains(s.sets, name) && len(s.sets) < maxAsked {
+			s.sets = append(s.sets, name)
+		}
+	}
+}
+
+// executes notes what a prepared statement of a kind may change.
+func (s *Session) executes(k kind) {
+	switch k {
+	case kindSet:
+		for _, name := range s.sets {
+			s.touch(name)
+		}
+	case kindUnknown:
+		s.asked.role = true
+	}
+}
+
+// touched notes what a statement may change that a server does not report.
+func (s *Session) touched(sql []byte) {
+	for _, name := range setBy(sql) {
+		s.touch(name)
+	}
+}
+
+// touch notes one setting; everything stands for all that the client has set.
+func (s *Session) touch(name string) {
+	switch {
+	case name == role:
+		s.asked.role = true
+	case name == everything:
+		s.asked.role = true
+		for n := range s.settings.All() {
+			if n != role && !reported(n) {
+				s.touch(n)
+			}
+		}
+	case reported(name) || slices.Contains(s.asked.names, name):
+	case len(s.asked.names) == maxAsked:
+		s.overfull = true
+	default:
+		s.asked.names = append(s.asked.names, name)
+	}
+}
+
+// What a client sets beyond these stays on its server, and so does the client.
+const (
+	maxAsked    = 100     // settings in one question
+	maxSettings = 8 << 10 // bytes of names and values
+)
+
+// everything is what RESET ALL and DISCARD ALL set.
+const everything = "*"
+
+// reported says whether nobody has to ask for a setting: PostgreSQL reports it
+// since version 14 at least (PostgreSQL documentation, "Message Formats",
+// ParameterStatus), or it is the transaction's, or cannot be read (seed).
+func reported(name string) bool {
+	switch name {
+	case "transaction_isolation", "transaction_read_only", "transaction_deferrable", "seed":
+		return true
+	case "application_name", "client_encoding", "datestyle", "default_transaction_read_only", "in_hot_standby", "intervalstyle",
+		"is_superuser", authorization, "standard_conforming_strings", "timezone":
+		return true
+	}
+	return false
+}
+
+// setBy is the names of what a statement sets, in lower case, for the session or
+// until it is set again. What it sets for its transaction only is left out.
+func setBy(sql []byte) []string {
+	word, rest := firstWord(skipEmpty(sql))
+	switch {
+	case is(word, "SET"):
+		return setByName(rest)
+	case is(word, "RESET"):
+		if _, ok := cutWords(rest, "ALL"); ok {
+			return []string{everything}
+		}
+		return setByName(rest)
+	case is(word, "DISCARD"):
+		if _, ok := cutWords(rest, "ALL"); ok {
+			return []string{everything}
+		}
+		return nil
+	}
+	return setByFunction(sql)
+}
+
+// phrases are what SET and RESET have beside names (PostgreSQL's gram.y, set_rest
+// and reset_rest), and the settings that they mean.
+var phrases = []struct {
+	words []string
+	names []string
+}{
+	{[]string{"SESSION", "AUTHORIZATION"}, []string{role}},
+	{[]string{"SESSION", "CHARACTERISTICS"}, []string{"default_transaction_isolation", "default_transaction_deferrable"}},
+	{[]string{"TRANSACTION"}, nil},
+	{[]string{"CONSTRAINTS"}, nil},
+	{[]string{"NAMES"}, nil},
+	{[]string{"TIME", "ZONE"}, nil},
+	{[]string{"SCHEMA"}, []string{"search_path"}},
+	{[]string{"XML", "OPTION"}, []string{"xmloption"}},
+}
+
+func setByName(rest []byte) []string {
+	if _, local := cutWords(rest, "LOCAL"); local {
+		return nil
+	}
+	for _, p := range phrases {
+		if _, ok := cutWords(rest, p.words...); ok {
+			return p.names
+		}
+	}
+	if after, ok := cutWords(rest, "SESSION"); ok {
+		return setByName(after)
+	}
+	return []string{settingName(rest)}
+}
+
+// settingName reads a name, in parts or quoted. What it cannot read may be the role.
+func settingName(rest []byte) string {
+	name := ""
+	for {
+		var part []byte
+		rest = skipBlank(rest)
+		if len(rest) > 0 && rest[0] == '"' {
+			end := bytes.IndexByte(rest[1:], '"')
+			if end < 0 {
+				return role
+			}
+			part, rest = rest[1:1+end], rest[2+end:]
+		} else {
+			part, rest = firstWord(rest)
+		}
+		name += strings.ToLower(string(part))
+		after, more := cutWords(rest, ".")
+		if !more {
+			break
+		}
+		name, rest = name+".", after
+	}
+	if name == authorization || name == "u" || strings.ContainsAny(name, "\\") { // U&"..." may be any name
+		return role
+	}
+	return name
+}
+
+var (
+	setConfig      = []byte("set_config")
+	setConfigUpper = []byte("SET_CONFIG")
+)
+
+// setsByFunction reports whether a statement calls set_config.
+func setsByFunction(sql []byte) bool {
+	return bytes.Contains(sql, setConfig) || bytes.Contains(sql, setConfigUpper)
+}
+
+// setByFunction is the names that stand in calls of set_config. One that is no
+// literal may be the role.
+func setByFunction(sql []byte) (names []string) {
+	for {
+		i := bytes.Index(bytes.ToLower(sql), setConfig)
+		if i < 0 {
+			return names
+		}
+		sql = sql[i+len(setConfig):]
+		names = append(names, literalIn(sql))
+	}
+}
+
+func literalIn(rest []byte) string {
+	after, ok := cutWords(rest, "(")
+	after = skipBlank(after)
+	if !ok || len(after) == 0 || after[0] != '\'' {
+		return role
+	}
+	end := bytes.IndexByte(after[1:], '\'')
+	if end < 0 {
+		return role
+	}
+	name := strings.ToLower(string(after[1 : 1+end]))
+	if name == authorization || strings.ContainsAny(name, "\\") {
+		return role
+	}
+	return name
+}
