@@ -218,15 +218,27 @@ func (r *relay) giveBack() metrics.Reason {
 // ask has the server say what a transaction may have set that it does not report.
 func (r *relay) ask() metrics.Reason {
 	o := r.roundTrip(r.sess.Question(), false)
-	if o.why == metrics.None && o.said == nil && o.status == 'I' && r.sess.Told(o.row) {
-		return metrics.None
+	for tries := 1; o.why == metrics.None && o.said != nil && o.status == 'I' && tries < maxQuestions; tries++ {
+		if o.said.Code != wire.QueryCanceled { // else it was the client's own statement_timeout
+			r.sess.Untold()
+		}
+		o = r.roundTrip(r.sess.Question(), false)
 	}
 	why := o.why
-	if why == metrics.None {
+	switch {
+	case why == metrics.Shutdown:
+		r.c.pool.Discard(&r.claim, why)
+		return why
+	case why == metrics.None && o.said == nil && o.status == 'I' && r.sess.Told(o.row):
+		return metrics.None
+	case why == metrics.None:
 		why = metrics.ServerDirty
 	}
 	return r.serverLost(why, o.said, nil)
 }
+
+// maxQuestions is how often a server is asked that refuses to answer.
+const maxQuestions = 5
 
 // release gives the server back, watched as an idle one must be.
 func (r *relay) release() {

@@ -32,6 +32,8 @@ var unreported = []struct{ name, sql, show, want string }{
 	{"refused", "set work_mem = 'much'", "work_mem", "4MB"},
 	{"unknown", "set nothing_like_it = 1", "work_mem", "4MB"},
 	{"seed", "set seed = 0.5", "work_mem", "4MB"},
+	{"for the transaction, by set_config", "begin; select set_config('work_mem', '5MB', true); commit", "work_mem", "4MB"},
+	{"a timeout that is hard to keep", "set statement_timeout = 1|set work_mem = '5MB'|set statement_timeout = 0", "work_mem", "5MB"},
 	{"a timeout", "set statement_timeout = 77777", "statement_timeout", "77777ms"},
 }
 
@@ -61,6 +63,22 @@ func TestSettingsThatAreNotReportedFollowTheirClients(t *testing.T) {
 				b.run("commit")
 			}
 		})
+	}
+}
+
+// A client that has tried to set what it may not see keeps its server.
+func TestWhoSetsWhatItMayNotSeeKeepsItsServer(t *testing.T) {
+	w := start(t, size(2))
+	a, b := w.dial(), w.dial()
+	a.run("set session_preload_libraries = 'x'|set work_mem = '5MB'")
+	pid := a.value("select pg_backend_pid()")
+	for range 3 {
+		if got := b.value("show work_mem"); got != "4MB" {
+			t.Errorf("another client has %s", got)
+		}
+		if got := a.value("show work_mem") + " at " + a.value("select pg_backend_pid()"); got != "5MB at "+pid {
+			t.Errorf("it has %s, and had 5MB at %s", got, pid)
+		}
 	}
 }
 

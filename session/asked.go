@@ -95,6 +95,14 @@ func (s *Session) executes(k kind) {
 	}
 }
 
+// Untold is called where the server refuses to answer, as the client may not see
+// a setting that it has tried to set: the client keeps the server, and the next
+// question is for the role alone.
+func (s *Session) Untold() {
+	s.overfull = s.overfull || len(s.asked.names) > 0
+	s.asked.names, s.asked.role = nil, true
+}
+
 // touched notes what a statement may change that a server does not report.
 func (s *Session) touched(sql []byte) {
 	for _, name := range setBy(sql) {
@@ -235,8 +243,8 @@ func setsByFunction(sql []byte) bool {
 	return bytes.Contains(sql, setConfig) || bytes.Contains(sql, setConfigUpper)
 }
 
-// setByFunction is the names that stand in calls of set_config. One that is no
-// literal may be the role.
+// setByFunction is the names that stand in calls of set_config, but for those that
+// set them for the transaction. One that is no literal may be the role.
 func setByFunction(sql []byte) (names []string) {
 	for {
 		i := bytes.Index(bytes.ToLower(sql), setConfig)
@@ -244,8 +252,29 @@ func setByFunction(sql []byte) (names []string) {
 			return names
 		}
 		sql = sql[i+len(setConfig):]
-		names = append(names, literalIn(sql))
+		if !isLocal(sql) {
+			names = append(names, literalIn(sql))
+		}
 	}
+}
+
+// isLocal reports whether the last argument of a call of set_config, whose
+// arguments these are, is plainly true.
+func isLocal(rest []byte) bool {
+	last, ok := cutWords(rest, "(")
+	s := splitter{sql: last}
+	from := 0
+	for ok && s.at < len(last) {
+		switch c := last[s.at]; {
+		case c == ',' && s.parens == 0:
+			from = s.at + 1
+		case c == ')' && s.parens == 0:
+			word, after := firstWord(last[from:s.at])
+			return is(word, "TRUE") && len(skipBlank(after)) == 0
+		}
+		s.step()
+	}
+	return false
 }
 
 func literalIn(rest []byte) string {

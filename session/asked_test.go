@@ -18,10 +18,13 @@ func TestSetByFindsWhatIsSetForTheSession(t *testing.T) {
 		"set session authorization app": "role", "reset session authorization": "role", "set session_authorization to app": "role",
 		`set u&"rol\0065" to low`: "role", `set "rol` + "\n": "role",
 		"reset all": "*", "discard all": "*", "discard plans": "", "discard temp": "",
-		"select set_config('role', 'low', false)": "role", "SELECT SET_CONFIG ($1, $2, true)": "role", "select set_config( 'session_authorization', 'a', true)": "role",
-		"with x as (select set_config('a.b', 'c', true)) select set_config('Work_Mem', '1MB', false)": "a.b work_mem",
-		"select set_config(lower('ROLE'), 'low', false)":                                              "role", "select set_config(e'r\\157le', 'x', false)": "role",
+		"select set_config('role', 'low', false)": "role", "SELECT SET_CONFIG ($1, $2, $3)": "role", "select set_config( 'session_authorization', 'a', false)": "role",
+		"with x as (select set_config('a.b', 'c', false)) select set_config('Work_Mem', '1MB', false)": "a.b work_mem",
+		"select set_config(lower('ROLE'), 'low', false)":                                               "role", "select set_config(e'r\\157le', 'x', false)": "role",
 		"select set_config('": "role", "select 1": "",
+		"select set_config('app.tenant', $1, true)": "", "select set_config('role', 'low', TRUE ), 1": "", "select set_config('a.b', 'x,(''y', /* ) */ true)": "",
+		"select set_config('a.b', f(1, true), false)": "a.b", "select set_config('a.b', 'x', not true)": "a.b", "select set_config('a.b', 'true', $1)": "a.b",
+		"select set_config('a.b', 'x', true": "a.b", "select set_config('a.b', 'x', (true))": "a.b",
 	} {
 		if got := strings.Join(setBy([]byte(sql)), " "); got != want {
 			t.Errorf("%q sets %q, not %q", sql, got, want)
