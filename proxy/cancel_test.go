@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"testing"
@@ -172,4 +173,15 @@ func TestCancelWhoseSessionIsBeingMadeReady(t *testing.T) {
 			t.Fatal(s)
 		}
 	}
+}
+
+// What a client takes for its server's process ID hits no stranger.
+func TestTheProcessIDThatAClientIsToldIsNoBackends(t *testing.T) {
+	w := start(t, size(2))
+	a, b := w.superuser(), w.superuser()
+	if a.id == b.id || a.id <= 1<<22 || a.id >= 1<<31 {
+		t.Errorf("process IDs %d and %d", a.id, b.id)
+	}
+	a.ask("T N(01000) D(f) C(SELECT_1) Z(I)", q(fmt.Sprintf("select pg_terminate_backend(%d)", b.id)))
+	b.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
 }

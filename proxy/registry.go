@@ -8,8 +8,12 @@ import (
 	"sync"
 )
 
-// registry is all clients that have logged in, by the process ID that their
-// cancel key names.
+// noBackend is added to a client's number to make the process ID of its cancel key:
+// no backend has such a one, as the kernel's numbers end at 2^22 (proc(5),
+// pid_max). So pg_terminate_backend with it hits nobody, in place of a stranger.
+const noBackend = 1 << 30
+
+// registry is all clients that have logged in, by their numbers.
 type registry struct {
 	mu      sync.Mutex // guards what follows
 	byID    map[uint32]*client
@@ -32,8 +36,7 @@ func (r *registry) add(c *client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
-		// Positive as a signed number, which is what drivers take a PID for.
-		r.last = (r.last + 1) & 0x7fffffff
+		r.last = (r.last + 1) % noBackend // with that added it is still positive as a signed number
 		if _, taken := r.byID[r.last]; !taken && r.last != 0 {
 			break
 		}
@@ -52,11 +55,14 @@ func (r *registry) remove(c *client) {
 	}
 }
 
+// pid is the process ID that the client's cancel key has.
+func (c *client) pid() uint32 { return noBackend + c.id }
+
 // find returns the client that a cancel key belongs to, nil if none.
-func (r *registry) find(id uint32, secret []byte) *client {
+func (r *registry) find(pid uint32, secret []byte) *client {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := r.byID[id]
+	c := r.byID[pid-noBackend]
 	if c == nil || subtle.ConstantTimeCompare(binary.BigEndian.AppendUint32(nil, c.secret), secret) != 1 {
 		return nil
 	}

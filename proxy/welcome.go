@@ -24,7 +24,7 @@ func (r *relay) welcome() metrics.Reason {
 	}
 	b := slices.Clone(welcome)
 	secret := []byte{byte(r.c.secret >> 24), byte(r.c.secret >> 16), byte(r.c.secret >> 8), byte(r.c.secret)}
-	b = wire.Append(b, &pgproto3.BackendKeyData{ProcessID: r.c.id, SecretKey: secret})
+	b = wire.Append(b, &pgproto3.BackendKeyData{ProcessID: r.c.pid(), SecretKey: secret})
 	b = wire.Append(b, &pgproto3.ReadyForQuery{TxStatus: 'I'})
 	r.c.sock.Write(b) //nolint:errcheck // a client that is gone is noticed by its next event
 	r.c.welcomed = true
