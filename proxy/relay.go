@@ -204,7 +204,10 @@ func (r *relay) giveBack() metrics.Reason {
 		return metrics.TransactionPooling
 	case r.sess.Status() != 'I', r.c.mode == modeSession:
 	case r.sess.Asks() && !r.goodbye:
-		return r.ask()
+		if why := r.ask(); why != metrics.None {
+			return why
+		}
+		return r.giveBack()
 	case r.sess.Lending() == session.Kept:
 	case r.sess.Lending() == session.Dirty:
 		r.c.pool.Discard(&r.claim, metrics.ServerDirty)

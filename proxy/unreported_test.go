@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // unreported are ways to change settings that PostgreSQL does not report, what
@@ -115,5 +116,24 @@ func TestSettingsOfALostServerGoWithTheTransaction(t *testing.T) {
 	a.run("rollback")
 	if got := a.value("show work_mem"); got != "5MB" {
 		t.Errorf("work_mem is %s", got)
+	}
+}
+
+// The question may have to wait until a client has taken its answer; the server
+// goes back behind it all the same.
+func TestAServerThatWasAskedLateIsGivenBack(t *testing.T) {
+	w := start(t, size(1))
+	a, b := w.dial(), w.dial()
+	a.send(q("select repeat('x', 30000000); set work_mem = '5MB'"))
+	for {
+		if _, ok := a.receive().(*pgproto3.ReadyForQuery); ok {
+			break
+		}
+	}
+	if got := b.value("show work_mem"); got != "4MB" {
+		t.Errorf("the next client has %s", got)
+	}
+	if got := a.value("show work_mem"); got != "5MB" {
+		t.Errorf("it has %s", got)
 	}
 }
