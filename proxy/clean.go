@@ -21,7 +21,7 @@ func (r *relay) clean(why metrics.Reason) {
 		return
 	}
 	switch {
-	case r.sess.Lending() != session.Free && r.c.mode != modeSession, r.sess.Lending() == session.Dirty:
+	case r.c.mode != modeSession && (r.sess.Bound() || r.sess.Asks()), r.sess.Lending() == session.Dirty:
 		p.Discard(&r.claim, metrics.ServerDirty)
 		return
 	case r.c.mode == modeSession:
