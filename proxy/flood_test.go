@@ -106,9 +106,10 @@ func TestAttackByCancelRequests(t *testing.T) {
 	report(t, faults)
 
 	r := w.dial()
-	pid := r.value("select pg_backend_pid()")
 	r.send(q("select pg_sleep(60)"))
-	asleep(t, pid)
+	eventually(t, "asleep", func() bool { // it, and not the bystander, who sleeps too, on any server
+		return superuser(t, "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and query = 'select pg_sleep(60)'") == "1"
+	})
 	report(t, flood(100, 50, func(int) error { return w.cancelBy(r.id, r.secret) }, func() { b.served(t) }))
 	r.expect("T E(ERROR_57014) Z(I)")
 	for range 20 {
