@@ -69,6 +69,7 @@ func TestTooManySettingsStayWithTheirServer(t *testing.T) {
 	for i := range maxAsked + 1 {
 		s.touch("a." + strings.Repeat("a", i))
 	}
+	s.Serve(serverDefaults) // which the request has waited for
 	if n := len(s.asked.names); n != maxAsked || !s.Bound() {
 		t.Errorf("it asks for %d settings", n)
 	}

@@ -86,9 +86,7 @@ func (s *Session) Settings() Settings { return s.settings }
 
 // Serve tells the session which server answers from now on, as far as it must
 // know it: what its parameters are where nobody has set them. nil: none.
-func (s *Session) Serve(d Defaulter) {
-	s.defaults, s.foreign, s.overfull, s.stray = d, false, false, false
-}
+func (s *Session) Serve(d Defaulter) { s.defaults, s.foreign, s.stray = d, false, false }
 
 // Busy reports whether something was asked that no ReadyForQuery has closed yet.
 func (s *Session) Busy() bool { return s.busy }

@@ -80,8 +80,11 @@ func serve(path string, stderr io.Writer) int {
 		return 1
 	}
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
+	reloads := make(chan os.Signal, 1) // of its own: however many come, they are in the way of no TERM
+	signal.Notify(reloads, syscall.SIGHUP)
+	defer signal.Stop(reloads)
 	log := slog.New(out.Handler(form(p.cfg.Log)))
 	slog.SetDefault(log) // for what a library may have to say
 	in, err := start(p, process, log)
@@ -89,7 +92,7 @@ func serve(path string, stderr io.Writer) int {
 		fmt.Fprintln(out, "portero:", err)
 		return 1
 	}
-	return in.untilSignal(signals)
+	return in.untilSignal(signals, reloads)
 }
 
 // lastLines is how long the process stays, at its end, for a log that is not
@@ -224,8 +227,8 @@ func (in *instance) writeStatus(w io.Writer) {
 
 // untilSignal waits for TERM, which lets transactions finish, or INT, which
 // ends at once, also in the middle of a TERM.
-func (in *instance) untilSignal(signals <-chan os.Signal) int {
-	s := in.awaitEnd(signals)
+func (in *instance) untilSignal(signals, reloads <-chan os.Signal) int {
+	s := in.awaitEnd(signals, reloads)
 	in.log.Info("shutting down", "signal", s.String())
 	ctx, cancel := context.WithTimeoutCause(context.Background(), in.cfg.Pool.ShutdownTimeout, errors.New("shutdown_timeout"))
 	defer cancel()
@@ -250,13 +253,14 @@ func (in *instance) untilSignal(signals <-chan os.Signal) int {
 
 // awaitEnd returns the signal that ends the process. HUP asks for the settings to
 // be read again, which has to wait for a restart.
-func (in *instance) awaitEnd(signals <-chan os.Signal) os.Signal {
+func (in *instance) awaitEnd(signals, reloads <-chan os.Signal) os.Signal {
 	for {
-		s := <-signals
-		if s != syscall.SIGHUP {
+		select {
+		case s := <-signals:
 			return s
+		case s := <-reloads:
+			in.log.Warn("settings are read at the start only: restart to apply them", "signal", s.String())
 		}
-		in.log.Warn("settings are read at the start only: restart to apply them", "signal", s.String())
 	}
 }
 

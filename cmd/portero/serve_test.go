@@ -129,7 +129,7 @@ func stopHere(t *testing.T, in *instance, sig os.Signal) {
 	t.Helper()
 	signals := make(chan os.Signal, 1)
 	signals <- sig
-	if status := in.untilSignal(signals); status != 0 {
+	if status := in.untilSignal(signals, nil); status != 0 {
 		t.Errorf("exit status %d", status)
 	}
 }
