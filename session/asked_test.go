@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 func TestSetByFindsWhatIsSetForTheSession(t *testing.T) {
@@ -72,5 +74,22 @@ func TestTooManySettingsStayWithTheirServer(t *testing.T) {
 	s.Serve(serverDefaults) // which the request has waited for
 	if n := len(s.asked.names); n != maxAsked || !s.Bound() {
 		t.Errorf("it asks for %d settings", n)
+	}
+}
+
+// What PostgreSQL reports, or ends with its transaction, costs no question.
+func TestNobodyAsksForWhatIsReported(t *testing.T) {
+	for sql, asks := range map[string]bool{
+		"set application_name = 'x'": false, "set time zone 'UTC'": false, "set client_encoding to latin1": false, "reset datestyle": false,
+		"set local work_mem = 1": false, "set transaction read only": false, "select 1": false, "begin": false, "discard plans": false,
+		"select set_config('app.tenant', '7', true)": false, "set constraints all deferred": false,
+		"set work_mem = 1": true, "set role low": true, "discard all": true, "select 1; set work_mem = 1": true,
+	} {
+		var s Session
+		s.Reset(Rest{})
+		s.FromClient(frameOf(t, &pgproto3.Query{String: sql}), true)
+		if s.Asks() != asks {
+			t.Errorf("%q: asks %v", sql, s.Asks())
+		}
 	}
 }
