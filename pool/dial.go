@@ -110,7 +110,9 @@ func (p *Pool) admit(ctx context.Context, conn net.Conn, m discovery.Member) (*S
 		return nil, fmt.Errorf("%s sent %d bytes after its login", m.Address, len(rest))
 	}
 	defaults := copyOf(login.Parameters)
-	defaults["role"] = role // which PostgreSQL does not report
+	if role != "" {
+		defaults["role"] = role // which PostgreSQL does not report
+	}
 	return &Server{
 		pool: p, member: m.Name, address: m.Address, epoch: epoch,
 		pid: login.PID, secret: login.SecretKey, params: login.Parameters, defaults: defaults,

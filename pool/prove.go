@@ -28,7 +28,7 @@ const question = `SELECT pg_catalog.pg_is_in_recovery(),
 // account is what a server says of itself.
 type account struct {
 	discovery.Proof
-	role string // that it acts in, as ALTER ROLE ... SET can have it begin with one; none = none
+	role string // that it acts in, as ALTER ROLE ... SET can have it begin with one; none = none, "" = not told
 }
 
 var (
@@ -119,12 +119,14 @@ func ask(stream *wire.Stream) (account, error) {
 
 func (a *account) decode(body []byte) error {
 	var row pgproto3.DataRow
-	if err := row.Decode(body); err != nil || len(row.Values) != 4 {
+	if err := row.Decode(body); err != nil || len(row.Values) < 3 {
 		return errors.New("unreadable answer to the question for its role")
 	}
 	a.InRecovery = string(row.Values[0]) == "t"
 	a.SystemID = string(row.Values[2])
-	a.role = string(row.Values[3])
+	if len(row.Values) > 3 {
+		a.role = string(row.Values[3])
+	}
 	if a.InRecovery {
 		return nil
 	}
