@@ -40,9 +40,9 @@ type Host struct {
 
 // StartHost makes a host. The caller closes it.
 func StartHost() (*Host, error) {
-	n := rand.IntN(1 << 15) // of the networks of four addresses in 198.18.0.0/15, which is for tests (RFC 2544)
+	n, cable := freeNetwork()
 	h := &Host{
-		cable:   fmt.Sprintf("ptl%d", n),
+		cable:   cable,
 		ours:    fmt.Sprintf("198.%d.%d.%d", 18+n>>14, n>>6&255, n<<2&255|1),
 		address: fmt.Sprintf("198.%d.%d.%d", 18+n>>14, n>>6&255, n<<2&255|2),
 		inside:  make(chan func()), ended: make(chan struct{}), conns: make(map[net.Conn]struct{}),
@@ -56,6 +56,19 @@ func StartHost() (*Host, error) {
 		return nil, errors.Join(fmt.Errorf("start host: %w", err), h.Close())
 	}
 	return h, nil
+}
+
+// freeNetwork is one of the networks of four addresses in 198.18.0.0/15, which is
+// for tests (RFC 2544), and the name of the cable to it. Other tests may have some,
+// and those that were killed leave theirs.
+func freeNetwork() (n int, cable string) {
+	for {
+		n = rand.IntN(1 << 15)
+		cable = fmt.Sprintf("ptl%d", n)
+		if _, err := net.InterfaceByName(cable); err != nil {
+			return n, cable
+		}
+	}
 }
 
 // live runs what is to be done in the namespace. Its thread ends with it, and
