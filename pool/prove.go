@@ -46,8 +46,8 @@ func isVerdict(err error) bool {
 }
 
 // prove asks the server what it is until it is what the pool wants, and
-// returns the epoch it belongs to and the role that it acts in. A leader still in recovery is asked again
-// and again, so that it is in use the moment it takes writes.
+// returns the epoch it belongs to and the role that it acts in. A leader still in
+// recovery is asked again and again, so that it is in use the moment it takes writes.
 func (p *Pool) prove(ctx context.Context, conn net.Conn, stream *wire.Stream, m discovery.Member) (epoch uint64, role string, err error) {
 	for {
 		conn.SetDeadline(time.Now().Add(p.owner.limits.ServerConnectTimeout)) //nolint:errcheck // a closed connection fails at its first use

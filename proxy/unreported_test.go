@@ -71,7 +71,7 @@ func TestSettingsThatAreNotReportedFollowTheirClients(t *testing.T) {
 func TestWhoSetsWhatItMayNotSeeKeepsItsServer(t *testing.T) {
 	w := start(t, size(2))
 	a, b := w.dial(), w.dial()
-	a.run("set session_preload_libraries = 'x'|set work_mem = '5MB'")
+	a.run("set session_preload_libraries = 'x'|set work_mem = '5MB'|select set_config('a.long', repeat('x', 1000000), false)")
 	pid := a.value("select pg_backend_pid()")
 	for range 3 {
 		if got := b.value("show work_mem"); got != "4MB" {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -48,8 +49,9 @@ func (s *Session) Question() []byte {
 	return wire.Append(nil, &pgproto3.Query{String: sql.String()})
 }
 
+// valueOf is the expression for a value, as much of it as there is room for.
 func valueOf(name string) string {
-	return "pg_catalog.current_setting('" + strings.ReplaceAll(name, "'", "''") + "', true)"
+	return fmt.Sprintf("pg_catalog.left(pg_catalog.current_setting('%s', true), %d)", strings.ReplaceAll(name, "'", "''"), maxSettings+1)
 }
 
 // Told takes in the answer; a value that is nil means that there is no such
@@ -115,6 +117,8 @@ func (s *Session) touch(name string) {
 	switch {
 	case name == role:
 		s.asked.role = true
+	case name == tooMany:
+		s.asked.role, s.overfull = true, true
 	case name == everything:
 		s.asked.role = true
 		for n := range s.settings.All() {
@@ -133,11 +137,16 @@ func (s *Session) touch(name string) {
 // What a client sets beyond these stays on its server, and so does the client.
 const (
 	maxAsked    = 100     // settings in one question
+	maxCalls    = 16      // calls of set_config in a statement: each is read to its end
 	maxSettings = 8 << 10 // bytes of names and values
 )
 
-// everything is what RESET ALL and DISCARD ALL set.
-const everything = "*"
+// Names of no setting: everything is what RESET ALL and DISCARD ALL set, tooMany
+// stands for those that nobody has looked for.
+const (
+	everything = "*"
+	tooMany    = "\x00"
+)
 
 // reported says whether nobody has to ask for a setting: PostgreSQL reports it
 // since version 14 at least (PostgreSQL documentation, "Message Formats",
@@ -246,10 +255,14 @@ func setsByFunction(sql []byte) bool {
 // setByFunction is the names that stand in calls of set_config, but for those that
 // set them for the transaction. One that is no literal may be the role.
 func setByFunction(sql []byte) (names []string) {
-	for {
-		i := bytes.Index(bytes.ToLower(sql), setConfig)
+	sql = bytes.ToLower(sql)
+	for calls := 0; ; calls++ {
+		i := bytes.Index(sql, setConfig)
 		if i < 0 {
 			return names
+		}
+		if calls == maxCalls {
+			return append(names, tooMany)
 		}
 		sql = sql[i+len(setConfig):]
 		if !isLocal(sql) {

@@ -26,7 +26,7 @@ func TestSetByFindsWhatIsSetForTheSession(t *testing.T) {
 		"select set_config('": "role", "select 1": "",
 		"select set_config('app.tenant', $1, true)": "", "select set_config('role', 'low', TRUE ), 1": "", "select set_config('a.b', 'x,(''y', /* ) */ true)": "",
 		"select set_config('a.b', f(1, true), false)": "a.b", "select set_config('a.b', 'x', not true)": "a.b", "select set_config('a.b', 'true', $1)": "a.b",
-		"select set_config('a.b', 'x', true": "a.b", "select set_config('a.b', 'x', (true))": "a.b",
+		strings.Repeat("select set_config('a.b', 'x', true), ", maxCalls+1): tooMany, "set": "", "set ;": "", "select set_config('a.b', 'x', true": "a.b", "select set_config('a.b', 'x', (true))": "a.b",
 	} {
 		if got := strings.Join(setBy([]byte(sql)), " "); got != want {
 			t.Errorf("%q sets %q, not %q", sql, got, want)
@@ -74,6 +74,11 @@ func TestTooManySettingsStayWithTheirServer(t *testing.T) {
 	s.Serve(serverDefaults) // which the request has waited for
 	if n := len(s.asked.names); n != maxAsked || !s.Bound() {
 		t.Errorf("it asks for %d settings", n)
+	}
+	s.Reset(Rest{})
+	s.touched([]byte(strings.Repeat("select set_config(", maxCalls+1)))
+	if !s.Asks() || !s.Bound() {
+		t.Error("more calls than are looked at leave it free")
 	}
 }
 

@@ -91,11 +91,8 @@ func (s *Session) query(f wire.Frame) (q request, script []kind) {
 		return execute('Q', kindUnknown), nil
 	}
 	sql = skipEmpty(sql)
-	k := classify(sql)
-	if k == kindSet {
-		s.touched(sql)
-	}
 	rest, several := s.afterFirst(sql)
+	k := s.classified(sql[:len(sql)-len(rest)])
 	if !several {
 		return execute('Q', k), nil
 	}
@@ -117,21 +114,28 @@ func (s *Session) afterFirst(sql []byte) (rest []byte, several bool) {
 // followed by rest. PostgreSQL runs them in one implicit transaction, in which
 // nothing can commit in steps.
 func (s *Session) script(first kind, rest []byte) (kinds []kind) {
-	for k := first; ; k = classify(rest) {
-		if k == kindSet && len(kinds) > 0 {
-			s.touched(rest)
-		}
+	for k := first; ; {
 		if k == kindSteps {
 			k = kindOther
-		}
-		if len(kinds) > 0 {
-			rest, _ = s.afterFirst(rest)
 		}
 		kinds = append(kinds, k)
 		if len(rest) == 0 {
 			return kinds
 		}
+		next, _ := s.afterFirst(rest)
+		k = s.classified(rest[:len(rest)-len(next)])
+		rest = next
 	}
+}
+
+// classified is the kind of a statement that is run now, of which no more than
+// itself is looked at: a Query may have thousands.
+func (s *Session) classified(sql []byte) kind {
+	k := classify(sql)
+	if k == kindSet {
+		s.touched(sql)
+	}
+	return k
 }
 
 // run says what a Query of several statements does from here on.
