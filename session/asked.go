@@ -37,7 +37,9 @@ func (a *asked) any() bool { return a.role || len(a.names) > 0 }
 // Bound reports whether no other server can take the place of this one: on
 // another, the client's statements might mean something else, or run with more
 // rights.
-func (s *Session) Bound() bool { return s.foreign || s.overfull || s.asked.adrift }
+func (s *Session) Bound() bool {
+	return s.foreign || s.overfull || s.asked.adrift || s.only > 0 || s.waits
+}
 
 // Question is the Query to ask; its answer, one row, goes to Told.
 func (s *Session) Question() []byte {
@@ -74,27 +76,6 @@ func (s *Session) Told(values [][]byte) bool {
 	s.overfull = s.overfull || len(s.settings.text()) > maxSettings
 	s.kept, s.asked = s.settings, asked{}
 	return true
-}
-
-// prepared notes what a statement may change when it is executed.
-func (s *Session) prepared(sql []byte) {
-	for _, name := range setBy(sql) {
-		if !slices.Contains(s.sets, name) && len(s.sets) < maxAsked {
-			s.sets = append(s.sets, name)
-		}
-	}
-}
-
-// executes notes what a prepared statement of a kind may change.
-func (s *Session) executes(k kind) {
-	switch k {
-	case kindSet:
-		for _, name := range s.sets {
-			s.touch(name)
-		}
-	case kindUnknown:
-		s.asked.role = true
-	}
 }
 
 // Untold is called where the server refuses to answer, as the client may not see

@@ -37,7 +37,7 @@ func TestSetByFindsWhatIsSetForTheSession(t *testing.T) {
 func TestWhatTheServerTellsBecomesTheClientsSetting(t *testing.T) {
 	var s Session
 	s.Reset(Rest{})
-	s.Serve(serverDefaults)
+	s.Serve(serverDefaults, nil)
 	for _, name := range []string{"work_mem", "timezone", "a'b", "work_mem", "gone", role} {
 		s.touch(name)
 	}
@@ -61,7 +61,7 @@ func TestWhatTheServerTellsBecomesTheClientsSetting(t *testing.T) {
 func TestTooManySettingsStayWithTheirServer(t *testing.T) {
 	var s Session
 	s.Reset(Rest{})
-	s.Serve(serverDefaults)
+	s.Serve(serverDefaults, nil)
 	s.touch("a.a")
 	s.Told([][]byte{[]byte("none"), bytes.Repeat([]byte("x"), maxSettings)})
 	if s.Lending() != Kept || !s.Bound() {
@@ -71,7 +71,7 @@ func TestTooManySettingsStayWithTheirServer(t *testing.T) {
 	for i := range maxAsked + 1 {
 		s.touch("a." + strings.Repeat("a", i))
 	}
-	s.Serve(serverDefaults) // which the request has waited for
+	s.Serve(serverDefaults, nil) // which the request has waited for
 	if n := len(s.asked.names); n != maxAsked || !s.Bound() {
 		t.Errorf("it asks for %d settings", n)
 	}

@@ -1,6 +1,10 @@
 package session
 
-import "portero/wire"
+import (
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/wire"
+)
 
 // FromClient takes a client's frame. linked says whether the client holds a
 // server. A frame that is forwarded counts as asked, although the client may
@@ -13,8 +17,10 @@ func (s *Session) FromClient(f wire.Frame, linked bool) Verdict {
 		return s.whileLost(f)
 	}
 	switch f.Type {
-	case 'Q', 'P', 'B', 'E', 'D', 'C', 'F':
+	case 'Q', 'E', 'F':
 		return s.ask(f)
+	case 'P', 'B', 'D', 'C':
+		return s.prepares(f, linked)
 	case 'S':
 		return s.sync(linked)
 	case 'H':
@@ -30,6 +36,34 @@ func (s *Session) invalid(t byte) Verdict {
 	return Violate
 }
 
+// prepares is a frame that may speak of a prepared statement by its name.
+func (s *Session) prepares(f wire.Frame, linked bool) Verdict {
+	switch name, ok := named(f); {
+	case unreadable(f):
+		s.Fault = wire.Fatal(wire.ProtocolViolation, "names of more than %d bytes are not supported", NameHead)
+		return Violate
+	case !ok:
+	case s.changes.len() > 0 && s.mustWait(f.Type, name):
+		return Wait
+	case f.Type == 'C' && !linked && !s.busy: // nothing can be in its way
+		s.name(string(cutName(name)), Statement{}, false)
+		s.send(&pgproto3.CloseComplete{})
+		return Answer
+	}
+	return s.ask(f)
+}
+
+// mustWait reports whether a frame's meaning depends on what is unanswered. The
+// unnamed statement may be parsed anew however the one before ends.
+func (s *Session) mustWait(t byte, name []byte) bool {
+	if len(name) == 0 && (t == 'P' || t == 'C') || s.skipping {
+		return false
+	}
+	name = cutName(name)
+	st, _ := s.recall(name)
+	return s.unsure(name, st)
+}
+
 // ask forwards a frame that a server answers, unless the server is in a state
 // in which it throws the frame away.
 func (s *Session) ask(f wire.Frame) Verdict {
@@ -38,7 +72,7 @@ func (s *Session) ask(f wire.Frame) Verdict {
 		s.Fault = wire.Fatal(wire.ProtocolViolation, "unexpected message type 0x%02X during COPY from stdin", f.Type)
 		return Violate
 	}
-	if s.skipping {
+	if s.pushed = !s.skipping; s.skipping {
 		return Forward
 	}
 	q, script := s.request(f)
@@ -52,7 +86,9 @@ func (s *Session) ask(f wire.Frame) Verdict {
 	case 'Q':
 		s.here = 0
 	case 'E':
-		s.executes(q.kind)
+		if q.kind == kindUnknown {
+			s.asked.role = true
+		}
 	}
 	return Forward
 }
@@ -72,12 +108,10 @@ func (s *Session) request(f wire.Frame) (q request, script []kind) {
 	case 'B':
 		k := s.bind(f)
 		return prepare('B', k, s.here&boundSurely != 0), nil
-	case 'C':
-		s.closes(f)
 	}
 	q = alone(f.Type)
-	if f.Type == 'D' {
-		_, q.ofStatement = described(f)
+	if _, ok := described(f); ok && f.Type == 'D' {
+		q.marks = ofStatement
 	}
 	return q, nil
 }
@@ -157,7 +191,8 @@ func (s *Session) sync(linked bool) Verdict {
 		s.ready('I')
 		return Answer
 	}
-	s.skipping, s.here = false, 0
+	s.skipping, s.here, s.pushed = false, 0, false
+	s.group++
 	s.ring.push(syncRequest())
 	s.busy = true
 	return Forward

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"testing"
 
 	"portero/wire"
@@ -40,16 +41,19 @@ func FuzzSession(f *testing.F) {
 // client holds a server then.
 func fuzzStep(t *testing.T, s *Session, f wire.Frame, fromClient, linked bool) bool {
 	if fromClient {
-		if s.FromClient(f, linked) == Forward && !linked {
-			linked = true
-			s.Serve(nil)
+		if s.FromClient(f, linked) == Forward {
+			if !linked {
+				linked = true
+				s.Serve(nil, fuzzMemory)
+			}
+			checkEdit(t, s, f)
 		}
 	} else if linked {
 		switch s.FromServer(f) {
 		case Violate, Dying:
 			s.Lose(s.Fault)
 			linked = false
-		case Forward:
+		case Forward, Discard, Answer:
 		default:
 			t.Fatal("a server's frame was not forwarded, but nothing was wrong")
 		}
@@ -59,6 +63,26 @@ func fuzzStep(t *testing.T, s *Session, f wire.Frame, fromClient, linked bool) b
 		linked = false
 	}
 	return linked
+}
+
+var fuzzMemory = &Memory{}
+
+// checkEdit checks that what goes to the server is whole frames again.
+func checkEdit(t *testing.T, s *Session, f wire.Frame) {
+	t.Helper()
+	edit, replaced := s.Send(f)
+	raw := append(header(f.Type, f.Size), f.Body...)
+	size := wire.HeaderLen + f.Size
+	if replaced > size {
+		t.Fatalf("%d bytes of %d are replaced", replaced, size)
+	}
+	for b := append(bytes.Clone(edit), raw[min(replaced, len(raw)):]...); len(b) > 0; {
+		one, ok, err := wire.Next(b)
+		if !ok || err != nil || f.Whole() && !one.Whole() {
+			t.Fatalf("%q is sent as %q and %q", raw, edit, raw[min(replaced, len(raw)):])
+		}
+		b = b[wire.HeaderLen+len(one.Body):]
+	}
 }
 
 func checkReply(t *testing.T, s *Session) {

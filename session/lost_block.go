@@ -22,7 +22,7 @@ func (s *Session) whileLost(f wire.Frame) Verdict {
 		return Discard
 	case s.loss.ended: // the block is over, what follows is not in it
 		s.loss, s.status, s.now = loss{}, 'I', idle
-		return s.ask(f)
+		return s.FromClient(f, false)
 	case f.Type == 'Q':
 		return s.queryLost(f)
 	}
@@ -35,6 +35,7 @@ func (s *Session) extendedLost(f wire.Frame) Verdict {
 		if k := s.parse(f); !endsBlock(k) && k != kindEmpty {
 			return s.refuseLost()
 		}
+		s.parsedLost(f)
 		s.send(&pgproto3.ParseComplete{})
 	case 'B':
 		k := s.bind(f)
@@ -47,13 +48,22 @@ func (s *Session) extendedLost(f wire.Frame) Verdict {
 	case 'E':
 		return s.executeLost()
 	case 'C':
-		s.closes(f)
+		if name, ok := described(f); ok {
+			s.name(string(cutName(name)), Statement{}, false)
+		}
 		s.send(&pgproto3.CloseComplete{})
 	case 'F':
 		s.Reply = s.lostError().Append(s.Reply)
 		s.ready('E')
 	}
 	return Answer
+}
+
+// parsedLost prepares a statement on no server.
+func (s *Session) parsedLost(f wire.Frame) {
+	if name, _, ok := wire.CutString(f.Body); ok && s.meant != (Statement{}) {
+		s.name(string(cutName(name)), s.meant, true)
+	}
 }
 
 // lostError is the first error after a silent loss, then what PostgreSQL says
@@ -113,7 +123,7 @@ func (s *Session) describeLost(f wire.Frame) Verdict {
 	k := s.bound
 	name, isStatement := described(f)
 	if isStatement {
-		k = s.recall(name)
+		k = s.kindOf(name)
 	}
 	if !endsBlock(k) && k != kindEmpty {
 		return s.refuseLost()

@@ -250,6 +250,9 @@ func (m *modelServer) extended(t byte, w [3]string) {
 	}
 	switch t {
 	case 'P':
+		if w[0] == "" {
+			delete(m.statements, "")
+		}
 		if _, used := m.statements[w[0]]; w[0] != "" && used && !m.lenient || w[1] != "" && m.status == 'E' && !leaves(w[1]) {
 			m.fail(true)
 			return
@@ -306,7 +309,10 @@ func (m *modelServer) describe(what, name string) {
 func (m *modelServer) execute(portal string) {
 	sql, ok := m.portals[portal]
 	if !ok && m.lenient {
-		sql = m.bound // it may have outlived its transaction, for all that a session knows
+		sql = "select" // for all that a session knows
+		if portal == "" {
+			sql = m.bound // it may have outlived its transaction
+		}
 	}
 	switch {
 	case !ok && !m.lenient || m.refuses(sql):

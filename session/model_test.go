@@ -1,7 +1,9 @@
 package session
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -61,17 +63,22 @@ type sent struct {
 
 // conversation is one client, its session and its server.
 type conversation struct {
-	t       testing.TB
-	choose  func(n int) int
-	s       Session
-	server  *modelServer // nil while none is lent
-	sent    []sent       // to this server
-	heard   int          // messages of this server that have reached the client
-	asked   int          // requests so far
-	client  modelClient
-	logging bool
-	log     []string
-	broken  string
+	t        testing.TB
+	choose   func(n int) int
+	s        Session
+	server   *modelServer // nil while none is lent
+	memory   *Memory      // of that server
+	servers  [2]*modelServer
+	memories [2]*Memory
+	before   map[string]string // the server's statements when it was lent
+	held     []sent            // by the client, and to wait for answers
+	sent     []sent            // to this server
+	heard    int               // messages of this server that have reached the client
+	asked    int               // requests so far
+	client   modelClient
+	logging  bool
+	log      []string
+	broken   string
 }
 
 func (c *conversation) note(text func() string) {
@@ -142,22 +149,76 @@ func (c *conversation) send(k token) {
 	c.note(func() string { return "client " + describeToken(k) })
 	c.asked++
 	c.client.sent(f, c.asked)
-	switch v := c.s.FromClient(f, c.server != nil); v {
-	case Forward:
-		if c.server == nil {
-			c.server, c.sent, c.heard = newModelServer(c.t), nil, 0
-			c.s.Serve(nil)
-			c.note(func() string { return "acquire" })
+	c.held = append(c.held, sent{c.asked, f})
+	c.goOn()
+}
+
+// goOn shows the session what it has not taken yet.
+func (c *conversation) goOn() {
+	for len(c.held) > 0 {
+		one := c.held[0]
+		switch v := c.s.FromClient(one.f, c.server != nil); v {
+		case Forward:
+			c.forward(one)
+		case Answer:
+			c.replies()
+		case Discard:
+		case Wait:
+			if c.server == nil || len(c.server.out) == 0 {
+				c.fault("%q waits for nothing", one.f.Type)
+			}
+			return
+		default:
+			c.fault("Verdict %d: %v", v, c.s.Fault)
+			return
 		}
-		c.sent = append(c.sent, sent{c.asked, f})
-		c.server.cur = c.asked
-		c.server.take(f)
-	case Answer:
-		c.replies()
-	case Discard:
-	default:
-		c.fault("Verdict %d: %v", v, c.s.Fault)
+		c.held = c.held[1:]
 	}
+}
+
+func (c *conversation) forward(one sent) {
+	if c.server == nil {
+		c.acquire()
+	}
+	edit, replaced := c.s.Send(one.f)
+	raw := append(header(one.f.Type, one.f.Size), one.f.Body...)
+	for b := append(bytes.Clone(edit), raw[replaced:]...); len(b) > 0; {
+		f, ok, err := wire.Next(b)
+		if !ok || err != nil || !f.Whole() {
+			c.fault("broken frames to the server: %q", b)
+			return
+		}
+		if replaced > 0 || len(edit) > 0 {
+			c.note(func() string { return "  sent as " + requestText(c.t, f) })
+		}
+		c.sent = append(c.sent, sent{one.id, f})
+		c.server.cur = one.id
+		c.server.take(f)
+		b = b[wire.HeaderLen+f.Size:]
+	}
+}
+
+// acquire lends one of the servers, with what was prepared there.
+func (c *conversation) acquire() {
+	i := c.choose(len(c.servers))
+	if c.servers[i] == nil {
+		c.servers[i], c.memories[i] = newModelServer(c.t), &Memory{}
+	}
+	c.server, c.memory, c.sent, c.heard = c.servers[i], c.memories[i], nil, 0
+	c.server.committed, c.server.txn = map[int]bool{}, nil
+	c.before = maps.Clone(c.server.statements)
+	c.s.Serve(nil, c.memory)
+	c.note(func() string { return "acquire" })
+}
+
+// discard closes the server in use.
+func (c *conversation) discard() {
+	for i := range c.servers {
+		if c.servers[i] == c.server {
+			c.servers[i] = nil
+		}
+	}
+	c.server = nil
 }
 
 func (c *conversation) deliverAll() {
@@ -175,10 +236,17 @@ func (c *conversation) deliver() {
 	f := c.server.out[0]
 	c.server.out = c.server.out[1:]
 	c.heard++
-	if v := c.s.FromServer(f); v != Forward {
+	switch v := c.s.FromServer(f); v {
+	case Forward:
+		c.receive(f)
+	case Discard:
+		c.note(func() string { return "         discarded " + answerText(c.t, f, true) })
+	case Answer:
+		c.replies()
+	default:
 		c.fault("%s of the server: Verdict %d, %v", answerText(c.t, f, false), v, c.s.Fault)
 	}
-	c.receive(f)
+	c.goOn()
 }
 
 func (c *conversation) receive(f wire.Frame) {
@@ -216,6 +284,8 @@ func (c *conversation) check() {
 		c.fault("the server may be lent again, but it is not idle: %+v", *c.server)
 	case idle && !free:
 		c.fault("the server is idle, but may not be lent again: %s", stateText(&c.s))
+	case c.s.Lending() == Dirty:
+		c.discard()
 	case free:
 		c.note(func() string { return "release" })
 		c.server = nil

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -26,7 +27,7 @@ func (c *conversation) lose() {
 		reach = at + 1
 	}
 	c.note(func() string { return fmt.Sprintf("lose, said %v, may be committed %v", said != nil, truth) })
-	c.server = nil
+	c.discard()
 	vague := c.vague()
 	c.s.Lose(said)
 	c.client.told = c.client.told[:0]
@@ -34,17 +35,13 @@ func (c *conversation) lose() {
 	for _, told := range c.client.told {
 		c.compare(told, truth, reach, vague)
 	}
+	c.goOn()
 }
 
 // vague reports whether the session knows less than everything: of a Query whose
 // first statements have been answered it does not know which were, of a COPY not
 // that it is one, of named portals and of names used twice not what they are.
 func (c *conversation) vague() bool {
-	for _, k := range c.s.ends {
-		if k == kindUnknown {
-			return true
-		}
-	}
 	return c.s.partial || c.s.named != kindOther || !c.s.copyIn && c.copies()
 }
 
@@ -153,6 +150,7 @@ func (c *conversation) commitsByItself(k int) bool {
 // as a session can know: it cannot tell whether a statement will fail.
 func (c *conversation) replay(k int, lenient bool, fails [2]int) *modelServer {
 	m := newModelServer(c.t)
+	m.statements = maps.Clone(c.before)
 	for i, s := range c.sent[:k] {
 		if lenient && i >= c.done() { // what was heard is known
 			m.lenient, m.fails = true, fails

@@ -81,9 +81,11 @@ func (o *owed) answer(end int, whole bool) (failed bool) {
 		for i := o.at; i < end; i++ {
 			o.end(s.ring.at(i))
 		}
+		s.changes.drop(o.changes(end))
 		s.now, o.told = idle, false
 		return false
 	}
+	s.undo(o.changes(end), false)
 	for i := o.at; i < end; i++ {
 		s.now = s.after(s.ring.at(i), s.now)
 	}
@@ -94,6 +96,16 @@ func (o *owed) answer(end int, whole bool) (failed bool) {
 		s.ready(statusOf(s.now))
 	}
 	return true
+}
+
+// changes is how many changes of names a group was to make.
+func (o *owed) changes(end int) (n int) {
+	for i := o.at; i < end; i++ {
+		if o.s.ring.at(i).is(pending) {
+			n++
+		}
+	}
+	return n
 }
 
 // closedByError is a state once the error has been told.
@@ -124,6 +136,9 @@ func (o *owed) onlyEnds(end int) bool {
 // end answers one message of such a group as a server does.
 func (o *owed) end(q *request) {
 	s := o.s
+	if q.is(skipped) {
+		return
+	}
 	switch q.t {
 	case 'P':
 		s.send(&pgproto3.ParseComplete{})
@@ -132,7 +147,7 @@ func (o *owed) end(q *request) {
 	case 'C':
 		s.send(&pgproto3.CloseComplete{})
 	case 'D':
-		if q.ofStatement {
+		if q.is(ofStatement) {
 			s.send(&pgproto3.ParameterDescription{})
 		}
 		s.send(&pgproto3.NoData{})

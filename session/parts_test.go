@@ -58,9 +58,9 @@ func TestTheRingAfterEvents(t *testing.T) {
 		after  string
 	}{
 		{"pop takes the markers behind it", "QccE", func(e *ring) string { e.pop(); return "" }, "E"},
-		{"an error skips to the Sync", "BEQcPS", func(e *ring) string { return fmt.Sprint(e.skipToSync()) }, "S true"},
-		{"an error without a Sync skips all", "BEQc", func(e *ring) string { return fmt.Sprint(e.skipToSync()) }, " false"},
-		{"nothing to skip", "", func(e *ring) string { return fmt.Sprint(e.skipToSync()) }, " false"},
+		{"an error skips to the Sync", "BEQcPS", func(e *ring) string { return skipsToSync(e) }, "S true"},
+		{"an error without a Sync skips all", "BEQc", func(e *ring) string { return skipsToSync(e) }, " false"},
+		{"nothing to skip", "", func(e *ring) string { return skipsToSync(e) }, " false"},
 		{"COPY: its end has not been sent", "E", copyBegins, "E false false"},
 		{"COPY: Syncs before the end are ignored", "ESS", copyBegins, "E false true"},
 		{"COPY: Syncs behind the end count", "ESScSPS", copyBegins, "ESPS true true"},
@@ -84,6 +84,11 @@ func copyBegins(e *ring) string {
 	return fmt.Sprint(ended, early)
 }
 
+func skipsToSync(e *ring) string {
+	_, ends := e.skipToSync()
+	return fmt.Sprint(ends)
+}
+
 func ringAt(head int, text string) *ring {
 	e := &ring{}
 	e.push(alone('x'))
@@ -103,59 +108,10 @@ func entries(e *ring) string {
 	return b.String()
 }
 
-func TestRequestsThatArePreparedForeverDoNotGrowMemory(t *testing.T) {
-	var s Session
-	s.Reset(Rest{})
-	parse := func(name, sql string) {
-		s.parse(frameOf(t, &pgproto3.Parse{Name: name, Query: sql}))
-	}
-	for i := range 3 * maxEnds {
-		parse(fmt.Sprint("c", i), "commit")
-	}
-	if len(s.ends) > maxEnds+1 {
-		t.Fatalf("%d names are kept", len(s.ends))
-	}
-	if s.recall([]byte("c1")) != kindCommit || s.recall([]byte("c2999")) != kindUnknown || s.recall([]byte("unheard_of")) != kindUnknown {
-		t.Fatal("a name that was not kept must be taken for the worst")
-	}
-	if s.recall(nil) != kindOther {
-		t.Fatal("the unnamed statement is always known")
-	}
-}
-
-func TestStatementsAreKnownByTheNamePostgreSQLKnows(t *testing.T) {
-	var s Session
-	s.Reset(Rest{})
-	long := strings.Repeat("x", maxName)
-	s.remember([]byte(long+"1"), kindCommit)
-	if s.recall([]byte(long+"2")) != kindCommit {
-		t.Error("names are equal if their first 63 bytes are")
-	}
-	s.remember([]byte("b"), kindBegin)
-	s.remember([]byte("b"), kindOther) // which is refused, unless the first is gone
-	if s.recall([]byte("b")) != kindUnknown {
-		t.Error("a name that was given twice must be taken for the worst")
-	}
-	s.closes(frameOf(t, &pgproto3.Close{ObjectType: 'P', Name: "b"}))
-	if s.recall([]byte("b")) != kindUnknown {
-		t.Error("closing a portal closes no statement")
-	}
-	s.busy = true
-	s.closes(frameOf(t, &pgproto3.Close{ObjectType: 'S', Name: "b"}))
-	if s.recall([]byte("b")) != kindUnknown {
-		t.Error("a Close that an error may skip closes nothing for sure")
-	}
-	s.busy = false
-	s.closes(frameOf(t, &pgproto3.Close{ObjectType: 'S', Name: "b"}))
-	if s.recall([]byte("b")) != kindOther {
-		t.Error("a closed statement is still known")
-	}
-}
-
 func TestSettingsFollowReportsThatMatter(t *testing.T) {
 	var s Session
 	s.Reset(Rest{})
-	s.Serve(serverDefaults)
+	s.Serve(serverDefaults, nil)
 	report := func(name, value string) {
 		s.FromServer(frameOf(t, &pgproto3.ParameterStatus{Name: name, Value: value}))
 	}
@@ -188,9 +144,12 @@ func TestASessionAllocatesNothing(t *testing.T) {
 			`CommandComplete("BEGIN") ReadyForQuery(T) CommandComplete("UPDATE 1") ReadyForQuery(T) CommandComplete("COMMIT") ReadyForQuery(I)`,
 		},
 		"extended": {
-			`Parse("select 1") Bind Describe(P) Execute Sync Parse(s1, "commit") Bind("", s1) Execute Sync`,
-			`ParseComplete BindComplete RowDescription(a) DataRow(1) DataRow(2) CommandComplete("SELECT 2") ReadyForQuery(I)
-			 ParseComplete BindComplete CommandComplete("COMMIT") ReadyForQuery(I)`,
+			`Parse("select 1") Bind Describe(P) Execute Sync`,
+			`ParseComplete BindComplete RowDescription(a) DataRow(1) DataRow(2) CommandComplete("SELECT 2") ReadyForQuery(I)`,
+		},
+		"prepared": {
+			`Bind("", s1) Execute Sync`,
+			`BindComplete CommandComplete("COMMIT") ReadyForQuery(I)`,
 		},
 		"copy": {
 			`Query("copy t from stdin") CopyData("1") CopyDone`,
@@ -211,13 +170,16 @@ func TestASessionAllocatesNothing(t *testing.T) {
 		}
 		var s Session
 		s.Reset(Rest{})
-		ends := map[string]kind{}
+		var memory Memory
+		var rest Rest
 		transact := func() {
-			s.Reset(Rest{Settings: s.settings, ends: ends})
+			s.Reset(rest)
+			s.Serve(nil, &memory)
 			for _, f := range client {
 				if s.FromClient(f, true) != Forward {
 					panic("not forwarded")
 				}
+				s.Send(f)
 			}
 			for _, f := range server {
 				if s.FromServer(f) != Forward {
@@ -227,6 +189,12 @@ func TestASessionAllocatesNothing(t *testing.T) {
 			if s.Lending() != Free {
 				panic("not at rest: " + stateText(&s))
 			}
+			rest = s.Rest()
+		}
+		if name == "prepared" {
+			st := (&Texts{}).statement([]byte("commit\x00\x00\x00"), Settings{})
+			rest.names = map[string]Statement{"s1": st}
+			memory.add(st)
 		}
 		if n := testing.AllocsPerRun(100, transact); n != 0 {
 			t.Errorf("%s: %v allocations in a transaction", name, n)

@@ -1,30 +1,38 @@
 package session
 
-import "portero/wire"
+import (
+	"bytes"
 
-// parse remembers the kind of a statement, for when it is executed.
+	"portero/wire"
+)
+
+// parse reads a Parse: what it prepares, and of what kind that is.
 func (s *Session) parse(f wire.Frame) kind {
+	s.here &^= parsedHere
+	s.meant = Statement{}
 	name, rest, ok := wire.CutString(f.Body)
 	if !ok {
-		s.remember(f.Body, kindUnknown)
 		return kindUnknown
 	}
-	var k kind
-	if sql, whole := statement(rest, f.Whole()); whole {
-		if k = classify(sql); k == kindSet {
-			s.prepared(sql)
-		}
-	} else {
-		k = classifyBeginning(sql)
-	}
-	s.here &^= parsedHere
 	if len(name) == 0 {
-		s.last = k
 		s.here |= parsedHere
-	} else {
-		s.remember(name, k)
 	}
-	return k
+	if f.Whole() {
+		s.meant = s.texts.statement(rest, s.decisive())
+		return s.meant.kind()
+	}
+	if sql, whole := statement(rest, false); whole {
+		return classify(sql)
+	}
+	return classifyBeginning(rest)
+}
+
+// decisive is the part of the client's settings that decides what a text means.
+func (s *Session) decisive() Settings {
+	if s.decisiveOf != s.settings {
+		s.decisiveOf, s.decides = s.settings, decisiveOf(s.settings)
+	}
+	return s.decides
 }
 
 // What has been asked of the unnamed statement and portal since the last Sync or
@@ -39,6 +47,9 @@ const (
 // marked as that: what follows is in its block.
 func prepare(t byte, k kind, surely bool) request {
 	q := alone(t)
+	if ofKind[k][failed] == 0 { // what cannot run in a failed block cannot be prepared there
+		q.effect[failed] = 0
+	}
 	if k == kindBegin && surely {
 		q.kind = k
 	}
@@ -46,58 +57,42 @@ func prepare(t byte, k kind, surely bool) request {
 }
 
 // maxName is how much of a statement's name PostgreSQL looks at (NAMEDATALEN,
-// less the terminator), and maxEnds how many names we keep.
-const (
-	maxName = 63
-	maxEnds = 1024
-)
+// less the terminator).
+const maxName = 63
 
-// remember keeps the kind of a named statement. A name that is in use already
-// keeps its old statement, so there either may be meant.
-func (s *Session) remember(name []byte, k kind) {
-	name = name[:min(len(name), maxName)]
-	switch old, known := s.ends[string(name)]; {
-	case known && old == k:
-		return
-	case known:
-		k = kindUnknown
-	case k == kindOther:
-		return
-	case len(s.ends) >= maxEnds:
-		name, k = nil, kindUnknown // stands for every name that is not there
+func cutName(name []byte) []byte { return name[:min(len(name), maxName)] }
+
+// recall returns the client's statement of a name.
+func (s *Session) recall(name []byte) (st Statement, ok bool) {
+	if len(name) == 0 {
+		return s.unnamed, s.unnamed != Statement{}
 	}
-	if s.ends == nil {
-		s.ends = make(map[string]kind)
-	}
-	s.ends[string(name)] = k
+	st, ok = s.names[string(cutName(name))]
+	return st, ok
 }
 
-// recall returns the kind of a statement.
-func (s *Session) recall(name []byte) kind {
-	if len(name) == 0 {
-		return s.last
-	}
-	k, ok := s.ends[string(name[:min(len(name), maxName)])]
-	if !ok {
-		return s.ends[""]
-	}
-	return k
+// kindOf returns the kind of the client's statement of a name.
+func (s *Session) kindOf(name []byte) kind {
+	st, _ := s.recall(name)
+	return st.kind()
 }
 
 // bind returns the kind of the statement that a Bind names.
 func (s *Session) bind(f wire.Frame) kind {
-	portal, rest, ok := wire.CutString(f.Body)
-	name, _, whole := wire.CutString(rest)
+	portal, name, ok := bound(f)
 	k := kindUnknown
-	if ok && whole {
-		k = s.recall(name)
+	if ok {
+		st, known := s.recall(name)
+		if k = st.kind(); known && k == kindSet {
+			st.touches(s.touch)
+		}
 	}
 	s.here &^= boundSurely
 	switch {
 	case ok && len(portal) == 0:
 		s.bound = k
 		s.here |= boundHere
-		if whole && len(name) == 0 && s.here&parsedHere != 0 {
+		if len(name) == 0 && s.here&parsedHere != 0 {
 			s.here |= boundSurely
 		}
 	case k != kindOther:
@@ -117,12 +112,11 @@ func (s *Session) portal(f wire.Frame) kind {
 	return s.bound
 }
 
-// closes forgets a statement, if it is sure that the server will.
-func (s *Session) closes(f wire.Frame) {
-	name, ok := described(f)
-	if ok && !s.busy && len(name) > 0 {
-		delete(s.ends, string(name[:min(len(name), maxName)]))
-	}
+// bound returns the names of the portal and of the statement that a Bind brings together.
+func bound(f wire.Frame) (portal, name []byte, ok bool) {
+	portal, rest, first := wire.CutString(f.Body)
+	name, _, second := wire.CutString(rest)
+	return portal, name, first && second
 }
 
 // described returns the name of the statement that a Describe or Close means;
@@ -133,4 +127,36 @@ func described(f wire.Frame) (name []byte, ok bool) {
 	}
 	name, _, ok = wire.CutString(f.Body[1:])
 	return name, ok
+}
+
+// named returns the name of the client's statement that a frame speaks of.
+func named(f wire.Frame) (name []byte, ok bool) {
+	switch f.Type {
+	case 'P':
+		name, _, ok = wire.CutString(f.Body)
+	case 'B':
+		_, name, ok = bound(f)
+	case 'D', 'C':
+		name, ok = described(f)
+	}
+	return name, ok
+}
+
+// NameHead is how much of the body of a long frame has to be here before a
+// session is shown it: the names are in it.
+const NameHead = 2 << 10
+
+// unreadable reports whether a frame has names that are not to be found in the
+// beginning of it.
+func unreadable(f wire.Frame) bool {
+	switch f.Type {
+	case 'P':
+		return !f.Whole() && bytes.IndexByte(f.Body, 0) < 0
+	case 'B':
+		_, _, ok := bound(f)
+		return !f.Whole() && !ok
+	case 'D', 'C':
+		return !f.Whole()
+	}
+	return false
 }

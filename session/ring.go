@@ -9,15 +9,26 @@ package session
 //	Q F S    ReadyForQuery
 //	c        nothing: marks where a CopyDone or CopyFail stands in the stream
 type request struct {
-	t           byte   // of the message
-	kind        kind   // of the statement, where there is one; of a script's first
-	explicit    bool   // an error as the server's last word does not undo all that it did
-	ofStatement bool   // a Describe of a statement, not of a portal
-	effect      effect // on the transaction
-	script      uint32 // number of its script in the ring, if it is a Query of several statements; else 0
+	t        byte // of the message
+	kind     kind // of the statement, where there is one; of a script's first
+	explicit bool // an error as the server's last word does not undo all that it did
+	marks    marks
+	effect   effect // on the transaction
+	number   uint32 // of a Query of several statements: of its script in the ring; of a Bind or Describe: of the server's statement; else 0
 }
 
-func (q *request) several() bool { return q.script != 0 }
+func (q *request) several() bool { return q.t == 'Q' && q.number != 0 }
+
+// marks are facts about a request.
+type marks uint8
+
+const (
+	ofStatement marks = 1 << iota // a Describe of a statement, not of a portal
+	skipped                       // our own: the client is not told of the answer
+	pending                       // a change of names takes hold with it
+)
+
+func (q *request) is(m marks) bool { return q.marks&m != 0 }
 
 // alone is a request that runs nothing by itself.
 func alone(t byte) request { return request{t: t, kind: kindEmpty, effect: unchanged} }
@@ -56,7 +67,7 @@ func (r *ring) pushScript(q request, kinds []kind) {
 	if len(r.scripts) == 0 {
 		r.scripts, r.oldest = r.scripts[:0], 1
 	}
-	q.script = r.oldest + uint32(len(r.scripts))
+	q.number = r.oldest + uint32(len(r.scripts))
 	r.push(q)
 	r.scripts = append(r.scripts, kinds)
 }
@@ -78,7 +89,7 @@ func (r *ring) scriptOf(q *request) []kind {
 	if !q.several() {
 		return nil
 	}
-	return r.scripts[q.script-r.oldest]
+	return r.scripts[q.number-r.oldest]
 }
 
 func (r *ring) grow() {
@@ -87,6 +98,15 @@ func (r *ring) grow() {
 		buf[i] = *r.at(i)
 	}
 	r.buf, r.head = buf, 0
+}
+
+// last is the request that was asked last.
+func (r *ring) last() *request { return r.at(r.n - 1) }
+
+// pushBeforeLast puts a request before the one that was asked last.
+func (r *ring) pushBeforeLast(q request) {
+	r.push(*r.last())
+	*r.at(r.n - 2) = q
 }
 
 // at is the i-th request; valid until the ring changes.
@@ -123,12 +143,16 @@ func (r *ring) trim() {
 }
 
 // skipToSync removes what a server will not answer after an error in the
-// extended protocol. It reports whether a Sync ends the skipping already.
-func (r *ring) skipToSync() bool {
+// extended protocol. It reports how many changes of names that takes with it, and
+// whether a Sync ends the skipping already.
+func (r *ring) skipToSync() (changes int, ends bool) {
 	for r.n > 0 && r.first() != 'S' {
+		if r.at(0).is(pending) {
+			changes++
+		}
 		r.drop()
 	}
-	return r.n > 0
+	return changes, r.n > 0
 }
 
 // copyBegins is called when the oldest request turns out to be a COPY from

@@ -192,6 +192,24 @@ func frameOf(t testing.TB, m wire.Message) wire.Frame {
 	return f
 }
 
+// requestText writes a client's message as a transcript has it.
+func requestText(t testing.TB, f wire.Frame) string {
+	t.Helper()
+	switch words := bodyWords(f); f.Type {
+	case 'P':
+		return describeToken(token{"Parse", []string{words[0], words[1]}})
+	case 'B':
+		return describeToken(token{"Bind", []string{words[0], words[1]}})
+	case 'D':
+		return describeToken(token{"Describe", []string{words[0], words[1]}})
+	case 'C':
+		return describeToken(token{"Close", []string{words[0], words[1]}})
+	case 'Q':
+		return describeToken(token{"Query", []string{words[0]}})
+	}
+	return fmt.Sprintf("message %q", f.Type)
+}
+
 // answerNames are the messages of a server that have no arguments here.
 var answerNames = map[byte]string{
 	'1': "ParseComplete", '2': "BindComplete", '3': "CloseComplete", 'n': "NoData", 't': "ParameterDescription",

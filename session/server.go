@@ -21,11 +21,11 @@ func (s *Session) FromServer(f wire.Frame) Verdict {
 		s.popIf('D')
 		return s.within(s.busy)
 	case '1':
-		return s.within(s.popIf('P'))
+		return s.done('P')
 	case '2':
-		return s.within(s.popIf('B'))
+		return s.done('B')
 	case '3':
-		return s.within(s.popIf('C'))
+		return s.done('C')
 	case 't', 'V', 'H', 'c':
 		return s.within(!s.ring.empty())
 	case 'G':
@@ -56,6 +56,22 @@ func (s *Session) popIf(t byte) bool {
 	}
 	s.ring.pop()
 	return true
+}
+
+// done ends a Parse, Bind or Close. Who has not asked for it is not told.
+func (s *Session) done(t byte) Verdict {
+	if s.ring.first() != t {
+		return s.within(false)
+	}
+	m := s.ring.at(0).marks
+	s.ring.pop()
+	if m&pending != 0 {
+		s.changes.drop(1)
+	}
+	if m&skipped != 0 {
+		return Discard
+	}
+	return Forward
 }
 
 // completed ends an Execute, or one statement of a simple Query.
@@ -165,9 +181,28 @@ func (s *Session) failed(f wire.Frame) Verdict {
 		s.stray = true
 	}
 	s.told, s.copyIn, s.early = true, false, false
+	v := s.retold(f)
 	if first != 'Q' && first != 'F' {
 		s.now, _ = failing[s.now].out().only()
-		s.skipping = !s.ring.skipToSync()
+		mine := first != 0 && s.ring.at(0).is(pending)
+		changes, ends := s.ring.skipToSync()
+		s.undo(changes, mine)
+		s.skipping = !ends
+	}
+	return v
+}
+
+// retold gives the client an error with its own names in it.
+func (s *Session) retold(f wire.Frame) Verdict {
+	if s.ring.empty() || s.memory == nil || !f.Whole() {
+		return Forward
+	}
+	q, name := *s.ring.at(0), ""
+	if q.is(pending) {
+		name = s.changes.at(0).name
+	}
+	if s.retell(f.Body, q, name) {
+		return Answer
 	}
 	return Forward
 }

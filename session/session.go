@@ -11,6 +11,7 @@ const (
 	Forward Verdict = iota // to the other side, as it came
 	Discard                // to nobody
 	Answer                 // to nobody; session.Reply has grown for the client
+	Wait                   // to nobody yet: show it again when the server has answered more
 	Finish                 // the client says goodbye
 	Violate                // the sender broke the protocol; session.Fault says how
 	Dying                  // a server's FATAL: it is about to close
@@ -34,12 +35,24 @@ type Session struct {
 	partial  bool // it is a Query whose text was not seen whole, of which something has completed
 	stepped  bool // something has been committed since the last ReadyForQuery, ahead of the rest of what was asked with it
 
-	loss  loss            // what is still owed to the client for a server that is gone
-	ends  map[string]kind // named statements that begin or end a transaction; nil until there is one
-	last  kind            // of the unnamed statement
-	here  uint8           // parsedHere, boundHere
-	bound kind            // of the unnamed portal
-	named kind            // of the named portals, taken together
+	loss  loss  // what is still owed to the client for a server that is gone
+	here  uint8 // parsedHere, boundHere
+	bound kind  // of the unnamed portal
+	named kind  // of the named portals, taken together
+
+	names   map[string]Statement // that the client has prepared; nil until there is one
+	unnamed Statement            // its unnamed one
+	only    int                  // how many of names cannot be made on another server
+	waits   bool                 // the unnamed one cannot either, and nobody has bound it yet
+	changes changes              // of names, of requests that are unanswered
+	group   uint32               // number of the requests up to the next Sync
+	meant   Statement            // by the Parse at hand
+	pushed  bool                 // the frame at hand has its request in the ring
+	memory  *Memory              // of the server in use; nil: it is the client's alone, with its names
+	texts   *Texts
+	edit    []byte
+
+	decisiveOf, decides Settings // what of the settings decides the meaning of a text
 
 	settings Settings  // as the client has set them
 	kept     Settings  // as they are if the transaction is rolled back
@@ -47,7 +60,6 @@ type Session struct {
 	foreign  bool      // the server acts as another user than the one who has logged in
 	overfull bool      // the client has set more than can be carried to another server
 	asked    asked     // what the server is to be asked for
-	sets     []string  // what the client's prepared statements may set
 
 	Queries      int // statements finished since the relay last looked
 	Transactions int // ReadyForQuery with status I, likewise
@@ -63,9 +75,9 @@ type Defaulter interface {
 
 // Rest is what a client carries from one piece of work to the next.
 type Rest struct {
-	Settings Settings        // what it has set
-	ends     map[string]kind // its named statements that matter when they are executed; nil mostly
-	sets     []string        // what these may set
+	Settings Settings             // what it has set
+	names    map[string]Statement // its prepared statements; nil mostly
+	unnamed  Statement            // its unnamed one
 }
 
 // Reset makes the session fit for the next client, with what that client has
@@ -75,18 +87,38 @@ func (s *Session) Reset(from Rest) {
 	if cap(s.Reply) > 4096 {
 		s.Reply = nil
 	}
-	*s = Session{ring: s.ring, Reply: s.Reply[:0], status: 'I', settings: from.Settings, kept: from.Settings, ends: from.ends, sets: from.sets}
+	if cap(s.edit) > 4096 {
+		s.edit = nil
+	}
+	s.changes.clear()
+	if s.texts == nil {
+		s.texts = &Texts{}
+	}
+	*s = Session{
+		ring: s.ring, changes: s.changes, texts: s.texts, edit: s.edit, Reply: s.Reply[:0],
+		decisiveOf: s.decisiveOf, decides: s.decides,
+		status: 'I', settings: from.Settings, kept: from.Settings, names: from.names, unnamed: from.unnamed,
+	}
 }
 
 // Rest is what the client carries on.
-func (s *Session) Rest() Rest { return Rest{Settings: s.settings, ends: s.ends, sets: s.sets} }
+func (s *Session) Rest() Rest {
+	return Rest{Settings: s.settings, names: s.names, unnamed: s.unnamed}
+}
+
+// Share has the session make its Statements by those of others on its loop.
+func (s *Session) Share(t *Texts) { s.texts = t }
 
 // Settings are the client's, as far as a server has reported them.
 func (s *Session) Settings() Settings { return s.settings }
 
 // Serve tells the session which server answers from now on, as far as it must
-// know it: what its parameters are where nobody has set them. nil: none.
-func (s *Session) Serve(d Defaulter) { s.defaults, s.foreign, s.stray = d, false, false }
+// know it: what its parameters are where nobody has set them, and what it
+// remembers. nil: none. Without a Memory the server is the client's alone, and
+// has its statements under the client's names.
+func (s *Session) Serve(d Defaulter, m *Memory) {
+	s.defaults, s.memory, s.foreign, s.stray = d, m, false, false
+}
 
 // Busy reports whether something was asked that no ReadyForQuery has closed yet.
 func (s *Session) Busy() bool { return s.busy }
@@ -132,7 +164,7 @@ const (
 // decides it.
 func (s *Session) Lending() Lending {
 	switch {
-	case s.busy || s.status != 'I' || s.foreign || s.overfull || s.Asks():
+	case s.busy || s.status != 'I' || s.Bound() || s.Asks():
 		return Kept
 	case s.stray:
 		return Dirty

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -101,6 +102,8 @@ type player struct {
 	waiting  []token // the rest of a line whose first message waits for a server
 	imagined bool
 	real     *realServer
+	memory   *Memory // of the server in use
+	held     []token // what waits for answers
 }
 
 // loginDefaults are a server's parameters at login, as far as the transcripts
@@ -119,7 +122,8 @@ var serverDefaults = loginDefaults{
 func newPlayer(t testing.TB, real *realServer) *player {
 	p := &player{t: t, real: real}
 	p.s.Reset(Rest{})
-	p.s.Serve(serverDefaults)
+	p.s.Serve(serverDefaults, nil)
+	p.memory = &Memory{}
 	p.state = stateText(&p.s)
 	return p
 }
@@ -177,6 +181,10 @@ func (p *player) client(list []token) {
 			p.replies()
 		case Discard:
 			p.say("discarded %s", name)
+		case Wait:
+			p.say("%s waits for answers", name)
+			p.held = list[i:]
+			return
 		case Finish:
 			p.say("the client leaves")
 		case Violate:
@@ -190,10 +198,24 @@ func (p *player) forwardToServer(f wire.Frame, name string) {
 	if !p.linked {
 		p.out = append(p.out, "acquire")
 		p.linked = true
-		p.s.Serve(serverDefaults)
+		p.s.Serve(serverDefaults, p.memory)
 	}
-	p.real.send(f)
-	p.say("server<- %s", name)
+	edit, replaced := p.s.Send(f)
+	if replaced == 0 && len(edit) == 0 {
+		p.real.send(f)
+		p.say("server<- %s", name)
+		return
+	}
+	raw := append(header(f.Type, len(f.Body)), f.Body...)[replaced:]
+	for b := append(bytes.Clone(edit), raw...); len(b) > 0; {
+		one, ok, err := wire.Next(b)
+		if !ok || err != nil || !one.Whole() {
+			p.t.Fatalf("the session makes broken frames of %s: %q", name, b)
+		}
+		p.real.send(one)
+		p.say("server<- %s", requestText(p.t, one))
+		b = b[wire.HeaderLen+one.Size:]
+	}
 }
 
 func (p *player) server(k token) {
@@ -204,9 +226,15 @@ func (p *player) server(k token) {
 		p.real = nil
 	}
 	p.real.expect(text)
+	defer p.goOn()
 	switch p.s.FromServer(f) {
 	case Forward:
 		p.say("client<- %s", text)
+	case Discard:
+		p.say("discarded %s", text)
+	case Answer:
+		p.say("%s is retold", text)
+		p.replies()
 	case Violate:
 		p.say("the server lies: %s", text)
 		p.lost(nil)
@@ -216,9 +244,16 @@ func (p *player) server(k token) {
 	}
 }
 
+// goOn shows the session again what was to wait for an answer.
+func (p *player) goOn() {
+	held := p.held
+	p.held = nil
+	p.client(held)
+}
+
 func (p *player) lost(said *wire.Error) {
 	p.real.close()
-	p.linked = false
+	p.linked, p.memory = false, &Memory{}
 	p.s.Lose(said)
 	p.say("lost")
 	p.replies()
@@ -270,6 +305,7 @@ func (p *player) endBlock() {
 		p.linked = false
 		if lending == Dirty {
 			p.out = append(p.out, "discard the server")
+			p.memory = &Memory{}
 			p.real.close()
 		} else {
 			p.out = append(p.out, "release")

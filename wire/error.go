@@ -27,6 +27,7 @@ const (
 	SuccessfulCompletion   = "00000"
 	InvalidParameterValue  = "22023"
 	UndefinedStatementName = "26000"
+	ConfigurationLimit     = "53400"
 )
 
 // Error is what a client is told. It doubles as a Go error; errors that come

@@ -1,0 +1,114 @@
+package session
+
+// change is what a Parse or a Close has made of names, before the server has
+// said that it is done. It stands for one request of the ring that is marked
+// pends, and takes hold at once: what the client sends behind it finds its
+// names as they will be. If the server fails the request, or skips it, the
+// change is taken back.
+type change struct {
+	name   string    // of the client's statement; "" is the unnamed one
+	old    Statement // what it meant before
+	had    bool      // it meant something before
+	names  bool      // the client's name has changed; else only the server is concerned
+	made   *made     // the statement made on the server
+	closed uint32    // the number of one closed there
+	group  uint32    // number of the Sync that ends its requests
+}
+
+// changes is all that are pending, oldest first, in the order of their requests.
+type changes struct {
+	buf  []change
+	head int
+}
+
+func (c *changes) len() int         { return len(c.buf) - c.head }
+func (c *changes) at(i int) *change { return &c.buf[c.head+i] }
+func (c *changes) push(one change)  { c.buf = append(c.buf, one) }
+func (c *changes) clear()           { c.drop(c.len()) }
+
+// drop removes the oldest n.
+func (c *changes) drop(n int) {
+	clear(c.buf[c.head : c.head+n])
+	if c.head += n; c.head == len(c.buf) {
+		c.buf, c.head = c.buf[:0], 0
+	}
+}
+
+// undo takes back the oldest n, whose requests have failed or were skipped. first
+// says that the request of the oldest was not skipped: it is the one that failed.
+func (s *Session) undo(n int, first bool) {
+	for i := n - 1; i >= 0; i-- {
+		c := s.changes.at(i)
+		if c.made != nil && s.memory != nil {
+			s.memory.drop(c.made)
+		}
+		if c.closed != 0 && s.memory != nil {
+			s.memory.leftover = append(s.memory.leftover, c.closed)
+		}
+		if c.name == "" && s.memory != nil && c.made == nil && c.closed == 0 {
+			s.memory.Overwritten()
+		}
+		if !c.names {
+			continue
+		}
+		if c.name == "" && first && i == 0 { // PostgreSQL drops the old one before it reads the new
+			c.old, c.had = Statement{}, false
+		}
+		s.restore(i, c)
+	}
+	s.changes.drop(n)
+}
+
+// restore gives a name its old meaning: where it was changed again by then, that
+// is what the later change will restore.
+func (s *Session) restore(i int, c *change) {
+	for j := i + 1; j < s.changes.len(); j++ {
+		if later := s.changes.at(j); later.names && later.name == c.name {
+			later.old, later.had = c.old, c.had
+			return
+		}
+	}
+	s.name(c.name, c.old, c.had)
+}
+
+// name gives a name a meaning, or takes it away.
+func (s *Session) name(name string, st Statement, has bool) {
+	if name != "" {
+		if s.names[name].isOnly() {
+			s.only--
+		}
+		if st.isOnly() {
+			s.only++
+		}
+	}
+	switch {
+	case name == "":
+		s.unnamed = st
+	case !has:
+		delete(s.names, name)
+	default:
+		if s.names == nil {
+			s.names = make(map[string]Statement)
+		}
+		s.names[name] = st
+	}
+}
+
+// unsure reports whether what a name means, or whether the server has the
+// statement, depends on requests of an earlier group: if one of those fails, what
+// comes next means something else.
+func (s *Session) unsure(name []byte, st Statement) bool {
+	for i := s.changes.len() - 1; i >= 0; i-- {
+		c := s.changes.at(i)
+		if c.group == s.group {
+			if c.names && c.name == string(name) {
+				return false // this group has settled it
+			}
+			continue
+		}
+		if c.names && c.name == string(name) || c.made != nil && c.made.st == st {
+			return true
+		}
+	}
+	return false
+}

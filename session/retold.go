@@ -1,0 +1,106 @@
+package session
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+
+	"portero/wire"
+)
+
+// A request that Portero has to refuse is made to fail on the server, so that all
+// that an error does is done there: a Bind to a statement that there is not. Behind
+// the prefix stands what the client is told.
+const refusedPrefix = "portero!"
+
+// refusal is why.
+type refusal byte
+
+const tooManyStatements refusal = 'n' // prepared by one client
+
+func (r refusal) error() *wire.Error {
+	e := wire.Errorf(wire.ConfigurationLimit, "a session can have no more than %d prepared statements", maxNames)
+	e.Hint = "Close or deallocate those that are not used any more."
+	return e
+}
+
+// provoke sends what fails in place of a frame, all of it.
+func (s *Session) provoke(f wire.Frame, r refusal) int {
+	s.edit = appendFrame(s.edit, 'B', func(b []byte) []byte {
+		b = append(append(b, 0), refusedPrefix...)
+		return append(b, byte(r), 0, 0, 0, 0, 0, 0, 0)
+	})
+	return wire.HeaderLen + f.Size
+}
+
+// retell gives the client an error of the server as it is to hear it: with its
+// own names. False: it may have it as it came. q is the request that failed, and
+// name the client's statement that it would have made.
+func (s *Session) retell(body []byte, q request, name string) bool {
+	if !bytes.Contains(body, []byte(`"portero`)) {
+		return false
+	}
+	at, end := messageField(body)
+	message := body[at:end]
+	if _, code, ok := bytes.Cut(message, []byte(`"`+refusedPrefix)); ok && len(code) > 0 {
+		s.Reply = refusal(code[0]).error().Append(s.Reply)
+		return true
+	}
+	var theirs []byte
+	switch {
+	case bytes.Contains(message, []byte(`"`+missingPrefix)):
+		theirs = bytes.Replace(message, []byte(missingPrefix), nil, 1)
+	case q.t == 'P':
+		theirs = s.renamed(message, name)
+	default:
+		theirs = s.renamed(message, s.nameOf(q.number))
+	}
+	s.Reply = appendFrame(s.Reply, 'E', func(b []byte) []byte {
+		return append(append(append(b, body[:at]...), theirs...), body[end:]...)
+	})
+	return true
+}
+
+// renamed puts a name in the place of one of ours.
+func (s *Session) renamed(message []byte, name string) []byte {
+	ours := madePrefix
+	i := bytes.Index(message, []byte(`"`+ours))
+	if i < 0 {
+		return message
+	}
+	n := i + 1 + len(ours)
+	for n < len(message) && '0' <= message[n] && message[n] <= '9' {
+		n++
+	}
+	return fmt.Appendf(nil, `%s"%s%s`, message[:i], name, message[n:])
+}
+
+// nameOf is the client's name of a statement of the server, by its number there.
+func (s *Session) nameOf(number uint32) string {
+	if s.memory != nil {
+		if d := s.memory.numbered(number); d != nil {
+			for name, st := range s.names {
+				if st == d.st {
+					return name
+				}
+			}
+		}
+	}
+	return madePrefix + strconv.FormatUint(uint64(number), 10)
+}
+
+// messageField is where the field M of an ErrorResponse stands (PostgreSQL
+// documentation, "Error and Notice Message Fields").
+func messageField(body []byte) (at, end int) {
+	for i := 0; i < len(body) && body[i] != 0; {
+		text, _, ok := wire.CutString(body[i+1:])
+		if !ok {
+			break
+		}
+		if body[i] == 'M' {
+			return i + 1, i + 1 + len(text)
+		}
+		i += 2 + len(text)
+	}
+	return 0, 0
+}

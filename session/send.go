@@ -1,0 +1,230 @@
+package session
+
+import "portero/wire"
+
+// Send is called for each frame that FromClient forwards, with the server at
+// hand. What is returned goes to the server in place of the first replaced bytes
+// of the frame, header and all; it is valid until the next call. Mostly there is
+// nothing to replace.
+func (s *Session) Send(f wire.Frame) (edit []byte, replaced int) {
+	if !s.pushed {
+		return nil, 0
+	}
+	s.edit = s.edit[:0]
+	switch f.Type {
+	case 'Q':
+		s.unnamed, s.waits = Statement{}, false
+		if s.memory != nil {
+			s.memory.unnamed = Statement{} // exec_simple_query drops it first of all
+		}
+	case 'P':
+		replaced = s.sendParse(f)
+	case 'B':
+		replaced = s.sendBind(f)
+	case 'D':
+		replaced = s.sendDescribe(f)
+	case 'C':
+		replaced = s.sendClose(f)
+	}
+	return s.edit, replaced
+}
+
+// sendParse prepares a statement. It is always the server that does: only it
+// can say what is wrong with it, and what it means today.
+func (s *Session) sendParse(f wire.Frame) int {
+	text, _, ok := wire.CutString(f.Body)
+	if !ok {
+		return 0 // malformed; the server says so
+	}
+	name := cutName(text)
+	if len(name) == 0 {
+		s.parseUnnamed(f)
+		return 0
+	}
+	old, had := s.names[string(name)]
+	if s.memory == nil {
+		s.change(change{name: string(name), old: old, had: had, names: true}, s.newStatement())
+		return 0
+	}
+	if had { // it will be refused, by the server that has the old one
+		if d := s.ensure(old); d != nil {
+			s.pends(change{name: string(name)})
+			return s.rename(f, 0, len(text), d)
+		}
+	}
+	if len(s.names) >= maxNames {
+		return s.provoke(f, tooManyStatements)
+	}
+	d := s.memory.add(s.newStatement())
+	s.tidy()
+	s.change(change{name: string(name), names: true, made: d}, d.st)
+	return s.rename(f, 0, len(text), d)
+}
+
+// maxNames bounds what a client can prepare.
+const maxNames = 4096
+
+// newStatement is what a Parse makes. A text that was not seen whole is on the
+// server that it was sent to, and nowhere else.
+func (s *Session) newStatement() Statement {
+	if s.meant != (Statement{}) {
+		return s.meant
+	}
+	number := uint32(1)
+	if s.memory != nil {
+		number += s.memory.last
+	}
+	return onlyHere(number, s.ring.last().kind)
+}
+
+// parseUnnamed: the unnamed statement of a server is left as it is until it is
+// in the way.
+func (s *Session) parseUnnamed(f wire.Frame) {
+	st := s.newStatement()
+	s.change(change{old: s.unnamed, names: true}, st)
+	s.waits = st.isOnly()
+	if s.memory != nil {
+		s.memory.unnamed = st
+	}
+}
+
+func (s *Session) sendBind(f wire.Frame) int {
+	portal, name, ok := bound(f)
+	if !ok || s.memory == nil {
+		return 0
+	}
+	if len(name) == 0 {
+		s.waits = false
+		s.bringUnnamed()
+		return 0
+	}
+	return s.address(f, len(portal)+1, name)
+}
+
+func (s *Session) sendDescribe(f wire.Frame) int {
+	name, ok := described(f)
+	switch {
+	case !ok || s.memory == nil:
+		return 0
+	case len(name) == 0:
+		s.bringUnnamed()
+		return 0
+	}
+	return s.address(f, 1, name)
+}
+
+// sendClose forgets the client's statement. The server keeps its own for others;
+// it is asked to close one that there is not, which is no error.
+func (s *Session) sendClose(f wire.Frame) int {
+	text, ok := described(f)
+	if !ok {
+		return 0
+	}
+	name := cutName(text)
+	old, had := s.recall(name)
+	s.pends(change{name: string(name), old: old, had: had, names: true})
+	s.name(string(name), Statement{}, false)
+	switch {
+	case s.memory == nil:
+		return 0
+	case len(name) == 0:
+		s.memory.unnamed = Statement{}
+		return 0
+	}
+	return s.renameMissing(f, 1, text)
+}
+
+// address has a frame mean the server's statement where it names the client's.
+// The name begins at byte at of the body.
+func (s *Session) address(f wire.Frame, at int, name []byte) int {
+	st, ok := s.recall(name)
+	if !ok {
+		return s.renameMissing(f, at, name)
+	}
+	d := s.ensure(st)
+	if d == nil {
+		return s.renameMissing(f, at, name)
+	}
+	s.ring.last().number = d.number
+	return s.rename(f, at, len(name), d)
+}
+
+// ensure finds the server's statement, or has it made first; nil: it cannot be made.
+func (s *Session) ensure(st Statement) *made {
+	d := s.memory.find(st)
+	if d != nil || st.isOnly() {
+		return d
+	}
+	d = s.memory.add(st)
+	s.tidy()
+	s.edit = appendParse(s.edit, d)
+	s.inject('P', change{made: d})
+	return d
+}
+
+// bringUnnamed sees to it that the server's unnamed statement is the client's.
+func (s *Session) bringUnnamed() {
+	m := s.memory
+	switch {
+	case m.unnamed == s.unnamed:
+		return
+	case s.unnamed == (Statement{}) || s.unnamed.isOnly():
+		s.edit = append(s.edit, closeUnnamed...)
+		s.inject('C', change{})
+		m.unnamed = Statement{}
+	default:
+		s.edit = appendUnnamed(s.edit, s.unnamed)
+		s.inject('P', change{})
+		m.unnamed = s.unnamed
+	}
+}
+
+// tidy closes what nobody will ask for.
+func (s *Session) tidy() {
+	m := s.memory
+	for _, number := range m.leftover {
+		s.edit = appendClose(s.edit, number)
+		s.inject('C', change{closed: number})
+	}
+	m.leftover = m.leftover[:0]
+}
+
+// inject puts a request of our own before the one that was asked last: nobody
+// is told of its answer.
+func (s *Session) inject(t byte, c change) {
+	q := alone(t)
+	q.marks = skipped | pending
+	s.ring.pushBeforeLast(q)
+	c.group = s.group
+	s.changes.push(c)
+}
+
+// pends notes a change that the request asked last makes, if it succeeds.
+func (s *Session) pends(c change) {
+	s.ring.last().marks |= pending
+	c.group = s.group
+	s.changes.push(c)
+}
+
+// change is pends for one that gives a name a new meaning.
+func (s *Session) change(c change, st Statement) {
+	s.pends(c)
+	s.name(c.name, st, true)
+}
+
+// rename replaces a name of n bytes at byte at of the body by that of a statement
+// on the server. It returns how much of the frame has been replaced.
+func (s *Session) rename(f wire.Frame, at, n int, d *made) int {
+	var room [24]byte
+	name := appendMade(room[:0], d.number)
+	s.edit = appendHead(s.edit, f.Type, f.Size-n+len(name))
+	s.edit = append(append(s.edit, f.Body[:at]...), name...)
+	return wire.HeaderLen + at + n
+}
+
+// renameMissing does so for a name that the server must not know.
+func (s *Session) renameMissing(f wire.Frame, at int, name []byte) int {
+	s.edit = appendHead(s.edit, f.Type, f.Size+len(missingPrefix))
+	s.edit = append(append(s.edit, f.Body[:at]...), missingPrefix...)
+	return wire.HeaderLen + at
+}

@@ -1,0 +1,120 @@
+package session
+
+import (
+	"strings"
+	"unique"
+)
+
+// Statement is what a prepared statement is, whoever has prepared it under
+// whatever name: two clients whose Statements are equal can share one of a
+// server's. Equal ones are the same word in memory. The zero value is none.
+type Statement struct {
+	h unique.Handle[prepared]
+}
+
+// prepared decides what a statement means, but for what PostgreSQL itself looks
+// up again when a plan is out of date (plancache.c).
+type prepared struct {
+	text  string   // the body of the Parse behind the name: the query, and the types of its parameters
+	means Settings // in force when it was parsed, as far as they decide what the text means
+	kind  kind
+	sets  string // what it may set, in lower case, ended by zero bytes
+	only  uint32 // not 0: the text is not known, the statement is on one server, under this number
+}
+
+// nobodys stands for an unnamed statement that is no client's: Portero's own, or
+// what an error has left.
+var nobodys = Statement{unique.Make(prepared{text: "\x00"})}
+
+// onlyHere is a statement whose text was too long to be kept.
+func onlyHere(number uint32, k kind) Statement {
+	return Statement{unique.Make(prepared{kind: k, only: number})}
+}
+
+// isOnly reports whether no other server can be given the statement.
+func (st Statement) isOnly() bool { return st != Statement{} && st.h.Value().only != 0 }
+
+func (st Statement) kind() kind {
+	if st == (Statement{}) {
+		return kindOther // there is none: it will fail
+	}
+	return st.h.Value().kind
+}
+
+// touches tells what the statement may set.
+func (st Statement) touches(touch func(name string)) {
+	for rest := st.h.Value().sets; rest != ""; {
+		var name string
+		name, rest, _ = strings.Cut(rest, sep)
+		touch(name)
+	}
+}
+
+// decisive are the settings by which PostgreSQL reads a text when it is parsed:
+// literals, strings, names. A path that changes later is followed by the plans
+// that are there (RevalidateCachedQuery), a DateStyle is not.
+var decisive = [...]string{"client_encoding", "datestyle", "intervalstyle", role, "search_path", "standard_conforming_strings", "timezone"}
+
+// decisiveOf is the part of s that decides what a statement means.
+func decisiveOf(s Settings) (d Settings) {
+	if s == (Settings{}) {
+		return s
+	}
+	for _, name := range decisive {
+		if value, ok := s.Get(name); ok {
+			d = d.With(name, value)
+		}
+	}
+	return d
+}
+
+// Texts makes Statements, and keeps those it has made for a while, so that a
+// text that comes again costs no memory. It belongs to one loop.
+type Texts struct {
+	of     map[string]Statement // by text, where settings is in force
+	means  Settings
+	others map[Settings]map[string]Statement
+	n      int
+	size   int // bytes of texts
+}
+
+// What a Texts keeps. Clients and servers keep those they have by themselves.
+const (
+	maxTexts    = 10_000
+	maxTextSize = 4 << 20
+)
+
+// statement is the Statement of a Parse whose body behind the name is text.
+func (t *Texts) statement(text []byte, means Settings) Statement {
+	if means != t.means || t.of == nil {
+		t.turn(means)
+	}
+	if st, ok := t.of[string(text)]; ok {
+		return st
+	}
+	if t.n++; t.n > maxTexts || t.size+len(text) > maxTextSize {
+		t.others, t.n, t.size = nil, 1, 0
+		t.turn(means)
+	}
+	t.size += len(text)
+	p := prepared{text: string(text), means: means, kind: kindUnknown}
+	if sql, ok := statement(text, false); ok {
+		if p.kind = classify(sql); p.kind == kindSet {
+			p.sets = strings.Join(setBy(sql), sep) + sep
+		}
+	}
+	st := Statement{unique.Make(p)}
+	t.of[p.text] = st
+	return st
+}
+
+func (t *Texts) turn(means Settings) {
+	if t.others == nil {
+		t.others = make(map[Settings]map[string]Statement)
+	}
+	t.means = means
+	if t.of = t.others[means]; t.of == nil {
+		t.of = make(map[string]Statement)
+		t.others[means] = t.of
+	}
+}
