@@ -28,6 +28,7 @@ const (
 type Server struct {
 	Sock    loop.Socket
 	Applied session.Settings // the settings it has now
+	Memory  session.Memory   // the statements it has
 	Used    bool             // a client's statements have been sent to it
 
 	pool     *Pool

@@ -29,6 +29,7 @@ func (r *relay) clean(why metrics.Reason) {
 			return
 		}
 		s.Applied = session.Settings{}
+		s.Memory.Forget()
 	default:
 		s.Applied = r.sess.Settings()
 	}

@@ -32,7 +32,11 @@ func (r *relay) lease(rest []byte) ([]byte, metrics.Reason) {
 // serveBy begins the time in which the client's own bytes reach the server.
 func (r *relay) serveBy(s *pool.Server) {
 	s.Used = true
-	r.sess.Serve(s)
+	if r.c.mode == modeSession {
+		r.sess.Serve(s, nil)
+		return
+	}
+	r.sess.Serve(s, &s.Memory)
 }
 
 // obtain waits for a server and gives it the client's settings. Nothing of the

@@ -13,6 +13,7 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 	half, bound := r.out.passing > 0, r.sess.Bound()
 	r.c.pool.Discard(&r.claim, why)
 	r.out.drop(r.loop)
+	r.goOn(1)
 	r.in.dropped = true // the rest of a frame that streams, if one does
 	switch {
 	case half: // in the middle of a message there is no room for an error

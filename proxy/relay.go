@@ -15,6 +15,7 @@ import (
 // event to its next rest and is then reused.
 type relay struct {
 	c     *client
+	st    *station // of the loop
 	loop  *loop.Loop
 	task  *loop.Task
 	claim pool.Claim
@@ -47,7 +48,7 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 func (r *relay) letGo() {
 	r.in.drop(r.loop)
 	r.out.drop(r.loop)
-	r.sess.Serve(nil)
+	r.sess.Serve(nil, nil)
 	r.c, r.task, r.claim.Client = nil, nil, nil
 }
 
@@ -174,7 +175,7 @@ const maxUnanswered = 64 << 10
 // mayReadClient: the server must have taken what it was sent before, and a
 // client without a server must have taken our own answers.
 func (r *relay) mayReadClient() bool {
-	if !r.clientReadable && !r.in.ready || r.goodbye || r.sess.Unanswered() > maxUnanswered {
+	if !r.clientReadable && !r.in.ready || r.in.held || r.goodbye || r.sess.Unanswered() > maxUnanswered {
 		return false
 	}
 	if s := r.claim.Server; s != nil {
@@ -273,7 +274,7 @@ func (r *relay) park() metrics.Reason {
 // whole has been taken; the rest is of no use, as PostgreSQL sees it too. Our
 // own answers are still due to it.
 func (r *relay) deserted() bool {
-	return r.clientGone && !r.clientReadable && !r.in.ready && !r.goodbye &&
+	return r.clientGone && !r.clientReadable && !r.in.ready && !r.in.held && !r.goodbye &&
 		(r.claim.Server != nil || r.c.sock.Pending() == 0)
 }
 

@@ -62,7 +62,7 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 			r.tell(wire.Fatal(wire.ProtocolViolation, "%s", err))
 			return metrics.ClientProtocol
 		}
-		if !ok || !f.Whole() && f.Size <= keepWhole {
+		if !ok || !f.Whole() && (f.Size <= keepWhole || len(f.Body) < session.NameHead) {
 			break
 		}
 		said := len(r.sess.Reply)
@@ -82,11 +82,25 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 				v = session.Answer // refused while it waited
 			}
 		}
-		if v != session.Forward {
+		dropped := v != session.Forward
+		switch {
+		case dropped:
 			r.sendServer(buf[run:i])
 			run = end
+		case r.claim.Server != nil:
+			if edit, replaced := r.sess.Send(f); replaced > 0 || len(edit) > 0 {
+				r.st.edited = append(append(r.st.edited, buf[run:i]...), edit...)
+				run = i + min(replaced, end-i)
+				dropped = replaced > end-i
+			}
 		}
 		switch v {
+		case session.Wait:
+			r.spend(i + work)
+			r.flushReply()
+			r.in.keep(r.loop, buf[i:])
+			r.in.held = true
+			return metrics.None
 		case session.Finish:
 			r.flushReply()
 			r.leave()
@@ -96,7 +110,7 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 			return metrics.ClientProtocol
 		}
 		i = end
-		r.in.passing, r.in.dropped = f.Size-len(f.Body), v != session.Forward
+		r.in.passing, r.in.dropped = f.Size-len(f.Body), dropped
 	}
 	r.spend(i + work)
 	r.flushReply()
@@ -106,8 +120,13 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 	return metrics.None
 }
 
-// sendServer forwards a run. A broken server is noticed by its next read.
+// sendServer forwards a run, behind what of it had to be edited. A broken server
+// is noticed by its next read.
 func (r *relay) sendServer(run []byte) {
+	if edited := r.st.edited; len(edited) > 0 {
+		run = append(edited, run...)
+		r.st.edited = run[:0]
+	}
 	if len(run) > 0 && r.claim.Server != nil {
 		if r.claim.Server.Sock.Write(run) != nil {
 			r.claim.Events |= loop.Readable

@@ -28,7 +28,7 @@ func (r *relay) fromServer() metrics.Reason {
 }
 
 func (r *relay) takeAnswers(buf []byte) metrics.Reason {
-	i, frames := 0, 0
+	run, i, frames := 0, 0, 0
 	for i < len(buf) {
 		if r.out.passing > 0 {
 			n := min(r.out.passing, len(buf)-i)
@@ -38,32 +38,45 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		}
 		f, ok, err := wire.Next(buf[i:])
 		if err != nil {
-			r.sendClient(buf[:i])
+			r.sendClient(buf[run:i])
 			return r.serverLost(metrics.ServerProtocol, nil, nil)
 		}
 		if !ok || !f.Whole() && f.Size <= keepWhole {
 			break
 		}
+		end := i + wire.HeaderLen + len(f.Body)
 		switch r.sess.FromServer(f) {
 		case session.Violate:
-			r.sendClient(buf[:i])
+			r.sendClient(buf[run:i])
 			r.logServer(r.sess.Fault)
 			return r.serverLost(metrics.ServerProtocol, nil, nil)
 		case session.Dying:
-			r.sendClient(buf[:i])
-			return r.serverLost(metrics.ServerFatal, r.sess.Fault, buf[i:i+wire.HeaderLen+len(f.Body)])
+			r.sendClient(buf[run:i])
+			return r.serverLost(metrics.ServerFatal, r.sess.Fault, buf[i:end])
+		case session.Discard, session.Answer:
+			r.sendClient(buf[run:i])
+			r.flushReply()
+			run = end
 		}
 		if f.Type == 'S' {
 			r.reported(f)
 		}
-		i += wire.HeaderLen + len(f.Body)
+		i = end
 		r.out.passing = f.Size - len(f.Body)
 		frames++
 	}
 	r.spend(i + frames*perFrame)
+	r.goOn(frames)
 	r.out.keep(r.loop, buf[i:])
 	r.count(i)
-	return r.sendClient(buf[:i])
+	return r.sendClient(buf[run:i])
+}
+
+// goOn lets the client go on that was to wait for answers.
+func (r *relay) goOn(answers int) {
+	if r.in.held && answers > 0 {
+		r.in.held, r.in.ready = false, true
+	}
 }
 
 // reported keeps a lent server's own picture of its parameters.

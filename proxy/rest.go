@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"portero/loop"
+	"portero/session"
 )
 
 // station is what the proxy keeps per loop. It belongs to that loop, but for
@@ -11,6 +12,8 @@ import (
 type station struct {
 	proxy   *Proxy
 	free    []*relay
+	texts   session.Texts // of the statements of its clients
+	edited  []byte        // the beginning of a run for a server, where it differs from what the client sent
 	clients atomic.Int32
 }
 
@@ -32,7 +35,8 @@ func (c *client) toWork(l *loop.Loop) *relay {
 	if n := len(st.free); n > 0 {
 		r, st.free = st.free[n-1], st.free[:n-1]
 	} else {
-		r = &relay{}
+		r = &relay{st: st}
+		r.sess.Share(&st.texts)
 	}
 	r.begin(c, l)
 	c.relay = r

@@ -26,6 +26,7 @@ func (r *relay) roundTrip(messages []byte, track bool) outcome {
 	r.asking = true
 	defer func() { r.asking = false }()
 	s := r.claim.Server
+	s.Memory.Overwritten()
 	if s.Sock.Write(messages) != nil {
 		return outcome{why: metrics.ServerLost}
 	}
