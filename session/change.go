@@ -71,6 +71,27 @@ func (s *Session) restore(i int, c *change) {
 	s.name(c.name, c.old, c.had)
 }
 
+// unprepared: the server has no prepared statements any more, but those that
+// are asked for already.
+func (s *Session) unprepared() {
+	clear(s.names)
+	s.only = 0
+	if s.memory != nil {
+		s.memory.Forget()
+	}
+	for i := range s.changes.len() {
+		c := s.changes.at(i)
+		c.old, c.had, c.closed = Statement{}, false, 0
+		if c.made == nil {
+			continue
+		}
+		s.memory.keep(c.made)
+		if c.names {
+			s.name(c.name, c.made.st, true)
+		}
+	}
+}
+
 // name gives a name a meaning, or takes it away.
 func (s *Session) name(name string, st Statement, has bool) {
 	if name != "" {

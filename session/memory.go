@@ -33,7 +33,7 @@ type made struct {
 const MaxMade = 200
 
 // Forget is called when the server has forgotten all: DISCARD ALL, DEALLOCATE ALL.
-func (m *Memory) Forget() { *m = Memory{last: m.last} }
+func (m *Memory) Forget() { *m = Memory{last: m.last, unnamed: m.unnamed} }
 
 // Overwritten is called when something of our own was sent to the server.
 func (m *Memory) Overwritten() { m.unnamed = nobodys }
@@ -55,14 +55,18 @@ func (m *Memory) add(st Statement) *made {
 		m.retire(old)
 	}
 	m.shrink()
+	m.last++
+	d := &made{st: st, number: m.last}
+	m.keep(d)
+	return d
+}
+
+func (m *Memory) keep(d *made) {
 	if m.made == nil {
 		m.made = make(map[Statement]*made)
 	}
-	m.last++
-	d := &made{st: st, number: m.last}
-	m.made[st] = d
+	m.made[d.st] = d
 	m.link(d)
-	return d
 }
 
 // drop forgets a statement that the server does not have.

@@ -13,10 +13,7 @@ func (s *Session) Send(f wire.Frame) (edit []byte, replaced int) {
 	s.edit = s.edit[:0]
 	switch f.Type {
 	case 'Q':
-		s.unnamed, s.waits = Statement{}, false
-		if s.memory != nil {
-			s.memory.unnamed = Statement{} // exec_simple_query drops it first of all
-		}
+		replaced = s.sendQuery(f)
 	case 'P':
 		replaced = s.sendParse(f)
 	case 'B':
@@ -48,7 +45,7 @@ func (s *Session) sendParse(f wire.Frame) int {
 	}
 	if had { // it will be refused, by the server that has the old one
 		if d := s.ensure(old); d != nil {
-			s.pends(change{name: string(name)})
+			s.pends(change{name: string(text)})
 			return s.rename(f, 0, len(text), d)
 		}
 	}

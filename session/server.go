@@ -86,7 +86,19 @@ func (s *Session) completed(f wire.Frame) Verdict {
 	}
 	s.Queries++
 	s.copyIn, s.early = false, false
+	s.deallocated(f)
 	return Forward
+}
+
+// deallocated takes in that the server has no prepared statements any more.
+func (s *Session) deallocated(f wire.Frame) {
+	if len(f.Body) == 0 || f.Body[0] != 'D' {
+		return
+	}
+	switch string(f.Body) {
+	case "DEALLOCATE ALL\x00", "DISCARD ALL\x00":
+		s.unprepared()
+	}
 }
 
 // executed takes an Execute that has ended well out of the ring.
@@ -188,6 +200,9 @@ func (s *Session) failed(f wire.Frame) Verdict {
 		changes, ends := s.ring.skipToSync()
 		s.undo(changes, mine)
 		s.skipping = !ends
+	} else if q := s.ring.at(0); q.is(pending) {
+		q.marks &^= pending
+		s.undo(1, false)
 	}
 	return v
 }
@@ -214,6 +229,9 @@ func (s *Session) readyForQuery(f wire.Frame) Verdict {
 	}
 	switch s.ring.first() {
 	case 'Q', 'F', 'S':
+		if s.ring.at(0).is(pending) {
+			s.changes.drop(1)
+		}
 		s.ring.pop()
 	case 0:
 		// A Sync that raced with the failure of a COPY.

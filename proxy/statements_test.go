@@ -1,0 +1,294 @@
+package proxy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+type messages = []pgproto3.FrontendMessage
+
+func parseAs(name, sql string) *pgproto3.Parse { return &pgproto3.Parse{Name: name, Query: sql} }
+func closing(name string) *pgproto3.Close      { return &pgproto3.Close{ObjectType: 'S', Name: name} }
+func describe(name string) *pgproto3.Describe {
+	return &pgproto3.Describe{ObjectType: 'S', Name: name}
+}
+
+func bindTo(name string, values ...string) *pgproto3.Bind {
+	m := bind(values...)
+	m.PreparedStatement = name
+	return m
+}
+
+// runs executes a prepared statement and ends its group.
+func runs(name string, values ...string) messages {
+	return messages{bindTo(name, values...), &pgproto3.Describe{ObjectType: 'P'}, execute(), syncs()}
+}
+
+// sessions are what one client does with prepared statements; what it sends at
+// once stands in one line.
+var sessions = []struct {
+	name  string
+	steps []messages
+}{
+	{"a named statement", []messages{
+		{parseAs("a", "select $1::int + 1"), describe("a"), syncs()}, runs("a", "1"), runs("a", "2"), runs("a", "x"), runs("a", "3"),
+		{closing("a"), syncs()}, runs("a", "4"), {parseAs("a", "select 'again'"), syncs()}, runs("a"),
+	}},
+	{"names that PostgreSQL takes for one", []messages{
+		{parseAs(strings.Repeat("n", 63)+"1", "select 1"), syncs()}, runs(strings.Repeat("n", 63) + "2"),
+		{parseAs(strings.Repeat("n", 63)+"3", "select 3"), syncs()}, {closing(strings.Repeat("n", 64)), syncs()}, runs(strings.Repeat("n", 63)),
+	}},
+	{"the unnamed one, over transactions", []messages{
+		{parse("select $1::text || '!'"), describe(""), syncs()}, runs("", "hello"), runs("", "again"), {q("select 1")}, runs("", "gone"),
+		{parse("selec"), syncs()}, runs("", "not there"), {parse("select 7"), syncs()}, runs(""), {closing(""), syncs()}, runs(""),
+	}},
+	{"a name that is there already", []messages{
+		{parseAs("a", "select 1"), syncs()}, {parseAs("a", "select 2"), syncs()}, runs("a"), {parseAs("a", "selec"), syncs()}, runs("a"),
+		{q("begin")}, {parseAs("a", "select 3"), syncs()}, {q("rollback")}, runs("a"),
+	}},
+	{"a name that is not there", []messages{
+		runs("a"), {describe("a"), syncs()}, {closing("a"), syncs()}, {q("begin")}, runs("portero_1"), {q("rollback")}, {q("select 'well'")},
+	}},
+	{"in a failed block", []messages{
+		{parseAs("a", "select 1"), parseAs("r", "rollback"), syncs()}, {q("begin")}, {q("select 1/0")}, runs("a"), {parseAs("b", "select 2"), syncs()},
+		{describe("a"), syncs()}, {parseAs("c", "commit"), syncs()}, {closing("a"), syncs()}, runs("r"), runs("a"), runs("b"), runs("c"),
+	}},
+	{"groups that fail", []messages{
+		{parseAs("a", "select 1"), bindTo("nothing"), parseAs("b", "select 2"), syncs()}, runs("a"), runs("b"),
+		{parseAs("c", "select 3"), execute(), closing("a"), parse("select 4"), syncs()}, runs("a"), runs("c"), runs(""),
+	}},
+	{"pipelines", []messages{
+		{parseAs("a", "select 1"), syncs(), bindTo("a"), execute(), syncs(), closing("a"), syncs(), bindTo("a"), syncs(), parseAs("a", "select 2"), syncs(), bindTo("a"), execute(), syncs()},
+		{parse("select 1"), bind(), execute(), syncs(), parse("select 2"), bind(), execute(), syncs(), bind(), execute(), syncs()},
+		{parseAs("b", "select 1/0"), bindTo("b"), execute(), syncs(), bindTo("b"), execute(), syncs(), parseAs("b", "select 3"), syncs(), bindTo("b"), syncs()},
+		{parseAs("x", "selec"), syncs(), parseAs("x", "select 'x'"), syncs(), bindTo("x"), execute(), syncs()},
+		{q("begin"), parseAs("y", "select 'y'"), q("commit"), bindTo("y"), execute(), syncs()},
+	}},
+	{"the table is gone", []messages{
+		{q("create table gone (a int)")}, {parseAs("a", "select * from gone"), syncs()}, runs("a"), {q("drop table gone")}, runs("a"), {q("create table gone (a int, b int)")},
+		{parseAs("b", "select * from gone"), describe("b"), syncs()}, runs("b"), {q("drop table gone")},
+	}},
+	{"parameters that do not fit", []messages{
+		{parseAs("a", "select $1::int"), syncs()}, runs("a"), runs("a", "1", "2"), runs("a", "1"),
+	}},
+	{"DEALLOCATE of the protocol's statements", []messages{
+		{parseAs("a", "select 1"), parseAs("B c", "select 2"), parseAs("d", "select 3"), syncs()}, {q("deallocate a")}, runs("a"), {q("deallocate a")},
+		{q(`/* by its name */ DEALLOCATE PREPARE "B c";`)}, runs("B c"), runs("d"), {q("deallocate D")}, runs("d"), {parseAs("a", "select 4"), syncs()}, runs("a"),
+	}},
+	{"DEALLOCATE that fails", []messages{
+		{parseAs("a", "select 1"), syncs()}, {q("begin")}, {q("select 1/0")}, {q("deallocate a")}, {q("rollback")}, runs("a"),
+	}},
+	{"DEALLOCATE ALL", []messages{
+		{parseAs("a", "select 1"), parseAs("b", "select 2"), syncs()}, runs("a"), {q("deallocate all")}, runs("a"), runs("b"), {parseAs("a", "select 3"), syncs()}, runs("a"),
+		{parseAs("x", "deallocate all"), syncs()}, {bindTo("x"), execute(), parseAs("y", "select 'y'"), syncs()}, runs("a"), runs("x"), runs("y"),
+	}},
+	{"DISCARD ALL", []messages{
+		{parseAs("a", "select 1"), syncs()}, {q("discard all")}, runs("a"), {parseAs("a", "select 2"), syncs()}, runs("a"),
+	}},
+	{"EXECUTE of the protocol's statements", []messages{
+		{parseAs("a", "select $1::int + 1"), syncs()}, {q("execute a(5)")}, {q("explain (costs off) execute a(5)")}, {q("create temp table x on commit drop as execute a(6)")},
+		{q("explain verbose execute a (7)")}, {q("execute A(8)")}, {q(`execute "a"(9)`)}, {q("execute b(10)")},
+	}},
+	{"a transaction in prepared statements", []messages{
+		{parseAs("begin", "begin"), parseAs("one", "select 1"), parseAs("end", "commit"), syncs()}, runs("begin"), runs("one"), runs("end"), runs("end"),
+	}},
+	{"settings decide what a text means", []messages{
+		{parseAs("a", "select '2/1/2020'::date, 'a\\b'"), syncs()}, runs("a"), {q("set datestyle = 'ISO, DMY'")}, {parseAs("b", "select '2/1/2020'::date, 'a\\b'"), syncs()}, runs("b"),
+		{q("set standard_conforming_strings = off")}, {parseAs("c", "select '2/1/2020'::date, 'a\\\\b'"), syncs()}, runs("c"), runs("a"),
+	}},
+	{"types of parameters", []messages{
+		{&pgproto3.Parse{Name: "i", Query: "select $1", ParameterOIDs: []uint32{23}}, describe("i"), &pgproto3.Parse{Name: "t", Query: "select $1", ParameterOIDs: []uint32{25}}, describe("t"), syncs()},
+		runs("i", "1"), runs("t", "x"), runs("i", "x"),
+	}},
+	{"a long text", []messages{
+		{parseAs("a", "select "+strings.Repeat("1+", 20_000)+"1"), syncs()}, runs("a"), runs("a"), {parseAs("a", "select 2"), syncs()}, {closing("a"), syncs()}, runs("a"),
+		{parse("select " + strings.Repeat("1+", 20_000) + "2"), describe(""), syncs()}, runs(""),
+	}},
+}
+
+// A client's prepared statements are its own, on whichever server it is, and
+// whatever others have prepared there: the answers are those of a connection of its own.
+func TestPreparedStatementsAreTheClientsOwn(t *testing.T) {
+	for _, s := range sessions {
+		t.Run(s.name, func(t *testing.T) {
+			direct := plugInto(t, dialServer(t))
+			direct.login("user", "app", "database", "app")
+			var want []string
+			for _, step := range s.steps {
+				want = append(want, direct.converse(step))
+			}
+			direct.quit()
+			w := start(t, size(2))
+			client, others := w.dial(), [...]*raw{w.dial(), w.dial()}
+			for _, o := range others {
+				o.query("begin")
+			}
+			for i, o := range others {
+				for _, name := range []string{"", "a", "b"} {
+					o.converse(messages{parseAs(name, fmt.Sprintf("select 'of another, %d'", i)), syncs()})
+				}
+				o.query("commit")
+			}
+			for i, step := range s.steps {
+				other := others[i%2]
+				other.query("begin") // the server that the client had last
+				if got := client.converse(step); got != want[i] {
+					t.Errorf("step %d:\nis answered  %s\non its own   %s", i+1, got, want[i])
+				}
+				other.query("commit")
+			}
+			for i, o := range others {
+				if got := o.converse(runs("a")); !strings.Contains(got, fmt.Sprintf("of_another,_%d", i)) {
+					t.Errorf("another client's statement: %s", got)
+				}
+			}
+		})
+	}
+}
+
+// converse sends messages at once and returns the answers, with the texts of errors.
+func (r *raw) converse(step messages) string {
+	r.t.Helper()
+	r.send(step...)
+	var words []string
+	for range step {
+		if m := step[0]; !endsGroup(m) {
+			step = step[1:]
+			continue
+		}
+		step = step[1:]
+		for {
+			m := r.receive()
+			if e, ok := m.(*pgproto3.ErrorResponse); ok {
+				words = append(words, fmt.Sprintf("E(%s %s)", e.Code, e.Message))
+				continue
+			}
+			words = append(words, word(m))
+			if _, ok := m.(*pgproto3.ReadyForQuery); ok {
+				break
+			}
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func endsGroup(m pgproto3.FrontendMessage) bool {
+	switch m.(type) {
+	case *pgproto3.Sync, *pgproto3.Query:
+		return true
+	}
+	return false
+}
+
+// A server keeps the statements that were used last, and no more than it may.
+func TestServersForgetStatementsThatAreNotUsed(t *testing.T) {
+	w := start(t, size(1))
+	a, b := w.dial(), w.dial()
+	for i := range 500 {
+		name, sql := fmt.Sprint("n", i), fmt.Sprintf("select %d", i)
+		a.ask("1 Z(I)", parseAs(name, sql), syncs())
+		if got := a.converse(runs("n0")); !strings.Contains(got, "D(0)") {
+			t.Fatal(got)
+		}
+	}
+	if n := b.value("select count(*) <= 200 from pg_prepared_statements"); n != "t" {
+		t.Errorf("the server has %s statements", b.value("select count(*) from pg_prepared_statements"))
+	}
+	for i := range 500 {
+		if got, want := a.converse(runs(fmt.Sprint("n", i))), fmt.Sprintf("2 T D(%d) C(SELECT_1) Z(I)", i); got != want {
+			t.Fatalf("n%d: %s", i, got)
+		}
+	}
+}
+
+// Clients with equal statements share a server's, whatever they call them.
+func TestEqualStatementsAreShared(t *testing.T) {
+	w := start(t, size(1))
+	for i := range 5 {
+		c := w.dial("application_name", fmt.Sprint("client ", i))
+		c.ask("1 Z(I)", parseAs(fmt.Sprint("mine", i), "select 42"), syncs())
+		if got := c.converse(runs(fmt.Sprint("mine", i))); !strings.Contains(got, "D(42)") {
+			t.Error(got)
+		}
+	}
+	if n := w.dial().value("select count(*) from pg_prepared_statements where statement = 'select 42'"); n != "1" {
+		t.Errorf("the server has it %s times", n)
+	}
+}
+
+// What a client may prepare is bounded, and it is told by what.
+func TestAClientThatPreparesWithoutEndIsTold(t *testing.T) {
+	w := start(t, size(1))
+	c := w.dial()
+	for i := range 4096 {
+		c.fe.Send(parseAs(fmt.Sprint("n", i), "select 1"))
+		if i%512 == 511 {
+			if got := c.converse(messages{syncs()}); strings.Contains(got, "E(") {
+				t.Fatal(got)
+			}
+		}
+	}
+	if got := c.converse(messages{parseAs("more", "select 1"), bindTo("more"), syncs()}); !strings.HasPrefix(got, "E(53400 ") {
+		t.Errorf("one more: %s", got)
+	}
+	if got := c.converse(messages{closing("n1"), parseAs("more", "select 'more'"), bindTo("more"), execute(), syncs()}); !strings.Contains(got, "D(more)") {
+		t.Errorf("one more in place of another: %s", got)
+	}
+}
+
+// A plan whose result has changed is an error once, as on a connection of its
+// own; what is prepared anew is right.
+func TestAStatementWhoseResultHasChangedCanBePreparedAgain(t *testing.T) {
+	w := start(t, size(1))
+	c, other := w.dial(), w.dial()
+	c.query("create table changing (a int)")
+	defer c.query("drop table changing")
+	for _, r := range []*raw{c, other} {
+		r.ask("1 Z(I)", parseAs("s", "select * from changing"), syncs())
+		r.converse(runs("s"))
+	}
+	c.query("alter table changing add column b int")
+	if got := c.converse(runs("s")); !strings.HasPrefix(got, "E(0A000 ") {
+		t.Errorf("a changed result: %s", got)
+	}
+	c.ask("3 1 Z(I)", closing("s"), parseAs("s", "select * from changing"), syncs())
+	if got := c.converse(runs("s")); got != "2 T C(SELECT_0) Z(I)" {
+		t.Errorf("prepared again: %s", got)
+	}
+}
+
+// pgx with its cache of prepared statements: many connections, two servers.
+func TestADriversCacheOfStatementsWorks(t *testing.T) {
+	w := start(t, size(2), loops(2))
+	ctx := bounded(t)
+	var conns []*pgx.Conn
+	for range 6 {
+		conns = append(conns, w.pgx("default_query_exec_mode=cache_statement"))
+	}
+	for round := range 20 {
+		for i, conn := range conns {
+			var got, n int
+			if err := conn.QueryRow(ctx, "select $1::int * 2", round*i).Scan(&got); err != nil || got != round*i*2 {
+				t.Fatalf("round %d, client %d: %d, %v", round, i, got, err)
+			}
+			if err := conn.QueryRow(ctx, fmt.Sprintf("select %d + $1::int", i), round).Scan(&n); err != nil || n != i+round {
+				t.Fatalf("round %d, client %d: %d, %v", round, i, n, err)
+			}
+		}
+	}
+}
+
+// A server that is lost takes no statement with it.
+func TestPreparedStatementsOutliveTheirServer(t *testing.T) {
+	w := start(t, size(1))
+	c := w.dial()
+	c.ask("1 Z(I)", parseAs("s", "select 'still here'"), syncs())
+	for range 3 {
+		superuser(t, "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'app'")
+		eventually(t, "the statement runs on another server", func() bool { return strings.Contains(c.converse(runs("s")), "D(still_here)") })
+	}
+}
