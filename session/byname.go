@@ -14,64 +14,115 @@ import (
 
 // sendQuery is a Query.
 func (s *Session) sendQuery(f wire.Frame) int {
+	token, ends, all := s.byName(f)
+	if s.open || s.changes.len() > 0 || all { // it may be skipped; and it comes behind what may be
+		s.pends(change{old: s.unnamed, names: true, all: all, alone: all})
+	}
 	s.unnamed, s.waits = Statement{}, false
 	if s.memory == nil {
 		return 0
 	}
 	s.memory.unnamed = Statement{} // exec_simple_query drops it first of all
-	if len(s.names) == 0 {
+	name := cutName(unquoted(token))
+	st, known := s.names[string(name)]
+	if !known || s.open {
 		return 0
+	}
+	number := uint32(0)
+	if ends {
+		number = s.deallocates(string(name), st)
+	} else {
+		number = s.executes(st)
+	}
+	return s.rename(f, offset(f.Body, token), len(token), number)
+}
+
+// byName finds the name of a prepared statement in a Query; nil: it has none. ends:
+// the statement is deallocated. all: every one is.
+func (s *Session) byName(f wire.Frame) (token []byte, ends, all bool) {
+	if len(s.names) == 0 && s.changes.len() == 0 {
+		return nil, false, false
 	}
 	sql, whole := statement(f.Body, f.Whole())
 	if !whole || !isOne(sql) {
-		return 0
+		return nil, false, false
 	}
-	return s.sendByName(f, sql)
+	return nameIn(sql)
 }
 
-func (s *Session) sendByName(f wire.Frame, sql []byte) int {
-	token, ends := nameIn(sql)
-	name := cutName(unquoted(token))
-	st, known := s.names[string(name)]
-	if len(name) == 0 || !known {
+// executes finds the server's statement for a Query, which has it made first.
+func (s *Session) executes(st Statement) uint32 {
+	d := s.memory.find(st)
+	if d != nil {
+		return d.number
+	}
+	if st.isOnly() {
 		return 0
 	}
-	d := s.ensure(st)
-	if d == nil {
-		return 0
-	}
-	if ends {
-		s.memory.drop(d)
-		s.pends(change{name: string(name), old: st, had: true, names: true, closed: d.number})
-		s.name(string(name), Statement{}, false)
-	}
-	return s.rename(f, offset(sql, token), len(token), d)
+	d = s.memory.add(st)
+	s.tidy()
+	s.edit = appendParse(s.edit, d)
+	s.inject('P', change{made: d})
+	s.injectSync()
+	return d.number
 }
+
+// deallocates finds what the server can deallocate for the client: its own
+// statement, or where it has none, which may be as it cannot be made any more, an empty one.
+func (s *Session) deallocates(name string, st Statement) uint32 {
+	number := uint32(0)
+	if d := s.memory.find(st); d != nil {
+		s.memory.drop(d)
+		number = d.number
+	} else {
+		number = s.memory.next()
+		s.edit = appendEmpty(s.edit, number)
+		s.inject('P', change{})
+		s.injectSync()
+	}
+	s.pends(change{name: name, old: st, had: true, names: true, closed: number, alone: true})
+	s.name(name, Statement{}, false)
+	return number
+}
+
+// injectSync ends what is injected before a Query: without it an error there
+// would have the server skip the Query.
+func (s *Session) injectSync() {
+	s.edit = append(s.edit, syncFrame...)
+	q := syncRequest()
+	q.marks = skipped
+	s.ring.pushBeforeLast(q)
+	s.group++
+}
+
+var syncFrame = []byte{'S', 0, 0, 0, 4}
 
 // offset is where in whole a part of it begins.
 func offset(whole, part []byte) int { return cap(whole) - cap(part) }
 
 // nameIn finds the name of a prepared statement in EXECUTE, in DEALLOCATE, which
 // ends it, and in the statements that contain an EXECUTE; nil if it is none of these.
-func nameIn(sql []byte) (token []byte, ends bool) {
+func nameIn(sql []byte) (token []byte, ends, all bool) {
 	word, rest := firstWord(sql)
 	switch {
 	case is(word, "EXECUTE"):
-		return firstName(rest), false
+		token = firstName(rest)
 	case is(word, "DEALLOCATE"):
 		if after, ok := cutWords(rest, "PREPARE"); ok {
 			rest = after
 		}
 		if next, _ := firstWord(rest); is(next, "ALL") {
-			return nil, false
+			return nil, false, true
 		}
-		return firstName(rest), true
+		return firstName(rest), true, false
+	case is(word, "DISCARD"):
+		_, all = cutWords(rest, "ALL")
 	case is(word, "EXPLAIN"):
-		return explained(rest), false
+		token = explained(rest)
 	case is(word, "CREATE"):
-		return created(rest), false
+		token = created(rest)
 	}
-	return nil, false
+	return token, false, all
 }
 
 // explained finds the name in EXPLAIN [ANALYZE] [VERBOSE] [(options)] EXECUTE name,

@@ -9,11 +9,17 @@ type change struct {
 	name   string    // of the client's statement; "" is the unnamed one
 	old    Statement // what it meant before
 	had    bool      // it meant something before
+	now    Statement // what it means then; the zero value is nothing
 	names  bool      // the client's name has changed; else only the server is concerned
+	all    bool      // all named statements will be gone
+	alone  bool      // it can fail without what is behind it being skipped
 	made   *made     // the statement made on the server
 	closed uint32    // the number of one closed there
 	group  uint32    // number of the Sync that ends its requests
 }
+
+// isUnnamed reports whether the server's unnamed statement changes.
+func (c *change) isUnnamed() bool { return c.name == "" && c.made == nil && c.closed == 0 }
 
 // changes is all that are pending, oldest first, in the order of their requests.
 type changes struct {
@@ -45,7 +51,7 @@ func (s *Session) undo(n int, first bool) {
 		if c.closed != 0 && s.memory != nil {
 			s.memory.leftover = append(s.memory.leftover, c.closed)
 		}
-		if c.name == "" && s.memory != nil && c.made == nil && c.closed == 0 {
+		if c.isUnnamed() && s.memory != nil {
 			s.memory.Overwritten()
 		}
 		if !c.names {
@@ -54,15 +60,15 @@ func (s *Session) undo(n int, first bool) {
 		if c.name == "" && first && i == 0 { // PostgreSQL drops the old one before it reads the new
 			c.old, c.had = Statement{}, false
 		}
-		s.restore(i, c)
+		s.restore(n, c)
 	}
 	s.changes.drop(n)
 }
 
-// restore gives a name its old meaning: where it was changed again by then, that
-// is what the later change will restore.
-func (s *Session) restore(i int, c *change) {
-	for j := i + 1; j < s.changes.len(); j++ {
+// restore gives a name its old meaning. Where it was changed again, by a change
+// from the n-th on, that is what the later change will restore.
+func (s *Session) restore(n int, c *change) {
+	for j := n; j < s.changes.len(); j++ {
 		if later := s.changes.at(j); later.names && later.name == c.name {
 			later.old, later.had = c.old, c.had
 			return
@@ -81,13 +87,14 @@ func (s *Session) unprepared() {
 	}
 	for i := range s.changes.len() {
 		c := s.changes.at(i)
-		c.old, c.had, c.closed = Statement{}, false, 0
-		if c.made == nil {
-			continue
+		if c.closed = 0; c.name != "" {
+			c.old, c.had = Statement{}, false
 		}
-		s.memory.keep(c.made)
-		if c.names {
-			s.name(c.name, c.made.st, true)
+		if c.made != nil {
+			s.memory.keep(c.made)
+		}
+		if c.names && c.name != "" {
+			s.name(c.name, c.now, c.now != Statement{})
 		}
 	}
 }
@@ -121,13 +128,11 @@ func (s *Session) name(name string, st Statement, has bool) {
 func (s *Session) unsure(name []byte, st Statement) bool {
 	for i := s.changes.len() - 1; i >= 0; i-- {
 		c := s.changes.at(i)
-		if c.group == s.group {
-			if c.names && c.name == string(name) {
-				return false // this group has settled it
-			}
-			continue
-		}
-		if c.names && c.name == string(name) || c.made != nil && c.made.st == st {
+		same := c.all || c.names && c.name == string(name) || len(name) == 0 && c.isUnnamed()
+		switch {
+		case same && c.group == s.group && !c.alone:
+			return false // this group has settled it
+		case same, c.made != nil && c.made.st == st && c.group != s.group:
 			return true
 		}
 	}

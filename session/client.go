@@ -17,7 +17,14 @@ func (s *Session) FromClient(f wire.Frame, linked bool) Verdict {
 		return s.whileLost(f)
 	}
 	switch f.Type {
-	case 'Q', 'E', 'F':
+	case 'Q':
+		if s.changes.len() > 0 && !s.open {
+			if token, _, _ := s.byName(f); token != nil {
+				return Wait // until it is sure what the names mean
+			}
+		}
+		return s.ask(f)
+	case 'E', 'F':
 		return s.ask(f)
 	case 'P', 'B', 'D', 'C':
 		return s.prepares(f, linked)
@@ -85,8 +92,10 @@ func (s *Session) ask(f wire.Frame) Verdict {
 	switch f.Type {
 	case 'Q':
 		s.here = 0
-	case 'E':
-		if q.kind == kindUnknown {
+	case 'F':
+	default:
+		s.open = true
+		if f.Type == 'E' && q.kind == kindUnknown {
 			s.asked.role = true
 		}
 	}
@@ -191,7 +200,7 @@ func (s *Session) sync(linked bool) Verdict {
 		s.ready('I')
 		return Answer
 	}
-	s.skipping, s.here, s.pushed = false, 0, false
+	s.skipping, s.here, s.pushed, s.open = false, 0, false, false
 	s.group++
 	s.ring.push(syncRequest())
 	s.busy = true

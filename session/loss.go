@@ -54,6 +54,7 @@ func (s *Session) Lose(said *wire.Error) {
 	}
 	s.forget()
 	s.ring.clear()
+	s.changes.clear()
 	s.bound, s.named = kindOther, kindOther
 	s.status = 'I'
 	if s.loss.block {
@@ -77,7 +78,14 @@ func (s *Session) endOldest() bool {
 		s.now = failedIn(s.running(q), s.now)
 	}
 	status := statusOf(s.now)
+	if q.is(pending) {
+		s.changes.drop(1)
+	}
 	s.ring.pop()
+	if q.is(skipped) {
+		s.told = false
+		return false
+	}
 	s.ready(status)
 	s.reached(status)
 	return true

@@ -55,10 +55,15 @@ func (m *Memory) add(st Statement) *made {
 		m.retire(old)
 	}
 	m.shrink()
-	m.last++
-	d := &made{st: st, number: m.last}
+	d := &made{st: st, number: m.next()}
 	m.keep(d)
 	return d
+}
+
+// next is a number that was never given.
+func (m *Memory) next() uint32 {
+	m.last++
+	return m.last
 }
 
 func (m *Memory) keep(d *made) {
@@ -152,6 +157,11 @@ func appendParse(b []byte, d *made) []byte {
 	return appendFrame(b, 'P', func(b []byte) []byte {
 		return append(append(appendMade(b, d.number), 0), d.st.h.Value().text...)
 	})
+}
+
+// appendEmpty adds the Parse of an empty statement, which never fails.
+func appendEmpty(b []byte, number uint32) []byte {
+	return appendFrame(b, 'P', func(b []byte) []byte { return append(appendMade(b, number), 0, 0, 0, 0) })
 }
 
 // appendUnnamed adds the Parse of the unnamed statement.

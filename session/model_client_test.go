@@ -29,6 +29,7 @@ type modelClient struct {
 	skip    bool     // an error came, the Sync has not been sent
 	open    bool     // something was asked and not synced
 	failed  bool     // an error came for the first of asked
+	group   bool     // something of the extended protocol was sent and not synced
 	copying bool     // COPY was asked for, its data is not at an end
 	inCopy  bool     // ... and CopyInResponse has come
 	data    bool     // ... and some data was sent
@@ -39,7 +40,7 @@ type modelClient struct {
 }
 
 var texts = []string{
-	"select 1", "select 1", "begin", "commit", "rollback", "fail", "copy t from stdin", "",
+	"select 1", "select 2", "begin", "commit", "rollback", "fail", "copy t from stdin", "",
 	"call p()", "rollback to a", "commit and chain", "rollback and chain",
 	"select 1; select 1", "commit; begin", "begin; select 1", "select 1; fail", "select 1; copy t from stdin; select 1", "rollback; select 1",
 	"select 1; rollback", "begin; select 1; commit; select 1", "call p(); select 1",
@@ -58,7 +59,10 @@ func (m *modelClient) next(choose func(int) int) token {
 	case 0, 1, 10:
 		return token{"Query", []string{texts[choose(len(texts))]}}
 	case 11: // most transactions are like this
-		return token{"Query", []string{[]string{"begin", "select 1", "commit", "rollback"}[choose(4)]}}
+		if m.group { // nobody deallocates in the middle of what waits for a Sync
+			return token{word: "Sync"}
+		}
+		return token{"Query", []string{[]string{"begin", "select 3", "commit", "rollback", "deallocate s1", "deallocate s2", "deallocate all"}[choose(7)]}}
 	case 2:
 		return token{"Parse", []string{name, texts[choose(oneStatement)]}}
 	case 3:
@@ -102,6 +106,7 @@ func (m *modelClient) last() (list []token) {
 
 func (m *modelClient) sent(f wire.Frame, id int) {
 	w := bodyWords(f)
+	m.group = f.Type != 'S' && (m.group || strings.IndexByte("PBDEC", f.Type) >= 0)
 	switch f.Type {
 	case 'Q':
 		m.copying = strings.Contains(w[0], "copy")

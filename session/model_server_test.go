@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -72,6 +73,16 @@ func (m *modelServer) ready() {
 		clear(m.portals)
 		clear(m.started)
 	}
+}
+
+// failFor is an ERROR about a prepared statement.
+func (m *modelServer) failFor(name, code, what string, extended bool) {
+	m.fail(extended)
+	text := fmt.Sprintf("prepared statement %q %s", name, what)
+	if name == "" {
+		text = "unnamed prepared statement " + what
+	}
+	m.out[len(m.out)-1] = serverFrame(m.t, token{"ErrorResponse", []string{"ERROR", code, text}})
 }
 
 // fail is an ERROR; extended says that what follows is skipped.
@@ -160,15 +171,21 @@ func (m *modelServer) run(list []string) {
 			m.fail(false)
 			break
 		}
+		if name, ok := strings.CutPrefix(sql, "deallocate "); ok && name != "all" {
+			if _, known := m.statements[name]; !known && !m.lenient {
+				m.failFor(name, "26000", "does not exist", false)
+				break
+			}
+		}
 		if sql == "copy t from stdin" {
 			m.say("CopyInResponse")
 			m.copier = m.cur
 			m.copying = append([]string{}, list[i+1:]...)
 			return
 		}
-		if sql == "select 1" {
+		if value, ok := strings.CutPrefix(sql, "select "); ok {
 			m.say("RowDescription", "a")
-			m.say("DataRow", "1")
+			m.say("DataRow", value)
 		}
 		m.finish(sql)
 	}
@@ -208,6 +225,9 @@ func (m *modelServer) finish(sql string) {
 	case "begin":
 		m.status = 'T'
 		m.join()
+	case "deallocate all":
+		clear(m.statements)
+		m.join()
 	case "commit", "rollback":
 		if m.status == 'I' {
 			m.say("NoticeResponse", "WARNING", "25P01")
@@ -237,6 +257,10 @@ func (m *modelServer) finish(sql string) {
 			m.join() // and goes on in another transaction
 		}
 	default:
+		if name, ok := strings.CutPrefix(sql, "deallocate "); ok {
+			delete(m.statements, name)
+			sql = "deallocate"
+		}
 		m.join()
 	}
 	m.say("CommandComplete", strings.ToUpper(sql))
@@ -253,8 +277,12 @@ func (m *modelServer) extended(t byte, w [3]string) {
 		if w[0] == "" {
 			delete(m.statements, "")
 		}
-		if _, used := m.statements[w[0]]; w[0] != "" && used && !m.lenient || w[1] != "" && m.status == 'E' && !leaves(w[1]) {
+		if w[1] != "" && m.status == 'E' && !leaves(w[1]) {
 			m.fail(true)
+			return
+		}
+		if _, used := m.statements[w[0]]; w[0] != "" && used && !m.lenient {
+			m.failFor(w[0], "42P05", "already exists", true)
 			return
 		}
 		m.statements[w[0]] = w[1]
@@ -264,7 +292,11 @@ func (m *modelServer) extended(t byte, w [3]string) {
 		if !ok && m.lenient {
 			sql, ok = "select", true
 		}
-		if !ok || m.status == 'E' && !leaves(sql) {
+		if !ok {
+			m.failFor(w[1], "26000", "does not exist", true)
+			return
+		}
+		if m.status == 'E' && !leaves(sql) {
 			m.fail(true)
 			return
 		}
@@ -292,14 +324,21 @@ func (m *modelServer) describe(what, name string) {
 	if what == "S" {
 		sql, ok = m.statements[name]
 	}
-	if !ok && !m.lenient || m.status == 'E' && sql == "select 1" {
+	isSelect := strings.HasPrefix(sql, "select ")
+	switch {
+	case !ok && !m.lenient && what == "S":
+		m.failFor(name, "26000", "does not exist", true)
+		return
+	case !ok && !m.lenient || m.status == 'E' && (isSelect || what == "S" && !leaves(sql) && sql != ""):
+		// PostgreSQL does describe a statement without rows there; a server that
+		// would have to be given the statement first cannot.
 		m.fail(true)
 		return
 	}
 	if what == "S" {
 		m.say("ParameterDescription")
 	}
-	if sql == "select 1" {
+	if isSelect {
 		m.say("RowDescription", "a")
 	} else {
 		m.say("NoData")
@@ -323,8 +362,8 @@ func (m *modelServer) execute(portal string) {
 		m.copier = m.cur
 		m.copying = []string{}
 		return
-	case sql == "select 1":
-		m.say("DataRow", "1")
+	case strings.HasPrefix(sql, "select "):
+		m.say("DataRow", sql[len("select "):])
 		if !m.started[portal] {
 			m.started[portal] = true
 			m.join()

@@ -33,7 +33,10 @@ func (o *owed) answerAll() {
 	}
 	answered := false // a ReadyForQuery has just been given
 	for o.at < s.ring.len() {
-		if s.ring.at(o.at).t == 'c' {
+		if q := s.ring.at(o.at); q.t == 'c' || q.is(skipped) {
+			if q.is(pending) {
+				s.undo(1, false)
+			}
 			o.at++
 			continue
 		}

@@ -43,11 +43,10 @@ func (s *Session) sendParse(f wire.Frame) int {
 		s.change(change{name: string(name), old: old, had: had, names: true}, s.newStatement())
 		return 0
 	}
-	if had { // it will be refused, by the server that has the old one
-		if d := s.ensure(old); d != nil {
-			s.pends(change{name: string(text)})
-			return s.rename(f, 0, len(text), d)
-		}
+	if had { // it will be refused, behind all else that may be wrong with it
+		number := s.taken(old)
+		s.pends(change{name: string(text)})
+		return s.rename(f, 0, len(text), number)
 	}
 	if len(s.names) >= maxNames {
 		return s.provoke(f, tooManyStatements)
@@ -55,7 +54,19 @@ func (s *Session) sendParse(f wire.Frame) int {
 	d := s.memory.add(s.newStatement())
 	s.tidy()
 	s.change(change{name: string(name), names: true, made: d}, d.st)
-	return s.rename(f, 0, len(text), d)
+	return s.rename(f, 0, len(text), d.number)
+}
+
+// taken is the number of a statement that the server has.
+func (s *Session) taken(st Statement) uint32 {
+	if d := s.memory.find(st); d != nil {
+		return d.number
+	}
+	number := s.memory.next()
+	s.edit = appendEmpty(s.edit, number)
+	s.inject('P', change{})
+	s.memory.leftover = append(s.memory.leftover, number)
+	return number
 }
 
 // maxNames bounds what a client can prepare.
@@ -143,7 +154,7 @@ func (s *Session) address(f wire.Frame, at int, name []byte) int {
 		return s.renameMissing(f, at, name)
 	}
 	s.ring.last().number = d.number
-	return s.rename(f, at, len(name), d)
+	return s.rename(f, at, len(name), d.number)
 }
 
 // ensure finds the server's statement, or has it made first; nil: it cannot be made.
@@ -205,15 +216,16 @@ func (s *Session) pends(c change) {
 
 // change is pends for one that gives a name a new meaning.
 func (s *Session) change(c change, st Statement) {
+	c.now = st
 	s.pends(c)
 	s.name(c.name, st, true)
 }
 
 // rename replaces a name of n bytes at byte at of the body by that of a statement
 // on the server. It returns how much of the frame has been replaced.
-func (s *Session) rename(f wire.Frame, at, n int, d *made) int {
+func (s *Session) rename(f wire.Frame, at, n int, number uint32) int {
 	var room [24]byte
-	name := appendMade(room[:0], d.number)
+	name := appendMade(room[:0], number)
 	s.edit = appendHead(s.edit, f.Type, f.Size-n+len(name))
 	s.edit = append(append(s.edit, f.Body[:at]...), name...)
 	return wire.HeaderLen + at + n

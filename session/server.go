@@ -194,15 +194,20 @@ func (s *Session) failed(f wire.Frame) Verdict {
 	}
 	s.told, s.copyIn, s.early = true, false, false
 	v := s.retold(f)
-	if first != 'Q' && first != 'F' {
+	switch {
+	case first != 'Q' && first != 'F':
 		s.now, _ = failing[s.now].out().only()
 		mine := first != 0 && s.ring.at(0).is(pending)
 		changes, ends := s.ring.skipToSync()
 		s.undo(changes, mine)
-		s.skipping = !ends
-	} else if q := s.ring.at(0); q.is(pending) {
-		q.marks &^= pending
-		s.undo(1, false)
+		if s.skipping = !ends; ends && s.ring.at(0).is(skipped) { // it is about the Query behind
+			s.instead = append(s.instead[:0], f.Body...)
+			s.Reply = s.Reply[:0]
+			return Discard
+		}
+	case s.ring.at(0).is(pending):
+		s.ring.at(0).marks &^= pending
+		s.undo(1, true)
 	}
 	return v
 }
@@ -211,6 +216,11 @@ func (s *Session) failed(f wire.Frame) Verdict {
 func (s *Session) retold(f wire.Frame) Verdict {
 	if s.ring.empty() || s.memory == nil || !f.Whole() {
 		return Forward
+	}
+	if len(s.instead) > 0 && s.ring.first() == 'Q' {
+		s.Reply = appendFrame(s.Reply, 'E', func(b []byte) []byte { return append(b, s.instead...) })
+		s.instead = s.instead[:0]
+		return Answer
 	}
 	q, name := *s.ring.at(0), ""
 	if q.is(pending) {
@@ -227,10 +237,15 @@ func (s *Session) readyForQuery(f wire.Frame) Verdict {
 	if len(f.Body) != 1 || !strings.ContainsRune("ITE", rune(f.Body[0])) {
 		return s.within(false)
 	}
+	v := Forward
 	switch s.ring.first() {
 	case 'Q', 'F', 'S':
-		if s.ring.at(0).is(pending) {
+		q := s.ring.at(0)
+		if q.is(pending) {
 			s.changes.drop(1)
+		}
+		if q.is(skipped) {
+			v = Discard
 		}
 		s.ring.pop()
 	case 0:
@@ -243,7 +258,7 @@ func (s *Session) readyForQuery(f wire.Frame) Verdict {
 		return s.within(false)
 	}
 	s.reached(f.Body[0])
-	return Forward
+	return v
 }
 
 // reached takes in the status that a ReadyForQuery gives.
@@ -276,7 +291,7 @@ func stateOf(status byte) state {
 
 // forget is called when nothing is unanswered any more.
 func (s *Session) forget() {
-	s.busy, s.copyIn, s.early, s.skipping = false, false, false, false
+	s.busy, s.copyIn, s.early, s.skipping, s.open = false, false, false, false, false
 	s.told, s.complete, s.partial, s.stepped = false, false, false, false
 }
 

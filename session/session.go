@@ -48,9 +48,11 @@ type Session struct {
 	group   uint32               // number of the requests up to the next Sync
 	meant   Statement            // by the Parse at hand
 	pushed  bool                 // the frame at hand has its request in the ring
+	open    bool                 // something of the extended protocol waits for its Sync
 	memory  *Memory              // of the server in use; nil: it is the client's alone, with its names
 	texts   *Texts
 	edit    []byte
+	instead []byte               // the body of an error that the client is told in place of the next
 
 	decisiveOf, decides Settings // what of the settings decides the meaning of a text
 
@@ -95,7 +97,7 @@ func (s *Session) Reset(from Rest) {
 		s.texts = &Texts{}
 	}
 	*s = Session{
-		ring: s.ring, changes: s.changes, texts: s.texts, edit: s.edit, Reply: s.Reply[:0],
+		ring: s.ring, changes: s.changes, texts: s.texts, edit: s.edit, instead: s.instead[:0], Reply: s.Reply[:0],
 		decisiveOf: s.decisiveOf, decides: s.decides,
 		status: 'I', settings: from.Settings, kept: from.Settings, names: from.names, unnamed: from.unnamed,
 	}
