@@ -44,6 +44,7 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 
 bench: build ## beside PgBouncer and HAProxy (and BEFORE, another build), into docs/benchmarks.md
 	scripts/packages postgresql pgbouncer haproxy
+	scripts/pgbouncer bin/newer
 	go run ./bench $(if $(BEFORE),-before $(BEFORE)) -out docs/benchmarks.md
 
 failover: build ## ten switchovers, ten crashes, ten dead leaders; about half an hour

@@ -25,6 +25,7 @@ type plan struct {
 	result  int // MB of the result beside which latency is measured; 0 leaves it out
 	portero string
 	before  string
+	newer   string // a PgBouncer that knows prepared statements
 	out     string // Markdown file with a marked section; "" for standard output alone
 }
 
@@ -53,7 +54,7 @@ func main() {
 func parsePlan(args []string) (plan, error) {
 	var p plan
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	modes := flags.String("modes", "simple,extended", "query `modes` of pgbench")
+	modes := flags.String("modes", "simple,extended,prepared", "query `modes` of pgbench")
 	clients := flags.String("clients", "1,16,64,256", "`numbers` of clients")
 	chains := flags.String("chains", strings.Join(kindNames(), ","), "`chains` to measure")
 	quick := flags.Bool("quick", false, "for development: simple, 16 and 64 clients, PgBouncer and Portero, one round of 3 s, no more")
@@ -62,6 +63,7 @@ func parsePlan(args []string) (plan, error) {
 	flags.IntVar(&p.idle, "idle", 10000, "idle clients of the memory measurement; 0 leaves it out")
 	flags.IntVar(&p.result, "result", 500, "`MB` of the result that a client reads while another's latency is measured; 0 leaves it out")
 	flags.StringVar(&p.portero, "portero", "bin/portero", "the `binary` to measure")
+	flags.StringVar(&p.newer, "pgbouncer", "bin/newer/pgbouncer", "a PgBouncer of 1.21 or newer (scripts/pgbouncer bin/newer); where there is none, the system's is measured, and not in mode prepared")
 	flags.StringVar(&p.before, "before", "", "another `binary` to compare with, as chain "+beforeName)
 	flags.StringVar(&p.out, "out", "", "Markdown `file` whose section between the bench markers is rewritten")
 	if err := flags.Parse(args); err != nil {
@@ -92,9 +94,8 @@ func (p plan) check(rest []string) error {
 		return errors.New("-rounds and -seconds are at least 1, -idle and -result at least 0")
 	}
 	for _, mode := range p.modes {
-		// Not prepared: PgBouncer before 1.21 knows no named statements in transaction mode.
-		if mode != "simple" && mode != "extended" {
-			return fmt.Errorf("-modes: %q is neither simple nor extended", mode)
+		if mode != "simple" && mode != "extended" && mode != "prepared" {
+			return fmt.Errorf("-modes: %q is none of simple, extended, prepared", mode)
 		}
 	}
 	for _, name := range p.chains {
@@ -114,9 +115,12 @@ func run(ctx context.Context, p plan) (err error) {
 	if err != nil {
 		return err
 	}
-	tools, err := findTools(p.portero, p.before)
+	tools, err := findTools(p.portero, p.before, p.newer)
 	if err != nil {
 		return err
+	}
+	if slices.Contains(p.modes, "prepared") && tools.pgbouncer != "" && !tools.newer {
+		return errors.New("mode prepared needs a PgBouncer of 1.21 or newer: scripts/pgbouncer bin/newer")
 	}
 	dir, err := os.MkdirTemp("", "portero-bench-")
 	if err != nil {

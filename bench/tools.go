@@ -16,11 +16,13 @@ type tools struct {
 	postgres, pgbench           string
 	pgbouncer, haproxy, portero string
 	before                      string              // another build of portero
+	newer                       bool                // pgbouncer knows prepared statements
 	ordinary                    *syscall.Credential // for programs that refuse to run as root; nil if we are not root
 }
 
 // findTools looks the programs up. PostgreSQL itself must be there, the proxies may be missing.
-func findTools(portero, before string) (tools, error) {
+// newer is a PgBouncer that is taken before the system's.
+func findTools(portero, before, newer string) (tools, error) {
 	t := tools{
 		pgbouncer: findProgram("pgbouncer"),
 		haproxy:   findProgram("haproxy"),
@@ -29,6 +31,9 @@ func findTools(portero, before string) (tools, error) {
 		return t, err
 	}
 	t.portero, t.before = findBuild(portero), findBuild(before)
+	if newer := findBuild(newer); newer != "" {
+		t.pgbouncer, t.newer = newer, true
+	}
 	if os.Geteuid() != 0 {
 		return t, nil
 	}

@@ -5,6 +5,7 @@ import "fmt"
 // What Portero is to reach, compared with the others in the same run.
 const (
 	aimPgBouncer = 1.15 // CPU per transaction, as a multiple of PgBouncer's
+	aimPrepared  = 1.00 // the same, in mode prepared
 	aimChain     = 0.60 // the same, of HAProxy's and PgBouncer's together
 	aimBefore    = 1.05 // the same, of another build's
 	aimIdle      = 1024 // bytes per idle client
@@ -25,6 +26,9 @@ func (r report) verdicts() []string {
 		for _, clients := range []int{1, 16, 64, manyClients} {
 			lines = append(lines, r.cpuVerdict(mode, clients, beforeName, aimBefore))
 		}
+	}
+	for _, clients := range []int{16, 64} {
+		lines = append(lines, r.cpuVerdict("prepared", clients, pgbouncerName, aimPrepared))
 	}
 	for _, c := range r.memory {
 		if c.chain == porteroName || c.chain == porteroAutoName {

@@ -87,13 +87,12 @@ func (s *Session) unprepared() {
 	}
 	for i := range s.changes.len() {
 		c := s.changes.at(i)
-		if c.closed = 0; c.name != "" {
-			c.old, c.had = Statement{}, false
-		}
+		c.closed = 0
 		if c.made != nil {
 			s.memory.keep(c.made)
 		}
 		if c.names && c.name != "" {
+			c.old, c.had = s.names[c.name]
 			s.name(c.name, c.now, c.now != Statement{})
 		}
 	}
