@@ -52,7 +52,7 @@ type Session struct {
 	memory  *Memory              // of the server in use; nil: it is the client's alone, with its names
 	texts   *Texts
 	edit    []byte
-	instead []byte               // the body of an error that the client is told in place of the next
+	instead []byte // the body of an error that the client is told in place of the next
 
 	decisiveOf, decides Settings // what of the settings decides the meaning of a text
 

@@ -229,8 +229,15 @@ func TestIdleServersOfManyPoolsLeaveRoomForClientsAndOtherPools(t *testing.T) {
 	for i := range pools {
 		fill(t, p.Address, fmt.Sprint("d", i), size)
 	}
-	_, metrics := p.get(t, "/metrics")
-	limit := valueOf(t, metrics, "portero_clients_limit")
+	limit := 0
+	eventually(t, func() error {
+		_, metrics := p.get(t, "/metrics")
+		limit = valueOf(t, metrics, "portero_clients_limit")
+		if n := valueOf(t, metrics, "portero_clients"); n > 0 {
+			return fmt.Errorf("%d clients have not gone yet", n)
+		}
+		return nil
+	})
 	served, refused := crowd(t, p.Address, limit+5)
 	if len(served) != limit || refused != 5 {
 		t.Errorf("%d clients are served and %d refused, of at most %d", len(served), refused, limit)
