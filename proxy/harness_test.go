@@ -34,7 +34,7 @@ var realServer = lab.Share(func(ctx context.Context) (*lab.Postgres, error) {
 		HBA:      []string{"host all scrammer 127.0.0.1/32 scram-sha-256", "host all hasher 127.0.0.1/32 md5", "host all clear 127.0.0.1/32 password"},
 		Settings: map[string]string{"max_prepared_transactions": "5"},
 		SQL: []string{
-			"create role app login", "create database app owner app",
+			"create role app login", "create database app owner app", "create role follower", "grant follower to app",
 			"create role scrammer login password 'secret'", "create role clear login password 'secret'",
 			"set password_encryption = 'md5'", "create role hasher login password 'secret'",
 		},

@@ -20,7 +20,7 @@ type raw struct {
 
 	id      uint32 // of its cancel key
 	secret  []byte
-	welcome map[string]string // ParameterStatus at login
+	welcome map[string]string // ParameterStatus, at login and by receive later
 }
 
 // plug connects without a word.
@@ -50,8 +50,7 @@ func (r *raw) login(parameters ...string) {
 	for {
 		switch m := r.receive().(type) {
 		case *pgproto3.AuthenticationOk, *pgproto3.NoticeResponse: // it may have waited
-		case *pgproto3.ParameterStatus:
-			r.welcome[m.Name] = m.Value
+		case *pgproto3.ParameterStatus: // receive keeps it
 		case *pgproto3.BackendKeyData:
 			r.id, r.secret = m.ProcessID, append([]byte(nil), m.SecretKey...)
 		case *pgproto3.ReadyForQuery:
@@ -93,6 +92,9 @@ func (r *raw) receive() pgproto3.BackendMessage {
 	m, err := r.fe.Receive()
 	if err != nil {
 		r.t.Fatalf("receive: %v", err)
+	}
+	if p, ok := m.(*pgproto3.ParameterStatus); ok {
+		r.welcome[p.Name] = p.Value
 	}
 	return m
 }

@@ -83,7 +83,7 @@ func (s *Session) endOldest() bool {
 	}
 	s.ring.pop()
 	if q.is(skipped) {
-		s.told = false
+		s.told, s.complete = false, false
 		return false
 	}
 	s.ready(status)

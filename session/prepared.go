@@ -90,7 +90,10 @@ func (s *Session) bind(f wire.Frame) kind {
 	s.here &^= boundSurely
 	switch {
 	case ok && len(portal) == 0:
-		s.bound = k
+		s.bound, s.boundTo = k, Statement{}
+		if k == kindSet {
+			s.boundTo, _ = s.recall(name)
+		}
 		s.here |= boundHere
 		if len(name) == 0 && s.here&parsedHere != 0 {
 			s.here |= boundSurely

@@ -13,7 +13,9 @@ func (s *Session) Send(f wire.Frame) (edit []byte, replaced int) {
 	s.edit = s.edit[:0]
 	switch f.Type {
 	case 'Q':
-		replaced = s.sendQuery(f)
+		replaced = s.restoreQuery(f, s.sendQuery(f))
+	case 'E':
+		replaced = s.restoreExecute(f)
 	case 'P':
 		replaced = s.sendParse(f)
 	case 'B':

@@ -8,6 +8,9 @@ import (
 
 // FromServer takes a server's frame.
 func (s *Session) FromServer(f wire.Frame) Verdict {
+	if t := s.ring.first(); (t == 'Q' || t == 'E') && s.ring.at(0).is(skipped) {
+		return s.swallow(f)
+	}
 	switch f.Type {
 	case 'D', 'd': // the bulk of all traffic
 		return s.within(s.busy && !s.ring.empty())
@@ -258,6 +261,9 @@ func (s *Session) readyForQuery(f wire.Frame) Verdict {
 		return s.within(false)
 	}
 	s.reached(f.Body[0])
+	if v == Discard && s.status == 'I' {
+		s.Transactions-- // not the client's
+	}
 	return v
 }
 

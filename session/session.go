@@ -35,10 +35,11 @@ type Session struct {
 	partial  bool // it is a Query whose text was not seen whole, of which something has completed
 	stepped  bool // something has been committed since the last ReadyForQuery, ahead of the rest of what was asked with it
 
-	loss  loss  // what is still owed to the client for a server that is gone
-	here  uint8 // parsedHere, boundHere
-	bound kind  // of the unnamed portal
-	named kind  // of the named portals, taken together
+	loss    loss      // what is still owed to the client for a server that is gone
+	here    uint8     // parsedHere, boundHere
+	bound   kind      // of the unnamed portal
+	boundTo Statement // what that runs, if it sets something
+	named   kind      // of the named portals, taken together
 
 	names   map[string]Statement // that the client has prepared; nil until there is one
 	unnamed Statement            // its unnamed one
@@ -57,6 +58,7 @@ type Session struct {
 	decisiveOf, decides Settings // what of the settings decides the meaning of a text
 
 	settings Settings  // as the client has set them
+	base     Settings  // as they were at its start: what a RESET goes back to
 	kept     Settings  // as they are if the transaction is rolled back
 	defaults Defaulter // of the server in use
 	foreign  bool      // the server acts as another user than the one who has logged in
@@ -78,6 +80,7 @@ type Defaulter interface {
 // Rest is what a client carries from one piece of work to the next.
 type Rest struct {
 	Settings Settings             // what it has set
+	Base     Settings             // what it gave at its start
 	names    map[string]Statement // its prepared statements; nil mostly
 	unnamed  Statement            // its unnamed one
 }
@@ -99,13 +102,13 @@ func (s *Session) Reset(from Rest) {
 	*s = Session{
 		ring: s.ring, changes: s.changes, texts: s.texts, edit: s.edit, instead: s.instead[:0], Reply: s.Reply[:0],
 		decisiveOf: s.decisiveOf, decides: s.decides,
-		status: 'I', settings: from.Settings, kept: from.Settings, names: from.names, unnamed: from.unnamed,
+		status: 'I', settings: from.Settings, base: from.Base, kept: from.Settings, names: from.names, unnamed: from.unnamed,
 	}
 }
 
 // Rest is what the client carries on.
 func (s *Session) Rest() Rest {
-	return Rest{Settings: s.settings, names: s.names, unnamed: s.unnamed}
+	return Rest{Settings: s.settings, Base: s.base, names: s.names, unnamed: s.unnamed}
 }
 
 // Share has the session make its Statements by those of others on its loop.

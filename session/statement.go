@@ -19,6 +19,7 @@ type prepared struct {
 	means Settings // in force when it was parsed, as far as they decide what the text means
 	kind  kind
 	sets  string // what it may set, in lower case, ended by zero bytes
+	reset string // what it resets: a name, or everything
 	only  uint32 // not 0: the text is not known, the statement is on one server, under this number
 }
 
@@ -39,6 +40,14 @@ func (st Statement) kind() kind {
 		return kindOther // there is none: it will fail
 	}
 	return st.h.Value().kind
+}
+
+// resets is what the statement resets; "" is nothing.
+func (st Statement) resets() string {
+	if st == (Statement{}) {
+		return ""
+	}
+	return st.h.Value().reset
 }
 
 // touches tells what the statement may set.
@@ -100,7 +109,7 @@ func (t *Texts) statement(text []byte, means Settings) Statement {
 	p := prepared{text: string(text), means: means, kind: kindUnknown}
 	if sql, ok := statement(text, false); ok {
 		if p.kind = classify(sql); p.kind == kindSet {
-			p.sets = strings.Join(setBy(sql), sep) + sep
+			p.sets, p.reset = strings.Join(setBy(sql), sep)+sep, resetBy(sql)
 		}
 	}
 	st := Statement{unique.Make(p)}

@@ -1,0 +1,199 @@
+package session
+
+import (
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/wire"
+)
+
+// What a client gave at its start is what RESET, SET ... TO DEFAULT and DISCARD
+// ALL go back to on a connection of its own. A server that was opened for
+// others goes back to its own defaults; so behind such a statement it is told the
+// client's, by a request that the client hears nothing of. If the statement fails
+// in a transaction, so does that; and what comes of both is asked of the server
+// like any setting.
+//
+// Not seen: SET LOCAL ... TO DEFAULT, and what stands behind a RESET in the same
+// Query, which still meets the server's default.
+
+// afresh is what DISCARD ALL resets: everything, and the role too, which a RESET
+// ALL leaves as it is (GUC_NO_RESET_ALL).
+const afresh = "\x01"
+
+// resetBy is what a statement resets: a name in lower case, everything, or afresh.
+func resetBy(sql []byte) string {
+	word, rest := firstWord(skipEmpty(sql))
+	switch {
+	case is(word, "DISCARD"):
+		if _, ok := cutWords(rest, "ALL"); ok {
+			return afresh
+		}
+	case is(word, "RESET"):
+		if _, ok := cutWords(rest, "ALL"); ok {
+			return everything
+		}
+		return resetName(rest)
+	case is(word, "SET"):
+		return setToDefault(rest)
+	}
+	return ""
+}
+
+// resetName is the parameter that RESET names.
+func resetName(rest []byte) string {
+	if _, ok := cutWords(rest, "TIME", "ZONE"); ok {
+		return "timezone"
+	}
+	if _, ok := cutWords(rest, "SESSION", "AUTHORIZATION"); ok {
+		return ""
+	}
+	return settingName(rest)
+}
+
+// setToDefault is the parameter of SET [SESSION] name TO DEFAULT, and of its phrases.
+func setToDefault(rest []byte) string {
+	if after, ok := cutWords(rest, "SESSION"); ok {
+		rest = after
+	}
+	for _, p := range [...]struct {
+		words []string
+		name  string
+	}{{[]string{"TIME", "ZONE"}, "timezone"}, {[]string{"NAMES"}, "client_encoding"}, {[]string{"LOCAL"}, ""}, {[]string{"AUTHORIZATION"}, ""}} {
+		if after, ok := cutWords(rest, p.words...); ok {
+			word, _ := firstWord(after)
+			if p.name == "" || !is(word, "DEFAULT") && !is(word, "LOCAL") && len(word) > 0 {
+				return ""
+			}
+			return p.name
+		}
+	}
+	for name := settingName(rest); ; {
+		var word []byte
+		if word, rest = firstWord(rest); len(word) == 0 {
+			return ""
+		}
+		if is(word, "TO") || is(word, "=") {
+			if word, _ = firstWord(rest); is(word, "DEFAULT") {
+				return name
+			}
+			return ""
+		}
+	}
+}
+
+// restoreQuery sends the client's values behind a Query that resets them.
+func (s *Session) restoreQuery(f wire.Frame, replaced int) int {
+	if s.base == (Settings{}) || !f.Whole() || !s.mayReset(s.ring.last()) {
+		return replaced
+	}
+	sql, _ := statement(f.Body, true)
+	setting := s.restoring(s.resetsOf(sql))
+	if setting == "" {
+		return replaced
+	}
+	s.edit = append(appendHead(s.edit, 'Q', f.Size), f.Body...)
+	s.edit = wire.Append(s.edit, &pgproto3.Query{String: setting})
+	s.ring.push(request{t: 'Q', kind: kindEmpty, marks: skipped, effect: ofQuery[kindEmpty]})
+	return wire.HeaderLen + f.Size
+}
+
+func (s *Session) mayReset(q *request) bool { return q.kind == kindSet || q.several() }
+
+// resetsOf is what the statements of a Query reset.
+func (s *Session) resetsOf(sql []byte) (names []string) {
+	for len(sql) > 0 {
+		next, _ := s.afterFirst(sql)
+		names = append(names, resetBy(sql[:len(sql)-len(next)]))
+		sql = next
+	}
+	return names
+}
+
+// restoring is the statement that gives the client its own values again; "" if it
+// gave none of these names.
+func (s *Session) restoring(names []string) string {
+	var calls []string
+	for name, value := range s.base.All() {
+		if resets(names, name) {
+			calls = append(calls, "pg_catalog.set_config("+literal(name)+","+literal(value)+", false)")
+		}
+	}
+	if len(calls) == 0 {
+		return ""
+	}
+	return "SELECT " + strings.Join(calls, ", ")
+}
+
+func resets(names []string, name string) bool {
+	for _, n := range names {
+		if n == name || n == afresh || n == everything && name != role {
+			return name != authorization
+		}
+	}
+	return false
+}
+
+// restoreExecute sends the client's values behind the Execute of a statement that
+// resets them, by a statement and a portal that are gone again behind it.
+func (s *Session) restoreExecute(f wire.Frame) int {
+	if s.base == (Settings{}) || s.memory == nil || s.boundTo.resets() == "" || !f.Whole() || len(f.Body) == 0 || f.Body[0] != 0 {
+		return 0
+	}
+	setting := s.restoring([]string{s.boundTo.resets()})
+	if setting == "" {
+		return 0
+	}
+	name := string(appendMade(nil, s.memory.next()))
+	s.edit = append(appendHead(s.edit, 'E', f.Size), f.Body...)
+	for _, m := range []wire.Message{
+		&pgproto3.Parse{Name: name, Query: setting}, &pgproto3.Bind{DestinationPortal: name, PreparedStatement: name}, &pgproto3.Execute{Portal: name},
+		&pgproto3.Close{ObjectType: 'P', Name: name}, &pgproto3.Close{ObjectType: 'S', Name: name},
+	} {
+		at := len(s.edit)
+		s.edit = wire.Append(s.edit, m)
+		q := alone(s.edit[at])
+		if q.t == 'E' {
+			q = execute('E', kindSet)
+		}
+		q.marks = skipped
+		s.ring.push(q)
+	}
+	return wire.HeaderLen + f.Size
+}
+
+// literal is a string constant that means the same whatever standard_conforming_strings is.
+func literal(s string) string {
+	return " E'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+}
+
+// swallow takes the answers to what is our own and runs something.
+func (s *Session) swallow(f wire.Frame) Verdict {
+	v := Discard
+	switch f.Type {
+	case 'C':
+		if s.ring.first() == 'E' {
+			s.executed(f)
+		}
+	case 'T', 'D', 'N':
+	case 'S', 'A':
+		v = Forward
+		if f.Type == 'S' {
+			s.Reported(f)
+		}
+	case 'E':
+		if wire.IsFatal(f.Body) {
+			s.Fault = wire.ParseError(f.Body)
+			return Dying
+		}
+		if s.ring.first() == 'E' {
+			return s.failed(f)
+		}
+	case 'Z':
+		return s.readyForQuery(f)
+	default:
+		return s.within(false)
+	}
+	return v
+}
