@@ -93,6 +93,36 @@ var sessions = []struct {
 		{parseAs("a", "select $1::int + 1"), syncs()}, {q("execute a(5)")}, {q("explain (costs off) execute a(5)")}, {q("create temp table x on commit drop as execute a(6)")},
 		{q("explain verbose execute a (7)")}, {q("execute A(8)")}, {q(`execute "a"(9)`)}, {q("execute b(10)")},
 	}},
+	{"PREPARE, EXECUTE, DEALLOCATE", []messages{
+		{q("prepare a as select 1")}, {q("execute a")}, {q("prepare b (int, text) as select $1 + 1, $2")}, {q("execute b(1, 'x')")}, {q("execute b(1)")}, {q("execute b('y', 'x')")},
+		{q("prepare a as select 2")}, {q("execute a")}, {q("deallocate a")}, {q("execute a")}, {q("deallocate a")}, {q(`prepare "A" as values (3);`)}, {q("execute a")}, {q(`execute "A"`)},
+		{q("deallocate prepare all")}, {q("execute b(1, 'x')")}, {q("prepare a as select 5")}, {q("execute a")}, {q("discard all")}, {q("execute a")},
+	}},
+	{"PREPARE that fails", []messages{
+		{q("prepare a as selec 1")}, {q("execute a")}, {q("prepare a as select * from nothing_there")}, {q("prepare a")}, {q("prepare a as begin")}, {q("begin")}, {q("select 1/0")},
+		{q("prepare a as select 1")}, {q("execute a")}, {q("rollback")}, {q("execute a")}, {q("prepare a as select 2")}, {q("execute a")},
+	}},
+	{"PREPARE in a transaction that is rolled back", []messages{
+		{q("begin")}, {q("prepare a as select 1")}, {q("execute a")}, {q("rollback")}, {q("execute a")}, {q("begin")}, {q("deallocate a")}, {q("rollback")}, {q("execute a")},
+	}},
+	{"PREPARE and the protocol", []messages{
+		{q("prepare a (int) as select $1")}, {describe("a"), syncs()}, runs("a", "7"), {parseAs("a", "select 2"), syncs()}, {closing("a"), syncs()}, {q("execute a(1)")},
+		{parseAs("a", "select 3"), syncs()}, {q("prepare a as select 4")}, runs("a"), {q("begin")}, runs("a"), {q("commit")}, {q("execute a")},
+	}},
+	{"PREPARE in pipelines", []messages{
+		{q("prepare a as select 1"), q("execute a"), q("prepare a as select 2"), q("deallocate a"), q("execute a"), q("prepare a as select 3"), q("execute a")},
+		{q("deallocate all"), q("prepare a as select 4"), q("execute a"), bindTo("a"), execute(), syncs(), q("selec"), q("prepare b as selec"), q("prepare b as select 6"), q("execute b")},
+	}},
+	{"PREPARE of a table that goes", []messages{
+		{q("create table going (a int)")}, {q("prepare a as select * from going")}, {q("execute a")}, {q("drop table going")}, {q("execute a")}, {q("begin")}, {q("execute a")}, {q("rollback")},
+		{q("deallocate a")}, {q("execute a")},
+	}},
+	{"PREPARE of what sets", []messages{
+		{q("prepare a (text) as select set_config('work_mem', $1, false)")}, {q("execute a('9MB')")}, {q("show work_mem")}, {q("show work_mem")}, {q("reset work_mem")}, {q("execute a('8MB')")}, {q("show work_mem")},
+	}},
+	{"CREATE TABLE AS EXECUTE", []messages{
+		{q("prepare a as select 42 as n")}, {q("create table made as execute a")}, {q("select * from made")}, {q("explain (costs off, analyze false) execute a")}, {q("explain (costs off) create table as_ as execute a")}, {q("drop table made")},
+	}},
 	{"a transaction in prepared statements", []messages{
 		{parseAs("begin", "begin"), parseAs("one", "select 1"), parseAs("end", "commit"), syncs()}, runs("begin"), runs("one"), runs("end"), runs("end"),
 	}},

@@ -12,59 +12,118 @@ import (
 // statement that the client has prepared by a Parse, it is sent with the server's
 // name. A name that the client has not prepared that way goes as it came.
 
+// reference is how a Query of one statement speaks of a prepared statement.
+type reference struct {
+	verb verb
+	name []byte // as it stands there, quotes and all
+	rest []byte // of the text, behind it
+}
+
+type verb uint8
+
+const (
+	nothing     verb = iota
+	prepares         // PREPARE name AS
+	executes         // EXECUTE name, also in EXPLAIN and CREATE TABLE AS
+	deallocates      // DEALLOCATE name
+	forgets          // DEALLOCATE ALL, DISCARD ALL
+)
+
 // sendQuery is a Query.
 func (s *Session) sendQuery(f wire.Frame) int {
-	token, ends, all := s.byName(f)
-	if s.open || s.changes.len() > 0 || all { // it may be skipped; and it comes behind what may be
-		s.pends(change{old: s.unnamed, names: true, all: all, alone: all})
+	r := s.byName(f)
+	if s.open || s.changes.len() > 0 || r.verb == forgets { // it may be skipped; and it comes behind what may be
+		s.pends(change{old: s.unnamed, names: true, all: r.verb == forgets, alone: r.verb == forgets})
 	}
 	s.unnamed, s.waits = Statement{}, false
 	if s.memory == nil {
 		return 0
 	}
 	s.memory.unnamed = Statement{} // exec_simple_query drops it first of all
-	name := cutName(unquoted(token))
-	st, known := s.names[string(name)]
-	if !known || s.open {
+	if s.open || len(r.name) == 0 {
 		return 0
 	}
-	number := uint32(0)
-	if ends {
-		number = s.deallocates(string(name), st)
-	} else {
-		number = s.executes(st)
+	number, ok := s.numberFor(r)
+	if !ok {
+		return 0
 	}
-	return s.rename(f, offset(f.Body, token), len(token), number)
+	return s.rename(f, offset(f.Body, r.name), len(r.name), number)
 }
 
-// byName finds the name of a prepared statement in a Query; nil: it has none. ends:
-// the statement is deallocated. all: every one is.
-func (s *Session) byName(f wire.Frame) (token []byte, ends, all bool) {
-	if len(s.names) == 0 && s.changes.len() == 0 {
-		return nil, false, false
-	}
+// byName finds how a Query speaks of a prepared statement.
+func (s *Session) byName(f wire.Frame) (r reference) {
 	sql, whole := statement(f.Body, f.Whole())
-	if !whole || !isOne(sql) {
-		return nil, false, false
+	if !whole || !mayReference(sql) || !isOne(sql) {
+		return r
 	}
-	return nameIn(sql)
+	return referenceIn(sql)
+}
+
+// mayReference is a first look, as nearly all do not.
+func mayReference(sql []byte) bool {
+	sql = skipEmpty(sql)
+	if len(sql) == 0 {
+		return false
+	}
+	switch sql[0] | 0x20 {
+	case 'p', 'e', 'd', 'c':
+		return true
+	}
+	return false
+}
+
+// numberFor is the server's statement that a Query is to speak of; false: it
+// speaks of none that the client has.
+func (s *Session) numberFor(r reference) (number uint32, ok bool) {
+	name := string(cutName(unquoted(r.name)))
+	st, known := s.names[name]
+	switch {
+	case r.verb == prepares:
+		return s.prepares(name, st, known, r.rest), true
+	case !known:
+		return 0, false
+	case r.verb == deallocates:
+		return s.deallocates(name, st), true
+	case st.kind() == kindSet:
+		st.touches(s.touch)
+	}
+	return s.executes(st)
 }
 
 // executes finds the server's statement for a Query, which has it made first.
-func (s *Session) executes(st Statement) uint32 {
+func (s *Session) executes(st Statement) (number uint32, ok bool) {
 	d := s.memory.find(st)
-	if d != nil {
-		return d.number
+	if d == nil {
+		if d = s.ensure(st); d == nil {
+			return 0, false
+		}
+		s.injectSync()
 	}
-	if st.isOnly() {
-		return 0
+	return d.number, true
+}
+
+// prepares is PREPARE: the server makes a statement under a name of ours. One
+// that the client has already is refused by the server.
+func (s *Session) prepares(name string, old Statement, had bool, rest []byte) uint32 {
+	before := s.ring.len()
+	c := change{name: name, alone: true}
+	var number uint32
+	if had {
+		number = s.taken(old)
+	} else {
+		d := s.memory.add(s.texts.bySQL(rest, s.decisive()))
+		s.tidy()
+		c.made, c.names, c.now = d, true, d.st
+		number = d.number
 	}
-	d = s.memory.add(st)
-	s.tidy()
-	s.edit = appendParse(s.edit, d)
-	s.inject('P', change{made: d})
-	s.injectSync()
-	return d.number
+	if s.ring.len() > before {
+		s.injectSync()
+	}
+	s.pends(c)
+	if !had {
+		s.name(name, c.now, true)
+	}
+	return number
 }
 
 // deallocates finds what the server can deallocate for the client: its own
@@ -100,29 +159,42 @@ var syncFrame = []byte{'S', 0, 0, 0, 4}
 // offset is where in whole a part of it begins.
 func offset(whole, part []byte) int { return cap(whole) - cap(part) }
 
-// nameIn finds the name of a prepared statement in EXECUTE, in DEALLOCATE, which
-// ends it, and in the statements that contain an EXECUTE; nil if it is none of these.
-func nameIn(sql []byte) (token []byte, ends, all bool) {
-	word, rest := firstWord(sql)
+// referenceIn finds the name in a statement that speaks of a prepared one.
+func referenceIn(sql []byte) (r reference) {
+	word, rest := firstWord(skipEmpty(sql))
 	switch {
+	case is(word, "PREPARE"):
+		if _, ok := cutWords(rest, "TRANSACTION"); !ok {
+			r.verb, r.name = prepares, firstName(rest)
+		}
 	case is(word, "EXECUTE"):
-		token = firstName(rest)
+		r.verb, r.name = executes, firstName(rest)
 	case is(word, "DEALLOCATE"):
 		if after, ok := cutWords(rest, "PREPARE"); ok {
 			rest = after
 		}
-		if next, _ := firstWord(rest); is(next, "ALL") {
-			return nil, false, true
+		if r.verb = forgets; !startsWith(rest, "ALL") {
+			r.verb, r.name = deallocates, firstName(rest)
 		}
-		return firstName(rest), true, false
-	case is(word, "DISCARD"):
-		_, all = cutWords(rest, "ALL")
+	case is(word, "DISCARD") && startsWith(rest, "ALL"):
+		r.verb = forgets
 	case is(word, "EXPLAIN"):
-		token = explained(rest)
+		r.verb, r.name = executes, explained(rest)
 	case is(word, "CREATE"):
-		token = created(rest)
+		r.verb, r.name = executes, created(rest)
 	}
-	return token, false, all
+	if r.verb != forgets && r.name == nil {
+		r.verb = nothing
+	}
+	if r.name != nil {
+		r.rest = sql[offset(sql, r.name)+len(r.name):]
+	}
+	return r
+}
+
+func startsWith(rest []byte, word string) bool {
+	_, ok := cutWords(rest, word)
+	return ok
 }
 
 // explained finds the name in EXPLAIN [ANALYZE] [VERBOSE] [(options)] EXECUTE name,

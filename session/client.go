@@ -19,7 +19,7 @@ func (s *Session) FromClient(f wire.Frame, linked bool) Verdict {
 	switch f.Type {
 	case 'Q':
 		if s.changes.len() > 0 && !s.open {
-			if token, _, _ := s.byName(f); token != nil {
+			if s.byName(f).name != nil {
 				return Wait // until it is sure what the names mean
 			}
 		}
@@ -27,7 +27,7 @@ func (s *Session) FromClient(f wire.Frame, linked bool) Verdict {
 	case 'E', 'F':
 		return s.ask(f)
 	case 'P', 'B', 'D', 'C':
-		return s.prepares(f, linked)
+		return s.refers(f, linked)
 	case 'S':
 		return s.sync(linked)
 	case 'H':
@@ -43,8 +43,8 @@ func (s *Session) invalid(t byte) Verdict {
 	return Violate
 }
 
-// prepares is a frame that may speak of a prepared statement by its name.
-func (s *Session) prepares(f wire.Frame, linked bool) Verdict {
+// refers is a frame that may speak of a prepared statement by its name.
+func (s *Session) refers(f wire.Frame, linked bool) Verdict {
 	switch name, ok := named(f); {
 	case unreadable(f):
 		s.Fault = wire.Fatal(wire.ProtocolViolation, "names of more than %d bytes are not supported", NameHead)

@@ -16,6 +16,7 @@ const (
 	kindRollbackTo                // ROLLBACK TO SAVEPOINT: a failed block may go on
 	kindSteps                     // outside of a block it may commit on its way: CALL, VACUUM, CREATE DATABASE, ...
 	kindSet                       // may change a setting of the session
+	kindPrepare                   // PREPARE name AS
 	kindUnknown                   // a text not seen whole, a name not kept: anything
 	numKinds
 )
@@ -56,8 +57,10 @@ func byFirstWord(sql []byte) kind {
 		return ofSix(word, rest)
 	case 7:
 		if is(word, "PREPARE") {
-			_, ok := cutWords(rest, "TRANSACTION")
-			return when(ok, kindPrepared)
+			if _, ok := cutWords(rest, "TRANSACTION"); ok {
+				return kindPrepared
+			}
+			return kindPrepare
 		}
 		if is(word, "DISCARD") {
 			_, ok := cutWords(rest, "ALL")

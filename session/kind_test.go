@@ -27,7 +27,7 @@ var classified = []struct {
 	{"commit/**/ work/**/and/**/no/**/chain", kindCommit}, {"--x\rcommit", kindCommit}, {"commit -- ; really", kindCommit},
 	{"/*/**/*/commit", kindCommit}, {"/*/**/commit", kindEmpty}, {"commit /* ; */", kindCommit},
 	{"commit and chain", kindCommitChain}, {"commit work and chain", kindCommitChain}, {"end and chain", kindCommitChain},
-	{"prepare transaction 'x'", kindPrepared}, {"prepare s as select 1", kindOther},
+	{"prepare transaction 'x'", kindPrepared}, {"prepare s as select 1", kindPrepare},
 
 	{"set role low", kindSet}, {"SET SESSION ROLE low", kindSet}, {"set local role to low", kindSet}, {`set "role" = low`, kindSet}, {"set role=none", kindSet},
 	{"reset role", kindSet}, {`RESET "role"`, kindSet}, {"set session authorization app", kindSet}, {"set local session authorization app", kindSet},

@@ -147,10 +147,7 @@ func (s *Session) restoreExecute(f wire.Frame) int {
 	}
 	name := string(appendMade(nil, s.memory.next()))
 	s.edit = append(appendHead(s.edit, 'E', f.Size), f.Body...)
-	for _, m := range []wire.Message{
-		&pgproto3.Parse{Name: name, Query: setting}, &pgproto3.Bind{DestinationPortal: name, PreparedStatement: name}, &pgproto3.Execute{Portal: name},
-		&pgproto3.Close{ObjectType: 'P', Name: name}, &pgproto3.Close{ObjectType: 'S', Name: name},
-	} {
+	for _, m := range throwaway(name, setting) {
 		at := len(s.edit)
 		s.edit = wire.Append(s.edit, m)
 		q := alone(s.edit[at])
@@ -174,6 +171,9 @@ func (s *Session) swallow(f wire.Frame) Verdict {
 	switch f.Type {
 	case 'C':
 		if s.ring.first() == 'E' {
+			if s.ring.at(0).is(pending) {
+				s.changes.drop(1)
+			}
 			s.executed(f)
 		}
 	case 'T', 'D', 'N':

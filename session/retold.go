@@ -34,9 +34,9 @@ func (s *Session) provoke(f wire.Frame, r refusal) int {
 }
 
 // retell gives the client an error of the server as it is to hear it: with its
-// own names. False: it may have it as it came. q is the request that failed, and
-// name the client's statement that it would have made.
-func (s *Session) retell(body []byte, q request, name string) bool {
+// own names. False: it may have it as it came. name is the client's statement that
+// the request would have made, "" if it would have made none.
+func (s *Session) retell(body []byte, name string) bool {
 	if !bytes.Contains(body, []byte(`"portero`)) {
 		return false
 	}
@@ -46,14 +46,9 @@ func (s *Session) retell(body []byte, q request, name string) bool {
 		s.Reply = refusal(code[0]).error().Append(s.Reply)
 		return true
 	}
-	var theirs []byte
-	switch {
-	case bytes.Contains(message, []byte(`"`+missingPrefix)):
-		theirs = bytes.Replace(message, []byte(missingPrefix), nil, 1)
-	case q.t == 'P':
+	theirs := bytes.Replace(message, []byte(missingPrefix), nil, 1)
+	if len(theirs) == len(message) {
 		theirs = s.renamed(message, name)
-	default:
-		theirs = s.renamed(message, s.nameOf(q.number))
 	}
 	s.Reply = appendFrame(s.Reply, 'E', func(b []byte) []byte {
 		return append(append(append(b, body[:at]...), theirs...), body[end:]...)
@@ -61,28 +56,29 @@ func (s *Session) retell(body []byte, q request, name string) bool {
 	return true
 }
 
-// renamed puts a name in the place of one of ours.
+// renamed puts the client's name of a statement in the place of ours.
 func (s *Session) renamed(message []byte, name string) []byte {
-	ours := madePrefix
-	i := bytes.Index(message, []byte(`"`+ours))
-	if i < 0 {
+	before, after, ok := bytes.Cut(message, []byte(`"`+madePrefix))
+	if !ok {
 		return message
 	}
-	n := i + 1 + len(ours)
-	for n < len(message) && '0' <= message[n] && message[n] <= '9' {
+	n := 0
+	for n < len(after) && '0' <= after[n] && after[n] <= '9' {
 		n++
 	}
-	return fmt.Appendf(nil, `%s"%s%s`, message[:i], name, message[n:])
+	if name == "" {
+		number, _ := strconv.ParseUint(string(after[:n]), 10, 32)
+		name = s.nameOf(uint32(number))
+	}
+	return fmt.Appendf(nil, `%s"%s%s`, before, name, after[n:])
 }
 
 // nameOf is the client's name of a statement of the server, by its number there.
 func (s *Session) nameOf(number uint32) string {
-	if s.memory != nil {
-		if d := s.memory.numbered(number); d != nil {
-			for name, st := range s.names {
-				if st == d.st {
-					return name
-				}
+	if d := s.memory.numbered(number); d != nil {
+		for name, st := range s.names {
+			if st == d.st {
+				return name
 			}
 		}
 	}

@@ -14,10 +14,10 @@ type request struct {
 	explicit bool // an error as the server's last word does not undo all that it did
 	marks    marks
 	effect   effect // on the transaction
-	number   uint32 // of a Query of several statements: of its script in the ring; of a Bind or Describe: of the server's statement; else 0
+	script   uint32 // number of its script in the ring, if it is a Query of several statements; else 0
 }
 
-func (q *request) several() bool { return q.t == 'Q' && q.number != 0 }
+func (q *request) several() bool { return q.script != 0 }
 
 // marks are facts about a request.
 type marks uint8
@@ -67,7 +67,7 @@ func (r *ring) pushScript(q request, kinds []kind) {
 	if len(r.scripts) == 0 {
 		r.scripts, r.oldest = r.scripts[:0], 1
 	}
-	q.number = r.oldest + uint32(len(r.scripts))
+	q.script = r.oldest + uint32(len(r.scripts))
 	r.push(q)
 	r.scripts = append(r.scripts, kinds)
 }
@@ -89,7 +89,7 @@ func (r *ring) scriptOf(q *request) []kind {
 	if !q.several() {
 		return nil
 	}
-	return r.scripts[q.number-r.oldest]
+	return r.scripts[q.script-r.oldest]
 }
 
 func (r *ring) grow() {

@@ -1,6 +1,10 @@
 package session
 
-import "portero/wire"
+import (
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/wire"
+)
 
 // Send is called for each frame that FromClient forwards, with the server at
 // hand. What is returned goes to the server in place of the first replaced bytes
@@ -155,7 +159,6 @@ func (s *Session) address(f wire.Frame, at int, name []byte) int {
 	if d == nil {
 		return s.renameMissing(f, at, name)
 	}
-	s.ring.last().number = d.number
 	return s.rename(f, at, len(name), d.number)
 }
 
@@ -167,9 +170,39 @@ func (s *Session) ensure(st Statement) *made {
 	}
 	d = s.memory.add(st)
 	s.tidy()
-	s.edit = appendParse(s.edit, d)
-	s.inject('P', change{made: d})
+	s.make(d)
 	return d
+}
+
+// make sends what makes a statement on the server.
+func (s *Session) make(d *made) {
+	if !d.st.isSQL() {
+		s.edit = appendParse(s.edit, d)
+		s.inject('P', change{made: d})
+		return
+	}
+	name := string(appendMade(nil, s.memory.next()))
+	sql := "PREPARE " + string(appendMade(nil, d.number)) + d.st.h.Value().text
+	for _, m := range throwaway(name, sql) {
+		at := len(s.edit)
+		s.edit = wire.Append(s.edit, m)
+		q := alone(s.edit[at])
+		q.marks = skipped
+		if q.t == 'E' {
+			q = execute('E', kindPrepare)
+			q.marks = skipped | pending
+			s.changes.push(change{made: d, group: s.group})
+		}
+		s.ring.pushBeforeLast(q)
+	}
+}
+
+// throwaway runs a statement by the extended protocol, and leaves nothing behind.
+func throwaway(name, sql string) [5]wire.Message {
+	return [...]wire.Message{
+		&pgproto3.Parse{Name: name, Query: sql}, &pgproto3.Bind{DestinationPortal: name, PreparedStatement: name}, &pgproto3.Execute{Portal: name},
+		&pgproto3.Close{ObjectType: 'P', Name: name}, &pgproto3.Close{ObjectType: 'S', Name: name},
+	}
 }
 
 // bringUnnamed sees to it that the server's unnamed statement is the client's.

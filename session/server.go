@@ -225,11 +225,11 @@ func (s *Session) retold(f wire.Frame) Verdict {
 		s.instead = s.instead[:0]
 		return Answer
 	}
-	q, name := *s.ring.at(0), ""
-	if q.is(pending) {
+	name := ""
+	if s.ring.at(0).is(pending) {
 		name = s.changes.at(0).name
 	}
-	if s.retell(f.Body, q, name) {
+	if s.retell(f.Body, name) {
 		return Answer
 	}
 	return Forward

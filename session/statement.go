@@ -20,6 +20,7 @@ type prepared struct {
 	kind  kind
 	sets  string // what it may set, in lower case, ended by zero bytes
 	reset string // what it resets: a name, or everything
+	sql   bool   // the text is that behind the name in PREPARE name
 	only  uint32 // not 0: the text is not known, the statement is on one server, under this number
 }
 
@@ -31,6 +32,9 @@ var nobodys = Statement{unique.Make(prepared{text: "\x00"})}
 func onlyHere(number uint32, k kind) Statement {
 	return Statement{unique.Make(prepared{kind: k, only: number})}
 }
+
+// isSQL reports whether it was made by SQL, as it must be on each server.
+func (st Statement) isSQL() bool { return st.h.Value().sql }
 
 // isOnly reports whether no other server can be given the statement.
 func (st Statement) isOnly() bool { return st != Statement{} && st.h.Value().only != 0 }
@@ -115,6 +119,16 @@ func (t *Texts) statement(text []byte, means Settings) Statement {
 	st := Statement{unique.Make(p)}
 	t.of[p.text] = st
 	return st
+}
+
+// bySQL is the Statement of a PREPARE, of which rest stands behind the name. These
+// are seldom, and not kept.
+func (t *Texts) bySQL(rest []byte, means Settings) Statement {
+	p := prepared{text: string(rest), means: means, sql: true}
+	if setsByFunction(rest) {
+		p.kind, p.sets = kindSet, strings.Join(setByFunction(rest), sep)+sep
+	}
+	return Statement{unique.Make(p)}
 }
 
 func (t *Texts) turn(means Settings) {
