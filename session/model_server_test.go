@@ -177,6 +177,27 @@ func (m *modelServer) run(list []string) {
 				break
 			}
 		}
+		if name, ok := strings.CutPrefix(sql, "execute "); ok {
+			inner, known := m.statements[name]
+			if !known && !m.lenient {
+				m.failFor(name, "26000", "does not exist", false)
+				break
+			}
+			if m.lenient {
+				inner = "select 1"
+			}
+			if !strings.HasPrefix(inner, "select ") { // of a statement that SQL could not have prepared
+				m.fail(false)
+				break
+			}
+			sql = inner
+		}
+		if name, _, ok := byPrepare(sql); ok && !m.lenient {
+			if _, known := m.statements[name]; known {
+				m.failFor(name, "42P05", "already exists", false)
+				break
+			}
+		}
 		if sql == "copy t from stdin" {
 			m.say("CopyInResponse")
 			m.copier = m.cur
@@ -201,6 +222,14 @@ func (m *modelServer) refuses(sql string) bool {
 		return true
 	}
 	return sql == "fail" && !m.lenient || m.status == 'E' && !leaves(sql) && sql != "" || m.status == 'I' && needsBlock(sql)
+}
+
+// byPrepare reads PREPARE name as statement.
+func byPrepare(sql string) (name, inner string, ok bool) {
+	if len(sql) < 8 || !strings.EqualFold(sql[:8], "prepare ") {
+		return "", "", false
+	}
+	return strings.Cut(sql[8:], " as ")
 }
 
 func leaves(sql string) bool { return sql == "commit" || sql == "rollback" || needsBlock(sql) }
@@ -260,6 +289,10 @@ func (m *modelServer) finish(sql string) {
 		if name, ok := strings.CutPrefix(sql, "deallocate "); ok {
 			delete(m.statements, name)
 			sql = "deallocate"
+		}
+		if name, inner, ok := byPrepare(sql); ok {
+			m.statements[name] = inner
+			sql = "prepare"
 		}
 		m.join()
 	}
