@@ -76,13 +76,17 @@ func TestRelayedTransactionAllocatesNothing(t *testing.T) {
 	}{
 		{"simple", []pgproto3.FrontendMessage{q("select 1")}},
 		{"extended", []pgproto3.FrontendMessage{parse("select $1::int"), bind("1"), &pgproto3.Describe{ObjectType: 'P'}, execute(), syncs()}},
+		{"prepared", runs("s", "1")},
+		{"unnamed, of the transaction before", runs("", "1")},
 		{"block", []pgproto3.FrontendMessage{q("begin"), q("select 1"), q("commit")}},
 		{"large result", []pgproto3.FrontendMessage{q("select repeat('x', 50000)")}},
 	}
 	w := start(t, size(1))
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			rep := repeat(t, w.dial(), c.ask...)
+			client := w.dial()
+			client.ask("1 1 Z(I)", parseAs("s", "select $1::text"), parse("select $1::int"), syncs())
+			rep := repeat(t, client, c.ask...)
 			for range 200 {
 				rep.once(t) // buffers and coroutines are made
 			}
