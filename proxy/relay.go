@@ -21,6 +21,7 @@ type relay struct {
 	claim pool.Claim
 	sess  session.Session
 	in    stream // from the client
+	again []byte // what the client has asked, while that may have to be asked again
 	out   stream // from the server
 
 	clientReadable bool  // a Read may find something

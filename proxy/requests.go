@@ -46,6 +46,7 @@ func (r *relay) clientError(err error) metrics.Reason {
 // server in runs, one write for each. What is too much for one turn is kept.
 func (r *relay) takeRequests(buf []byte) metrics.Reason {
 	run, i, work := 0, 0, 0
+	start, alone := 0, !r.sess.Busy() // where begins what is sent; nothing is under way before it
 	for i < len(buf) && work < perTurn {
 		if r.in.passing > 0 {
 			n := min(r.in.passing, len(buf)-i)
@@ -77,7 +78,7 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 				return why
 			}
 			end -= i
-			buf, i, run = rest, 0, 0
+			buf, i, run, start = rest, 0, 0, 0
 			if r.claim.Server == nil {
 				v = session.Answer // refused while it waited
 			}
@@ -87,6 +88,9 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 		case dropped:
 			r.sendServer(buf[run:i])
 			run = end
+			if !r.sess.Busy() {
+				start = end
+			}
 		case r.claim.Server != nil:
 			if edit, replaced := r.sess.Send(f); replaced > 0 || len(edit) > 0 {
 				r.st.edited = append(append(r.st.edited, buf[run:i]...), edit...)
@@ -115,9 +119,23 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 	r.spend(i + work)
 	r.flushReply()
 	r.sendServer(buf[run:i])
+	if alone && i-start <= maxAgain && i == len(buf) && r.sess.Repeatable() {
+		r.again = append(r.again[:0], buf[start:i]...)
+		r.sess.Keep()
+	}
 	r.in.keep(r.loop, buf[i:])
 	r.in.ready = i < len(buf) && work >= perTurn
 	return metrics.None
+}
+
+// maxAgain is how many bytes of a request are kept in case that it has to be asked
+// again.
+const maxAgain = 2 << 10
+
+// askAgain has what was kept of the client's come before all else that it has sent.
+func (r *relay) askAgain() {
+	r.in.keep(r.loop, append(r.again, r.in.kept...))
+	r.in.ready = true
 }
 
 // sendServer forwards a run, behind what of it had to be edited. A broken server

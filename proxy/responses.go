@@ -45,7 +45,8 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 			break
 		}
 		end := i + wire.HeaderLen + len(f.Body)
-		switch r.sess.FromServer(f) {
+		v := r.sess.FromServer(f)
+		switch v {
 		case session.Violate:
 			r.sendClient(buf[run:i])
 			r.logServer(r.sess.Fault)
@@ -53,10 +54,13 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		case session.Dying:
 			r.sendClient(buf[run:i])
 			return r.serverLost(metrics.ServerFatal, r.sess.Fault, buf[i:end])
-		case session.Discard, session.Answer:
+		case session.Discard, session.Answer, session.Repeat:
 			r.sendClient(buf[run:i])
 			r.flushReply()
 			run = end
+		}
+		if v == session.Repeat {
+			r.askAgain()
 		}
 		if f.Type == 'S' {
 			r.reported(f)

@@ -270,25 +270,44 @@ func TestAClientThatPreparesWithoutEndIsTold(t *testing.T) {
 	}
 }
 
-// A plan whose result has changed is an error once, as on a connection of its
-// own; what is prepared anew is right.
-func TestAStatementWhoseResultHasChangedCanBePreparedAgain(t *testing.T) {
+// A plan whose result has changed is made anew. Where the client would not know
+// what it is told, it hears of it once; and where it asks for a description, in no
+// transaction, it gets that and the result.
+func TestAStatementWhoseResultHasChangedIsMadeAnew(t *testing.T) {
 	w := start(t, size(1))
 	c, other := w.dial(), w.dial()
 	c.query("create table changing (a int)")
 	defer c.query("drop table changing")
 	for _, r := range []*raw{c, other} {
 		r.ask("1 Z(I)", parseAs("s", "select * from changing"), syncs())
-		r.converse(runs("s"))
+		r.ask("2 C(SELECT_0) Z(I)", bindTo("s"), execute(), syncs())
 	}
-	c.query("alter table changing add column b int")
-	if got := c.converse(runs("s")); !strings.HasPrefix(got, "E(0A000 ") {
-		t.Errorf("a changed result: %s", got)
+	change := func(column string) {
+		other.query("alter table changing add column " + column + " int")
 	}
+	change("b")
+	c.ask("2 T C(SELECT_0) Z(I)", runs("s")...)
+	c.ask("2 T C(SELECT_0) Z(I)", runs("s")...)
+	change("c")
+	if got := c.converse(messages{bindTo("s"), execute(), syncs()}); got != "E(0A000 cached plan must not change result type) Z(I)" {
+		t.Errorf("without a description: %s", got)
+	}
+	c.ask("2 C(SELECT_0) Z(I)", bindTo("s"), execute(), syncs())
+	change("d")
+	c.query("begin")
+	if got := c.converse(runs("s")); got != "E(0A000 cached plan must not change result type) Z(E)" {
+		t.Errorf("in a transaction: %s", got)
+	}
+	c.query("rollback")
+	c.ask("2 T C(SELECT_0) Z(I)", runs("s")...)
+	change("e")
 	c.ask("3 1 Z(I)", closing("s"), parseAs("s", "select * from changing"), syncs())
-	if got := c.converse(runs("s")); got != "2 T C(SELECT_0) Z(I)" {
-		t.Errorf("prepared again: %s", got)
-	}
+	c.ask("2 T C(SELECT_0) Z(I)", runs("s")...)
+	change("f")
+	c.send(append(runs("s"), runs("s")...)...)
+	c.expect("E(ERROR_0A000) Z(I)")
+	c.expect("E(ERROR_0A000) Z(I)")
+	c.ask("2 T C(SELECT_0) Z(I)", runs("s")...)
 }
 
 // pgx with its cache of prepared statements: many connections, two servers.

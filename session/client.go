@@ -79,6 +79,7 @@ func (s *Session) ask(f wire.Frame) Verdict {
 		s.Fault = wire.Fatal(wire.ProtocolViolation, "unexpected message type 0x%02X during COPY from stdin", f.Type)
 		return Violate
 	}
+	s.repeats = false
 	if s.pushed = !s.skipping; s.skipping {
 		return Forward
 	}
@@ -202,6 +203,7 @@ func (s *Session) sync(linked bool) Verdict {
 	}
 	s.skipping, s.here, s.pushed, s.open = false, 0, false, false
 	s.group++
+	s.repeats = false
 	s.ring.push(syncRequest())
 	s.busy = true
 	return Forward

@@ -41,6 +41,7 @@ func (s *Session) Lose(said *wire.Error) {
 	spoken := said != nil && said.Severity != "PANIC"
 	s.revert()
 	s.foreign, s.overfull, s.stray, s.asked = false, false, false, asked{}
+	s.repeats, s.repeating = false, false
 	o := owed{s: s, cause: errLost(), unknown: s.whatIsUnknown(spoken, ended), told: s.now == failed}
 	if said != nil {
 		o.detail = "The server said: " + said.Message

@@ -67,6 +67,7 @@ func (s *Session) done(t byte) Verdict {
 		return s.within(false)
 	}
 	m := s.ring.at(0).marks
+	s.repeats = s.repeats && m&skipped != 0
 	s.ring.pop()
 	if m&pending != 0 {
 		s.changes.drop(1)
@@ -197,6 +198,12 @@ func (s *Session) failed(f wire.Frame) Verdict {
 	}
 	s.told, s.copyIn, s.early = true, false, false
 	v := s.retold(f)
+	if (first == 'B' || first == 'D') && isReplan(f.Body) {
+		s.replan()
+		if s.repeats && !s.ring.at(0).is(skipped) {
+			s.repeats, s.repeating, v = false, true, Discard
+		}
+	}
 	switch {
 	case first != 'Q' && first != 'F':
 		s.now, _ = failing[s.now].out().only()
@@ -263,6 +270,10 @@ func (s *Session) readyForQuery(f wire.Frame) Verdict {
 	s.reached(f.Body[0])
 	if v == Discard && s.status == 'I' {
 		s.Transactions-- // not the client's
+	}
+	if s.repeating {
+		s.repeating, v = false, Repeat
+		s.Transactions--
 	}
 	return v
 }

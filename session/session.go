@@ -15,6 +15,7 @@ const (
 	Finish                 // the client says goodbye
 	Violate                // the sender broke the protocol; session.Fault says how
 	Dying                  // a server's FATAL: it is about to close
+	Repeat                 // to nobody: what was kept is to be asked again
 )
 
 // Session is what the frames of one client mean. It lives from a client's first
@@ -54,6 +55,9 @@ type Session struct {
 	texts   *Texts
 	edit    []byte
 	instead []byte // the body of an error that the client is told in place of the next
+
+	repeats   bool // what was asked has been kept, to be asked again if need be
+	repeating bool // it will be, once the server is ready
 
 	decisiveOf, decides Settings // what of the settings decides the meaning of a text
 

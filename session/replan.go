@@ -1,0 +1,52 @@
+package session
+
+import (
+	"bytes"
+
+	"portero/wire"
+)
+
+// When what a prepared statement returns has changed (ALTER TABLE under a SELECT
+// *), PostgreSQL refuses to run it: "cached plan must not change result type". The
+// statements of the client are made anew then. And where nobody can tell the
+// difference, the request is made again: it is all that the client has asked, it
+// was in no transaction, nothing of its answer has been seen, and the client asks
+// for the description of the result with it.
+
+// Repeatable reports whether what was asked may be asked again: one Bind, the
+// Describe of its portal, one Execute, and the Sync. Whoever keeps the bytes says
+// so by Keep.
+func (s *Session) Repeatable() bool {
+	n := s.ring.len() - 4
+	if n < 0 || s.status != 'I' || s.now != idle || s.memory == nil {
+		return false
+	}
+	for i := range n {
+		if !s.ring.at(i).is(skipped) {
+			return false
+		}
+	}
+	b, d, e, end := s.ring.at(n), s.ring.at(n+1), s.ring.at(n+2), s.ring.at(n+3)
+	return b.t == 'B' && d.t == 'D' && !d.is(ofStatement) && e.t == 'E' && end.t == 'S' && !b.is(skipped) && !e.is(skipped)
+}
+
+// Keep says that what was asked can be asked again. It holds until something else
+// is asked or answered.
+func (s *Session) Keep() { s.repeats = true }
+
+// isReplan reports whether an error says that a plan's result has changed.
+func isReplan(body []byte) bool {
+	return bytes.Contains(body, []byte("C"+wire.FeatureNotSupported+"\x00")) && bytes.Contains(body, []byte("cached plan must not change result type"))
+}
+
+// replan has the client's statements made anew on this server.
+func (s *Session) replan() {
+	if s.memory == nil {
+		return
+	}
+	for _, st := range s.names {
+		if d := s.memory.made[st]; d != nil {
+			s.memory.retire(d)
+		}
+	}
+}
