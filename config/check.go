@@ -136,6 +136,12 @@ func (c checker) checkPool() {
 	if p.MaxPools < 1 {
 		c.fault("pool.max_pools", "must be at least 1")
 	}
+	if p.MaxPreparedStatements < 1 {
+		c.fault("pool.max_prepared_statements", "must be at least 1")
+	}
+	if p.MaxClientStatements < 1 {
+		c.fault("pool.max_client_statements", "must be at least 1")
+	}
 	// Without an end to these, what waits for a dead peer would stay for good.
 	c.above0("pool.client_login_timeout", p.ClientLoginTimeout)
 	c.above0("pool.server_connect_timeout", p.ServerConnectTimeout)

@@ -36,7 +36,7 @@ func (c *client) toWork(l *loop.Loop) *relay {
 		r, st.free = st.free[n-1], st.free[:n-1]
 	} else {
 		r = &relay{st: st}
-		r.sess.Share(&st.texts)
+		r.sess.Share(&st.texts, session.Limits{Server: c.proxy.cfg.Pool.MaxPreparedStatements, Client: c.proxy.cfg.Pool.MaxClientStatements})
 	}
 	r.begin(c, l)
 	c.relay = r

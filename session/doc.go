@@ -10,5 +10,11 @@
 // Invariants:
 //   - the same frames in the same order give the same verdicts;
 //   - what is unanswered stands in the ring, and nowhere else;
-//   - Lending is the one verdict on giving a server back.
+//   - Lending is the one verdict on giving a server back;
+//   - a client's name of a prepared statement never reaches a server that others
+//     use, and a name of ours is given once in a server's life;
+//   - what a request changes of names takes hold when it is sent, and is taken
+//     back when the server fails or skips it;
+//   - what goes to a server beyond what the client has sent has its own request
+//     in the ring, marked skipped.
 package session

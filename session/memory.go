@@ -28,10 +28,6 @@ type made struct {
 	older, newer *made
 }
 
-// MaxMade is how many statements a server keeps for those who have prepared them.
-// PgBouncer's max_prepared_statements is as many.
-const MaxMade = 200
-
 // Forget is called when the server has forgotten all: DISCARD ALL, DEALLOCATE ALL.
 func (m *Memory) Forget() { *m = Memory{last: m.last, unnamed: m.unnamed} }
 
@@ -50,11 +46,12 @@ func (m *Memory) find(st Statement) *made {
 
 // add gives a statement a name. One that is there already stays under its old
 // name, which is left over, and so may be those that were used last long ago.
-func (m *Memory) add(st Statement) *made {
+// It keeps most of them.
+func (m *Memory) add(st Statement, most int) *made {
 	if old := m.made[st]; old != nil {
 		m.retire(old)
 	}
-	m.shrink()
+	m.shrink(most)
 	d := &made{st: st, number: m.next()}
 	m.keep(d)
 	return d
@@ -102,8 +99,8 @@ func (m *Memory) numbered(n uint32) *made {
 
 // shrink retires statements that have not been used for longest, until there is
 // room for one more. Those that cannot be made again stay.
-func (m *Memory) shrink() {
-	for d, n := m.oldest(), len(m.made); len(m.made) >= MaxMade && n > 0; n-- {
+func (m *Memory) shrink(most int) {
+	for d, n := m.oldest(), len(m.made); len(m.made) >= most && n > 0; n-- {
 		next := d.newer
 		if !d.st.isOnly() {
 			m.retire(d)

@@ -194,7 +194,7 @@ func TestASessionAllocatesNothing(t *testing.T) {
 		if name == "prepared" {
 			st := (&Texts{}).statement([]byte("commit\x00\x00\x00"), Settings{})
 			rest.names = map[string]Statement{"s1": st}
-			memory.add(st)
+			memory.add(st, 10)
 		}
 		if n := testing.AllocsPerRun(100, transact); n != 0 {
 			t.Errorf("%s: %v allocations in a transaction", name, n)

@@ -18,9 +18,10 @@ type refusal byte
 
 const tooManyStatements refusal = 'n' // prepared by one client
 
-func (r refusal) error() *wire.Error {
-	e := wire.Errorf(wire.ConfigurationLimit, "a session can have no more than %d prepared statements", maxNames)
-	e.Hint = "Close or deallocate those that are not used any more."
+// refused is what the client is told.
+func (s *Session) refused(r refusal) *wire.Error {
+	e := wire.Errorf(wire.ConfigurationLimit, "a client can have no more than %d prepared statements (max_client_statements)", s.limits.Client)
+	e.Hint = "Close or deallocate those that are not used any more, or raise max_client_statements in Portero's configuration."
 	return e
 }
 
@@ -43,7 +44,7 @@ func (s *Session) retell(body []byte, name string) bool {
 	at, end := messageField(body)
 	message := body[at:end]
 	if _, code, ok := bytes.Cut(message, []byte(`"`+refusedPrefix)); ok && len(code) > 0 {
-		s.Reply = refusal(code[0]).error().Append(s.Reply)
+		s.Reply = s.refused(refusal(code[0])).Append(s.Reply)
 		return true
 	}
 	theirs := bytes.Replace(message, []byte(missingPrefix), nil, 1)

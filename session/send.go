@@ -54,10 +54,10 @@ func (s *Session) sendParse(f wire.Frame) int {
 		s.pends(change{name: string(text)})
 		return s.rename(f, 0, len(text), number)
 	}
-	if len(s.names) >= maxNames {
+	if len(s.names) >= s.limits.Client {
 		return s.provoke(f, tooManyStatements)
 	}
-	d := s.memory.add(s.newStatement())
+	d := s.memory.add(s.newStatement(), s.limits.Server)
 	s.tidy()
 	s.change(change{name: string(name), names: true, made: d}, d.st)
 	return s.rename(f, 0, len(text), d.number)
@@ -74,9 +74,6 @@ func (s *Session) taken(st Statement) uint32 {
 	s.memory.leftover = append(s.memory.leftover, number)
 	return number
 }
-
-// maxNames bounds what a client can prepare.
-const maxNames = 4096
 
 // newStatement is what a Parse makes. A text that was not seen whole is on the
 // server that it was sent to, and nowhere else.
@@ -168,7 +165,7 @@ func (s *Session) ensure(st Statement) *made {
 	if d != nil || st.isOnly() {
 		return d
 	}
-	d = s.memory.add(st)
+	d = s.memory.add(st, s.limits.Server)
 	s.tidy()
 	s.make(d)
 	return d

@@ -53,6 +53,7 @@ type Session struct {
 	open    bool                 // something of the extended protocol waits for its Sync
 	memory  *Memory              // of the server in use; nil: it is the client's alone, with its names
 	texts   *Texts
+	limits  Limits
 	edit    []byte
 	instead []byte // the body of an error that the client is told in place of the next
 
@@ -101,10 +102,10 @@ func (s *Session) Reset(from Rest) {
 	}
 	s.changes.clear()
 	if s.texts == nil {
-		s.texts = &Texts{}
+		s.Share(&Texts{}, Limits{Server: 200, Client: 1000})
 	}
 	*s = Session{
-		ring: s.ring, changes: s.changes, texts: s.texts, edit: s.edit, instead: s.instead[:0], Reply: s.Reply[:0],
+		ring: s.ring, changes: s.changes, texts: s.texts, limits: s.limits, edit: s.edit, instead: s.instead[:0], Reply: s.Reply[:0],
 		decisiveOf: s.decisiveOf, decides: s.decides,
 		status: 'I', settings: from.Settings, base: from.Base, kept: from.Settings, names: from.names, unnamed: from.unnamed,
 	}
@@ -115,8 +116,15 @@ func (s *Session) Rest() Rest {
 	return Rest{Settings: s.settings, Base: s.base, names: s.names, unnamed: s.unnamed}
 }
 
-// Share has the session make its Statements by those of others on its loop.
-func (s *Session) Share(t *Texts) { s.texts = t }
+// Limits bound the prepared statements that are carried from server to server.
+type Limits struct {
+	Server int // statements that a server keeps
+	Client int // statements that a client has
+}
+
+// Share has the session make its Statements by those of others on its loop, within
+// limits. Without it a session has Texts of its own.
+func (s *Session) Share(t *Texts, l Limits) { s.texts, s.limits = t, l }
 
 // Settings are the client's, as far as a server has reported them.
 func (s *Session) Settings() Settings { return s.settings }
