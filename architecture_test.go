@@ -38,6 +38,7 @@ var tools = map[string][]string{
 	"internal/lab":      nil,
 	"internal/lab/demo": {"internal/lab"},
 	"internal/failover": {"internal/lab"},
+	"internal/corpus":   {"internal/lab"},
 	"bench":             {"internal/lab"},
 }
 

@@ -1,0 +1,12 @@
+begin;
+select pg_advisory_lock(31);
+rollback;
+select count(*) from pg_locks where locktype = 'advisory' and objid = 31;
+select pg_advisory_unlock(31);
+begin;
+select pg_advisory_lock(32);
+select 1/0;
+rollback;
+select pg_advisory_unlock(32);
+do $$ begin perform pg_advisory_lock(33); raise exception 'x'; end $$;
+select pg_advisory_unlock(33);

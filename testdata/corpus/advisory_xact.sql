@@ -1,0 +1,15 @@
+begin;
+select pg_advisory_xact_lock(21);
+select pg_try_advisory_xact_lock(21), pg_try_advisory_xact_lock_shared(22);
+select mode, objid from pg_locks where locktype = 'advisory' and pid = pg_backend_pid() order by objid;
+select pg_advisory_unlock(21);
+commit;
+select count(*) from pg_locks where locktype = 'advisory' and objid in (21, 22);
+select pg_advisory_xact_lock(23);
+select count(*) from pg_locks where locktype = 'advisory' and objid = 23;
+begin;
+savepoint a;
+select pg_advisory_xact_lock(24);
+rollback to a;
+select count(*) from pg_locks where locktype = 'advisory' and objid = 24;
+commit;

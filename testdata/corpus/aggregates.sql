@@ -1,0 +1,11 @@
+create table t (g text, h int, v numeric);
+insert into t values ('a', 1, 1.5), ('a', 2, 2.5), ('b', 1, 10), (null, 1, null);
+select g, h, count(*), sum(v), grouping(g, h) from t group by cube (g, h) order by 1, 2, 5, 3;
+select g, sum(v) from t group by rollup (g) order by 1, 2;
+select g, h, sum(v) from t group by grouping sets ((g), (h), ()) order by 1, 2, 3;
+select count(*) filter (where v > 2), string_agg(g, '-' order by g desc), bool_and(v > 0), avg(v), stddev_samp(v), every(h > 0), bit_or(h) from t;
+select percentile_cont(0.5) within group (order by v), mode() within group (order by h), rank(2) within group (order by v) from t;
+select g, count(distinct h) from t group by g having count(*) > 1;
+select g, h from t group by g;
+select count(distinct (g, h)), corr(v, h), regr_slope(v, h) from t;
+select distinct on (g) g, h, v from t order by g, h desc;

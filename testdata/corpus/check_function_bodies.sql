@@ -1,0 +1,11 @@
+set check_function_bodies = off;
+create function f() returns int language sql as $$ select a from no_such $$;
+select f();
+set check_function_bodies = on;
+create function g() returns int language sql as $$ select a from no_such $$;
+reset check_function_bodies;
+create function g() returns int language plpgsql as $$ begin syntax error; end $$;
+set plpgsql.extra_warnings = 'shadowed_variables';
+create function h(a int) returns int language plpgsql as $$ declare a int; begin return a; end $$;
+set plpgsql.variable_conflict = use_column;
+show plpgsql.variable_conflict;

@@ -1,0 +1,13 @@
+select 'a' < 'B' collate "C", 'a' < 'B' collate "POSIX";
+create table t (a text collate "C");
+insert into t values ('b'), ('A'), ('a'), ('B');
+select a from t order by a;
+select a from t order by lower(a), a;
+select 'a' collate "C" < 'b' collate "POSIX";
+select 'a' < 'b' collate "no_such";
+create collation mine from "C";
+select 'x' collate mine > 'Y';
+create collation ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+select 'abc' = 'ABC' collate ci;
+select collation for ('x' collate "C"), upper('i' collate "C");
+drop collation mine;

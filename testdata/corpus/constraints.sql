@@ -1,0 +1,18 @@
+create table p (a int primary key, b int);
+create table c (a int references p on delete cascade on update cascade, n int check (n > 0), x int generated always as (n * 2) stored);
+insert into p values (1, 1), (2, 2);
+insert into c values (1, 1), (2, 2);
+insert into c values (3, 3);
+insert into c values (1, 0);
+insert into c (a, n, x) values (1, 1, 1);
+update p set a = 10 where a = 1;
+delete from p where a = 2;
+select * from c order by a;
+create table e (r int4range, exclude using gist (r with &&));
+insert into e values ('[1,5)');
+insert into e values ('[4,6)');
+create table nn (a int unique nulls not distinct);
+insert into nn values (null);
+insert into nn values (null);
+alter table c add constraint late check (n < 100) not valid;
+alter table c validate constraint late;

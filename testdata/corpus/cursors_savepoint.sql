@@ -1,0 +1,11 @@
+begin;
+savepoint a;
+declare c cursor for select g from generate_series(1, 5) g;
+fetch 1 from c;
+savepoint b;
+fetch 1 from c;
+rollback to b;
+fetch 1 from c;
+rollback to a;
+fetch 1 from c;
+rollback;

@@ -1,0 +1,18 @@
+begin;
+declare c scroll cursor for select g from generate_series(1, 10) g;
+fetch last from c;
+fetch prior from c;
+fetch absolute 3 from c;
+fetch relative -1 from c;
+fetch backward 5 from c;
+fetch first from c;
+fetch forward 2 from c;
+fetch backward all from c;
+move absolute 4 in c;
+fetch 0 from c;
+commit;
+begin;
+declare n no scroll cursor for select g from generate_series(1, 3) g;
+fetch 2 from n;
+fetch backward 1 from n;
+rollback;

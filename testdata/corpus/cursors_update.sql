@@ -1,0 +1,13 @@
+create table t as select g as a, 0 as n from generate_series(1, 4) g;
+begin;
+declare c cursor for select * from t order by a for update;
+rollback;
+begin;
+declare c cursor for select * from t for update;
+fetch 2 from c;
+update t set n = 1 where current of c;
+fetch 1 from c;
+delete from t where current of c;
+commit;
+select * from t order by a;
+update t set n = 2 where current of c;

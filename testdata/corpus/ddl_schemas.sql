@@ -1,0 +1,13 @@
+create schema s;
+create schema if not exists s;
+create schema s;
+create table s.t (a int);
+create schema authorization app create table x (a int) create view y as select * from x;
+select nspname from pg_namespace where nspname in ('s', 'app') order by 1;
+alter schema s rename to r;
+select * from r.t;
+drop schema r;
+drop schema r cascade;
+create schema pg_mine;
+alter table app.x set schema public;
+select * from x;

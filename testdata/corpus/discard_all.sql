@@ -1,0 +1,16 @@
+set work_mem = '5MB';
+set datestyle = 'German';
+prepare p as select 1;
+create temp table t (a int);
+listen corpus;
+select pg_advisory_lock(77);
+discard all;
+show work_mem;
+show datestyle;
+execute p;
+select * from t;
+select * from pg_listening_channels();
+select count(*) from pg_locks where locktype = 'advisory' and objid = 77;
+begin;
+discard all;
+rollback;

@@ -1,0 +1,16 @@
+create table t (a int, b text);
+insert into t values (1, 'x'), (2, default) returning *;
+insert into t (b) select 'y' from generate_series(1, 3) returning a, b;
+update t set (a, b) = (select 9, 'nine') where a = 1 returning *;
+delete from t using (values (2)) v(x) where a = x returning t.*;
+with moved as (delete from t where a is null returning *) select count(*) from moved;
+select * from t;
+truncate t;
+insert into t default values;
+select * from t for update;
+select * from t for share nowait;
+select * from t for no key update skip locked;
+table t;
+values (1, 'a'), (2, 'b');
+select;
+select from t;

@@ -1,0 +1,10 @@
+do $$ begin perform set_config('app.tenant', 'from a block', false); end $$;
+show app.tenant;
+do $$ begin set datestyle = 'German'; raise notice '%', date '2000-01-02'; end $$;
+select date '2000-01-02';
+do $$ begin set local intervalstyle = 'iso_8601'; raise notice '%', interval '1 day'; end $$;
+select interval '1 day';
+do $$ begin set timezone = 'UTC'; raise exception 'undone'; end $$;
+show timezone;
+reset datestyle;
+select date '2000-01-02';

@@ -1,0 +1,13 @@
+do $$ declare i int := 0; begin while i < 3 loop i := i + 1; raise notice 'i = %', i; end loop; end $$;
+do language plpgsql $$ begin null; end $$;
+do $$ begin create table made (a int); insert into made values (1); end $$;
+select * from made;
+do $$ begin insert into made values (2); raise exception 'no'; end $$;
+select * from made;
+do $$ begin commit; insert into made values (3); rollback; insert into made values (4); end $$;
+select * from made order by a;
+begin;
+do $$ begin commit; end $$;
+rollback;
+do 'begin raise notice ''quoted''; end';
+do language no_such_language $$ x $$;

@@ -1,0 +1,11 @@
+create function inner_f(int) returns int language plpgsql as $$ begin return 1 / $1; end $$;
+create function outer_f(int) returns int language plpgsql as $$ begin return inner_f($1) + 1; end $$;
+select outer_f(1);
+select outer_f(0);
+create function bad() returns int language sql as $$ select no_such $$;
+create function bad() returns int language plpgsql as $$ begin select no_such; end $$;
+select bad();
+create function forgets() returns int language plpgsql as $$ begin end $$;
+select forgets();
+create function sqlf(int) returns int language sql as $$ select 10 / $1 $$;
+select sqlf(0);

@@ -1,0 +1,17 @@
+create table t (a int primary key, b text);
+set enable_seqscan = off;
+explain (costs off) select * from t where a = 1;
+reset enable_seqscan;
+set enable_indexscan = off; set enable_bitmapscan = off;
+explain (costs off) select * from t where a = 1;
+explain (costs off, format json) select 1;
+explain (costs off, format yaml) select 1;
+explain (costs off, format xml) select 1;
+explain (costs off, verbose) insert into t values (1, 'x');
+explain (costs off, analyze, timing off, summary off) insert into t values (1, 'x');
+select count(*) from t;
+explain (costs off) create table u as select 1;
+explain (costs off, settings) select 1;
+explain (no_such) select 1;
+explain create table u (a int);
+explain (costs off) declare c cursor for select 1;

@@ -1,0 +1,14 @@
+create table p (a int, b int, primary key (a, b));
+create table c (a int, b int, foreign key (a, b) references p match full on delete set null (b));
+insert into p values (1, 1);
+insert into c values (1, null);
+insert into c values (1, 1);
+create table d (a int default 5, b int default 5, foreign key (a, b) references p on delete set default);
+insert into d values (1, 1);
+delete from p where a = 1;
+insert into p values (5, 5);
+create table r (a int references c);
+drop table p;
+truncate p;
+truncate p cascade;
+drop table p cascade;

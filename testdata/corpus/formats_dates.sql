@@ -1,0 +1,11 @@
+set datestyle = 'ISO, DMY';
+select timestamp '2001-02-03 04:05:06.789', date '2001-02-03';
+set datestyle = 'Postgres, DMY';
+select timestamp '2001-02-03 04:05:06.789', timestamptz '2001-02-03 04:05:06+00';
+set datestyle = 'SQL, MDY';
+select timestamp '2001-02-03 04:05:06.789', date '03/04/2005';
+set datestyle = 'German';
+select timestamp '2001-02-03 04:05:06.789', date '03.04.2005';
+select 'infinity'::timestamp, '-infinity'::date, date '0044-03-15 BC';
+reset datestyle;
+select timestamp '2001-02-03 04:05:06.789';

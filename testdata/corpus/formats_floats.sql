@@ -1,0 +1,10 @@
+set extra_float_digits = 0;
+select 0.1::float8 + 0.2::float8, 1e300::float8 * 10, 1::float4 / 3;
+set extra_float_digits = -5;
+select 0.1::float8 + 0.2::float8, 1::float4 / 3;
+set extra_float_digits = 3;
+select 0.1::float8 + 0.2::float8, 'NaN'::float8, '-Infinity'::float4;
+reset extra_float_digits;
+select 0.1::float8 + 0.2::float8;
+select 1e400::float8;
+set extra_float_digits = 99;

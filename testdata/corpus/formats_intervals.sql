@@ -1,0 +1,10 @@
+set intervalstyle = 'sql_standard';
+select interval '1 year 2 months 3 days 4:05:06', interval '-1 day +02:03';
+set intervalstyle = 'postgres_verbose';
+select interval '1 year 2 months 3 days 4:05:06', interval '0';
+set intervalstyle = 'iso_8601';
+select interval '1 year 2 months 3 days 4:05:06.7', interval '0';
+set intervalstyle = 'postgres';
+select interval '1 year 2 months 3 days 4:05:06', interval 'P1Y2M';
+select interval '1.5 weeks', interval '90 minutes' day to minute, interval '5' hour;
+set intervalstyle = 'klingon';

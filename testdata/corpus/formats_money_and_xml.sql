@@ -1,0 +1,13 @@
+set lc_monetary = 'C';
+select 12.345::money, '($1.20)'::money;
+set lc_monetary = 'no_such';
+set lc_numeric = 'C';
+select to_char(1234567.891, '9G999G999D99'), to_char(-5, '9MI'), to_number('1,234.5', '9,999.9');
+set lc_time = 'C';
+select to_char(date '2020-02-03', 'TMDay, DD TMMonth YYYY'), to_date('3 Feb 2020', 'DD Mon YYYY');
+set xmlbinary = 'hex';
+show xmlbinary;
+set quote_all_identifiers = on;
+select quote_ident('a'), pg_get_expr('x', 0);
+create view v as select 1 as a;
+select pg_get_viewdef('v');

@@ -1,0 +1,16 @@
+set timezone = 'America/New_York';
+select timestamptz '2020-07-01 12:00:00+00', timestamptz '2020-01-01 12:00:00+00';
+set timezone = 'Asia/Kolkata';
+select timestamptz '2020-07-01 12:00:00+00';
+select timestamp '2020-07-01 12:00' at time zone 'Europe/Rome';
+begin;
+set local timezone = 'UTC';
+select timestamptz '2020-07-01 12:00:00+05';
+commit;
+select timestamptz '2020-07-01 12:00:00+05';
+set timezone = 'Mars/Olympus';
+set timezone = '+3';
+select timestamptz '2020-07-01 12:00:00+00';
+select extract(timezone from timestamptz '2020-07-01 12:00:00+00');
+set timezone_abbreviations = 'Australia';
+select timestamptz '2020-07-01 12:00 EST';

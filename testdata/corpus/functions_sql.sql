@@ -1,0 +1,17 @@
+create function f(int) returns int immutable strict language sql return $1 + 1;
+select f(1), f(null);
+create function g() returns int begin atomic select 1; select 2; end;
+select g();
+create or replace function f(int) returns bigint language sql as $$ select 1::bigint $$;
+create or replace function f(int) returns int language sql as $$ select $1 * 100 $$;
+select f(2);
+alter function f(int) rename to h;
+select h(1);
+drop function h;
+create function dup(a int) returns int language sql as $$ select a $$;
+create function dup(a text) returns text language sql as $$ select a $$;
+select dup(1), dup('x'::text);
+drop function dup;
+select proname, prokind, provolatile from pg_proc where proname = 'dup' order by oid;
+create aggregate mysum (int) (sfunc = int4pl, stype = int, initcond = 0);
+select mysum(g) from generate_series(1, 4) g;

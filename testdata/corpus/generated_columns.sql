@@ -1,0 +1,11 @@
+create table t (a int, b int generated always as (a * 2) stored, c text generated always as ('v' || a::text) stored);
+insert into t (a) values (1), (2);
+insert into t values (3, 4);
+insert into t values (3, default) returning *;
+update t set b = 5;
+update t set a = 10 where a = 1 returning *;
+alter table t alter column b drop expression;
+update t set b = 5 where a = 2 returning *;
+create table u (a int, b timestamptz generated always as (now()) stored);
+create table v (a int generated always as (b) stored, b int generated always as (a) stored);
+select * from t order by a;

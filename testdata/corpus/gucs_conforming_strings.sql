@@ -1,0 +1,10 @@
+set standard_conforming_strings = off;
+set escape_string_warning = off;
+select 'a\tb', 'it\'s';
+set escape_string_warning = on;
+select 'a\\b';
+set backslash_quote = off;
+select 'a\'b';
+set standard_conforming_strings = on;
+select 'a\tb', E'a\tb';
+select 'set work_mem = 1; -- \';

@@ -1,0 +1,13 @@
+set datestyle = 'DMY';
+select date '01/02/2003';
+set datestyle = 'MDY';
+select date '01/02/2003', date '13/02/2003';
+set datestyle = 'YMD';
+select date '01/02/03';
+set datestyle = 'nonsense';
+set datestyle = 'German';
+select date '01.02.2003', timestamp '2003-02-01 04:05:06.789', timestamptz '2003-02-01 04:05:06+02';
+set datestyle = 'SQL';
+select date '2003-02-01', timestamp '2003-02-01 04:05:06.789', timestamptz '2003-02-01 04:05:06+02';
+set datestyle to default;
+select date '2003-02-01';

@@ -1,0 +1,11 @@
+set client_encoding = 'LATIN1';
+select length('abc'), 'abc';
+select U&'\00e9';
+set client_encoding = 'UTF8';
+select U&'\00e9';
+set client_encoding = 'klingon';
+set client_encoding to 'WIN1252';
+select U&'\20ac';
+select U&'\4e2d';
+reset client_encoding;
+select U&'\4e2d';

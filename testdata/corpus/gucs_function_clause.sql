@@ -1,0 +1,14 @@
+create function low_mem() returns text language sql set work_mem = '64kB' as $$ select current_setting('work_mem') $$;
+select low_mem(), current_setting('work_mem');
+create function sets() returns void language plpgsql as $$ begin set work_mem = '7MB'; end $$;
+create function sets_local() returns void language plpgsql as $$ begin set local datestyle = 'German'; end $$;
+create function both_ways() returns text language plpgsql set intervalstyle = 'iso_8601' as $$ begin return interval '1 day'; end $$;
+select both_ways(), interval '1 day';
+begin;
+select sets_local();
+select date '2000-01-02';
+commit;
+select date '2000-01-02';
+create function from_here() returns text language sql set search_path from current as $$ select current_setting('search_path') $$;
+set search_path = pg_catalog;
+select public.from_here();

@@ -1,0 +1,16 @@
+begin;
+set local work_mem = '5MB';
+show work_mem;
+commit;
+show work_mem;
+begin;
+set local datestyle = 'German';
+select date '2020-02-03';
+rollback;
+select date '2020-02-03';
+begin;
+set work_mem = '6MB';
+set local work_mem = '7MB';
+show work_mem;
+commit;
+show work_mem;

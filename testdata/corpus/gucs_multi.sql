@@ -1,0 +1,10 @@
+set work_mem = '5MB'; set datestyle = 'German'; show work_mem;
+show work_mem;
+select date '2000-01-02';
+set work_mem = '6MB'; select 1/0;
+show work_mem;
+begin; set work_mem = '7MB'; savepoint a; set work_mem = '8MB'; rollback to a; commit;
+show work_mem;
+set work_mem = '9MB'; begin; set work_mem = '10MB'; rollback;
+show work_mem;
+select 1; begin; set local work_mem = '11MB'; commit; show work_mem;

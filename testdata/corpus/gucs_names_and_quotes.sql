@@ -1,0 +1,18 @@
+set time zone 'Europe/Rome';
+show time zone;
+set time zone local;
+set time zone interval '-08:00' hour to minute;
+show timezone;
+set time zone 3;
+select timestamptz '2020-01-01 00:00:00Z';
+set datestyle to sql, dmy;
+show datestyle;
+set names 'LATIN1';
+show client_encoding;
+set names 'UTF8';
+set names default;
+show client_encoding;
+set seed = 0.5;
+select random() < 1;
+set xml option document;
+show xmloption;

@@ -1,0 +1,18 @@
+set application_name = 'one';
+set application_name = 'one';
+show application_name;
+set application_name to default;
+set datestyle = 'Postgres, MDY';
+set intervalstyle = 'postgres_verbose';
+set timezone = 'America/New_York';
+set client_encoding = 'SQL_ASCII';
+set standard_conforming_strings = off;
+set standard_conforming_strings = on;
+set default_transaction_read_only = on;
+set default_transaction_read_only = off;
+reset client_encoding;
+select current_setting('datestyle'), current_setting('intervalstyle'), current_setting('timezone');
+begin; set timezone = 'UTC'; set timezone = 'Asia/Tokyo'; commit;
+show timezone;
+begin; set timezone = 'UTC'; rollback;
+show timezone;

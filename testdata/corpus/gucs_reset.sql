@@ -1,0 +1,12 @@
+set work_mem = '5MB';
+reset work_mem;
+show work_mem;
+set work_mem = '9MB';
+set work_mem to default;
+show work_mem;
+set work_mem = '9MB';
+set maintenance_work_mem = '17MB';
+reset all;
+select current_setting('work_mem'), current_setting('maintenance_work_mem');
+reset no_such_setting;
+reset session authorization;

@@ -1,0 +1,16 @@
+set work_mem = '5MB';
+begin;
+set work_mem = '6MB';
+show work_mem;
+rollback;
+show work_mem;
+begin;
+set work_mem = '7MB';
+select 1/0;
+commit;
+show work_mem;
+begin;
+set timezone = 'Asia/Tokyo';
+show timezone;
+rollback;
+show timezone;

@@ -1,0 +1,13 @@
+set work_mem = '5MB';
+show work_mem;
+set session work_mem to '6MB';
+select current_setting('work_mem');
+set local work_mem = '7MB';
+show work_mem;
+set work_mem = '9MB';
+show work_mem;
+set work_mem = 'much';
+set no_such_setting = 1;
+show no_such_setting;
+set work_mem = 1;
+show work_mem;

@@ -1,0 +1,12 @@
+select set_config('work_mem', '5MB', false);
+show work_mem;
+select set_config('work_mem', '6MB', true);
+show work_mem;
+begin;
+select set_config('work_mem', '7MB', true);
+show work_mem;
+commit;
+show work_mem;
+select set_config('a.b', 'c', false), set_config('a.d', null, false);
+select current_setting('a.b'), current_setting('a.d'), current_setting('a.e', true);
+select current_setting('a.never');

@@ -1,0 +1,13 @@
+set statement_timeout = '10ms';
+select pg_sleep(5);
+set statement_timeout = 0;
+select 1;
+set lock_timeout = '7s';
+show lock_timeout;
+set idle_in_transaction_session_timeout = '1min';
+show idle_in_transaction_session_timeout;
+begin;
+set local statement_timeout = '10ms';
+select pg_sleep(5);
+rollback;
+show statement_timeout;

@@ -1,0 +1,16 @@
+show transaction_isolation;
+set session characteristics as transaction isolation level serializable, read only;
+show transaction_isolation;
+show default_transaction_read_only;
+create table t (a int);
+set session characteristics as transaction read write;
+create table t (a int);
+begin;
+show transaction_isolation;
+commit;
+set default_transaction_isolation = 'repeatable read';
+begin;
+show transaction_isolation;
+commit;
+reset default_transaction_isolation;
+show transaction_isolation;

@@ -1,0 +1,14 @@
+create table parent (a int, check (a > 0));
+create table child (b text) inherits (parent);
+insert into parent values (1);
+insert into child values (2, 'x');
+insert into child values (-1, 'x');
+select tableoid::regclass, * from parent order by a;
+select * from only parent;
+update parent set a = a + 10;
+alter table parent add column c int default 7;
+select * from child;
+alter table child no inherit parent;
+select * from parent;
+drop table parent;
+create table grandchild () inherits (child, no_such);

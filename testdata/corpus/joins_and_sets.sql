@@ -1,0 +1,18 @@
+create table a (id int, x text);
+create table b (id int, y text);
+insert into a values (1, 'a1'), (2, 'a2'), (3, 'a3');
+insert into b values (2, 'b2'), (3, 'b3'), (4, 'b4');
+select * from a join b using (id) order by id;
+select * from a left join b on a.id = b.id order by 1;
+select * from a full join b using (id) order by id;
+select * from a natural right join b order by id;
+select * from a cross join b where a.id < b.id order by 1, 3;
+select a.x, l.y from a left join lateral (select y from b where b.id > a.id order by y limit 1) l on true order by 1;
+select id from a union select id from b order by 1;
+select id from a intersect select id from b order by 1;
+select id from a except all select id from b order by 1;
+select x from a where exists (select from b where b.id = a.id) and id not in (select 3) order by 1;
+select id, (select count(*) from b where b.id >= a.id) from a order by id desc limit 2 offset 1;
+select id from a order by id fetch first 2 rows with ties;
+select a.id from a join b on id = id;
+select (select id from a);

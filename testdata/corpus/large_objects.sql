@@ -1,0 +1,16 @@
+begin;
+select lo_create(0) > 0;
+select lo_from_bytea(4711, '\x010203');
+select lo_get(4711);
+select lo_put(4711, 1, '\xff');
+select lo_get(4711, 0, 2);
+select lo_open(4711, x'60000'::int);
+select loread(0, 2);
+select lo_lseek(0, 0, 0), lowrite(0, '\xaabb'), lo_tell(0);
+select lo_close(0);
+select lo_get(4711);
+select lo_truncate(lo_open(4711, x'20000'::int), 1);
+commit;
+select lo_get(4711);
+select lo_unlink(4711);
+select lo_get(4711);

@@ -1,0 +1,14 @@
+select lo_create(4712);
+select lo_open(4712, x'60000'::int);
+select loread(0, 10);
+begin;
+select lo_open(4712, x'60000'::int);
+select lowrite(0, 'abc');
+savepoint a;
+select lo_open(4712, x'40000'::int);
+rollback to a;
+select loread(1, 1);
+rollback;
+select lo_get(4712);
+select lo_unlink(4712);
+select lo_unlink(4712);

@@ -1,0 +1,13 @@
+select lo_from_bytea(4713, 'abc');
+comment on large object 4713 is 'with a comment';
+select obj_description(4713, 'pg_largeobject');
+set role low;
+select lo_get(4713);
+reset role;
+grant select on large object 4713 to low;
+set role low;
+select lo_get(4713);
+select lo_unlink(4713);
+reset role;
+alter large object 4713 owner to low;
+select lomowner::regrole from pg_largeobject_metadata where oid = 4713;

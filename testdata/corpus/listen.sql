@@ -1,0 +1,15 @@
+listen corpus;
+select pg_listening_channels();
+notify corpus, 'one';
+select pg_notify('corpus', 'two');
+begin;
+notify corpus, 'three';
+notify corpus, 'three';
+notify corpus, 'four';
+commit;
+begin;
+notify corpus, 'five';
+rollback;
+unlisten corpus;
+notify corpus, 'six';
+select pg_listening_channels();

@@ -1,0 +1,11 @@
+create table t (a int);
+create function tells() returns trigger language plpgsql as $$ begin perform pg_notify('rows', tg_op || ' ' || new.a); return new; end $$;
+create trigger tells after insert or update on t for each row execute function tells();
+listen rows;
+insert into t values (1), (2);
+update t set a = a + 10;
+begin;
+insert into t values (3);
+rollback;
+insert into t values (4);
+do $$ begin execute 'listen more'; notify more, 'from a block'; end $$;

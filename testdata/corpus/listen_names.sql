@@ -1,0 +1,13 @@
+listen "Odd Name";
+notify "Odd Name", 'it''s';
+listen odd_name;
+notify ODD_NAME;
+select pg_notify('Odd Name', '');
+select pg_notify('', 'no channel');
+select pg_notify('odd_name', repeat('x', 7999));
+select pg_notify('odd_name', repeat('x', 8000));
+notify odd_name, E'two\nlines';
+unlisten no_such;
+listen odd_name;
+unlisten "Odd Name";
+notify "Odd Name";

@@ -1,0 +1,15 @@
+create table t (a int);
+lock table t;
+begin;
+lock table t in access exclusive mode;
+select mode, granted from pg_locks where relation = 't'::regclass order by 1;
+savepoint s;
+lock t in share mode nowait;
+rollback to s;
+commit;
+select count(*) from pg_locks where relation = to_regclass('t');
+begin;
+lock table no_such;
+rollback;
+create view v as select * from t;
+begin; lock v in row share mode; commit;

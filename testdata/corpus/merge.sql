@@ -1,0 +1,11 @@
+create table t (a int primary key, b text);
+insert into t values (1, 'old'), (2, 'old'), (3, 'old');
+create table s (a int, b text);
+insert into s values (2, 'new'), (3, null), (4, 'new');
+merge into t using s on t.a = s.a when matched and s.b is null then delete when matched then update set b = s.b when not matched then insert values (s.a, s.b);
+select * from t order by a;
+merge into t using s on true when matched then update set b = 'x';
+merge into t using s on t.a = s.a when not matched then do nothing;
+insert into t values (1, 'x') on conflict do nothing;
+insert into t values (1, 'x') on conflict (a) do update set b = t.b || excluded.b where t.a < 5 returning *;
+insert into t values (1, 'x') on conflict (b) do nothing;

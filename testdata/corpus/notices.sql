@@ -1,0 +1,14 @@
+create table if not exists t (a int);
+create table if not exists t (a int);
+drop table if exists no_such;
+drop schema if exists no_such cascade;
+set client_min_messages = warning;
+drop table if exists no_such;
+set client_min_messages = debug1;
+create table u (a int primary key);
+reset client_min_messages;
+create table v (a int references u);
+drop table u cascade;
+rollback;
+do $$ begin raise notice 'n %', 1; raise warning 'w'; raise info 'i'; raise log 'l'; raise debug 'd'; end $$;
+select 'x'::char(2) || 'y';

@@ -1,0 +1,12 @@
+create role corpus_c;
+create database corpus_d;
+select * from pg_authid;
+copy pg_class to '/tmp/x';
+alter system set work_mem = '5MB';
+create extension no_such_extension;
+select pg_read_file('postgresql.conf');
+select pg_reload_conf();
+checkpoint;
+create language c;
+create table pg_catalog.t (a int);
+drop table pg_catalog.pg_class;

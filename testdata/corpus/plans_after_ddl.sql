@@ -1,0 +1,15 @@
+create table t (a int, b text);
+insert into t values (1, 'x');
+create function f() returns setof t language sql as $$ select * from t $$;
+create function g() returns text language plpgsql as $$ begin return (select b from t limit 1); end $$;
+select * from f();
+select g();
+alter table t add column c int default 5;
+select * from f();
+alter table t alter b type varchar(5);
+select g();
+alter table t rename b to d;
+select g();
+select * from f();
+drop table t;
+select g();

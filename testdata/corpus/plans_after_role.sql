@@ -1,0 +1,15 @@
+create table secret (a int);
+insert into secret values (1);
+grant select on secret to low;
+prepare p as select count(*) from secret;
+execute p;
+set role low;
+execute p;
+set role high;
+execute p;
+reset role;
+revoke select on secret from low;
+set role low;
+execute p;
+reset role;
+execute p;

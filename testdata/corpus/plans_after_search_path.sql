@@ -1,0 +1,15 @@
+create schema one;
+create schema two;
+create table one.t as select 'one' as c;
+create table two.t as select 'two' as c;
+create function f() returns text language plpgsql as $$ begin return (select c from t); end $$;
+set search_path = one, public;
+select f();
+set search_path = two, public;
+select f();
+select public.f();
+begin;
+set local search_path = one, public;
+select f();
+commit;
+select f();

@@ -1,0 +1,11 @@
+create table t (a int, b text);
+create function ins(tab regclass, a int, b text) returns int language plpgsql as $$ declare n int; begin execute format('insert into %s values ($1, $2)', tab) using a, b; get diagnostics n = row_count; return n; end $$;
+select ins('t', 1, 'it''s');
+select * from t;
+create function q(text) returns setof record language plpgsql as $$ begin return query execute $1; end $$;
+select * from q('select 1, ''x''::text') as (a int, b text);
+select * from q('select 1') as (a int, b text);
+create function one(text) returns text language plpgsql as $$ declare r text; begin execute $1 into strict r; return r; end $$;
+select one('select 1');
+select one('select 1 where false');
+select one('select generate_series(1,2)');

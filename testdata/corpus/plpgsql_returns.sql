@@ -1,0 +1,13 @@
+create function s() returns setof int language plpgsql as $$ begin for i in 1..3 loop return next i; end loop; return query select 10; end $$;
+select * from s();
+create function tab() returns table (a int, b text) language plpgsql as $$ begin a := 1; b := 'x'; return next; a := 2; return next; end $$;
+select * from tab();
+create function outs(in x int, out y int, out z text) language plpgsql as $$ begin y := x + 1; z := 'z'; end $$;
+select * from outs(1);
+select (outs(2)).*;
+create function vari(variadic int[]) returns int language sql as $$ select sum(v)::int from unnest($1) v $$;
+select vari(1, 2, 3), vari(variadic array[4, 5]);
+create function defs(a int, b int default 7) returns int language sql as $$ select a * b $$;
+select defs(2), defs(2, 3), defs(b => 1, a => 5);
+create function poly(anyelement) returns anyarray language sql as $$ select array[$1, $1] $$;
+select poly(1), poly('x'::text);

@@ -1,0 +1,17 @@
+prepare one as select 1;
+execute one;
+prepare add (int, int) as select $1 + $2;
+execute add (1, 2);
+execute add ('3', 4);
+execute add (1);
+execute add ('x', 1);
+execute no_such;
+prepare add as select 2;
+deallocate add;
+execute add (1, 2);
+deallocate prepare one;
+deallocate no_such;
+prepare a as select 1;
+prepare b as select 2;
+deallocate all;
+execute a;

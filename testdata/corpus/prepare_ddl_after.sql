@@ -1,0 +1,13 @@
+create table t (a int);
+insert into t values (1);
+prepare p as select * from t;
+execute p;
+alter table t add column b text;
+execute p;
+deallocate p;
+prepare p as select a from t;
+execute p;
+alter table t alter column a type bigint;
+execute p;
+drop table t;
+execute p;

@@ -1,0 +1,15 @@
+begin;
+prepare p as select 'in a transaction';
+execute p;
+rollback;
+execute p;
+begin;
+select 1/0;
+prepare q as select 1;
+rollback;
+execute q;
+begin;
+execute p;
+deallocate p;
+rollback;
+execute p;

@@ -1,0 +1,15 @@
+prepare p as select date '2000-01-02';
+execute p;
+set datestyle = 'German';
+execute p;
+create schema one;
+create schema two;
+create table one.t as select 'one' as c;
+create table two.t as select 'two' as c;
+set search_path = one;
+prepare t as select * from t;
+execute t;
+set search_path = two;
+execute t;
+set plan_cache_mode = force_generic_plan;
+execute t;

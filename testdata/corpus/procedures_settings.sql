@@ -1,0 +1,11 @@
+create procedure p() language plpgsql as $$ begin set local work_mem = '5MB'; raise notice '%', current_setting('work_mem'); commit; raise notice '%', current_setting('work_mem'); end $$;
+call p();
+show work_mem;
+create procedure q() language plpgsql set work_mem = '6MB' as $$ begin raise notice '%', current_setting('work_mem'); end $$;
+call q();
+show work_mem;
+create procedure r() language plpgsql set work_mem = '6MB' as $$ begin commit; end $$;
+call r();
+create procedure s() language plpgsql as $$ begin commit and chain; set transaction isolation level serializable; raise notice '%', current_setting('transaction_isolation'); end $$;
+call s();
+show transaction_isolation;

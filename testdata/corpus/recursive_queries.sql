@@ -1,0 +1,11 @@
+with recursive n(i) as (values (1) union all select i + 1 from n where i < 5) select sum(i), array_agg(i) from n;
+create table tree (id int, parent int, name text);
+insert into tree values (1, null, 'root'), (2, 1, 'a'), (3, 1, 'b'), (4, 2, 'aa');
+with recursive d as (select id, name, 1 as depth from tree where parent is null union all select t.id, t.name, depth + 1 from tree t join d on t.parent = d.id) select * from d order by id;
+with recursive d as (select id, parent from tree where id = 1 union all select t.id, t.parent from tree t, d where t.parent = d.id) search depth first by id set o select id, o from d order by o;
+insert into tree values (1, 4, 'loop');
+with recursive d as (select id from tree where id = 1 union all select t.id from tree t, d where t.parent = d.id) cycle id set is_cycle using p select id, is_cycle, p from d order by 1, 3, 2;
+with recursive n(i) as (values (1) union select i % 3 + 1 from n) select * from n order by 1;
+with recursive n(i) as (select 1 union all select j from n) select * from n;
+with a as materialized (select 1 as x), b as not materialized (select x + 1 as y from a) select * from a, b;
+with ins as (insert into tree values (9, 9, 'nine') returning id) select * from ins;

@@ -1,0 +1,18 @@
+create table docs (owner name, body text);
+insert into docs values ('low', 'of low'), ('high', 'of high');
+alter table docs enable row level security;
+create policy own on docs using (owner = current_user);
+grant select, insert on docs to low, high;
+select * from docs order by 1;
+set role low;
+select * from docs;
+insert into docs values ('high', 'forged');
+insert into docs values ('low', 'more of low');
+reset role;
+set role high;
+select * from docs;
+reset role;
+alter table docs force row level security;
+select * from docs;
+set row_security = off;
+select * from docs;

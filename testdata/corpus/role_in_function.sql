@@ -1,0 +1,10 @@
+create function becomes() returns text language plpgsql as $$ begin set local role low; return current_user; end $$;
+begin;
+select becomes();
+select current_user;
+commit;
+select current_user;
+create procedure becomes_low() language plpgsql as $$ begin set role low; end $$;
+call becomes_low();
+reset role;
+select current_user;

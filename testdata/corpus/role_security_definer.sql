@@ -1,0 +1,10 @@
+create table log (who text, definer text);
+create function note() returns void language sql security definer as $$ insert into log values (session_user, current_user) $$;
+grant execute on function note() to low;
+set role low;
+select note();
+select * from log;
+reset role;
+select * from log;
+create function sets() returns text language plpgsql security definer as $$ begin set role low; return current_user; end $$;
+select sets();

@@ -1,0 +1,23 @@
+-- user: postgres
+create table secret (a int);
+set session authorization low;
+select session_user, current_user;
+select * from secret;
+set role high;
+reset session authorization;
+select session_user, current_user;
+set session authorization default;
+begin;
+set local session authorization app;
+select session_user, current_user;
+set role low;
+select session_user, current_user;
+commit;
+select session_user, current_user;
+set session authorization no_such_role;
+set session authorization app;
+set role high;
+select session_user, current_user;
+show is_superuser;
+reset all;
+select session_user, current_user;

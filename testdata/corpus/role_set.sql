@@ -1,0 +1,14 @@
+set role low;
+select current_user, session_user;
+show role;
+create table t (a int);
+reset role;
+select current_user;
+set role high;
+set role low;
+select current_user;
+set role none;
+show role;
+set role reader;
+set role no_such_role;
+select current_user;

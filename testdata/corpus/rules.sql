@@ -1,0 +1,13 @@
+create table t (a int, b text);
+create view v as select * from t;
+create rule ins as on insert to v do instead insert into t values (new.a, 'by rule') returning *;
+insert into v values (1, 'x') returning *;
+create rule del as on delete to t do also notify rules;
+listen rules;
+delete from t;
+create rule nothing as on update to t do instead nothing;
+insert into t values (2, 'y');
+update t set b = 'z';
+select * from t;
+select rulename, ev_type from pg_rewrite where ev_class = 't'::regclass order by 1;
+drop rule nothing on t;

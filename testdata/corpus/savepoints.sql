@@ -1,0 +1,18 @@
+create table t (a int);
+begin;
+insert into t values (1);
+savepoint a;
+insert into t values (2);
+savepoint a;
+insert into t values (3);
+rollback to a;
+select * from t order by a;
+release a;
+rollback to a;
+select * from t order by a;
+insert into t values (4);
+release savepoint a;
+rollback to a;
+select 1;
+rollback;
+select count(*) from t;

@@ -1,0 +1,15 @@
+create table t (a int primary key);
+begin;
+insert into t values (1);
+savepoint s;
+insert into t values (1);
+select 1;
+rollback to s;
+insert into t values (2);
+savepoint s2;
+select no_such_column from t;
+release s2;
+rollback to s2;
+release s2;
+commit;
+select * from t order by a;

@@ -1,0 +1,16 @@
+create sequence s start 10 increment 5;
+select currval('s');
+select nextval('s'), nextval('s'), currval('s');
+select lastval();
+select setval('s', 100);
+select nextval('s');
+select setval('s', 7, false);
+select nextval('s');
+alter sequence s restart with 3;
+select nextval('s');
+alter sequence s maxvalue 10 cycle;
+select nextval('s'), nextval('s'), nextval('s');
+select last_value, is_called from s;
+create sequence bad increment 0;
+drop sequence s;
+select nextval('s');

@@ -1,0 +1,12 @@
+create sequence s;
+begin;
+select nextval('s');
+select currval('s'), lastval();
+rollback;
+select nextval('s');
+select nextval('s') from generate_series(1, 3);
+begin;
+select setval('s', 50);
+select nextval('s'), currval('s');
+commit;
+select nextval('s');

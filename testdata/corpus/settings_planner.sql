@@ -1,0 +1,16 @@
+create table t (a int primary key);
+set enable_seqscan = off;
+set enable_bitmapscan = off;
+explain (costs off) select * from t where a = 1;
+set enable_indexscan = off; set enable_indexonlyscan = off; set enable_seqscan = on;
+explain (costs off) select * from t where a = 1;
+set join_collapse_limit = 1;
+set constraint_exclusion = on;
+set plan_cache_mode = force_custom_plan;
+show plan_cache_mode;
+set jit = off;
+set max_parallel_workers_per_gather = 0;
+set geqo = off;
+show geqo;
+reset all;
+show enable_seqscan;

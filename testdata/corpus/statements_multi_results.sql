@@ -1,0 +1,13 @@
+select 1; select 2 as b, 'x' as c; insert into no_such values (1); select 3;
+select 1; select no_such; select 3;
+create table t (a int); insert into t values (1); select * from t; drop table t;
+select 1 \; select 2;
+begin; select 1; commit; select 2;
+begin; select 1/0; select 2; commit;
+rollback;
+do $$ begin raise notice 'one'; end $$; do $$ begin raise notice 'two'; end $$; select 3;
+select 1; begin; select 2;
+select 3; rollback; select 4;
+set work_mem = '5MB'; show work_mem; reset work_mem; show work_mem;
+select ';'; select $$;$$; select ';' /* ; */; select 1 -- ;
+;

@@ -1,0 +1,13 @@
+create table t (a int, b int);
+insert into t select g, g % 5 from generate_series(1, 100) g;
+create statistics s (dependencies, ndistinct) on a, b from t;
+analyze t;
+select stxname, stxkind from pg_statistic_ext;
+select attname, n_distinct from pg_stats where tablename = 't' order by 1;
+alter table t alter a set statistics 10;
+alter statistics s set statistics 50;
+drop statistics s;
+set default_statistics_target = 5;
+analyze t;
+show default_statistics_target;
+select reltuples from pg_class where relname = 't';

@@ -1,0 +1,12 @@
+select current_database(), current_catalog, current_schema, current_user, session_user, user;
+select version() like 'PostgreSQL%', pg_is_in_recovery(), pg_backend_pid() > 0, inet_server_port() > 0;
+select current_query();
+select pg_column_size(1), pg_size_pretty(123456789::bigint), pg_size_bytes('1 GB'), pg_typeof(1);
+select txid_current_if_assigned() is null, pg_current_xact_id_if_assigned() is null;
+select num_nulls(1, null), num_nonnulls(1, null);
+select pg_input_is_valid('1', 'int');
+select has_schema_privilege('public', 'create'), has_database_privilege('corpus', 'connect');
+select setseed(0.5), random() between 0 and 1;
+select pg_sleep(0.01), clock_timestamp() > now(), statement_timestamp() >= transaction_timestamp();
+select pg_cancel_backend(0), pg_terminate_backend(0);
+select generate_subscripts(array[5, 6], 1), row_security_active('pg_class');

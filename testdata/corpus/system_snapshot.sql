@@ -1,0 +1,15 @@
+begin isolation level repeatable read;
+select pg_export_snapshot() is not null;
+select pg_current_snapshot() is not null;
+commit;
+begin isolation level repeatable read;
+set transaction snapshot '00000003-0000001B-1';
+rollback;
+set transaction snapshot 'x';
+begin;
+set transaction snapshot '00000003-0000001B-1';
+rollback;
+select pg_current_xact_id() > pg_current_xact_id();
+begin;
+select pg_current_xact_id() = pg_current_xact_id();
+rollback;

@@ -1,0 +1,10 @@
+select * from generate_series(1, 3) as g(i), lateral (select i * 2 as d) x;
+select * from rows from (generate_series(1, 2), unnest(array['a', 'b', 'c'])) with ordinality as r(a, b, n);
+select * from json_to_record('{"a":1,"b":"x"}') as (a int, b text);
+select * from xmltable('/r/x' passing '<r><x a="1">p</x><x a="2">q</x></r>' columns a int path '@a', t text path '.');
+create function dup(int) returns table (a int, b text) language sql as $$ select $1, 'x' union all select $1 + 1, 'y' $$;
+select * from dup(3) where a > 3;
+select (dup(1)).*;
+select * from generate_series(1, 10) tablesample bernoulli (50);
+create table t as select g as a from generate_series(1, 10) g;
+select count(*) <= 10 from t tablesample system (100) repeatable (1);

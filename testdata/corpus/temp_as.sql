@@ -1,0 +1,10 @@
+create temp table t as select g as a from generate_series(1, 3) g;
+select * from t;
+select a into temp u from t where a > 1;
+select * from u;
+create temporary table if not exists t as select 1;
+create local temp table v (like t including all);
+insert into v select * from t;
+select count(*) from v;
+truncate t;
+select count(*) from t;

@@ -1,0 +1,12 @@
+create temp table t (a int, b int);
+create unique index i on t (a);
+insert into t values (1, 1);
+insert into t values (1, 2);
+insert into t values (1, 3) on conflict (a) do update set b = excluded.b;
+select * from t;
+alter table t add column c text default 'new';
+select * from t;
+reindex index i;
+analyze t;
+cluster t using i;
+drop index i;

@@ -1,0 +1,16 @@
+create temp table t (a int) on commit delete rows;
+begin isolation level serializable;
+insert into t values (1);
+select * from t;
+commit;
+select * from t;
+begin;
+declare c cursor for select 1;
+insert into t values (2);
+savepoint s;
+delete from t;
+rollback to s;
+select * from t;
+commit;
+select * from t;
+drop table t;

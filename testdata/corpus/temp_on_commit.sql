@@ -1,0 +1,14 @@
+create temp table keeps (a int) on commit preserve rows;
+create temp table empties (a int) on commit delete rows;
+begin;
+insert into keeps values (1);
+insert into empties values (1);
+create temp table goes (a int) on commit drop;
+insert into goes values (1);
+select count(*) from goes;
+select (select count(*) from keeps), (select count(*) from empties);
+commit;
+select (select count(*) from keeps), (select count(*) from empties);
+select count(*) from goes;
+create temp table at_once (a int) on commit drop;
+select * from at_once;

@@ -1,0 +1,12 @@
+begin;
+create temp table t (a int) on commit drop;
+insert into t values (1);
+select * from t;
+commit;
+select 1;
+begin;
+create temp table t (a int);
+insert into t values (1);
+select * from t;
+rollback;
+select 1;

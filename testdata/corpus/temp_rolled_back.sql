@@ -1,0 +1,12 @@
+begin;
+create temp table t (a int);
+rollback;
+select * from t;
+begin;
+savepoint a;
+create temp table t (a int);
+rollback to a;
+commit;
+select * from t;
+create temp table t (a int); select 1/0;
+select * from t;

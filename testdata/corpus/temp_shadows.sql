@@ -1,0 +1,11 @@
+create table t (a text);
+insert into t values ('permanent');
+select * from t;
+create temp table t (a text);
+insert into t values ('temporary');
+select * from t;
+set search_path = public, pg_temp;
+select * from t;
+reset search_path;
+drop table t;
+select * from t;

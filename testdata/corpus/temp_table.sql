@@ -1,0 +1,13 @@
+create temp table t (a int);
+insert into t values (1), (2);
+select * from t;
+begin;
+drop table t;
+rollback;
+select count(*) from t;
+create table t (b text);
+select * from t;
+select * from public.t;
+select * from pg_temp.t;
+drop table t;
+select * from t;

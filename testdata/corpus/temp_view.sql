@@ -1,0 +1,10 @@
+create table base (a int);
+insert into base values (1);
+create temp view v as select a + 1 as b from base;
+select * from v;
+create temp table t (a int);
+create view w as select * from t;
+insert into t values (7);
+select * from w;
+drop table t cascade;
+select * from w;

@@ -1,0 +1,16 @@
+select to_tsvector('english', 'The quick brown foxes jumped'), to_tsquery('english', 'foxes & jump'), plainto_tsquery('english', 'the fox'), websearch_to_tsquery('english', '"quick brown" -dog');
+select to_tsvector('english', 'quick brown foxes') @@ to_tsquery('english', 'fox:*');
+set default_text_search_config = 'pg_catalog.english';
+select to_tsvector('running dogs');
+set default_text_search_config = 'simple';
+select to_tsvector('running dogs');
+set default_text_search_config = 'no_such';
+select ts_headline('english', 'The quick brown fox', 'fox'), ts_rank(to_tsvector('a b'), 'a'), strip('a:1 b:2'::tsvector), setweight('a:1'::tsvector, 'A');
+create table t (a text, v tsvector generated always as (to_tsvector('english', a)) stored);
+create index on t using gin (v);
+insert into t (a) values ('cats and dogs'), ('a dog barks');
+select a from t where v @@ 'dog' order by a;
+select phraseto_tsquery('english', 'cats dogs'), 'a & b'::tsquery || 'c', numnode('a & b'::tsquery);
+create text search configuration mine (copy = english);
+select to_tsvector('mine', 'dogs');
+select 'a &'::tsquery;

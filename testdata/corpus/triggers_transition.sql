@@ -1,0 +1,13 @@
+create table t (a int);
+create function sums() returns trigger language plpgsql as $$ begin raise notice '% rows, sum %', (select count(*) from new_rows), (select sum(a) from new_rows); return null; end $$;
+create trigger sums after insert on t referencing new table as new_rows for each statement execute function sums();
+insert into t values (1), (2), (3);
+insert into t select 1 where false;
+create constraint trigger late after insert on t deferrable initially deferred for each row execute function pg_catalog.suppress_redundant_updates_trigger();
+drop trigger sums on t;
+create function late() returns trigger language plpgsql as $$ begin raise notice 'late %', new.a; return null; end $$;
+create constraint trigger later after insert on t deferrable initially deferred for each row execute function late();
+begin;
+insert into t values (7);
+select 'before the commit';
+commit;

@@ -1,0 +1,14 @@
+begin;
+create temp table t (a int);
+prepare transaction 'temp';
+begin;
+listen corpus;
+prepare transaction 'listens';
+begin;
+declare c cursor with hold for select 1;
+prepare transaction 'holds';
+begin;
+select pg_advisory_lock(5), pg_advisory_xact_lock(5);
+prepare transaction 'locks';
+select pg_advisory_unlock_all();
+select gid from pg_prepared_xacts;

@@ -1,0 +1,14 @@
+select array[1, 2, 3], array[[1, 2], [3, 4]], '{a,"b c",NULL}'::text[], array[]::int[];
+select (array[1, 2, 3])[2], (array[1, 2, 3])[2:3], array[1, 2] || 3, array[1, 2] || array[[3, 4]], array_append(null, 1);
+select array_length(array[[1, 2], [3, 4]], 2), array_dims('[2:3]={1,2}'::int[]), cardinality(array[1, 2]), array_position(array['a', 'b'], 'b');
+select 1 = any (array[1, 2]), 3 > all (array[1, 2]), array[1, 2] @> array[1], array[1] && array[2], array_remove(array[1, 2, 1], 1);
+select unnest(array['x', 'y']) with_name, unnest(array[1, 2, 3]);
+select * from unnest(array[1, 2], array['a', 'b', 'c']) with ordinality;
+create table t (a int[], b text[][3]);
+insert into t values ('{1,2}', '{{a},{b}}');
+update t set a[5] = 9;
+select a, a[4], a[1:2], b from t;
+select array_agg(x order by x desc), array_fill(7, array[2, 2]), trim_array(array[1, 2, 3], 1) from generate_series(1, 3) x group by 2, 3;
+select '{1,2'::int[];
+select array[[1], [2, 3]];
+select array[1, 2] = array[1, 2, 3], array[1, 3] < array[2];

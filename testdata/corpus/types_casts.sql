@@ -1,0 +1,11 @@
+select '12'::int + 1, cast('1.5' as numeric), 1.7::int, 2.5::int, 'true'::bool::int, int '5', date '2020-01-01'::timestamp;
+select 'abc'::int;
+select 300::int2::"char";
+select 1::text || 'a', (1, 2)::text, array[1, 2]::text[], '{1,2}'::text::int[], null::int;
+create function text_to_pair(text) returns point language sql immutable as $$ select point(length($1), 0) $$;
+select text_to_pair('abc');
+select 1::bool, true::int, 1::bigint::oid, '2020-01-01'::date::text, 'f'::bool;
+select pg_typeof(1), pg_typeof(1.0), pg_typeof('x'), pg_typeof(null), pg_typeof(now()), pg_typeof(array[1.0]);
+select coalesce(null, 1, 2.5), nullif(1, 1), greatest(1, 2.5), case when true then 1 else 2.0 end;
+select 1 union select 2.5 order by 1;
+select 1 union select 'x';

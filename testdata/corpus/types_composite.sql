@@ -1,0 +1,16 @@
+create type pair as (a int, b text);
+select (1, 'x')::pair, row(1, null)::pair, ('(2,"y z")'::pair).b;
+create table t (p pair, q pair[]);
+insert into t values ((1, 'x'), array[(2, 'y')::pair, (3, null)::pair]);
+select (p).a, (q[1]).b, p is null, q from t;
+update t set p.b = 'changed' returning p;
+alter type pair add attribute c date;
+select p from t;
+select row(1, 2) < row(1, 3), row(1, null) is null, (row(1, 2)) = (row(1, 2));
+create table u of pair (a primary key);
+create type pair2 as (a int);
+create table u of pair2 (a primary key);
+insert into u values (1) returning u;
+select u.*::text from u;
+select (u).no_such from u;
+drop type pair;

@@ -1,0 +1,11 @@
+select date '2020-02-29' + 1, date '2020-03-01' - date '2020-02-01', timestamp '2020-01-31' + interval '1 month';
+select age(timestamp '2020-03-01', timestamp '2019-01-31'), date_trunc('week', timestamp '2020-02-05 10:00'), date_part('doy', date '2020-12-31');
+select extract(epoch from timestamptz '2020-01-01 00:00:00+00'), to_timestamp(0) at time zone 'UTC', make_date(2020, 2, 3), make_interval(days => 3);
+select date_bin('15 minutes', timestamp '2020-01-01 10:22', timestamp '2020-01-01');
+select time '10:00' + interval '15 hours', timetz '10:00+02', time '24:00:00';
+select date '2020-02-30';
+select 'yesterday'::date = current_date - 1, 'epoch'::timestamp, 'now'::text;
+select (date '2020-01-01', date '2020-02-01') overlaps (date '2020-01-15', date '2020-03-01');
+select justify_interval(interval '40 days 30 hours'), interval '1 day' * 1.5, interval '1 day' / 3, isfinite(timestamp 'infinity');
+select generate_series(date '2020-01-01', date '2020-01-03', '1 day')::date;
+select timestamp(2) '2020-01-01 00:00:00.126', localtime(0) = localtime(0);

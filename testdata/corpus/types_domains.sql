@@ -1,0 +1,18 @@
+create domain positive as int check (value > 0) not null;
+select 5::positive;
+select (-5)::positive;
+select null::positive;
+create table t (a positive, b positive default 7);
+insert into t values (1);
+insert into t values (0);
+insert into t values (null);
+alter domain positive add constraint small check (value < 100) not valid;
+insert into t values (1000);
+alter domain positive drop constraint small;
+insert into t values (1000);
+alter domain positive add constraint small check (value < 100);
+select a, pg_typeof(a) from t order by a;
+create domain code as text check (value ~ '^[A-Z]{3}$');
+select 'ABC'::code, 'abcd'::code;
+drop domain positive;
+drop domain positive cascade;

@@ -1,0 +1,16 @@
+create type mood as enum ('sad', 'ok', 'happy');
+select 'ok'::mood, 'sad'::mood < 'happy'::mood, enum_range(null::mood), enum_first(null::mood);
+select 'angry'::mood;
+create table t (m mood);
+insert into t values ('happy'), ('sad');
+select * from t order by m;
+alter type mood add value 'fine' before 'happy';
+alter type mood add value if not exists 'fine';
+begin;
+alter type mood add value 'new';
+select 'new'::mood;
+rollback;
+alter type mood rename value 'sad' to 'blue';
+select * from t order by m desc;
+select max(m) from t;
+drop type mood;

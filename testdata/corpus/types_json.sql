@@ -1,0 +1,18 @@
+select '{"a": 1, "a": 2}'::json, '{"a": 1, "a": 2}'::jsonb, '[1, "x", null, true]'::jsonb;
+select '{"a": {"b": [1, 2]}}'::jsonb -> 'a' -> 'b' ->> 1, '{"a": {"b": 1}}'::json #>> '{a,b}', '{"a": 1}'::jsonb ['a'];
+select '{"a": 1}'::jsonb || '{"b": 2}', '{"a": 1, "b": 2}'::jsonb - 'a', '[1, 2, 3]'::jsonb - 1, '{"a": [1, 2]}'::jsonb #- '{a,0}';
+select jsonb_set('{"a": [1, 2]}', '{a,1}', '"x"'), jsonb_insert('[1, 2]', '{1}', '9'), jsonb_pretty('{"a": [1]}'), jsonb_strip_nulls('{"a": null}');
+select '{"a": 1}'::jsonb @> '{}', '{"a": 1}'::jsonb ? 'a', '["x"]'::jsonb ?| array['x', 'y'];
+select jsonb_path_query('{"a": [1, 2, 3]}', '$.a[*] ? (@ > 1)');
+select jsonb_path_exists('{"a": 1}', '$.b'), '{"a": 5}'::jsonb @@ '$.a > 3';
+select * from jsonb_each('{"a": 1, "b": "x"}'), jsonb_array_elements('[1, 2]');
+select * from json_to_recordset('[{"a": 1, "b": "x"}, {"a": 2}]') as (a int, b text);
+select json_agg(g), jsonb_object_agg(g, g * 2), json_build_object('a', 1, 'b', array[1, 2]), to_json(row(1, 'x')) from generate_series(1, 2) g;
+select row_to_json(r) from (select 1 as a, date '2020-01-01' as b) r;
+select '{"a": }'::json;
+select '{"a": 1}'::jsonb ->> 5, ('"x"'::jsonb)::int;
+create table t (j jsonb);
+create index on t using gin (j jsonb_path_ops);
+insert into t values ('{"k": [1, {"z": 2}]}');
+update t set j['k'][0] = '"new"';
+select j, jsonb_typeof(j -> 'k') from t;

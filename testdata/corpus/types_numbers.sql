@@ -1,0 +1,11 @@
+select 1::int2, 2::int4, 3::int8, 1.50::numeric, 1.5::numeric(3, 1), 'NaN'::numeric, 'Infinity'::numeric;
+select 32767::int2 + 1::int2;
+select 2147483647 + 1;
+select 9223372036854775807 + 1;
+select 7 / 2, 7 % -3, -7 / 2, 7.0 / 2, 2 ^ 10, |/ 16, @ -3, 5 & 3, 5 | 3, 5 # 3, ~5, 1 << 4;
+select round(2.5), round(2.5::float8), trunc(-1.7), ceil(1.2), floor(-1.2), mod(7, 3), gcd(12, 18), lcm(4, 6);
+select 1e-10::numeric, 1e10::numeric, 123456789012345678901234567890;
+select '1_000'::int;
+select width_bucket(5.3, 0, 10, 5), sign(-3.2), factorial(10), div(7, 2), scale(1.230), min_scale(1.230);
+select 1::bool, 0::bool, 'yes'::bool, 'off'::bool;
+select 'maybe'::bool;

@@ -1,0 +1,12 @@
+select inet '192.168.1.5/24', cidr '10.0.0.0/8', inet '10.1.2.3' << cidr '10.0.0.0/8', host(inet '::1'), macaddr '08:00:2b:01:02:03', network(inet '192.168.1.5/24');
+select '10.0.0.1/8'::cidr;
+select uuid 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'x'::uuid;
+select uuid 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11';
+select b'101', x'1F', b'101' | b'010', b'1'::bit(3), b'10101'::varbit(3), 5::bit(4), get_bit(b'100', 0);
+select point '(1,2)', box '((0,0),(1,1))', circle '<(0,0),2>', point '(0,0)' <-> point '(3,4)', area(circle '<(0,0),1>') > 3, path '[(0,0),(1,1)]', polygon '((0,0),(1,1),(1,0))', lseg '[(0,0),(1,1)]', line '{1,2,3}';
+select xmlelement(name a, xmlattributes(1 as b), 'text'), '<a>x</a>'::xml, xpath('/a/text()', '<a>x</a>');
+select '<a>'::xml;
+select '1/2'::pg_lsn, '10:20:10,14'::pg_snapshot, '(0,1)'::tid, 5::oid, 'pg_class'::regclass, 'int4'::regtype, 'sum(int)'::regprocedure;
+select 'no_such'::regclass;
+select to_regclass('no_such'), to_regtype('int'), 'sum'::regproc;
+select tsvector 'a b', tsquery 'a & b', '{"a"}'::jsonpath;

@@ -1,0 +1,13 @@
+select int4range(1, 5), int4range(1, 5, '[]'), '(1,5]'::int8range, 'empty'::numrange, daterange(null, '2020-01-01');
+select int4range(1, 5) @> 3, int4range(1, 5) && int4range(4, 8), int4range(1, 5) + int4range(5, 8), int4range(1, 5) * int4range(3, 8), int4range(1, 5) - int4range(3, 8);
+select int4range(1, 3) + int4range(7, 9);
+select lower(int4range(1, 5)), upper_inc(int4range(1, 5)), isempty('empty'::int4range), lower_inf('(,5)'::int4range);
+select int4range(5, 1);
+select '{[1,3), [5,9)}'::int4multirange, range_agg(r) from (values (int4range(1, 3)), (int4range(2, 6))) v(r);
+select int4range(1, 5) -|- int4range(5, 6), int4range(1, 2) << int4range(5, 6), multirange(int4range(1, 2));
+create type floatrange as range (subtype = float8, subtype_diff = float8mi);
+select floatrange(1.5, 2.5), '[1,2]'::floatmultirange;
+create table t (r tsrange, exclude using gist (r with &&));
+insert into t values ('[2020-01-01, 2020-01-02)');
+insert into t values ('[2020-01-01 12:00, 2020-01-03)');
+drop type floatrange;

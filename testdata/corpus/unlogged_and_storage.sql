@@ -1,0 +1,15 @@
+create unlogged table t (a int, b text);
+insert into t values (1, repeat('x', 5000));
+alter table t set logged;
+select relpersistence from pg_class where relname = 't';
+alter table t alter b set storage external;
+alter table t set (fillfactor = 70, autovacuum_enabled = off);
+select reloptions from pg_class where relname = 't';
+alter table t set (no_such = 1);
+create table u (a int) with (fillfactor = 5);
+create table v (a text compression pglz);
+create table w (a int) tablespace no_such;
+set default_tablespace = 'no_such';
+set default_table_access_method = 'no_such';
+set default_toast_compression = 'pglz';
+show default_toast_compression;

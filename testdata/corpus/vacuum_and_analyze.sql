@@ -1,0 +1,12 @@
+create table t as select g as a from generate_series(1, 100) g;
+vacuum t;
+vacuum (analyze, freeze) t;
+analyze t (a);
+begin;
+vacuum t;
+rollback;
+vacuum no_such;
+vacuum t; select 1;
+select reltuples from pg_class where relname = 't';
+analyze verbose no_such;
+cluster t;

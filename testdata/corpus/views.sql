@@ -1,0 +1,17 @@
+create table t (a int, b text);
+insert into t values (1, 'x'), (2, 'y');
+create view v as select a, upper(b) as b from t where a > 1;
+select * from v;
+create or replace view v as select a, lower(b) as b, a * 2 as c from t;
+select * from v order by a;
+create or replace view v as select a from t;
+create view upd as select a, b from t where a < 10 with check option;
+insert into upd values (3, 'z');
+insert into upd values (30, 'z');
+update upd set a = 40 where a = 3;
+select pg_get_viewdef('v');
+alter view v rename to w;
+drop table t;
+drop view w, upd;
+create recursive view n (i) as values (1) union all select i + 1 from n where i < 4;
+select * from n;

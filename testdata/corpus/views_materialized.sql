@@ -1,0 +1,14 @@
+create table t as select g as a from generate_series(1, 3) g;
+create materialized view m as select sum(a) from t;
+select * from m;
+insert into t values (10);
+select * from m;
+refresh materialized view m;
+select * from m;
+create materialized view n as select a from t with no data;
+select * from n;
+refresh materialized view n;
+create unique index on n (a);
+refresh materialized view concurrently n;
+select count(*) from n;
+drop materialized view m;

@@ -1,0 +1,12 @@
+create table t (a int);
+insert into t values (1);
+create view definer as select * from t;
+create view invoker with (security_invoker = true) as select * from t;
+create view barrier with (security_barrier) as select * from t;
+grant select on definer, invoker to low;
+set role low;
+select * from definer;
+select * from invoker;
+select * from barrier;
+reset role;
+select * from invoker;
