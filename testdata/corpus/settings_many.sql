@@ -1,9 +1,8 @@
-set a.b1 = '1'; set a.b2 = '2'; set a.b3 = '3'; set work_mem = '1MB'; set maintenance_work_mem = '2MB'; set temp_buffers = '1MB'; set hash_mem_multiplier = 3; set random_page_cost = 1.5; set seq_page_cost = 2; set cpu_tuple_cost = 0.5;
+set a.b1 = '1'; set a.b2 = '2'; set a.b3 = '3'; set work_mem = '1MB'; set maintenance_work_mem = '2MB'; set hash_mem_multiplier = 3; set random_page_cost = 1.5; set seq_page_cost = 2; set cpu_tuple_cost = 0.5;
 select current_setting('a.b1') || current_setting('a.b2') || current_setting('a.b3');
-select name, setting from pg_settings where name in ('work_mem', 'maintenance_work_mem', 'temp_buffers', 'hash_mem_multiplier', 'random_page_cost', 'seq_page_cost', 'cpu_tuple_cost') order by 1;
+select name, setting from pg_settings where name in ('work_mem', 'maintenance_work_mem', 'hash_mem_multiplier', 'random_page_cost', 'seq_page_cost', 'cpu_tuple_cost') order by 1;
 set a.long = 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx';
 select length(current_setting('a.long'));
-set temp_buffers = '2MB';
 set a.b1 to default;
 show a.b1;
 set a."B2" = 'odd case';
