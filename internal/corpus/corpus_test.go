@@ -43,7 +43,7 @@ func TestScriptsAreToldTheSameThroughPortero(t *testing.T) {
 	for _, how := range []protocol{simple, extended} {
 		t.Run(string(how), func(t *testing.T) {
 			t.Parallel()
-			scene := startScene(t)
+			scene := startScene(t, 2)
 			for _, s := range scripts {
 				t.Run(s.name, func(t *testing.T) { scene.compare(t, s, how, listed) })
 			}

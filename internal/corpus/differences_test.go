@@ -33,7 +33,7 @@ type differences struct {
 	head    []string          // comments
 	reasons map[string]string // explained in lines "reason NAME text"
 
-	mu   sync.Mutex                   // guards what follows
+	mu   sync.Mutex                  // guards what follows
 	runs map[place]map[string]string // statement -> reason
 }
 

@@ -52,7 +52,7 @@ func buildPortero() (string, error) {
 	return binary, nil
 }
 
-func startScene(t testing.TB) *scene {
+func startScene(t testing.TB, poolSize int) *scene {
 	t.Helper()
 	p := lab.PostgresForTest(t, lab.PostgresOptions{
 		Settings: map[string]string{"autovacuum": "off", "max_prepared_transactions": "5", "wal_level": "logical"},
@@ -66,7 +66,7 @@ func startScene(t testing.TB) *scene {
 		t.Fatal(err)
 	}
 	other := lab.AddressForTest(t)
-	portero := lab.ServingForTest(t, lab.PorteroOptions{Program: binary, Config: fmt.Sprintf(config, p.Address(), other, other)})
+	portero := lab.ServingForTest(t, lab.PorteroOptions{Program: binary, Config: fmt.Sprintf(config, poolSize, p.Address(), other, other)})
 	s := &scene{t: t, portero: portero, addresses: map[mode]string{direct: p.Address(), session: other, transaction: portero.Address}}
 	s.admin, err = pgconn.Connect(t.Context(), p.SuperuserDSN(database))
 	if err != nil {
@@ -76,7 +76,7 @@ func startScene(t testing.TB) *scene {
 	return s
 }
 
-// config has two servers in each pool: one for a script, one for who disturbs it.
+// config is one server behind two listeners, one for each mode.
 const config = `
 [log]
 connections = false
@@ -85,7 +85,7 @@ connections = false
 method = "trust"
 
 [pool]
-pool_size = 2
+pool_size = %d
 
 [[cluster]]
 name = "main"

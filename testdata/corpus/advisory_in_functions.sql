@@ -1,0 +1,13 @@
+create function takes() returns void language plpgsql as $$ begin perform pg_advisory_lock(71); end $$;
+select takes();
+select pg_advisory_unlock(71);
+begin;
+select takes();
+savepoint a;
+select pg_advisory_lock(72);
+rollback to a;
+commit;
+select pg_advisory_unlock(71), pg_advisory_unlock(72);
+create function takes_xact() returns bool language sql as $$ select pg_try_advisory_xact_lock(73) $$;
+select takes_xact();
+select count(*) from pg_locks where locktype = 'advisory' and objid = 73;

@@ -1,0 +1,10 @@
+select pg_advisory_lock(9223372036854775807);
+select classid, objid, objsubid from pg_locks where locktype = 'advisory' and pid = pg_backend_pid();
+select pg_advisory_unlock(9223372036854775807);
+select pg_advisory_lock(-1, 2147483647);
+select classid, objid, objsubid from pg_locks where locktype = 'advisory' and pid = pg_backend_pid();
+select pg_advisory_unlock(-1, 2147483647);
+select pg_advisory_lock(null);
+select pg_try_advisory_lock(g) from generate_series(61, 63) g;
+select count(*) from pg_locks where locktype = 'advisory' and objid between 61 and 63;
+select pg_advisory_unlock_all();

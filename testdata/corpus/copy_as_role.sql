@@ -1,0 +1,15 @@
+create table t (a int, b text);
+insert into t values (1, 'x');
+grant select (a) on t to low;
+set role low;
+copy t (a) to stdout;
+copy t to stdout;
+copy t from stdin;
+copy (select a from t) to stdout;
+reset role;
+copy t to stdout;
+alter table t enable row level security;
+grant select on t to high;
+set role high;
+copy t to stdout;
+reset role;

@@ -1,0 +1,13 @@
+create table t as select g as a from generate_series(1, 6) g;
+create function two(out c1 refcursor, out c2 refcursor) language plpgsql as $$ begin c1 := 'one'; c2 := 'two'; open c1 for select a from t where a <= 2 order by a; open c2 scroll for select a from t where a > 3 order by a; end $$;
+begin;
+select * from two();
+fetch all in one;
+fetch last in two;
+fetch first in two;
+commit;
+create function moves() returns int language plpgsql as $$ declare c scroll cursor for select a from t order by a; r int; begin open c; move forward 3 in c; fetch c into r; move last in c; close c; return r; end $$;
+select moves();
+create function upd() returns void language plpgsql as $$ declare c cursor for select * from t for update; r record; begin open c; loop fetch c into r; exit when not found; update t set a = r.a + 100 where current of c; end loop; end $$;
+select upd();
+select sum(a) from t;

@@ -1,0 +1,12 @@
+set work_mem = '5MB';
+set app.v = 'x';
+set role low;
+set datestyle = 'German';
+discard all;
+select current_user;
+show work_mem;
+select current_setting('app.v', true) is null or current_setting('app.v', true) = '';
+select date '2001-02-03';
+set search_path = nowhere;
+discard all;
+show search_path;

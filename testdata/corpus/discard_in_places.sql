@@ -1,0 +1,13 @@
+discard plans; 
+discard all; select 1;
+select 1; discard all;
+begin;
+discard plans;
+discard sequences;
+discard temp;
+commit;
+begin;
+discard all;
+commit;
+discard no_such;
+discard;

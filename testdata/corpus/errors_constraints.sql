@@ -1,0 +1,17 @@
+create table p (a int primary key, b int not null, c int check (c > 0), d text unique);
+insert into p values (1, 1, 1, 'x');
+insert into p values (1, 1, 1, 'y');
+insert into p values (2, null, 1, 'y');
+insert into p values (2, 1, 0, 'y');
+insert into p values (2, 1, 1, 'x');
+update p set a = null;
+create table c (a int references p);
+insert into c values (9);
+insert into c values (1);
+delete from p;
+drop table p;
+insert into p (a, b, no_such) values (1, 2, 3);
+insert into p values (1, 2, 3, 4, 5);
+insert into p (a, a) values (1, 2);
+create domain d as int check (value > 0);
+select 0::d;

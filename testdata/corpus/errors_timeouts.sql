@@ -1,0 +1,18 @@
+create table t (a int);
+set statement_timeout = '20ms';
+select pg_sleep(10);
+do $$ begin perform pg_sleep(10); exception when query_canceled then raise notice 'caught'; end $$;
+begin;
+insert into t values (1);
+select pg_sleep(10);
+commit;
+set statement_timeout = 0;
+select count(*) from t;
+begin;
+set local statement_timeout = '20ms';
+savepoint a;
+select pg_sleep(10);
+rollback to a;
+show statement_timeout;
+commit;
+show statement_timeout;

@@ -1,0 +1,11 @@
+select 1; select 2; select 3;
+insert into no_such values (1); select 1;
+create table t (a int); create table t (a int); select 1;
+select * from t;
+create table t (a int); begin; insert into t values (1); commit; insert into t values (2);
+select * from t order by a;
+begin; insert into t values (3); end; rollback;
+vacuum t; vacuum t;
+vacuum t;
+drop table t; select * from t;
+select * from t;

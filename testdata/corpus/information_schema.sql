@@ -1,0 +1,11 @@
+create table t (a int primary key, b varchar(5) default 'x', c numeric(6, 2) not null);
+create view v as select a from t;
+select table_name, table_type from information_schema.tables where table_schema = 'public' order by 1;
+select column_name, data_type, character_maximum_length, numeric_precision, numeric_scale from information_schema.columns where table_name = 't' order by ordinal_position;
+select constraint_name, constraint_type from information_schema.table_constraints where table_name = 't' and constraint_type = 'PRIMARY KEY';
+select pg_get_constraintdef(oid) from pg_constraint where conrelid = 't'::regclass order by 1;
+select format_type(atttypid, atttypmod) from pg_attribute where attrelid = 't'::regclass and attnum > 0 order by attnum;
+select pg_get_indexdef(indexrelid) from pg_index where indrelid = 't'::regclass;
+select pg_get_viewdef('v', true);
+select to_regclass('t'), to_regclass('public.v');
+select grantee, privilege_type from information_schema.role_table_grants where table_name = 't' and privilege_type = 'SELECT';

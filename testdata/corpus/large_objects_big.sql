@@ -1,0 +1,10 @@
+begin;
+select lo_from_bytea(5003, convert_to(repeat('0123456789', 5000), 'UTF8'));
+select lo_open(5003, x'60000'::int);
+select lo_lseek64(0, 40000, 0);
+select length(loread(0, 20000));
+select lo_truncate64(0, 100);
+select lo_lseek64(0, 0, 2);
+commit;
+select length(lo_get(5003));
+select count(*) from pg_largeobject where loid = 5003;

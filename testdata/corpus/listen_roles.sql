@@ -1,0 +1,10 @@
+listen corpus_roles;
+set role low;
+notify corpus_roles, 'as low';
+reset role;
+set work_mem = '5MB';
+notify corpus_roles, 'with a setting';
+create table t (a int);
+create rule r as on insert to t do also notify corpus_roles, 'by a rule';
+insert into t values (1);
+unlisten corpus_roles;

@@ -1,0 +1,11 @@
+create table t as select g as a from generate_series(1, 2000) g;
+analyze t;
+set parallel_setup_cost = 0;
+set parallel_tuple_cost = 0;
+set min_parallel_table_scan_size = 0;
+set max_parallel_workers_per_gather = 2;
+set force_parallel_mode = on;
+select count(*), sum(a) from t where a % 2 = 0;
+select count(distinct a % 7) from t;
+set force_parallel_mode = off;
+select max(a) from t;

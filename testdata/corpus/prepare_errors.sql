@@ -1,0 +1,14 @@
+prepare p as;
+prepare p as select no_such;
+execute p;
+prepare p as create table x (a int);
+prepare p as select $1;
+execute p;
+execute p ('text');
+deallocate p;
+prepare p (int) as select 10 / $1;
+execute p (0);
+execute p (5);
+execute p (1, 2);
+execute p ('abc');
+deallocate p;

@@ -1,0 +1,17 @@
+create table t (a int, b text);
+insert into t select g, 'v' || g from generate_series(1, 20) g;
+prepare p (int) as select b from t where a = $1;
+execute p (1);
+execute p (2);
+execute p (3);
+execute p (4);
+execute p (5);
+execute p (6);
+execute p (7);
+create index on t (a);
+execute p (8);
+drop table t;
+create table t (a int, b text);
+execute p (1);
+alter table t alter b type int using 0;
+execute p (1);

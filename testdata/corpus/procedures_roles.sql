@@ -1,0 +1,10 @@
+create procedure p() language plpgsql security definer as $$ begin raise notice '%', current_user; end $$;
+grant execute on procedure p() to low;
+set role low;
+call p();
+reset role;
+create procedure q() language plpgsql security definer as $$ begin commit; end $$;
+call q();
+create procedure r() language plpgsql as $$ begin set local role low; raise notice '%', current_user; commit; raise notice '%', current_user; end $$;
+call r();
+select current_user;

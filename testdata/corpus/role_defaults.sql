@@ -1,0 +1,10 @@
+create table t (who name default current_user, login name default session_user, path text default current_setting('search_path'));
+grant insert, select on t to low, high;
+insert into t default values;
+set role low;
+insert into t default values;
+set search_path = public;
+set role high;
+insert into t default values;
+reset role;
+select * from t order by 1;

@@ -1,0 +1,14 @@
+set role low;
+select 1/0;
+select current_user;
+begin;
+set role high;
+select 1/0;
+select current_user;
+rollback;
+select current_user;
+set role nobody;
+select current_user;
+set role none; select 1/0;
+select current_user;
+reset role;

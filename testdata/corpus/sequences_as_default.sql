@@ -1,0 +1,12 @@
+create sequence s start 5;
+create table t (id int default nextval('s'), v text);
+insert into t (v) values ('a'), ('b') returning id;
+begin;
+insert into t (v) values ('c') returning id, currval('s');
+select currval('s');
+rollback;
+insert into t (v) values ('d') returning id;
+drop sequence s;
+drop sequence s cascade;
+insert into t (v) values ('e') returning id;
+alter sequence if exists s restart;

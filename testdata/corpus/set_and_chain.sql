@@ -1,0 +1,14 @@
+begin;
+set work_mem = '5MB';
+set local maintenance_work_mem = '5MB';
+commit and chain;
+select current_setting('work_mem'), current_setting('maintenance_work_mem');
+set work_mem = '6MB';
+rollback and chain;
+show work_mem;
+set work_mem = '7MB';
+savepoint a;
+set work_mem = '8MB';
+rollback to a;
+commit;
+show work_mem;

@@ -1,0 +1,17 @@
+set enable_sort = 0;
+show enable_sort;
+set enable_sort = 'yes';
+show enable_sort;
+set enable_sort = of;
+show enable_sort;
+set enable_sort = maybe;
+set backend_flush_after = 0;
+set bytea_output = 'HEX';
+show bytea_output;
+set constraint_exclusion = 'true';
+show constraint_exclusion;
+set backslash_quote = 'safe_encoding';
+set xmloption = content;
+show xmloption;
+set client_min_messages = 'Warning';
+show client_min_messages;

@@ -1,0 +1,15 @@
+set app.v = 'before';
+select set_config('app.v', 'undone', false), 1/0;
+show app.v;
+select set_config('app.v', 'undone', false) from no_such;
+show app.v;
+select set_config('work_mem', 'much', false);
+select set_config('no_such', 'x', false);
+select set_config(null, 'x', false);
+select set_config('app.v', 'local by null', null);
+show app.v;
+begin;
+select set_config('app.v', 'in a failed transaction', false);
+select 1/0;
+commit;
+show app.v;

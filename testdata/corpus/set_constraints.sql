@@ -1,0 +1,17 @@
+create table p (a int primary key);
+create table c (a int references p deferrable initially immediate);
+begin;
+set constraints all deferred;
+insert into c values (1);
+insert into p values (1);
+commit;
+insert into c values (2);
+begin;
+set constraints c_a_fkey deferred;
+insert into c values (3);
+set constraints c_a_fkey immediate;
+rollback;
+begin;
+set constraints p_pkey deferred;
+rollback;
+select * from c;

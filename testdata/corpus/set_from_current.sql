@@ -1,0 +1,13 @@
+create schema one;
+set search_path = one, public;
+create function public.f() returns text language sql set search_path from current as $$ select current_setting('search_path') $$;
+create function public.g() returns text language sql set work_mem to default as $$ select current_setting('work_mem') $$;
+set search_path = public;
+set work_mem = '9MB';
+select f(), g(), current_setting('search_path'), current_setting('work_mem');
+alter function f() reset search_path;
+select f();
+alter function f() set work_mem = '1MB' set datestyle = 'German';
+select proconfig from pg_proc where proname = 'f';
+alter function f() reset all;
+select f();

@@ -1,0 +1,14 @@
+set search_path = one, "Two", 'three four', "$user";
+show search_path;
+set search_path = 'one, two';
+show search_path;
+set search_path = "a""b";
+show search_path;
+set datestyle = iso, dmy;
+show datestyle;
+set datestyle to 'ISO', 'MDY';
+show datestyle;
+set search_path = ;
+set work_mem = '1MB', '2MB';
+set search_path = default;
+show search_path;

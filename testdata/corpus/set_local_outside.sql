@@ -1,0 +1,11 @@
+set local work_mem = '5MB';
+show work_mem;
+set local app.only_here = 'x'; show app.only_here;
+show app.only_here;
+set local work_mem = '6MB'; show work_mem; select 1;
+show work_mem;
+set local datestyle = 'German'; select date '2001-02-03';
+select date '2001-02-03';
+set transaction read only;
+set local role low; select current_user;
+select current_user;

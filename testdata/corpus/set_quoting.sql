@@ -1,0 +1,24 @@
+set app.v = E'a\tb\\';
+select current_setting('app.v') = E'a\tb\\';
+set app.v = U&'d\0061t';
+show app.v;
+set app.v = $$dollar's$$;
+set app.v = 'semi;colon';
+show app.v;
+set app.v = 'two
+lines';
+show app.v;
+set app.v = 'with "quotes"';
+show app.v;
+set app.v = '  blanks  ';
+select '[' || current_setting('app.v') || ']';
+set app.v = 'üñí';
+show app.v;
+set app.v = word;
+show app.v;
+set app.v = 12.50;
+show app.v;
+set app.v = -5;
+show app.v;
+set app.v = true;
+show app.v;

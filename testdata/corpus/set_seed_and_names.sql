@@ -1,0 +1,16 @@
+set names 'LATIN2';
+show client_encoding;
+set names;
+show client_encoding;
+set session names 'UTF8';
+set local names 'LATIN1';
+begin; set local names 'LATIN1'; show client_encoding; commit;
+show client_encoding;
+set seed to 0.1;
+set session seed to 0.2;
+set time zone default;
+set local time zone 'UTC';
+set session time zone 'Asia/Tokyo';
+show timezone;
+begin; set local time zone 'UTC'; show timezone; rollback;
+show timezone;

@@ -1,0 +1,18 @@
+set session characteristics as transaction read only;
+begin;
+show transaction_read_only;
+commit;
+create table t (a int);
+begin read write;
+create table t (a int);
+commit;
+set session characteristics as transaction isolation level repeatable read, deferrable;
+show default_transaction_isolation;
+show default_transaction_deferrable;
+begin;
+show transaction_isolation;
+rollback;
+insert into t values (1);
+reset default_transaction_read_only;
+insert into t values (1);
+set default_transaction_isolation = 'nonsense';

@@ -1,0 +1,18 @@
+set work_mem = '1GB';
+show work_mem;
+set work_mem = '1536kB';
+show work_mem;
+set statement_timeout = '1.5min';
+show statement_timeout;
+set statement_timeout = '90s';
+show statement_timeout;
+set statement_timeout = '1 fortnight';
+set random_page_cost = 1.1e1;
+show random_page_cost;
+set vacuum_cost_delay = '500us';
+show vacuum_cost_delay;
+set statement_timeout = 3600000;
+show statement_timeout;
+set work_mem = '99999999999GB';
+reset statement_timeout;
+show statement_timeout;

@@ -1,0 +1,14 @@
+show search_path;
+show transaction isolation level;
+show session authorization;
+show time zone;
+show server_encoding;
+show server_version_num;
+show is_superuser;
+show integer_datetimes;
+show max_identifier_length;
+show lc_collate;
+show block_size;
+show in_hot_standby;
+show no.such;
+show "search_path";

@@ -1,0 +1,10 @@
+create temp table t as select g as a from generate_series(1, 4) g;
+begin;
+declare c cursor for select a from t order by a;
+fetch 2 from c;
+commit;
+declare h cursor with hold for select a from t order by a;
+fetch 3 from h;
+close h;
+truncate t;
+select count(*) from t;

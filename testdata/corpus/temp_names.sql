@@ -1,0 +1,11 @@
+create temp table "Odd Name" ("A b" int);
+insert into "Odd Name" values (1);
+select * from "Odd Name";
+create table pg_temp.t (a int);
+insert into pg_temp.t values (2);
+select * from t;
+create temp table public.t (a int);
+create temp table if not exists t (a int);
+alter table t rename to u;
+select * from u;
+drop table u, "Odd Name";

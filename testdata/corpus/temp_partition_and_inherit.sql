@@ -1,0 +1,11 @@
+create temp table p (a int) partition by range (a);
+create temp table p1 partition of p for values from (0) to (10);
+insert into p values (5);
+select tableoid::regclass = 'p1'::regclass, a from p;
+create table perm partition of p for values from (10) to (20);
+create temp table parent (a int);
+create temp table child (b int) inherits (parent);
+insert into child values (1, 2);
+select * from parent;
+drop table parent cascade;
+drop table p;

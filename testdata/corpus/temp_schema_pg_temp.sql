@@ -1,0 +1,13 @@
+create table pg_temp.a (x int);
+insert into a values (1);
+select count(*) from a;
+create view pg_temp.v as select x from a;
+select * from v;
+create sequence pg_temp.s;
+select nextval('pg_temp.s');
+create domain pg_temp.d as int check (value > 0);
+select 5::pg_temp.d;
+create table pg_temp.with_serial (id serial, b int);
+insert into with_serial (b) values (1) returning id;
+drop view v;
+drop table a;

@@ -1,0 +1,15 @@
+create table t (a int);
+begin;
+lock table t in exclusive mode;
+create table u (a int);
+select count(*) from pg_locks l join pg_class c on c.oid = l.relation where c.relname in ('t', 'u') and l.pid = pg_backend_pid();
+savepoint a;
+drop table t;
+rollback to savepoint a;
+select count(*) from t;
+commit;
+begin;
+select pg_advisory_xact_lock(81);
+select count(*) from pg_locks where locktype = 'advisory' and objid = 81;
+rollback;
+select count(*) from pg_locks where locktype = 'advisory' and objid = 81;

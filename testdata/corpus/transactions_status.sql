@@ -1,0 +1,17 @@
+select 1;
+begin;
+select 2;
+select 1/0;
+select 3;
+rollback;
+select 4;
+begin; select 1/0;
+commit;
+begin; commit;
+start transaction;
+end transaction;
+begin work;
+abort work;
+begin transaction;
+rollback transaction;
+commit work;
