@@ -1,7 +1,6 @@
 package corpus
 
 import (
-	"fmt"
 	"maps"
 	"net"
 	"regexp"
@@ -165,14 +164,4 @@ func (c *client) awaitNotifications(n int) {
 	for end := time.Now().Add(lost); !c.ended && len(c.notifications) < n && time.Now().Before(end); <-time.After(5 * time.Millisecond) {
 		c.exchange(nil, &pgproto3.Query{})
 	}
-}
-
-// mustRun runs a simple query that cannot fail, of a helper of the tests.
-func (c *client) mustRun(sql string) error {
-	for _, line := range c.exchange(nil, &pgproto3.Query{String: sql}) {
-		if line[0] == 'E' || c.ended {
-			return fmt.Errorf("%s: %s", sql, line)
-		}
-	}
-	return nil
 }

@@ -97,7 +97,10 @@ func (tr transcript) notifications() []string { return tr[len(tr)-1].lines }
 func (s *scene) play(script *script, how protocol, m mode, notifications int) (tr transcript) {
 	s.t.Helper()
 	s.clear()
-	if before := s.servers(); m == transaction {
+	switch before := s.servers(); m {
+	case session:
+		s.soil(script.user)
+	case transaction:
 		defer s.renew(before)
 	}
 	c, said, err := connect(s.addresses[m], script.user, script.startup)

@@ -45,13 +45,15 @@ var build = sync.OnceValues(buildPortero)
 
 func buildPortero() (string, error) {
 	binary := filepath.Join(binaries, "portero")
-	out, err := exec.Command("go", "build", "-o", binary, "portero/cmd/portero").CombinedOutput()
+	args := append([]string{"build", "-o", binary}, buildFlags...)
+	out, err := exec.Command("go", append(args, "portero/cmd/portero")...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return binary, nil
 }
 
+// startScene starts them, with pools of poolSize servers; they end with the test.
 func startScene(t testing.TB, poolSize int) *scene {
 	t.Helper()
 	p := lab.PostgresForTest(t, lab.PostgresOptions{
@@ -183,3 +185,26 @@ func (s *scene) renew(before []string) {
 		return nil
 	})
 }
+
+// soil lets clients in session mode work on both servers of a pool and leave: what DISCARD ALL
+// does not take away is there for the next ones.
+func (s *scene) soil(user string) {
+	s.t.Helper()
+	for range 2 {
+		c, said, err := connect(s.addresses[session], user, nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		defer c.close() // behind the other's work: so each has a server of its own
+		for _, line := range append(said, c.run(simple, statement{sql: soiling})...) {
+			if line[0] == 'E' || c.ended {
+				s.t.Fatalf("a client before the script was told %q", line)
+			}
+		}
+	}
+}
+
+const soiling = `
+create temp table soil (a int); insert into soil values (1); create sequence pg_temp.soil_seq; select nextval('pg_temp.soil_seq');
+set soil.kept = 'behind'; set datestyle = 'SQL'; set search_path = soil; set role low; set default_transaction_read_only = on;
+prepare soil as select 1; declare soil cursor with hold for select 1; listen corpus; select pg_advisory_lock_shared(1)`

@@ -1,0 +1,17 @@
+select current_schemas(true);
+show soil.kept;
+set temp_buffers = '2MB';
+show temp_buffers;
+select count(*) from soil;
+execute soil;
+fetch soil;
+select currval('soil_seq');
+select lastval();
+select current_user;
+show search_path;
+show default_transaction_read_only;
+select pg_listening_channels();
+select count(*) from pg_cursors;
+select count(*) from pg_prepared_statements where name = 'soil';
+select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid();
+select name, setting from pg_settings where name like 'soil.%';
