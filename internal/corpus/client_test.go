@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"errors"
 	"maps"
 	"net"
 	"regexp"
@@ -28,6 +29,7 @@ type client struct {
 	pid    uint32
 	status byte // of the last ReadyForQuery
 	ended  bool // the connection
+	stalls bool // ... because no answer came
 
 	notifications []string // apart from all else: when they come is not promised
 }
@@ -152,7 +154,8 @@ func (c *client) send(messages ...pgproto3.FrontendMessage) {
 func (c *client) receive() pgproto3.BackendMessage {
 	m, err := c.fe.Receive()
 	if err != nil {
-		c.ended = true
+		var late net.Error
+		c.ended, c.stalls = true, errors.As(err, &late) && late.Timeout()
 		return nil
 	}
 	return m

@@ -39,6 +39,7 @@ type scene struct {
 	portero   *lab.Portero
 	addresses map[mode]string
 	admin     *pgconn.PgConn // the superuser, at the server itself
+	stalls    int            // runs that a statement without an answer has ended
 }
 
 var build = sync.OnceValues(buildPortero)
