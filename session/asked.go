@@ -27,6 +27,24 @@ type asked struct {
 	role   bool     // whom it acts as
 	names  []string // the other settings that may have changed, by their names in lower case
 	adrift bool     // a transaction has ended meanwhile: what is in force is not known here
+	done   bool     // something has come to its end since: what was to change may have
+	doubt  bool     // something has failed, was rolled back or reset: a value may be the server's own
+}
+
+// over is called when nothing is unanswered: if nothing has come to its end,
+// nothing has changed.
+func (a *asked) over() {
+	if !a.done {
+		*a = asked{adrift: a.adrift}
+	}
+}
+
+// ended takes in that something has come to its end.
+func (a *asked) ended(tag []byte) {
+	if a.any() {
+		a.done = true
+		a.doubt = a.doubt || len(tag) > 0 && tag[0] == 'R' // ROLLBACK, RESET
+	}
 }
 
 // Asks reports whether the server is to be asked before anybody else may have it.
@@ -43,23 +61,44 @@ func (s *Session) Bound() bool {
 
 // Question is the Query to ask; its answer, one row, goes to Told.
 func (s *Session) Question() []byte {
-	var sql strings.Builder
-	sql.WriteString("SELECT " + valueOf(role))
+	columns := []string{valueOf(role)}
 	for _, name := range s.asked.names {
-		sql.WriteString(", " + valueOf(name))
+		columns = append(columns, valueOf(name))
 	}
-	return wire.Append(nil, &pgproto3.Query{String: sql.String()})
+	from := ""
+	if s.asked.doubt && len(s.asked.names) > 0 {
+		from = sources(s.asked.names)
+		for _, name := range s.asked.names {
+			columns = append(columns, "(SELECT source FROM s WHERE name = "+literal(name)+")")
+		}
+	}
+	return wire.Append(nil, &pgproto3.Query{String: from + "SELECT " + strings.Join(columns, ", ")})
+}
+
+// sources is where the values come from: from the session, or from elsewhere. The
+// view is read once, as it is made of all settings that there are.
+func sources(names []string) string {
+	var list []string
+	for _, name := range names {
+		list = append(list, literal(name))
+	}
+	return "WITH s AS MATERIALIZED (SELECT pg_catalog.lower(name) AS name, source FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) IN (" +
+		strings.Join(list, ", ") + ")) "
 }
 
 // valueOf is the expression for a value, as much of it as there is room for.
 func valueOf(name string) string {
-	return fmt.Sprintf("pg_catalog.left(pg_catalog.current_setting('%s', true), %d)", strings.ReplaceAll(name, "'", "''"), maxSettings+1)
+	return fmt.Sprintf("pg_catalog.left(pg_catalog.current_setting(%s, true), %d)", literal(name), maxSettings+1)
 }
 
 // Told takes in the answer; a value that is nil means that there is no such
 // setting. False: it is no answer to the question.
 func (s *Session) Told(values [][]byte) bool {
 	names := append([]string{role}, s.asked.names...)
+	var from [][]byte // of the settings behind the role
+	if s.asked.doubt && len(names) > 1 && len(values) == 2*len(names)-1 {
+		values, from = values[:len(names)], values[len(names):]
+	}
 	if len(values) != len(names) {
 		return false
 	}
@@ -67,7 +106,8 @@ func (s *Session) Told(values [][]byte) bool {
 		if values[i] == nil {
 			continue
 		}
-		if value := string(values[i]); s.isDefault(name, value) {
+		value := string(values[i])
+		if s.isDefault(name, value) || i > 0 && from != nil && isServers(from[i-1]) {
 			s.settings = s.settings.Without(name)
 		} else {
 			s.settings = s.settings.With(name, value)
@@ -77,6 +117,10 @@ func (s *Session) Told(values [][]byte) bool {
 	s.kept, s.asked = s.settings, asked{}
 	return true
 }
+
+// isServers reports whether a setting has the server's own value, by its source in
+// pg_settings. One that is not listed there is of the session's making.
+func isServers(source []byte) bool { return source != nil && string(source) != "session" }
 
 // Untold is called where the server refuses to answer, as the client may not see
 // a setting that it has tried to set: the client keeps the server, and the next
@@ -88,6 +132,7 @@ func (s *Session) Untold() {
 
 // touched notes what a statement may change that a server does not report.
 func (s *Session) touched(sql []byte) {
+	s.asked.doubt = s.asked.doubt || resetBy(sql) != ""
 	for _, name := range setBy(sql) {
 		s.touch(name)
 	}
@@ -234,8 +279,11 @@ func setsByFunction(sql []byte) bool {
 }
 
 // setByFunction is the names that stand in calls of set_config, but for those that
-// set them for the transaction. One that is no literal may be the role.
+// set them for the transaction. One that is no literal may be any.
 func setByFunction(sql []byte) (names []string) {
+	if definesFunction(sql) {
+		return nil // it is not run
+	}
 	sql = bytes.ToLower(sql)
 	for calls := 0; ; calls++ {
 		i := bytes.Index(sql, setConfig)
@@ -250,6 +298,19 @@ func setByFunction(sql []byte) (names []string) {
 			names = append(names, literalIn(sql))
 		}
 	}
+}
+
+// definesFunction reports whether a statement is CREATE [OR REPLACE] FUNCTION or PROCEDURE.
+func definesFunction(sql []byte) bool {
+	rest, ok := cutWords(skipEmpty(sql), "CREATE")
+	if !ok {
+		return false
+	}
+	if after, ok := cutWords(rest, "OR", "REPLACE"); ok {
+		rest = after
+	}
+	word, _ := firstWord(rest)
+	return is(word, "FUNCTION") || is(word, "PROCEDURE")
 }
 
 // isLocal reports whether the last argument of a call of set_config, whose
@@ -274,12 +335,18 @@ func isLocal(rest []byte) bool {
 func literalIn(rest []byte) string {
 	after, ok := cutWords(rest, "(")
 	after = skipBlank(after)
-	if !ok || len(after) == 0 || after[0] != '\'' {
-		return role
+	if !ok {
+		return role // the name of something else
+	}
+	if len(after) == 0 || after[0] != '\'' {
+		return tooMany
 	}
 	end := bytes.IndexByte(after[1:], '\'')
 	if end < 0 {
-		return role
+		return tooMany
+	}
+	if next, _ := firstWord(after[2+end:]); !is(next, ",") { // it is computed
+		return tooMany
 	}
 	name := strings.ToLower(string(after[1 : 1+end]))
 	if name == authorization || strings.ContainsAny(name, "\\") {

@@ -85,6 +85,7 @@ func (s *Session) bind(f wire.Frame) kind {
 		st, known := s.recall(name)
 		if k = st.kind(); known && k == kindSet {
 			st.touches(s.touch)
+			s.asked.doubt = s.asked.doubt || st.resets() != ""
 		}
 	}
 	s.here &^= boundSurely

@@ -162,6 +162,9 @@ func (s *Session) restoreExecute(f wire.Frame) int {
 
 // literal is a string constant that means the same whatever standard_conforming_strings is.
 func literal(s string) string {
+	if !strings.ContainsAny(s, `\'`) {
+		return "'" + s + "'"
+	}
 	return " E'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }
 

@@ -90,6 +90,7 @@ func (s *Session) completed(f wire.Frame) Verdict {
 	}
 	s.Queries++
 	s.copyIn, s.early = false, false
+	s.asked.ended(f.Body)
 	s.deallocated(f)
 	return Forward
 }
@@ -98,6 +99,9 @@ func (s *Session) completed(f wire.Frame) Verdict {
 func (s *Session) deallocated(f wire.Frame) {
 	if len(f.Body) == 0 || f.Body[0] != 'D' {
 		return
+	}
+	if string(f.Body) == "DISCARD ALL\x00" {
+		s.overfull = false
 	}
 	switch string(f.Body) {
 	case "DEALLOCATE ALL\x00", "DISCARD ALL\x00":
@@ -197,6 +201,7 @@ func (s *Session) failed(f wire.Frame) Verdict {
 		s.stray = true
 	}
 	s.told, s.copyIn, s.early = true, false, false
+	s.asked.doubt = s.asked.any()
 	v := s.retold(f)
 	if (first == 'B' || first == 'D') && isReplan(f.Body) {
 		s.replan()
@@ -285,6 +290,9 @@ func (s *Session) reached(status byte) {
 	if status == 'I' {
 		s.Transactions++
 		s.kept = s.settings
+		if s.ring.empty() {
+			s.asked.over()
+		}
 		s.asked.adrift = s.asked.any()
 	}
 	if !s.ring.empty() {
@@ -323,9 +331,9 @@ func (s *Session) Reported(f wire.Frame) {
 	n := strings.ToLower(name)
 	switch n {
 	case authorization:
-		s.foreign, s.asked.role = !s.isDefault(name, v), true
+		s.foreign, s.asked.role, s.asked.done = !s.isDefault(name, v), true, true
 	case "is_superuser": // and so the role may be another, whatever has changed it
-		s.asked.role = true
+		s.asked.role, s.asked.done = true, true
 	case "in_hot_standby", "server_version", "server_encoding", "integer_datetimes":
 	default:
 		if s.isDefault(name, v) {

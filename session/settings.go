@@ -116,6 +116,10 @@ func (s Settings) AppendChange(dst []byte, have Settings) (out []byte, resets in
 	return wire.Append(dst, &pgproto3.Sync{}), resets
 }
 
+// dateStyle is a setting of two halves, of which each may be set by itself: the
+// other half is then that of the server, not that of an earlier client.
+const dateStyle = "datestyle"
+
 // Settings are set turn by turn, and taken away in the opposite order.
 const (
 	turnEncoding = iota // the values that follow are in it
@@ -143,7 +147,7 @@ func (s Settings) appendResets(dst []byte, have Settings) (out []byte, n int) {
 			if turnOf(name) != turn || turn == turnAuthorization { // that is never there to be left
 				continue
 			}
-			if value, keep := s.Get(name); !keep || name == role || turn == turnHindrance && value != old {
+			if value, keep := s.Get(name); !keep || name == role || (turn == turnHindrance || name == dateStyle) && value != old {
 				dst = appendReset(dst, name)
 				n++
 			}
