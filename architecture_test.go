@@ -39,6 +39,7 @@ var tools = map[string][]string{
 	"internal/lab/demo": {"internal/lab"},
 	"internal/failover": {"internal/lab"},
 	"internal/corpus":   {"internal/lab"},
+	"internal/drivers":  {"internal/lab"},
 	"bench":             {"internal/lab"},
 }
 

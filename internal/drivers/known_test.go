@@ -1,0 +1,42 @@
+package drivers
+
+import "testing"
+
+// difference is a kind of work that is known to go otherwise through Portero than directly.
+type difference struct {
+	mode, section string
+	reason        string
+}
+
+// known are all of them. The programs leave these sections out where they run in that pool
+// mode; whoever makes one work takes its line away, and needs to do nothing else. Without
+// "prepared", drivers that name statements of their own accord are told not to.
+var known = []difference{
+	{"session", "reset", "RESET goes back to the server's defaults, not to what the client gave at its start"},
+	{"session", "discard", "so does DISCARD ALL"},
+	{"session", "own notifications", "the process ID at login is not the server's, which notifications tell"},
+	{"transaction", "datestyle", "where clients give a part of it at their start, they meet the other part of each other's"},
+	{"transaction", "reset", "RESET goes back to the server's defaults, not to what the client gave at its start"},
+	{"transaction", "discard", "so does DISCARD ALL"},
+	{"transaction", "own notifications", "needs LISTEN"},
+	{"transaction", "prepared", "named statements, and those prepared in one transaction and run in another, are their server's"},
+	{"transaction", "replan", "needs named statements"},
+	{"transaction", "sqlprepare", "what PREPARE makes stays on its server"},
+	{"transaction", "notify", "what LISTEN begins stays on its server"},
+	{"transaction", "temp", "temporary tables stay on their server"},
+	{"transaction", "hold", "cursors WITH HOLD stay on their server"},
+	{"transaction", "advisory", "advisory locks of the session stay on their server"},
+}
+
+// leftOut are the sections that programs do not run in a pool mode. Each is shown as a test
+// that is skipped.
+func leftOut(t *testing.T, mode string) (sections []string) {
+	t.Helper()
+	for _, d := range known {
+		if d.mode == mode {
+			t.Run("left out/"+mode+"/"+d.section, func(t *testing.T) { t.Skip(d.reason) })
+			sections = append(sections, d.section)
+		}
+	}
+	return sections
+}

@@ -1,0 +1,8 @@
+\set k random(1, 10)
+\startpipeline
+BEGIN;
+UPDATE counted SET v = v + 1 WHERE i = :k;
+SELECT 1 / (current_setting('work_mem') = :memory::int || 'kB')::int AS mine;
+COMMIT;
+SELECT v FROM counted WHERE i = :k;
+\endpipeline

@@ -1,0 +1,11 @@
+begin;
+declare all_of_mine scroll cursor for select i, t from mine order by i;
+fetch 3 from all_of_mine;
+fetch backward 1 from all_of_mine;
+fetch last from all_of_mine;
+move absolute 4 in all_of_mine;
+fetch next from all_of_mine;
+close all_of_mine;
+fetch 1 from all_of_mine;
+rollback;
+fetch 1 from all_of_mine;
