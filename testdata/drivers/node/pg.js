@@ -3,7 +3,7 @@
 const crypto = require('node:crypto')
 const { Readable } = require('node:stream')
 const { pipeline } = require('node:stream/promises')
-const { Client } = require('pg')
+const { Client, Query } = require('pg')
 const Cursor = require('pg-cursor')
 const { from: copyFrom, to: copyTo } = require('pg-copy-streams')
 const t = require('./transcript.js')
@@ -121,22 +121,23 @@ const portals = async () => {
   await alone.close()
 }
 
+// cancel goes on when the connection of its request has ended, with which PostgreSQL says
+// that it has done it.
 const cancel = async () => {
   for (const inTransaction of [false, true]) {
     if (inTransaction) await ask('begin')
-    let active
-    client.once('notice', () => new Client().cancel(client, active))
-    try {
-      const { Query } = require('pg')
-      active = new Query(t.sleep)
-      await new Promise((resolve, reject) => {
-        active.on('end', resolve)
-        active.on('error', reject)
-        client.query(active)
-      })
-    } catch (e) {
-      fault(e)
-    }
+    const query = new Query(t.sleep)
+    const done = new Promise(resolve => client.once('notice', () => {
+      const other = new Client(options)
+      other.connection.once('end', resolve)
+      other.cancel(client, query)
+    }))
+    await failing(() => new Promise((resolve, reject) => {
+      query.on('end', resolve)
+      query.on('error', reject)
+      client.query(query)
+    }))
+    await done
     if (inTransaction) {
       await ask("select 'refused' as x")
       await ask('rollback')
