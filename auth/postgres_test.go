@@ -84,7 +84,7 @@ func logIn(t *testing.T, p *lab.Postgres, user string, c Credentials) (LoginResu
 	s, _, _ := dial(t, p, false)
 	return Login(s, LoginParams{
 		User: user, Database: "postgres", Credentials: c,
-		Parameters: map[string]string{"application_name": "portero"},
+		Parameters: []wire.Parameter{{Name: "application_name", Value: "portero"}},
 	})
 }
 
@@ -124,7 +124,8 @@ func testMethods(t *testing.T, p *lab.Postgres) {
 		if user == "unknown" { // the lab trusts whom no line names
 			want = `FATAL: role "unknown" does not exist (SQLSTATE 28000)`
 		}
-		if e, ok := err.(*wire.Error); !ok || e.Error() != want {
+		var e *wire.Error
+		if !errors.As(err, &e) || err.Error() != want {
 			t.Errorf("%s with a wrong password: %v", user, err)
 		}
 	}
@@ -147,7 +148,7 @@ func testRefusals(t *testing.T, p *lab.Postgres) {
 	}{
 		{LoginParams{User: "trust", Database: "absent"}, wire.UndefinedDatabase},
 		{LoginParams{User: "rejected", Database: "postgres"}, wire.InvalidAuthorization},
-		{LoginParams{User: "trust", Database: "postgres", Parameters: map[string]string{"work_mem": "much"}}, wire.InvalidParameterValue},
+		{LoginParams{User: "trust", Database: "postgres", Parameters: []wire.Parameter{{Name: "work_mem", Value: "much"}}}, wire.InvalidParameterValue},
 	} {
 		s, _, _ := dial(t, p, false)
 		if _, err := Login(s, c.params); code(err) != c.code {

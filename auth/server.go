@@ -3,7 +3,6 @@ package auth
 import (
 	"errors"
 	"fmt"
-	"maps"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -21,8 +20,8 @@ const (
 // LoginParams is what a login to a server needs.
 type LoginParams struct {
 	User        string
-	Database    string            // "": the server takes the user's name
-	Parameters  map[string]string // further startup parameters, such as application_name
+	Database    string           // "": the server takes the user's name
+	Parameters  []wire.Parameter // further startup parameters, such as application_name, in the order in which they count
 	Credentials Credentials
 
 	// TLSServerEndPoint is the hash of the certificate the server has shown
@@ -34,17 +33,28 @@ type LoginParams struct {
 // LoginResult is what a server says of itself at login. The caller owns it.
 type LoginResult struct {
 	Parameters map[string]string // ParameterStatus
+	Greeting   []byte            // the ParameterStatus messages and the notices, as they came
 	PID        uint32            // for cancel requests, with SecretKey; 0 and nil when the server sent none
 	SecretKey  []byte
 	Status     byte // of ReadyForQuery: 'I'
 }
+
+// Unready is what went wrong behind AuthenticationOk: the server had taken our
+// proof. With startup parameters it may be for these.
+type Unready struct {
+	error
+	Frame []byte // the ErrorResponse as it came; nil: there was none
+}
+
+// Unwrap gives what Login says of servers that have not taken our proof.
+func (e *Unready) Unwrap() error { return e.error }
 
 // Login sends the startup message (protocol 3.0) to the server behind s, TLS
 // or not already agreed upon, proves us to it, and reads until ReadyForQuery.
 // Nothing behind ReadyForQuery is taken from the connection but what s has buffered.
 //
 // It blocks on the server. What the server refuses is its own *wire.Error,
-// SQLSTATE and all; see the Err variables for what we refuse; anything else is
+// SQLSTATE and all, within an *Unready if it came behind AuthenticationOk; see the Err variables for what we refuse; anything else is
 // an error of the stream, wrapped. After an error the server is to be closed.
 //
 // A cleartext password goes to whoever asks for one, on a connection that may
@@ -66,19 +76,26 @@ func login(s *wire.Stream, p LoginParams) (LoginResult, error) {
 	if err := authenticate(in, p); err != nil {
 		return LoginResult{}, err
 	}
-	return readUntilReady(in)
+	r, err := readUntilReady(in)
+	if err != nil {
+		return LoginResult{}, &Unready{err, in.refusal}
+	}
+	return r, nil
 }
 
-func startup(p LoginParams) *pgproto3.StartupMessage {
-	params := make(map[string]string, len(p.Parameters)+2)
-	maps.Copy(params, p.Parameters)
-	delete(params, "") // an empty name would end the list
-	params["user"] = p.User
-	delete(params, "database")
+func startup(p LoginParams) *wire.StartupMessage {
+	list := []wire.Parameter{{Name: "user", Value: p.User}}
 	if p.Database != "" {
-		params["database"] = p.Database
+		list = append(list, wire.Parameter{Name: "database", Value: p.Database})
 	}
-	return &pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: params}
+	for _, one := range p.Parameters {
+		switch one.Name {
+		case "", "user", "database": // an empty name would end the list
+		default:
+			list = append(list, one)
+		}
+	}
+	return &wire.StartupMessage{Parameters: list}
 }
 
 // readUntilReady reads what follows AuthenticationOk.
@@ -94,6 +111,7 @@ func readUntilReady(in *serverReader) (LoginResult, error) {
 			var m pgproto3.ParameterStatus
 			err = m.Decode(f.Body)
 			r.Parameters[m.Name] = m.Value
+			in.greeting = f.Append(in.greeting)
 		case 'K':
 			var m pgproto3.BackendKeyData
 			err = m.Decode(f.Body)
@@ -101,7 +119,7 @@ func readUntilReady(in *serverReader) (LoginResult, error) {
 		case 'Z':
 			var m pgproto3.ReadyForQuery
 			if err = m.Decode(f.Body); err == nil {
-				r.Status = m.TxStatus
+				r.Status, r.Greeting = m.TxStatus, in.greeting
 				return r, nil
 			}
 		default:
@@ -117,11 +135,13 @@ func readUntilReady(in *serverReader) (LoginResult, error) {
 type serverReader struct {
 	s             *wire.Stream
 	frames, bytes int
+	greeting      []byte // what is kept of it; see LoginResult
+	refusal       []byte // the ErrorResponse
 }
 
 // next returns the next message that matters; it is valid until the following
-// call. An ErrorResponse is the error it holds. Notices are dropped, and so is
-// NegotiateProtocolVersion, which can only say that the server goes on with 3.0.
+// call. An ErrorResponse is the error it holds. Notices are only kept, and dropped
+// is NegotiateProtocolVersion, which can only say that the server goes on with 3.0.
 func (r *serverReader) next() (wire.Frame, error) {
 	for {
 		f, err := r.s.Read(maxLoginFrame)
@@ -138,8 +158,12 @@ func (r *serverReader) next() (wire.Frame, error) {
 		}
 		switch f.Type {
 		case 'E':
+			r.refusal = f.Append(nil)
 			return f, wire.ParseError(f.Body)
-		case 'N', 'v':
+		case 'N':
+			r.greeting = f.Append(r.greeting)
+			continue
+		case 'v':
 			continue
 		}
 		return f, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,7 +48,7 @@ func authRequest(kind uint32, data string) raw {
 }
 
 func TestLoginReturnsWhatTheServerSaysOfItself(t *testing.T) {
-	p := LoginParams{User: "me", Database: "db", Parameters: map[string]string{"application_name": "portero", "": "x"}}
+	p := LoginParams{User: "me", Database: "db", Parameters: []wire.Parameter{{Name: "application_name", Value: "portero"}, {Value: "x"}}}
 	r, err := loginAgainst(t, p, says(
 		&pgproto3.NoticeResponse{Severity: "WARNING", Message: "early"},
 		&pgproto3.AuthenticationOk{},
@@ -63,6 +64,9 @@ func TestLoginReturnsWhatTheServerSaysOfItself(t *testing.T) {
 	}
 	if len(r.Parameters) != 2 || r.Parameters["in_hot_standby"] != "off" || r.Parameters["server_version"] != "15.1" {
 		t.Errorf("parameters %v", r.Parameters)
+	}
+	if got := string(r.Greeting); strings.Count(got, "\x00M") != 2 || strings.Index(got, "early") > strings.Index(got, "15.1") || got[0] != 'N' {
+		t.Errorf("greeting %q", got)
 	}
 	if r.PID != 1<<31 || len(r.SecretKey) != 256 || r.Status != 'I' {
 		t.Errorf("%d, %d bytes, %c", r.PID, len(r.SecretKey), r.Status)
@@ -97,8 +101,15 @@ func TestServerErrorsKeepTheirSQLSTATE(t *testing.T) {
 			go io.Copy(io.Discard, s2r{s}) // the pipe has no buffer: take what is sent meanwhile
 			return play(s)
 		})
-		if e, ok := err.(*wire.Error); !ok || *e != *refusal {
+		var e *wire.Error
+		if !errors.As(err, &e) || *e != *refusal {
 			t.Errorf("%s: %v", name, err)
+		}
+		var late *Unready
+		if behind := errors.As(err, &late); behind != (name == "after authentication") {
+			t.Errorf("%s: behind AuthenticationOk %t", name, behind)
+		} else if behind && string(late.Frame) != string(refusal.Append(nil)) {
+			t.Errorf("%s: %q is not what came", name, late.Frame)
 		}
 	}
 }
@@ -231,16 +242,16 @@ func TestServerThatHangsUpIsAnIOError(t *testing.T) {
 
 func TestStartupParametersCannotSmuggleAUser(t *testing.T) {
 	for name, p := range map[string]LoginParams{
-		"zero byte in a value": {User: "me", Parameters: map[string]string{"application_name": "x\x00user\x00postgres"}},
-		"zero byte in a name":  {User: "me", Parameters: map[string]string{"a\x00b": "x"}},
+		"zero byte in a value": {User: "me", Parameters: []wire.Parameter{{Name: "application_name", Value: "x\x00user\x00postgres"}}},
+		"zero byte in a name":  {User: "me", Parameters: []wire.Parameter{{Name: "a\x00b", Value: "x"}}},
 		"zero byte in user":    {User: "me\x00x"},
 	} {
 		if _, err := Login(wire.NewStream(new(nothing)), p); err == nil || errors.Is(err, io.EOF) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	p := LoginParams{User: "me", Parameters: map[string]string{"user": "postgres", "database": "postgres"}}
-	if m := startup(p); m.Parameters["user"] != "me" || m.Parameters["database"] != "" {
+	p := LoginParams{User: "me", Parameters: []wire.Parameter{{Name: "user", Value: "postgres"}, {Name: "database", Value: "postgres"}}}
+	if m := startup(p); !slices.Equal(m.Parameters, []wire.Parameter{{Name: "user", Value: "me"}}) {
 		t.Error(m.Parameters)
 	}
 }

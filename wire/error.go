@@ -22,6 +22,7 @@ const (
 	TooManyConnections     = "53300"
 	AdminShutdown          = "57P01"
 	CannotConnectNow       = "57P03"
+	IdleSessionTimeout     = "57P05"
 	QueryCanceled          = "57014"
 	InternalError          = "XX000"
 	SuccessfulCompletion   = "00000"
@@ -114,4 +115,20 @@ func IsFatal(body []byte) bool {
 		body = rest
 	}
 	return string(severity) == "FATAL" || string(severity) == "PANIC"
+}
+
+// ErrorField returns a field of the body of an ErrorResponse, "" if it has none
+// (PostgreSQL documentation, "Error and Notice Message Fields").
+func ErrorField(body []byte, field byte) string {
+	for len(body) > 1 && body[0] != 0 {
+		value, rest, ok := CutString(body[1:])
+		if !ok {
+			break
+		}
+		if body[0] == field {
+			return string(value)
+		}
+		body = rest
+	}
+	return ""
 }

@@ -27,6 +27,12 @@ type Frame struct {
 // Whole reports whether all of the body is here.
 func (f Frame) Whole() bool { return len(f.Body) == f.Size }
 
+// Append adds a whole frame to dst as it came.
+func (f Frame) Append(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint32(append(dst, f.Type), uint32(4+f.Size))
+	return append(dst, f.Body...)
+}
+
 // Next reads the frame at the start of buf. ok is false when not even the
 // header is complete.
 func Next(buf []byte) (f Frame, ok bool, err error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // MaxStartup is the longest startup packet that PostgreSQL takes
@@ -46,6 +47,28 @@ func (s *Stream) Startup() (code uint32, body []byte, err error) {
 // Parameter is one name and value of a startup packet.
 type Parameter struct {
 	Name, Value string
+}
+
+// StartupMessage asks a server for a session of protocol 3.0. What order the
+// parameters have is for PostgreSQL to obey: of two with one name the later counts.
+type StartupMessage struct {
+	Parameters []Parameter
+}
+
+// Encode implements Message.
+func (m *StartupMessage) Encode(dst []byte) ([]byte, error) {
+	at := len(dst)
+	dst = binary.BigEndian.AppendUint32(append(dst, 0, 0, 0, 0), 3<<16)
+	for _, p := range m.Parameters {
+		if strings.Contains(p.Name, "\x00") || strings.Contains(p.Value, "\x00") {
+			return nil, errors.New("zero byte in a startup parameter") // what follows it would be another parameter
+		}
+		dst = append(append(dst, p.Name...), 0)
+		dst = append(append(dst, p.Value...), 0)
+	}
+	dst = append(dst, 0)
+	binary.BigEndian.PutUint32(dst[at:], uint32(len(dst)-at))
+	return dst, nil
 }
 
 // StartupParameters decodes the names and values of a StartupMessage.

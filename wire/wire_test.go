@@ -187,6 +187,38 @@ func TestStartupLengths(t *testing.T) {
 	}
 }
 
+func TestAStartupMessageIsReadAsItWasWritten(t *testing.T) {
+	want := []Parameter{{"user", "app"}, {"b", "1"}, {"a", ""}, {"b", "2"}}
+	b, err := (&StartupMessage{Parameters: want}).Encode([]byte("before"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, body, err := streamOf(string(b[len("before"):])).Startup()
+	if err != nil || code != 3<<16 {
+		t.Fatalf("%d, %v", code, err)
+	}
+	if got, err := StartupParameters(body); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, p := range []Parameter{{"a\x00b", ""}, {"a", "b\x00user\x00postgres"}} {
+		if _, err := (&StartupMessage{Parameters: []Parameter{p}}).Encode(nil); err == nil {
+			t.Errorf("%q is taken", p)
+		}
+	}
+}
+
+func TestFieldsOfAnError(t *testing.T) {
+	body := Fatal("42501", "no").Append(nil)[HeaderLen:]
+	for field, want := range map[byte]string{'C': "42501", 'M': "no", 'S': "FATAL", 'R': ""} {
+		if got := ErrorField(body, field); got != want {
+			t.Errorf("%c: %q", field, got)
+		}
+	}
+	for n := range body {
+		ErrorField(body[:n], 'R')
+	}
+}
+
 func TestStartupParameters(t *testing.T) {
 	cases := []struct {
 		body string
