@@ -126,7 +126,7 @@ func (p *Pool) otherSecret(err error) bool {
 // turnAway ends the waits of a pool that a server has refused for good, and
 // remembers it for those who come next. It returns false if the pool goes on,
 // because a server has let it in before; a candidate is given up.
-func (p *Pool) turnAway(e *wire.Error) (givenUp bool) {
+func (p *Pool) turnAway(e *wire.Error, st Startup) (givenUp bool) {
 	ps := p.owner
 	ps.mu.Lock()
 	p.mu.Lock()
@@ -136,7 +136,7 @@ func (p *Pool) turnAway(e *wire.Error) (givenUp bool) {
 		ps.mu.Unlock()
 		return false
 	}
-	p.opening--
+	p.openerEndsLocked(st)
 	p.verdict = e
 	wake := p.failLocked(e)
 	p.Metrics().Error(metrics.ServerLogin)

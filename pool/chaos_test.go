@@ -30,7 +30,7 @@ func play(t *testing.T, s *stage, p *Pool, actors int, chaos func(r *rand.Rand))
 	}
 	m.cancels.Wait()
 	wait(t, "balance", p.balanced)
-	t.Logf("%d grants, %d withdrawn, %d deaths, %d cuts, %d exchanges", m.grants, m.misses, m.deaths, m.cuts, m.exchanges)
+	t.Logf("%d grants, %d withdrawn, %d deaths, %d cuts, %d exchanges, %d unfit", m.grants, m.misses, m.deaths, m.cuts, m.exchanges, m.unfit)
 	if m.grants < 100 {
 		t.Errorf("only %d grants", m.grants)
 	}

@@ -10,12 +10,14 @@ import (
 // server it is lent. It belongs to one loop; its fields are read and written
 // there only. A Claim is reused for the client's next transaction.
 type Claim struct {
-	Server *Server        // lent; nil while waiting
-	Err    *wire.Error    // the wait ended without a server; the client is to be told and closed
-	Events loop.Events    // what the server's socket has become ready for since the Task last looked
-	Lost   metrics.Reason // the server must be given up now: EpochMoved
-	Since  int64          // loop time at which the wait began
-	Client *loop.Socket   // the client's; broken off if its peer falls silent while a server is lent to it; nil = never
+	Server  *Server        // lent; nil while waiting
+	Err     *wire.Error    // the wait ended without a server; the client is to be told and closed
+	Events  loop.Events    // what the server's socket has become ready for since the Task last looked
+	Lost    metrics.Reason // the server must be given up now: EpochMoved
+	Since   int64          // loop time at which the wait began
+	Startup Startup        // what the server must have been opened with
+	Refused []byte         // with Err: it is the server's refusal of Startup, and so that came
+	Client  *loop.Socket   // the client's; broken off if its peer falls silent while a server is lent to it; nil = never
 
 	pool *Pool
 	loop *loop.Loop
@@ -31,6 +33,7 @@ type Claim struct {
 	asNew      bool    // only a server that is as new will do
 	handed     *Server // granted, not yet delivered to the loop
 	failed     *wire.Error
+	failedBy   []byte // as Refused
 	deliver    func() // posted to the loop; made once
 }
 
@@ -41,7 +44,7 @@ func (c *Claim) Bind(p *Pool, t *loop.Task) {
 		c.loop = t.Loop() // for good: others read it without a lock
 	}
 	c.task, c.pool = t, p
-	c.Err, c.Events, c.Lost = nil, 0, metrics.None
+	c.Err, c.Refused, c.Events, c.Lost = nil, nil, 0, metrics.None
 	if c.deliver == nil {
 		c.deliver = c.delivered
 	}

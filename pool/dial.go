@@ -96,15 +96,20 @@ func (p *Pool) dial(ctx context.Context, m discovery.Member, patience time.Durat
 // login already, and remains the caller's.
 func (p *Pool) admit(ctx context.Context, conn net.Conn, m discovery.Member) (*Server, error) {
 	stream := wire.NewStream(conn)
-	params := p.loginParams(conn)
+	st, params := startupOf(ctx), p.loginParams(conn)
+	params.Parameters = st.parameters()
 	login, err := auth.Login(stream, params)
-	if err != nil {
+	err = mismatch(st, err)
+	if err != nil && !isOfStartup(err) {
 		return nil, p.keptOut(params.Credentials, err)
 	}
 	p.letIn(params.Credentials)
-	epoch, role, err := p.prove(ctx, conn, stream, m)
 	if err != nil {
 		return nil, err
+	}
+	epoch, role, err := p.prove(ctx, conn, stream, m)
+	if err != nil {
+		return nil, mismatch(st, err)
 	}
 	if rest := stream.Buffered(); len(rest) > 0 {
 		return nil, fmt.Errorf("%s sent %d bytes after its login", m.Address, len(rest))
@@ -116,8 +121,17 @@ func (p *Pool) admit(ctx context.Context, conn net.Conn, m discovery.Member) (*S
 	return &Server{
 		pool: p, member: m.Name, address: m.Address, epoch: epoch,
 		pid: login.PID, secret: login.SecretKey, params: login.Parameters, defaults: defaults,
-		expires: p.expiry(),
+		startup: st, greeting: p.toKeep(login.Greeting), expires: p.expiry(),
 	}, nil
+}
+
+// toKeep is what a server must remember of its greeting: it is for clients in
+// session mode.
+func (p *Pool) toKeep(greeting []byte) []byte {
+	if p.Key.Mode != "session" {
+		return nil
+	}
+	return greeting
 }
 
 func copyOf(m map[string]string) map[string]string {

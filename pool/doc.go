@@ -20,8 +20,10 @@
 //   - what clients name becomes a pool only when a server has let it in; until
 //     then it is a candidate, which has one opener and no series, and is gone
 //     with its last client or a refusal;
-//   - whenever mu is free, nobody waits while a server is idle, unless there is
-//     no leader;
+//   - a server is lent only to who has given what it was opened with (Startup);
+//   - whenever mu is free, nobody waits while a server is idle that he could
+//     have, unless there is no leader; and nobody without an opener on its way
+//     while there is room, or a server of no use to anybody who waits;
 //   - a server's socket is touched only by the loop of the Claim that holds
 //     it, or, idle, by the loop that watches it after it has taken the server
 //     from the idle ones. Between two hands only what epoll watches is

@@ -35,6 +35,9 @@ type fake struct {
 	wax      chan struct{} // whoever says "stall" is not read until it is closed
 	signs    int           // of life that were asked for
 	missing  string        // a database that it does not have
+	starts   []string      // the application_name of each login that it took
+	unfit    *wire.Error   // what it says behind AuthenticationOk to who asks for work_mem
+	slow     chan struct{} // until it is closed, who asks for geqo is not welcomed
 	live     map[net.Conn]uint32
 	most     int // most that were live at one time
 	logins   int
@@ -176,12 +179,30 @@ func (f *fake) welcome(c net.Conn, be *pgproto3.Backend, first pgproto3.Frontend
 		c.Write(e.Append(nil))
 		return false
 	}
+	var given map[string]string
+	if s, ok := first.(*pgproto3.StartupMessage); ok {
+		given = s.Parameters
+	}
+	if unfit := f.unfit; unfit != nil && given["work_mem"] != "" {
+		f.mu.Unlock()
+		be.Send(&pgproto3.AuthenticationOk{})
+		if be.Flush() == nil {
+			c.Write(unfit.Append(nil))
+		}
+		return false
+	}
 	f.nextPID++
 	pid := f.nextPID
 	f.live[c] = pid
 	f.most = max(f.most, len(f.live))
+	f.starts = append(f.starts, given["application_name"])
+	slow := f.slow
 	f.mu.Unlock()
 	be.Send(&pgproto3.AuthenticationOk{})
+	if given["geqo"] != "" && slow != nil {
+		be.Flush() //nolint:errcheck // as below
+		<-slow
+	}
 	be.Send(&pgproto3.ParameterStatus{Name: "server_version", Value: "15.0"})
 	be.Send(&pgproto3.BackendKeyData{ProcessID: pid, SecretKey: binary.BigEndian.AppendUint32(nil, pid)})
 	be.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})

@@ -149,7 +149,7 @@ func TestServersAreOpenedAtANewLeaderThatTakesItsTime(t *testing.T) {
 	wait(t, "the old ones are closed", func() error { return until(r.a.lives() == 0) })
 	wait(t, "three wait for the promotion", func() error { return until(r.b.lives() == 3) })
 	p.sweep()
-	if !p.stillWanted() {
+	if !p.stillWanted(Startup{}) {
 		t.Fatal("they are given up before the promotion")
 	}
 	r.b.lead(2)

@@ -102,6 +102,18 @@ func keyOf(role, database, user string) Key {
 	return Key{Cluster: "main", Role: role, Mode: "transaction", Database: database, User: user}
 }
 
+// joinSession is join in session mode.
+func (s *stage) joinSession(size, minimum int) *Pool {
+	s.t.Helper()
+	key := keyOf("leader", "postgres", "app")
+	key.Mode = "session"
+	p, err := s.pools.Join(key, size, minimum, auth.Credentials{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return p
+}
+
 func (s *stage) join(size, minimum int, role, user string) *Pool {
 	s.t.Helper()
 	p, err := s.pools.Join(keyOf(role, "postgres", user), size, minimum, auth.Credentials{})

@@ -144,7 +144,7 @@ func (q *inquiry) ask(ctx context.Context, p *Pool) (discovery.Proof, error) {
 // put puts the question for the role.
 func (q *inquiry) put(ctx context.Context) (discovery.Proof, error) {
 	defer hurry(ctx, q.conn)()
-	said, err := ask(q.stream)
+	said, err := ask(q.stream, false)
 	return said.Proof, err
 }
 

@@ -11,13 +11,14 @@ import (
 	"portero/wire"
 )
 
-// popIdleLocked takes an idle server to be lent; nil if there is none.
-func (p *Pool) popIdleLocked() *Server {
-	at := p.quietestLocked()
+// popIdleLocked takes an idle server that was opened with st to be lent; nil if
+// there is none.
+func (p *Pool) popIdleLocked(st Startup) *Server {
+	at := p.quietestLocked(st)
 	if at == nil {
 		return nil
 	}
-	s := at.pop()
+	s := at.pop(st)
 	p.idle--
 	p.lent++
 	s.state = stateLent
@@ -38,6 +39,7 @@ func (p *Pool) registerLocked(r *puddle.Resource[*Server]) bool {
 	}
 	p.servers[s] = struct{}{}
 	p.lent++
+	p.usual = s.startup
 	return true
 }
 
@@ -96,11 +98,22 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop) {
 		p.mu.Unlock()
 		return
 	}
-	c := q.pop()
-	c.handed = s
-	s.state = stateLent
+	c := p.heirLocked(q, s)
+	switch {
+	case c == nil:
+		p.idleLocked(s)
+	case c.Startup != s.startup:
+		p.buryLentLocked(s)
+		p.startLocked(c.Startup, s)
+	default:
+		q.remove(c)
+		c.handed = s
+		s.state = stateLent
+		p.mu.Unlock()
+		c.wakeWith(on)
+		return
+	}
 	p.mu.Unlock()
-	c.wakeWith(on)
 }
 
 // overLocked says why a server must not be lent again; None if it may.
@@ -122,7 +135,7 @@ func (p *Pool) overLocked(s *Server) metrics.Reason {
 // be woken once mu is free.
 func (p *Pool) serveLocked() (lucky []*Claim) {
 	for p.choosy.n > 0 && !p.held {
-		s := p.popAsNewLocked()
+		s := p.popAsNewLocked(p.choosy.first.Startup)
 		if s == nil {
 			break
 		}
@@ -130,23 +143,24 @@ func (p *Pool) serveLocked() (lucky []*Claim) {
 		c.handed = s
 		lucky = append(lucky, c)
 	}
-	for p.waiting.n > 0 && p.idle > 0 && !p.held {
-		s := p.popIdleLocked()
-		if s == nil {
-			break
+	for c := p.waiting.first; c != nil && p.idle > 0 && !p.held; {
+		next := c.next
+		if s := p.popIdleLocked(c.Startup); s != nil {
+			p.waiting.remove(c)
+			c.handed = s
+			lucky = append(lucky, c)
 		}
-		c := p.waiting.pop()
-		c.handed = s
-		lucky = append(lucky, c)
+		c = next
 	}
 	return lucky
 }
 
-// popAsNewLocked takes an idle server that is as new; nil if there is none.
-func (p *Pool) popAsNewLocked() *Server {
+// popAsNewLocked takes an idle server that was opened with st and is as new; nil
+// if there is none.
+func (p *Pool) popAsNewLocked(st Startup) *Server {
 	found := false
 	taken := p.takeIdleLocked(func(s *Server) bool {
-		wanted := !found && s.AsNew()
+		wanted := !found && s.startup == st && s.AsNew()
 		found = found || wanted
 		return wanted
 	})
@@ -199,8 +213,8 @@ func (c *Claim) wakeWith(on *loop.Loop) {
 func (c *Claim) delivered() {
 	p := c.pool
 	p.mu.Lock()
-	s, failed := c.handed, c.failed
-	c.handed, c.failed = nil, nil
+	s, failed, by := c.handed, c.failed, c.failedBy
+	c.handed, c.failed, c.failedBy = nil, nil, nil
 	if s != nil {
 		if why := p.overLocked(s); why != metrics.None {
 			p.missedLocked(c, s, why)
@@ -214,7 +228,7 @@ func (c *Claim) delivered() {
 	p.Metrics().Shard(c.loop.ID).Waited(time.Duration(c.loop.Now() - c.Since))
 	switch {
 	case failed != nil:
-		c.Err = failed
+		c.Err, c.Refused = failed, by
 	case c.left:
 		p.passOn(s, c.loop)
 		return

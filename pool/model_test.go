@@ -28,6 +28,7 @@ type model struct {
 	cuts    int
 
 	exchanges int
+	unfit     int
 	cancels   sync.WaitGroup
 }
 
@@ -76,6 +77,9 @@ func (a *actor) epoch() uint64 {
 // acquire is true when the actor holds a server.
 func (a *actor) acquire(t *loop.Task) bool {
 	before := a.epoch()
+	if a.m.pool.Key.Mode == "session" {
+		a.claim.Startup = startsOfActors[a.rand.IntN(len(startsOfActors))]
+	}
 	if a.m.pool.Acquire(&a.claim) {
 		if a.claim.Server.epoch < before {
 			a.m.t.Errorf("lent a server of epoch %d in epoch %d", a.claim.Server.epoch, before)
@@ -93,16 +97,21 @@ func (a *actor) wait(t *loop.Task) bool {
 	}
 	for a.claim.Server == nil {
 		now := t.Loop().Now()
+		if e := a.claim.Err; e != nil {
+			if a.claim.Refused != nil && a.claim.Startup == unfit {
+				a.claim.Err, a.claim.Refused = nil, nil
+				a.m.count(&a.m.unfit)
+				return false
+			}
+			a.m.t.Errorf("told %v", e)
+			return false
+		}
 		if leave != 0 && now >= leave {
 			if a.m.pool.Withdraw(&a.claim) {
 				a.m.count(&a.m.misses)
 				return false
 			}
 			leave = now + int64(time.Millisecond)
-		}
-		if e := a.claim.Err; e != nil {
-			a.m.t.Errorf("told %v", e)
-			return false
 		}
 		if time.Duration(loop.Clock()-began) > patience {
 			a.m.t.Errorf("still waiting after %v", patience)
@@ -123,6 +132,9 @@ func (a *actor) hold() {
 	a.m.mu.Lock()
 	defer a.m.mu.Unlock()
 	a.m.grants++
+	if s.startup != a.claim.Startup {
+		a.m.t.Error("a server that was opened with something else")
+	}
 	if a.m.holders[s] != nil {
 		a.m.t.Errorf("server %d has two holders", s.pid)
 	}
@@ -165,7 +177,7 @@ func (a *actor) work(t *loop.Task) {
 		a.m.pool.Discard(&a.claim, metrics.ServerDirty)
 		return
 	case n <= 3:
-		a.exchange(t, n == 3)
+		a.exchange(t, n == 3 && a.m.pool.Key.Mode != "session") // there nobody is choosy
 		return
 	case n == 4:
 		if x, ok := a.claim.BeginCancel(); ok {

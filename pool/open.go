@@ -37,45 +37,74 @@ var (
 	errMoved     = errors.New("the leader moved while the server was opened")
 )
 
-// openLocked starts as many openers as there are servers missing.
+// openLocked starts as many openers as there are servers missing: for those who
+// wait, each with what it must be opened with, and then for those who will come.
 func (p *Pool) openLocked() {
 	if p.closed || p.ctx.Err() != nil {
 		return
 	}
-	most := p.size
-	if !p.known {
-		most = 1 // is enough to find out
+	p.openForWaitingLocked()
+	for p.haveLocked() < min(p.wanted, p.mostLocked()) {
+		p.startLocked(p.usual, nil)
 	}
-	have := len(p.servers) + p.opening
-	missing := max(p.queuedLocked()-p.opening, p.wanted-have)
-	for i := 0; i < missing && have+i < most; i++ {
-		p.opening++
-		p.owner.openers.Add(1)
-		go p.open()
+}
+
+// haveLocked is how many servers there are or will be, mostLocked how many there
+// may be.
+func (p *Pool) haveLocked() int { return len(p.servers) + p.opening }
+
+func (p *Pool) mostLocked() int {
+	if !p.known {
+		return 1 // is enough to find out
+	}
+	return p.size
+}
+
+// startLocked starts an opener, which first closes the server it is to replace,
+// if there is one.
+func (p *Pool) startLocked(st Startup, replaced *Server) {
+	p.opening++
+	p.openers[st]++
+	p.owner.openers.Add(1)
+	go p.open(st, replaced)
+}
+
+// openerEndsLocked takes an opener out of the books.
+func (p *Pool) openerEndsLocked(st Startup) {
+	p.opening--
+	if p.openers[st]--; p.openers[st] == 0 {
+		delete(p.openers, st)
 	}
 }
 
 // open is one opener: it ends with an idle server, or when none is wanted, or
 // with an error for those who wait.
-func (p *Pool) open() {
+func (p *Pool) open(st Startup, replaced *Server) {
 	defer p.owner.openers.Done()
-	err := p.puddle.CreateResource(p.ctx)
+	if replaced != nil {
+		p.destruct(replaced)
+		p.reportClosed(replaced, metrics.ServerEvicted)
+	}
+	err := p.puddle.CreateResource(withStartup(p.ctx, st))
 	if err == puddle.ErrNotAvailable { // our counts keep that from happening; if not, it must not spin
 		p.pause(p.ctx, p.cluster.View(), firstRetry)
 	}
 	var refused *wire.Error
-	if errors.As(err, &refused) {
-		refused = wire.Fatal(refused.Code, "%s", refused.Message)
-		if p.turnAway(refused) {
+	var unfit *misfit
+	if !errors.As(err, &unfit) && errors.As(err, &refused) {
+		refused = refused.AsFatal()
+		if p.turnAway(refused, st) {
 			return
 		}
 	}
 	p.mu.Lock()
-	p.opening--
+	p.openerEndsLocked(st)
 	var wake []*Claim
 	switch {
 	case err == errNoRoom:
 		p.wanted = 0 // until the next sweep
+	case unfit != nil:
+		wake = p.misfitLocked(st, unfit)
 	case err == nil:
 		p.refused = false
 		wake = p.openedLocked()
@@ -148,21 +177,22 @@ func (p *Pool) watchLater(s *Server) {
 }
 
 // stillWanted reports whether an opener should go on.
-func (p *Pool) stillWanted() bool {
+func (p *Pool) stillWanted(st Startup) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.closed && (p.queuedLocked() > 0 || len(p.servers)+p.opening <= p.wanted)
+	return !p.closed && (p.waitsLocked(st) || p.haveLocked() <= p.wanted)
 }
 
 // construct opens one server, however long it takes until there is one that
 // proves itself. puddle calls it from open.
 func (p *Pool) construct(ctx context.Context) (*Server, error) {
+	st := startupOf(ctx)
 	retry, patience, began := firstRetry, firstPatience, loop.Clock()
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if !p.stillWanted() {
+		if !p.stillWanted(st) {
 			return nil, errNotWanted
 		}
 		view := p.cluster.View()
@@ -179,6 +209,11 @@ func (p *Pool) construct(ctx context.Context) (*Server, error) {
 		}
 		if err == errNoRoom {
 			return nil, err
+		}
+		var unfit *misfit
+		if errors.As(err, &unfit) {
+			p.welcomed(target)
+			return nil, unfit
 		}
 		if refusal := permanent(err); refusal != nil {
 			if p.refusedBy(target, refusal, began) {
@@ -253,12 +288,15 @@ func (p *Pool) noteFailure(m discovery.Member, err error) {
 	} else {
 		p.Metrics().Error(metrics.ServerConnect)
 	}
-	if !isVerdict(err) && !isAlive(err) {
+	innocent := isOfStartup(err)
+	if !isVerdict(err) && !isAlive(err) && !innocent {
 		p.cluster.Doubt(p.Key.Group, m.Name)
 	}
 	p.mu.Lock()
 	p.troubledLocked(inWords(err))
-	p.shunLocked(m, faultOf(err))
+	if !innocent {
+		p.shunLocked(m, faultOf(err))
+	}
 	if p.Key.Role != "leader" {
 		p.wanted = p.wantedLocked() // no longer a server at this member, if that was why
 	}

@@ -44,16 +44,16 @@ func (p *Pool) leaveLocked(at *place) {
 	}
 }
 
-// quietestLocked is the place to lend from next: where the fewest servers are
-// lent, and in turn where that is the same. The servers of a leader pool are in
-// one place. nil: none is idle.
-func (p *Pool) quietestLocked() *place {
+// quietestLocked is the place to lend a server from next that was opened with
+// st: where the fewest servers are lent, and in turn where that is the same. The
+// servers of a leader pool are in one place. nil: none is idle.
+func (p *Pool) quietestLocked(st Startup) *place {
 	var best *place
 	chosen, n := 0, len(p.places)
 	for i := range n {
 		k := (p.turn + i) % n
 		at := p.places[k]
-		if len(at.idle) > 0 && (best == nil || at.lent < best.lent) {
+		if at.lastOf(st) >= 0 && (best == nil || at.lent < best.lent) {
 			best, chosen = at, k
 		}
 	}
@@ -61,12 +61,21 @@ func (p *Pool) quietestLocked() *place {
 	return best
 }
 
-// pop takes the idle server that was used last, as lent.
-func (at *place) pop() *Server {
-	last := len(at.idle) - 1
-	s := at.idle[last]
-	at.idle[last] = nil
-	at.idle = at.idle[:last]
+// lastOf is where, of the idle servers that were opened with st, the one used
+// last lies; -1: there is none.
+func (at *place) lastOf(st Startup) int {
+	i := len(at.idle) - 1
+	for i >= 0 && at.idle[i].startup != st {
+		i--
+	}
+	return i
+}
+
+// pop takes that server, as lent.
+func (at *place) pop(st Startup) *Server {
+	i := at.lastOf(st)
+	s := at.idle[i]
+	at.idle = slices.Delete(at.idle, i, i+1)
 	at.lent++
 	return s
 }

@@ -55,24 +55,27 @@ type Pool struct {
 	turn       int                  // of the places, among those that are equal
 	idle       int
 	lent       int
-	opening    int         // openers at work
-	wanted     int         // servers to have open even if nobody waits
-	heirs      int         // of them, for those that were closed when the leader moved
-	heirsUntil int64       // so long they are waited for, on the loops' clock
-	held       bool        // no leader: nobody is served
-	known      bool        // a server has let it in: it is a candidate no more
-	inside     bool        // a candidate's opener has its turn at the door
-	verdict    *wire.Error // why a candidate was given up
-	tried      [32]byte    // fingerprint of the secret that was refused last
-	refused    bool        // the last login was refused for good
-	warned     int64       // when a failure to open was last logged aloud
-	trouble    trouble     // the last failure, for clients
+	opening    int             // openers at work
+	openers    map[Startup]int // the same by what they open servers with
+	usual      Startup         // what the last server was opened with: the next that nobody waits for is, too
+	wanted     int             // servers to have open even if nobody waits
+	heirs      int             // of them, for those that were closed when the leader moved
+	heirsUntil int64           // so long they are waited for, on the loops' clock
+	held       bool            // no leader: nobody is served
+	known      bool            // a server has let it in: it is a candidate no more
+	inside     bool            // a candidate's opener has its turn at the door
+	verdict    *wire.Error     // why a candidate was given up
+	tried      [32]byte        // fingerprint of the secret that was refused last
+	refused    bool            // the last login was refused for good
+	warned     int64           // when a failure to open was last logged aloud
+	trouble    trouble         // the last failure, for clients
 	followed   *discovery.View
 	epoch      uint64        // of the group; leader pools only
 	proved     chan struct{} // closed when a server has been opened; then replaced
 	welcomes   map[session.Settings][]byte
 	saidIn     uint64              // the epoch of the servers that said them
 	objections map[objection]int64 // against settings, until when they are remembered
+	misfits    map[Startup]knownMisfit
 	secrets    secrets
 	clients    int
 	nextHost   int              // for clusters whose hosts have to be asked
@@ -88,7 +91,7 @@ func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 		Key: key, owner: ps, cluster: ps.clusters[key.Cluster].discovery, size: size, minimum: minimum,
 		log:     ps.log.With("cluster", key.Cluster, "group", key.Group, "role", key.Role, "mode", key.Mode, "database", key.Database, "user", key.User),
 		probing: make(chan struct{}, 1), proved: make(chan struct{}), servers: make(map[*Server]struct{}),
-		welcomes: make(map[session.Settings][]byte), objections: make(map[objection]int64), shunned: make(map[string]*shun), door: ps.doorLocked(key),
+		welcomes: make(map[session.Settings][]byte), objections: make(map[objection]int64), misfits: make(map[Startup]knownMisfit), openers: make(map[Startup]int), shunned: make(map[string]*shun), door: ps.doorLocked(key),
 	}
 	p.ctx, p.stop = context.WithCancel(ps.ctx)
 	p.counters.Store(ps.candidates)
@@ -113,7 +116,7 @@ func (p *Pool) Metrics() *metrics.Pool { return p.counters.Load() }
 func (p *Pool) Acquire(c *Claim) bool {
 	p.mu.Lock()
 	for p.waiting.n == 0 && p.idle > 0 && !p.held {
-		s := p.popIdleLocked()
+		s := p.popIdleLocked(c.Startup)
 		if s == nil {
 			break
 		}
@@ -132,8 +135,12 @@ func (p *Pool) Acquire(c *Claim) bool {
 		p.mu.Lock()
 	}
 	c.Since, c.asNew = c.loop.Now(), false
-	if p.verdict != nil {
-		c.failed = p.verdict
+	if c.failed = p.verdict; c.failed == nil {
+		if e := p.knownMisfitLocked(c.Startup); e != nil {
+			c.failed, c.failedBy = e.said.AsFatal(), e.frame
+		}
+	}
+	if c.failed != nil {
 		p.mu.Unlock()
 		c.wakeWith(nil)
 		return false

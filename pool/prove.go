@@ -54,7 +54,7 @@ func (p *Pool) prove(ctx context.Context, conn net.Conn, stream *wire.Stream, m 
 		if err := ctx.Err(); err != nil {
 			return 0, "", err // the deadline that hurries us was set before ours
 		}
-		said, err := ask(stream)
+		said, err := ask(stream, startupOf(ctx) != Startup{})
 		if err != nil {
 			return 0, "", err
 		}
@@ -65,7 +65,7 @@ func (p *Pool) prove(ctx context.Context, conn net.Conn, stream *wire.Stream, m 
 		if err == nil || !errors.Is(err, errInRecovery) || p.hasChoice(v) {
 			return epoch, said.role, err
 		}
-		if !p.stillWanted() {
+		if !p.stillWanted(startupOf(ctx)) {
 			return 0, "", errNotWanted
 		}
 		p.troubled(inWords(err))
@@ -94,14 +94,28 @@ func (p *Pool) judge(v *discovery.View, m discovery.Member, proof discovery.Proo
 	return g.Epoch, nil
 }
 
-// ask sends the question and reads the answer.
-func ask(stream *wire.Stream) (account, error) {
+// asked is the question between statements that keep what a client has given for
+// the start of its session out of the way: a statement_timeout of a millisecond, or
+// an isolation that a standby does not have.
+var asked = []wire.Message{
+	&pgproto3.Query{String: "SET statement_timeout = 0"},
+	&pgproto3.Query{String: "BEGIN ISOLATION LEVEL READ COMMITTED, NOT DEFERRABLE; " + question + "; COMMIT"},
+	&pgproto3.Query{String: "RESET statement_timeout"},
+}
+
+// ask sends the question and reads the answer. given: by a server that was opened
+// with what a client has given.
+func ask(stream *wire.Stream, given bool) (account, error) {
 	var said account
-	if err := stream.Write(&pgproto3.Query{String: question}); err != nil {
+	messages := []wire.Message{&pgproto3.Query{String: question}}
+	if given {
+		messages = asked
+	}
+	if err := stream.Write(messages...); err != nil {
 		return said, err
 	}
 	var failed error
-	for {
+	for owed := len(messages); ; {
 		f, err := stream.Read(64 << 10)
 		if err != nil {
 			return said, err
@@ -110,9 +124,13 @@ func ask(stream *wire.Stream) (account, error) {
 		case 'D':
 			failed = said.decode(f.Body)
 		case 'E':
-			failed = wire.ParseError(f.Body)
+			if failed == nil {
+				failed = wire.ParseError(f.Body)
+			}
 		case 'Z':
-			return said, failed
+			if owed--; owed == 0 {
+				return said, failed
+			}
 		}
 	}
 }

@@ -11,8 +11,7 @@ import (
 // destroy closes a server that nobody holds and opens another if it is missed.
 func (p *Pool) destroy(s *Server, why metrics.Reason) {
 	p.mu.Lock()
-	p.buryLocked(s)
-	p.lent--
+	p.buryLentLocked(s)
 	p.mu.Unlock()
 	p.destruct(s)
 	p.reportClosed(s, why)
@@ -33,6 +32,12 @@ func (p *Pool) buryLocked(s *Server) {
 	p.leaveLocked(s.place)
 	s.resource.Hijack()
 	p.owner.quota.leaves(p)
+}
+
+// buryLentLocked takes it out of those that are lent as well.
+func (p *Pool) buryLentLocked(s *Server) {
+	p.buryLocked(s)
+	p.lent--
 }
 
 func (p *Pool) reportClosed(s *Server, why metrics.Reason) {
@@ -99,6 +104,9 @@ func (p *Pool) stirred(s *Server, l *loop.Loop) {
 func (p *Pool) died(s *Server, why metrics.Reason, said *wire.Error) {
 	if said != nil {
 		p.log.Debug("idle server's last word", "pid", s.pid, "error", said.Error())
+		if said.Code == wire.IdleSessionTimeout {
+			why = metrics.ServerIdle // as it was told to, by a client in session mode for example
+		}
 	}
 	p.destroy(s, why)
 }

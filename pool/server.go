@@ -3,6 +3,7 @@ package pool
 import (
 	"sync/atomic"
 
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/puddle/v2"
 
 	"portero/loop"
@@ -41,6 +42,8 @@ type Server struct {
 	secret   []byte
 	params   map[string]string // as last reported
 	defaults map[string]string // as reported at login
+	startup  Startup           // it was opened with
+	greeting []byte            // what it said at login, in session mode
 	expires  int64             // nanoseconds of the process clock; 0 = never
 
 	holder atomic.Pointer[Claim] // nil while idle
@@ -71,6 +74,24 @@ func (s *Server) AsNew() bool { return !s.Used && s.Applied == (session.Settings
 // Parameters are the run-time parameters as the server has reported them. Only
 // the holder may read them, and nobody may change them.
 func (s *Server) Parameters() map[string]string { return s.params }
+
+// AppendGreeting adds what PostgreSQL says at a login to dst: notices, and the
+// parameters with the values they have now. For servers of pools in session mode;
+// only the holder may ask.
+func (s *Server) AppendGreeting(dst []byte) []byte {
+	for b := s.greeting; ; {
+		f, ok, err := wire.Next(b)
+		if err != nil || !ok || !f.Whole() {
+			return dst
+		}
+		if name, value, ok := wire.ParameterStatus(f.Body); f.Type == 'S' && ok && s.params[name] != value {
+			dst = wire.Append(dst, &pgproto3.ParameterStatus{Name: name, Value: s.params[name]})
+		} else {
+			dst = f.Append(dst)
+		}
+		b = b[wire.HeaderLen+f.Size:]
+	}
+}
 
 // Default is the value a parameter had when the server was logged in to.
 func (s *Server) Default(name string) (string, bool) {
