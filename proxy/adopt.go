@@ -10,6 +10,7 @@ import (
 	"portero/metrics"
 	"portero/pool"
 	"portero/session"
+	"portero/wire"
 )
 
 // adopt makes the client a socket on a loop.
@@ -19,6 +20,11 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 	key := pool.Key{Cluster: r.Cluster, Group: r.Group, Role: p.cfg.RouteRole(r, h.l.cfg), Mode: r.PoolMode, Database: r.DBName, User: s.user}
 	if key.Database == "" {
 		key.Database = s.database
+	}
+	if c.mode == modeSession {
+		if c.startup = pool.NewStartup(s.given); !c.startup.FitsPacket(key) {
+			return wire.Fatal(wire.ProtocolViolation, "startup parameters are too long")
+		}
 	}
 	rest := h.stream.Buffered()
 	var err error

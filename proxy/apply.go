@@ -32,7 +32,7 @@ const maxUnfit = 5
 // loaded, a temporary table was used): a server that is as new has the last word.
 func (r *relay) apply() applied {
 	s, p, want := r.claim.Server, r.c.pool, r.sess.Settings()
-	if s.Applied == want {
+	if s.Applied == want || r.c.mode == modeSession { // there it was opened with them
 		return applied{}
 	}
 	messages, resets := want.AppendChange(nil, s.Applied)
@@ -72,6 +72,16 @@ func isTrouble(code string) bool {
 // refuseSettings tells a client what PostgreSQL would tell it at its login.
 func (r *relay) refuseSettings(said *wire.Error) metrics.Reason {
 	r.tell(said.AsFatal())
+	return r.settingRefused(said)
+}
+
+// refuseStartup tells a client in session mode what PostgreSQL has told it.
+func (r *relay) refuseStartup() metrics.Reason {
+	r.c.sock.Write(r.claim.Refused) //nolint:errcheck // it is closed next
+	return r.settingRefused(r.claim.Err)
+}
+
+func (r *relay) settingRefused(said *wire.Error) metrics.Reason {
 	r.c.pool.Metrics().Error(metrics.SettingRefused)
 	r.c.proxy.log.Info("client's setting refused", "id", r.c.id, "address", r.c.addr, "user", r.c.pool.Key.User,
 		"database", r.c.pool.Key.Database, "error", said.Error())

@@ -25,7 +25,7 @@ func (r *relay) clean(why metrics.Reason) {
 		p.Discard(&r.claim, metrics.ServerDirty)
 		return
 	case r.c.mode == modeSession:
-		if !r.cleanWith(discardAll) {
+		if !r.cleanSession() {
 			return
 		}
 		s.Applied = session.Settings{}
@@ -37,12 +37,40 @@ func (r *relay) clean(why metrics.Reason) {
 }
 
 func (r *relay) cleanWith(sql []byte) bool {
+	_, ok := r.cleanAsking(sql)
+	return ok
+}
+
+// cleanAsking is cleanWith for a statement with an answer.
+func (r *relay) cleanAsking(sql []byte) (row [][]byte, ok bool) {
 	o := r.roundTrip(sql, true)
 	if o.why != metrics.None || o.said != nil || o.status != 'I' {
 		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
+		return nil, false
+	}
+	return o.row, true
+}
+
+// cleanSession makes a server of session mode what it was when it was opened, or
+// closes it. DISCARD ALL goes back to what the client gave at its start, but does
+// not say RESET ROLE (PostgreSQL documentation): whether it brings back the role
+// that a session began in depends on the version. And it leaves behind the names
+// of parameters that were made up, and an empty schema for temporary tables, which
+// the next client would find in current_schemas(true).
+func (r *relay) cleanSession() bool {
+	if r.sess.Leaves() {
+		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
 		return false
 	}
-	return true
+	if !r.cleanWith(discardAll) {
+		return false
+	}
+	row, ok := r.cleanAsking(resetRole)
+	if ok && (len(row) != 1 || string(row[0]) != "t") {
+		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
+		return false
+	}
+	return ok
 }
 
 // dirtyReason: whatever ended the client, its server is closed for being dirty,

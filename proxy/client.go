@@ -32,8 +32,10 @@ type client struct {
 	relay    *relay       // nil while the client rests
 	carried  session.Rest // what its session must know the next time
 	addr     netip.AddrPort
-	id       uint32 // the process ID in its cancel key
-	secret   uint32 // the secret in its cancel key
+	startup  pool.Startup // what its server is opened with; session mode only
+	id       uint32       // its number
+	backend  uint32       // the process ID of its server, once it has been told that; session mode only
+	secret   uint32       // the secret in its cancel key
 	mode     mode
 	welcomed bool // it has had its first ReadyForQuery
 	live     bool // its loop has it, and it has not ended

@@ -153,5 +153,8 @@ func (h *handshake) login(s startup, c *auth.Arrival, stop func() bool) error {
 	if err := h.stream.Write(&pgproto3.AuthenticationOk{}); err != nil {
 		return err
 	}
+	if s.refusal != nil && modes[route.PoolMode] != modeSession {
+		return s.refusal
+	}
 	return h.adopt(s, route, credentials, stop)
 }

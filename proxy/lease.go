@@ -100,6 +100,8 @@ func (r *relay) await(since int64) metrics.Reason {
 		switch {
 		case r.claim.Server != nil:
 			return metrics.None
+		case r.claim.Refused != nil:
+			return r.refuseStartup()
 		case r.claim.Err != nil:
 			r.tell(r.claim.Err)
 			return metrics.ServerLogin

@@ -5,23 +5,27 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/binary"
+	"slices"
 	"sync"
 )
 
-// noBackend is added to a client's number to make the process ID of its cancel key:
-// no backend has such a one, as the kernel's numbers end at 2^22 (proc(5),
+// noBackend is added to a client's number to make the process ID of its cancel key,
+// but in session mode: no backend has such a one, as the kernel's numbers end at 2^22 (proc(5),
 // pid_max). So pg_terminate_backend with it hits nobody, in place of a stranger.
 const noBackend = 1 << 30
 
 // registry is all clients that have logged in, by their numbers.
 type registry struct {
-	mu      sync.Mutex // guards what follows
-	byID    map[uint32]*client
-	last    uint32
-	emptied chan struct{} // closed when the last client has gone; made by waitEmpty
+	mu        sync.Mutex // guards what follows
+	byID      map[uint32]*client
+	byBackend map[uint32][]*client // those that have been told their server's process ID; several hosts may have the same
+	last      uint32
+	emptied   chan struct{} // closed when the last client has gone; made by waitEmpty
 }
 
-func (r *registry) init() { r.byID = make(map[uint32]*client) }
+func (r *registry) init() {
+	r.byID, r.byBackend = make(map[uint32]*client), make(map[uint32][]*client)
+}
 
 func (r *registry) len() int {
 	r.mu.Lock()
@@ -31,8 +35,7 @@ func (r *registry) len() int {
 
 // add gives c its cancel key.
 func (r *registry) add(c *client) {
-	var secret [4]byte
-	rand.Read(secret[:]) //nolint:errcheck // never fails (crypto/rand)
+	secret := newSecret()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
@@ -41,14 +44,41 @@ func (r *registry) add(c *client) {
 			break
 		}
 	}
-	c.id, c.secret = r.last, binary.BigEndian.Uint32(secret[:])
+	c.id, c.secret = r.last, secret
 	r.byID[c.id] = c
+}
+
+// tie gives c the process ID of the server that it has for good.
+func (r *registry) tie(c *client, backend uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for slices.ContainsFunc(r.byBackend[backend], func(o *client) bool { return o.secret == c.secret }) {
+		c.secret = newSecret()
+	}
+	c.backend = backend
+	r.byBackend[backend] = append(r.byBackend[backend], c)
+}
+
+func (r *registry) untieLocked(c *client) {
+	left := slices.DeleteFunc(r.byBackend[c.backend], func(o *client) bool { return o == c })
+	if r.byBackend[c.backend] = left; len(left) == 0 {
+		delete(r.byBackend, c.backend)
+	}
+}
+
+func newSecret() uint32 {
+	var secret [4]byte
+	rand.Read(secret[:]) //nolint:errcheck // never fails (crypto/rand)
+	return binary.BigEndian.Uint32(secret[:])
 }
 
 func (r *registry) remove(c *client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.byID, c.id)
+	if c.backend != 0 {
+		r.untieLocked(c)
+	}
 	if len(r.byID) == 0 && r.emptied != nil {
 		close(r.emptied)
 		r.emptied = nil
@@ -56,17 +86,30 @@ func (r *registry) remove(c *client) {
 }
 
 // pid is the process ID that the client's cancel key has.
-func (c *client) pid() uint32 { return noBackend + c.id }
+func (c *client) pid() uint32 {
+	if c.backend != 0 {
+		return c.backend
+	}
+	return noBackend + c.id
+}
 
 // find returns the client that a cancel key belongs to, nil if none.
 func (r *registry) find(pid uint32, secret []byte) *client {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := r.byID[pid-noBackend]
-	if c == nil || subtle.ConstantTimeCompare(binary.BigEndian.AppendUint32(nil, c.secret), secret) != 1 {
-		return nil
+	for _, c := range r.byBackend[pid] {
+		if c.hasSecret(secret) {
+			return c
+		}
 	}
-	return c
+	if c := r.byID[pid-noBackend]; c != nil && c.backend == 0 && c.hasSecret(secret) {
+		return c
+	}
+	return nil
+}
+
+func (c *client) hasSecret(secret []byte) bool {
+	return subtle.ConstantTimeCompare(binary.BigEndian.AppendUint32(nil, c.secret), secret) == 1
 }
 
 // each calls fn on every client, outside of the lock.

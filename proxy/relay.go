@@ -73,7 +73,7 @@ func (r *relay) notice(ev loop.Events) {
 // Run implements loop.Runner: the coroutine of a client at work.
 func (r *relay) Run(t *loop.Task) {
 	r.claim.Bind(r.c.pool, t)
-	r.claim.Client = &r.c.sock
+	r.claim.Client, r.claim.Startup = &r.c.sock, r.c.startup
 	why := metrics.Panic
 	defer func() {
 		if r.c != nil { // neither at rest nor finished

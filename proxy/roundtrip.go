@@ -133,4 +133,5 @@ func query(sql string) []byte {
 var (
 	rollback   = query("ROLLBACK")
 	discardAll = query("DISCARD ALL")
+	resetRole  = query("RESET ROLE; SELECT pg_catalog.pg_my_temp_schema() = 0")
 )

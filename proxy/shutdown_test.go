@@ -24,7 +24,7 @@ func (w *world) shutdown(limit time.Duration) <-chan struct{} {
 func TestShutdownLetsTransactionsFinish(t *testing.T) {
 	for _, m := range []string{"transaction", "session"} {
 		t.Run(m, func(t *testing.T) {
-			w := start(t, size(2), mode(m), loops(2))
+			w := start(t, size(3), mode(m), loops(2))
 			busy, idle, fresh := w.dial(), w.dial(), w.dial()
 			if m == "session" {
 				idle.ask(answer, q("select 1")) // it keeps a server

@@ -11,8 +11,10 @@ import (
 type startup struct {
 	user     string
 	database string
-	settings session.Settings
-	unknown  []string // protocol options (_pq_.) that we do not know
+	settings session.Settings // as far as they are understood
+	refusal  *wire.Error      // of those that are not: for all but session mode
+	given    []wire.Parameter // the same as they came, for session mode
+	unknown  []string         // protocol options (_pq_.) that we do not know
 	minor    uint32
 }
 
@@ -26,8 +28,9 @@ func readStartup(code uint32, body []byte) (startup, *wire.Error) {
 	if err != nil {
 		return s, wire.Fatal(wire.ProtocolViolation, "%s", err)
 	}
-	if e := s.setOptions(lastValue(list, "options")); e != nil {
-		return s, e // first, as in PostgreSQL: a parameter of its own overrides them
+	if options := lastValue(list, "options"); options != "" {
+		s.given = append(s.given, wire.Parameter{Name: "options", Value: options})
+		s.refusal = s.setOptions(options) // first, as in PostgreSQL: a parameter of its own overrides them
 	}
 	for _, p := range list {
 		switch {
@@ -43,8 +46,9 @@ func readStartup(code uint32, body []byte) (startup, *wire.Error) {
 		case strings.HasPrefix(p.Name, "_pq_."):
 			s.unknown = append(s.unknown, p.Name)
 		default:
-			if e := s.set(p.Name, p.Value); e != nil {
-				return s, e
+			s.given = append(s.given, p)
+			if e := s.set(p.Name, p.Value); e != nil && s.refusal == nil {
+				s.refusal = e
 			}
 		}
 	}

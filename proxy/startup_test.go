@@ -24,6 +24,9 @@ func TestStartupOptions(t *testing.T) {
 	for _, c := range cases {
 		s, e := readStartup(3<<16, []byte("user\x00app\x00options\x00"+c.options+"\x00\x00"))
 		got := settingsText(s.settings)
+		if e == nil {
+			e = s.refusal
+		}
 		if e != nil {
 			got = e.Code
 		}
@@ -65,6 +68,9 @@ func TestStartupMessages(t *testing.T) {
 		got := strings.TrimSpace(s.user + "@" + s.database + " " + settingsText(s.settings))
 		if len(s.unknown) > 0 {
 			got += " unknown " + strings.Join(s.unknown, " ")
+		}
+		if e == nil {
+			e = s.refusal
 		}
 		if e != nil {
 			got = e.Severity + " " + e.Code

@@ -15,6 +15,9 @@ import (
 // client's cancel key, ReadyForQuery. While there is no leader the client is
 // held here.
 func (r *relay) welcome() metrics.Reason {
+	if r.c.mode == modeSession {
+		return r.welcomeToServer()
+	}
 	welcome, ok := r.c.pool.Welcome(r.sess.Settings())
 	if !ok {
 		var why metrics.Reason
@@ -22,7 +25,29 @@ func (r *relay) welcome() metrics.Reason {
 			return why
 		}
 	}
-	b := slices.Clone(welcome)
+	r.greet(slices.Clone(welcome))
+	return metrics.None
+}
+
+// welcomeToServer gives a client in session mode the server that it keeps to its
+// end. The client hears what that has said at its login, and is told its process
+// ID: from here on all is as on a connection of its own.
+func (r *relay) welcomeToServer() metrics.Reason {
+	r.c.pool.Acquire(&r.claim)
+	if why := r.obtain(); why != metrics.None {
+		return why
+	}
+	s := r.claim.Server
+	r.serveBy(s)
+	if s.PID() != 0 { // else it takes no cancel requests
+		r.c.proxy.clients.tie(r.c, s.PID())
+	}
+	r.greet(s.AppendGreeting(nil))
+	return metrics.None
+}
+
+// greet sends the welcome, which is added to b.
+func (r *relay) greet(b []byte) {
 	secret := []byte{byte(r.c.secret >> 24), byte(r.c.secret >> 16), byte(r.c.secret >> 8), byte(r.c.secret)}
 	b = wire.Append(b, &pgproto3.BackendKeyData{ProcessID: r.c.pid(), SecretKey: secret})
 	b = wire.Append(b, &pgproto3.ReadyForQuery{TxStatus: 'I'})
@@ -32,7 +57,6 @@ func (r *relay) welcome() metrics.Reason {
 		r.c.proxy.log.Info("client logged in", "id", r.c.id, "address", r.c.addr, "user", r.c.pool.Key.User,
 			"database", r.c.pool.Key.Database, "tls", r.c.sock.IsTLS())
 	}
-	return metrics.None
 }
 
 // askWelcome gives a server the client's settings and notes what it reports.

@@ -132,6 +132,7 @@ func (s *Session) Untold() {
 
 // touched notes what a statement may change that a server does not report.
 func (s *Session) touched(sql []byte) {
+	s.leaves = s.leaves || invents(sql)
 	s.asked.doubt = s.asked.doubt || resetBy(sql) != ""
 	for _, name := range setBy(sql) {
 		s.touch(name)

@@ -86,6 +86,7 @@ func (s *Session) bind(f wire.Frame) kind {
 		if k = st.kind(); known && k == kindSet {
 			st.touches(s.touch)
 			s.asked.doubt = s.asked.doubt || st.resets() != ""
+			s.leaves = s.leaves || st.h.Value().marks
 		}
 	}
 	s.here &^= boundSurely

@@ -69,6 +69,7 @@ type Session struct {
 	foreign  bool      // the server acts as another user than the one who has logged in
 	overfull bool      // the client has set more than can be carried to another server
 	asked    asked     // what the server is to be asked for
+	leaves   bool      // see Leaves
 
 	Queries      int // statements finished since the relay last looked
 	Transactions int // ReadyForQuery with status I, likewise

@@ -20,6 +20,7 @@ type prepared struct {
 	kind  kind
 	sets  string // what it may set, in lower case, ended by zero bytes
 	reset string // what it resets: a name, or everything
+	marks bool   // it leaves behind what cannot be taken away; see Leaves
 	sql   bool   // the text is that behind the name in PREPARE name
 	only  uint32 // not 0: the text is not known, the statement is on one server, under this number
 }
@@ -113,7 +114,7 @@ func (t *Texts) statement(text []byte, means Settings) Statement {
 	p := prepared{text: string(text), means: means, kind: kindUnknown}
 	if sql, ok := statement(text, false); ok {
 		if p.kind = classify(sql); p.kind == kindSet {
-			p.sets, p.reset = strings.Join(setBy(sql), sep)+sep, resetBy(sql)
+			p.sets, p.reset, p.marks = strings.Join(setBy(sql), sep)+sep, resetBy(sql), invents(sql)
 		}
 	}
 	st := Statement{unique.Make(p)}
