@@ -17,6 +17,10 @@ func (r *relay) clean(why metrics.Reason) {
 		p.Discard(&r.claim, dirtyReason(why))
 		return
 	}
+	if r.c.mode == modeSession && r.sess.Status() != 'I' { // a driver's pool that closes such a connection counts on another server
+		p.Discard(&r.claim, metrics.ServerDirty)
+		return
+	}
 	if r.sess.Status() != 'I' && !r.cleanWith(rollback) {
 		return
 	}

@@ -76,6 +76,12 @@ func TestSessionModeClosesAServerThatCannotBeCleaned(t *testing.T) {
 		}
 		r.quit()
 	}
+	r := w.dial()
+	r.query("begin")
+	r.quit()
+	if next := w.dial(); next.id == r.id {
+		t.Error("the server of a client that has left in a transaction is lent again")
+	}
 }
 
 func TestListenInSessionMode(t *testing.T) {
