@@ -33,7 +33,7 @@ func invents(sql []byte) bool {
 			return false
 		}
 		rest = rest[i+len(setConfig):]
-		if name := literalIn(rest); name == role || strings.Contains(name, ".") { // role stands for what cannot be read
+		if name := literalIn(rest); name == role || name == tooMany || strings.Contains(name, ".") { // it may be one that cannot be read
 			return true
 		}
 	}

@@ -85,7 +85,7 @@ func setToDefault(rest []byte) string {
 
 // restoreQuery sends the client's values behind a Query that resets them.
 func (s *Session) restoreQuery(f wire.Frame, replaced int) int {
-	if s.base == (Settings{}) || !f.Whole() || !s.mayReset(s.ring.last()) {
+	if s.base == (Settings{}) || s.memory == nil || !f.Whole() || !s.mayReset(s.ring.last()) {
 		return replaced
 	}
 	sql, _ := statement(f.Body, true)
