@@ -21,6 +21,7 @@ const (
 	tlsVerifyFull   = "verify-full"
 	discoveryStatic = "static"
 	discoveryEtcd   = "patroni"
+	pinPin          = "pin"
 )
 
 // checker finds what the types let through. It changes nothing.
@@ -123,6 +124,7 @@ func (c checker) checkSocketTLS(key string, t *ListenerTLS) {
 func (c checker) checkPool() {
 	p := &c.cfg.Pool
 	c.checkSizes("pool", p.PoolMode, p.PoolSize, p.MinPoolSize)
+	c.checkPins("pool", p.PinPolicy, p.PinIdleTimeout, p.MaxPinned)
 	if p.MaxClientConn < 1 {
 		c.fault("pool.max_client_conn", "must be at least 1")
 	}

@@ -14,6 +14,7 @@ func (c checker) checkRoutes() {
 			c.checkRole(childKey(key, "role"), r.Role)
 		}
 		c.checkSizes(key, r.PoolMode, r.PoolSize, r.MinPoolSize)
+		c.checkPins(key, r.PinPolicy, r.PinIdleTimeout, r.MaxPinned)
 		c.checkReach(i)
 	}
 }

@@ -52,6 +52,7 @@ func (c checker) checkAgree(first, i int, pool sharedPool, told map[string]bool)
 	}
 	differ("pool_size", a.PoolSize, b.PoolSize)
 	differ("min_pool_size", a.MinPoolSize, b.MinPoolSize)
+	differ("max_pinned", a.MaxPinned, b.MaxPinned)
 }
 
 func nameOf(kind, name string) string {

@@ -96,6 +96,10 @@ type Route struct {
 	PoolMode    string `toml:"pool_mode"`     // as in Pool
 	PoolSize    int    `toml:"pool_size"`     // as in Pool
 	MinPoolSize int    `toml:"min_pool_size"` // as in Pool
+
+	PinPolicy      string        `toml:"pin_policy"`       // as in Pool
+	PinIdleTimeout time.Duration `toml:"pin_idle_timeout"` // as in Pool
+	MaxPinned      int           `toml:"max_pinned"`       // as in Pool
 }
 
 // Pool holds the defaults of all routes, and the limits of the process. Where
@@ -104,6 +108,9 @@ type Pool struct {
 	PoolMode              string        `toml:"pool_mode"`               // session | transaction | statement
 	PoolSize              int           `toml:"pool_size"`               // servers per pool
 	MinPoolSize           int           `toml:"min_pool_size"`           // servers kept open per pool that has been used
+	PinPolicy             string        `toml:"pin_policy"`              // pin | error | allow: what becomes of what a client cannot take to another server, in transaction and statement mode
+	PinIdleTimeout        time.Duration `toml:"pin_idle_timeout"`        // a client that is pinned to its server and asks nothing of it is closed after this; 0 = never
+	MaxPinned             int           `toml:"max_pinned"`              // clients per pool that may be pinned at a time; 0 = no limit
 	MaxClientConn         int           `toml:"max_client_conn"`         // clients from accept to end, all listeners together
 	MaxLogins             int           `toml:"max_logins"`              // of these, those that have not logged in yet; the one that has been silent for longest gives way
 	MaxPools              int           `toml:"max_pools"`               // pools, with those that no server has let in yet

@@ -38,6 +38,9 @@ func defaultPool() Pool {
 		PoolMode:              "transaction",
 		PoolSize:              20,
 		MinPoolSize:           0,
+		PinPolicy:             pinPin,
+		PinIdleTimeout:        0,
+		MaxPinned:             0,
 		MaxClientConn:         10000,
 		MaxLogins:             1000,
 		MaxPools:              1000,
@@ -73,6 +76,7 @@ func (c *Config) newRoute() Route {
 	return Route{
 		Listener: anything, Database: anything, User: anything,
 		PoolMode: c.Pool.PoolMode, PoolSize: c.Pool.PoolSize, MinPoolSize: c.Pool.MinPoolSize,
+		PinPolicy: c.Pool.PinPolicy, PinIdleTimeout: c.Pool.PinIdleTimeout, MaxPinned: c.Pool.MaxPinned,
 	}
 }
 

@@ -24,10 +24,10 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 		}},
 		Routes: []Route{{
 			Listener: "*", Database: "*", User: "*", Cluster: "local", Role: "leader",
-			PoolMode: "transaction", PoolSize: 20,
+			PoolMode: "transaction", PoolSize: 20, PinPolicy: "pin",
 		}},
 		Pool: Pool{
-			PoolMode: "transaction", PoolSize: 20, MaxClientConn: 10000, MaxLogins: 1000, MaxPools: 1000,
+			PoolMode: "transaction", PoolSize: 20, PinPolicy: "pin", MaxClientConn: 10000, MaxLogins: 1000, MaxPools: 1000,
 			MaxPreparedStatements: 200, MaxClientStatements: 4000,
 			ClientLoginTimeout: time.Minute, ClientStallTimeout: 5 * time.Minute,
 			QueryWaitTimeout: 2 * time.Minute, QueryWaitNotify: 5 * time.Second,

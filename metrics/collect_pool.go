@@ -61,6 +61,7 @@ func describePools(ch chan<- *prometheus.Desc) {
 	}
 	ch <- poolWaitDesc
 	ch <- poolErrorsDesc
+	describePins(ch)
 }
 
 func collectPools(ch chan<- prometheus.Metric, states []PoolState) {
@@ -88,6 +89,7 @@ func mergePools(states []PoolState) map[PoolLabels]*poolSample {
 		s.Size += state.Size
 		s.MaxWait = max(s.MaxWait, state.MaxWait)
 		s.totals.add(state.Totals())
+		s.Pins = addPins(s.Pins, state.Pins)
 	}
 	return samples
 }
@@ -101,6 +103,7 @@ func (s *poolSample) send(ch chan<- prometheus.Metric, labels []string) {
 		buckets.Count(), s.totals.WaitTime.Seconds(), buckets.Cumulative(), labels...)
 	// Pools are many and most never see most reasons: no zeros here.
 	sendReasons(ch, poolErrorsDesc, s.totals.Errors, false, labels...)
+	sendPins(ch, s.Pins, labels)
 }
 
 // values returns the label values in the order of poolLabelNames.

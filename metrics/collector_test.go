@@ -35,6 +35,7 @@ func madeUp() *Collector {
 	pools := []PoolState{{
 		Pool: pool, ClientsActive: 2, ClientsWaiting: 1, ServersActive: 2, ServersIdle: 3,
 		ServersOpening: 1, Size: 20, MaxWait: 1500 * time.Millisecond,
+		Pins: map[string]PinState{"advisory lock": {Clients: 2, Times: 5}},
 	}}
 	candidates := CandidatesState{Pools: 3, ClientsWaiting: 4, MaxWait: 250 * time.Millisecond, Errors: ReasonCounts{ServerLogin: 6}}
 	groups := []GroupState{
@@ -100,21 +101,27 @@ func TestCollectorAddsUpPoolsOfTheSameLabels(t *testing.T) {
 	young.Shard(1).Transactions.Add(2)
 	young.Error(Shutdown)
 	c := collectorOf(
-		PoolState{Pool: old, ServersActive: 1, MaxWait: time.Second},
-		PoolState{Pool: young, ServersActive: 4},
+		PoolState{Pool: old, ServersActive: 1, MaxWait: time.Second, Pins: map[string]PinState{"held cursor": {1, 2}}},
+		PoolState{Pool: young, ServersActive: 4, Pins: map[string]PinState{"held cursor": {2, 3}}},
 	)
 	const series = `{cluster="main",database="app",group="0",mode="session",role="leader",user="alice"}`
 	err := testutil.CollectAndCompare(c, strings.NewReader(`
 # HELP portero_pool_max_wait_seconds How long the first client in the queue has waited.
 # TYPE portero_pool_max_wait_seconds gauge
 portero_pool_max_wait_seconds`+series+` 1
+# HELP portero_pool_pinned Clients that keep their servers between transactions now, by reason; a client may have several.
+# TYPE portero_pool_pinned gauge
+portero_pool_pinned{cluster="main",database="app",group="0",mode="session",reason="held cursor",role="leader",user="alice"} 3
+# HELP portero_pool_pins_total How often a client was pinned to its server, by reason.
+# TYPE portero_pool_pins_total counter
+portero_pool_pins_total{cluster="main",database="app",group="0",mode="session",reason="held cursor",role="leader",user="alice"} 5
 # HELP portero_pool_servers_active Servers lent to a client.
 # TYPE portero_pool_servers_active gauge
 portero_pool_servers_active`+series+` 5
 # HELP portero_pool_transactions_total Transactions run.
 # TYPE portero_pool_transactions_total counter
 portero_pool_transactions_total`+series+` 7
-`), "portero_pool_max_wait_seconds", "portero_pool_servers_active", "portero_pool_transactions_total")
+`), "portero_pool_max_wait_seconds", "portero_pool_pinned", "portero_pool_pins_total", "portero_pool_servers_active", "portero_pool_transactions_total")
 	if err != nil {
 		t.Error(err)
 	}

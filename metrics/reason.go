@@ -25,12 +25,14 @@ const (
 	ClientStalled      // it did not read what it was sent for too long
 	Cancelled          // its statement was cancelled at its own request
 	SettingRefused     // a server refused one of its settings
+	PinIdle            // it was pinned to its server and idle for too long
 
 	// Portero's limits and rules.
 
 	TooManyClients     // a limit on the number of clients was reached
 	TooManyLogins      // it was silent before its login, and another needed its place
 	TooManyPools       // max_pools was reached
+	TooManyPinned      // max_pinned was reached
 	NoRoute            // no route matches what it asked for
 	WaitTimeout        // query_wait_timeout passed without a server for it
 	TransactionPooling // statement mode refused a transaction block
@@ -72,9 +74,11 @@ var reasonNames = [NumReasons]string{
 	ClientStalled:      "client stalled",
 	Cancelled:          "cancelled",
 	SettingRefused:     "setting refused",
+	PinIdle:            "pinned client idle",
 	TooManyClients:     "too many clients",
 	TooManyLogins:      "too many logins",
 	TooManyPools:       "too many pools",
+	TooManyPinned:      "too many pinned clients",
 	NoRoute:            "no route",
 	WaitTimeout:        "wait timeout",
 	TransactionPooling: "transaction block refused",

@@ -18,6 +18,14 @@ type PoolState struct {
 	Size           int // most servers the pool may have, pool_size
 
 	MaxWait time.Duration // how long the first in the queue has waited; 0 if none waits
+
+	Pins map[string]PinState // by reason; nil or without those that never occurred
+}
+
+// PinState is how many clients keep their servers for one reason.
+type PinState struct {
+	Clients int    // now
+	Times   uint64 // that it began, since the pool was made
 }
 
 // CandidatesState sums up the pools that no server has let in yet. Clients

@@ -39,6 +39,7 @@ type Pool struct {
 	owner   *Pools
 	cluster *discovery.Cluster
 	puddle  *puddle.Pool[*Server]
+	pins    pins
 	size    int // servers at most
 	minimum int // servers kept open once the pool is in use
 	log     *slog.Logger

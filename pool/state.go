@@ -38,6 +38,7 @@ func (p *Pool) state() (_ metrics.PoolState, known bool) {
 	s := metrics.PoolState{
 		Pool: p.Metrics(), ClientsActive: p.lent, ClientsWaiting: p.queuedLocked(),
 		ServersActive: p.lent, ServersIdle: p.idle, ServersOpening: p.opening, Size: p.size,
+		Pins: p.pins.states(),
 	}
 	for _, q := range []*queue{&p.choosy, &p.waiting} {
 		if c := q.first; c != nil {

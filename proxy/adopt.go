@@ -16,7 +16,8 @@ import (
 // adopt makes the client a socket on a loop.
 func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials, stop func() bool) error {
 	p := h.proxy
-	c := &client{proxy: p, loop: p.quietest(), carried: session.Rest{Settings: s.settings, Base: s.settings}, mode: modes[r.PoolMode], addr: addrPort(h.conn.RemoteAddr())}
+	c := &client{proxy: p, loop: p.quietest(), route: r, mode: modes[r.PoolMode], addr: addrPort(h.conn.RemoteAddr()),
+		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r)}}
 	key := pool.Key{Cluster: r.Cluster, Group: r.Group, Role: p.cfg.RouteRole(r, h.l.cfg), Mode: r.PoolMode, Database: r.DBName, User: s.user}
 	if key.Database == "" {
 		key.Database = s.database

@@ -25,6 +25,12 @@ func (r *relay) clean(why metrics.Reason) {
 		return
 	}
 	switch {
+	case r.c.mode != modeSession && r.sess.Washable():
+		if !r.cleanWith(discardAll) {
+			return
+		}
+		s.Applied = session.Settings{}
+		s.Memory.Forget()
 	case r.c.mode != modeSession && (r.sess.Bound() || r.sess.Asks()), r.sess.Lending() == session.Dirty:
 		p.Discard(&r.claim, metrics.ServerDirty)
 		return

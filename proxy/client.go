@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"syscall"
 
+	"portero/config"
 	"portero/loop"
 	"portero/pool"
 	"portero/session"
@@ -29,6 +30,7 @@ type client struct {
 	loop     *loop.Loop
 	proxy    *Proxy
 	pool     *pool.Pool
+	route    *config.Route
 	relay    *relay       // nil while the client rests
 	carried  session.Rest // what its session must know the next time
 	addr     netip.AddrPort
@@ -37,8 +39,9 @@ type client struct {
 	backend  uint32       // the process ID of its server, once it has been told that; session mode only
 	secret   uint32       // the secret in its cancel key
 	mode     mode
-	welcomed bool // it has had its first ReadyForQuery
-	live     bool // its loop has it, and it has not ended
+	pinsTold session.Pins // why it was pinned, as far as the log has been told
+	welcomed bool         // it has had its first ReadyForQuery
+	live     bool         // its loop has it, and it has not ended
 }
 
 // onLoop runs fn on the client's loop if the client is there then: not before

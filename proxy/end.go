@@ -29,6 +29,7 @@ func (r *relay) finish(why metrics.Reason) {
 	if r.claim.Server != nil {
 		r.clean(why)
 	}
+	r.unpin()
 	c.end(r.loop, why)
 	c.relay = nil
 	r.letGo()
@@ -44,6 +45,7 @@ func (r *relay) abandon(why metrics.Reason) {
 	if c == nil {
 		return
 	}
+	r.unpin()
 	c.pool.Abandon(&r.claim, why)
 	if why == metrics.Shutdown && r.out.passing == 0 { // else in the middle of a message
 		r.tell(errShutdown())

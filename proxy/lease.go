@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -161,6 +162,9 @@ func (r *relay) gaveUp(since int64) metrics.Reason {
 	}
 	e := wire.Fatal(wire.ConnectionFailure, "no server became free within query_wait_timeout (%s)", r.c.proxy.cfg.Pool.QueryWaitTimeout)
 	e.Hint = "All servers of the pool are busy, or the cluster has no leader at present."
+	if n := r.c.pool.Pinned(); n > 0 {
+		e.Detail = fmt.Sprintf("Clients of the pool that are pinned to their servers: %d.", n)
+	}
 	if trouble := r.c.pool.Trouble(since); trouble != "" {
 		e.Detail, e.Hint = "The last try to open a server failed: "+trouble+".", "Portero's log says more."
 	}

@@ -49,7 +49,7 @@ func TestClientThatWaitsIsServedBehindItsNotice(t *testing.T) {
 }
 
 func TestClientsAreServedInTheOrderTheyCame(t *testing.T) {
-	w := start(t, size(1), loops(2))
+	w := start(t, size(1), loops(2), pinPolicy("allow")) // all use the one's sequence
 	holder := w.dial()
 	holder.ask("C(BEGIN) Z(T)", q("begin"))
 	holder.query("create temp sequence turns")

@@ -26,6 +26,7 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 		return why
 	}
 	r.sess.Lose(said)
+	r.unpin()
 	r.flushReply()
 	return metrics.None
 }

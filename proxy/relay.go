@@ -33,6 +33,9 @@ type relay struct {
 	cancelled      bool  // a cancel request came while the client had no server
 	stalled        stall
 
+	pins    session.Pins // why the client keeps its server, as counted
+	pinIdle int64        // loop time until which it may be idle at it; 0 = for good, or it is at work
+
 	turn  uint64 // of the loop, in which
 	spent int    // so much has been done
 }
@@ -42,11 +45,12 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 	r.c, r.loop = c, l
 	r.sess.Reset(c.carried)
 	r.clientReadable, r.clientGone, r.goodbye, r.cut, r.asking, r.cancelled = false, false, false, false, false, false
-	r.stalled, r.farewell = stall{}, 0
+	r.stalled, r.farewell, r.pins, r.pinIdle = stall{}, 0, 0, 0
 }
 
 // letGo forgets the client.
 func (r *relay) letGo() {
+	r.unpin()
 	r.in.drop(r.loop)
 	r.out.drop(r.loop)
 	r.sess.Serve(nil, nil)
@@ -134,6 +138,7 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 		busy = true
 	}
 	if r.mayReadClient() {
+		r.pinIdle = 0
 		if why := r.fromClient(); why != metrics.None {
 			return why, false
 		}
@@ -200,6 +205,9 @@ func (r *relay) giveBack() metrics.Reason {
 	if s == nil || r.sess.Busy() || r.c.sock.Pending() > 0 || s.Sock.Pending() > 0 || !r.out.empty() || r.in.passing > 0 {
 		return metrics.None
 	}
+	if why := r.repin(); why != metrics.None {
+		return why
+	}
 	switch {
 	case r.sess.Status() != 'I' && r.c.mode == modeStatement:
 		r.tell(wire.Fatal(wire.FeatureNotSupported, "transaction blocks are not allowed in statement pooling mode"))
@@ -264,7 +272,10 @@ func (r *relay) park() metrics.Reason {
 	if r.stalled.over(r.loop.Now(), c.Pending(), r.c.proxy.cfg.Pool.ClientStallTimeout) {
 		return metrics.ClientStalled
 	}
-	r.task.ParkUntil(earliest(r.stalled.deadline, r.farewell))
+	if why := r.idlePinned(); why != metrics.None {
+		return why
+	}
+	r.task.ParkUntil(earliest(earliest(r.stalled.deadline, r.farewell), r.pinIdle))
 	if r.cut {
 		return metrics.Shutdown
 	}

@@ -25,6 +25,7 @@ import (
 // asked is what the server is to be asked for.
 type asked struct {
 	role   bool     // whom it acts as
+	pins   Pins     // what may hold the client at its server
 	names  []string // the other settings that may have changed, by their names in lower case
 	adrift bool     // a transaction has ended meanwhile: what is in force is not known here
 	done   bool     // something has come to its end since: what was to change may have
@@ -35,7 +36,7 @@ type asked struct {
 // nothing has changed.
 func (a *asked) over() {
 	if !a.done {
-		*a = asked{adrift: a.adrift}
+		*a = asked{adrift: a.adrift, pins: a.pins} // a lock stays where its statement fails
 	}
 }
 
@@ -50,13 +51,13 @@ func (a *asked) ended(tag []byte) {
 // Asks reports whether the server is to be asked before anybody else may have it.
 func (s *Session) Asks() bool { return s.asked.any() }
 
-func (a *asked) any() bool { return a.role || len(a.names) > 0 }
+func (a *asked) any() bool { return a.role || a.pins != 0 || len(a.names) > 0 }
 
 // Bound reports whether no other server can take the place of this one: on
 // another, the client's statements might mean something else, or run with more
 // rights.
 func (s *Session) Bound() bool {
-	return s.foreign || s.overfull || s.asked.adrift || s.only > 0 || s.waits
+	return s.foreign || s.overfull || s.asked.adrift || s.only > 0 || s.waits || s.pins&^movable != 0
 }
 
 // Question is the Query to ask; its answer, one row, goes to Told.
@@ -72,6 +73,7 @@ func (s *Session) Question() []byte {
 			columns = append(columns, "(SELECT source FROM s WHERE name = "+literal(name)+")")
 		}
 	}
+	columns = s.asked.pins.appendQuestions(columns)
 	return wire.Append(nil, &pgproto3.Query{String: from + "SELECT " + strings.Join(columns, ", ")})
 }
 
@@ -95,19 +97,21 @@ func valueOf(name string) string {
 // setting. False: it is no answer to the question.
 func (s *Session) Told(values [][]byte) bool {
 	names := append([]string{role}, s.asked.names...)
-	var from [][]byte // of the settings behind the role
-	if s.asked.doubt && len(names) > 1 && len(values) == 2*len(names)-1 {
-		values, from = values[:len(names)], values[len(names):]
+	rest := len(names)
+	if s.asked.doubt && len(names) > 1 {
+		rest = 2*len(names) - 1
 	}
-	if len(values) != len(names) {
+	if len(values) != rest+s.asked.pins.Count() {
 		return false
 	}
+	s.pinsTold(values[rest:])
+	values, from := values[:len(names)], values[len(names):rest] // of the settings behind the role
 	for i, name := range names {
 		if values[i] == nil {
 			continue
 		}
 		value := string(values[i])
-		if s.isDefault(name, value) || i > 0 && from != nil && isServers(from[i-1]) {
+		if s.isDefault(name, value) || i > 0 && len(from) > 0 && isServers(from[i-1]) {
 			s.settings = s.settings.Without(name)
 		} else {
 			s.settings = s.settings.With(name, value)
@@ -123,11 +127,12 @@ func (s *Session) Told(values [][]byte) bool {
 func isServers(source []byte) bool { return source != nil && string(source) != "session" }
 
 // Untold is called where the server refuses to answer, as the client may not see
-// a setting that it has tried to set: the client keeps the server, and the next
+// a setting that it has tried to set, or a view of the catalog: the client keeps the server, and the next
 // question is for the role alone.
 func (s *Session) Untold() {
 	s.overfull = s.overfull || len(s.asked.names) > 0
-	s.asked.names, s.asked.role = nil, true
+	s.pins |= s.asked.pins
+	s.asked.names, s.asked.pins, s.asked.role = nil, 0, true
 }
 
 // touched notes what a statement may change that a server does not report.
@@ -269,15 +274,10 @@ func settingName(rest []byte) string {
 	return name
 }
 
-var (
-	setConfig      = []byte("set_config")
-	setConfigUpper = []byte("SET_CONFIG")
-)
+var setConfig = []byte("set_config")
 
 // setsByFunction reports whether a statement calls set_config.
-func setsByFunction(sql []byte) bool {
-	return bytes.Contains(sql, setConfig) || bytes.Contains(sql, setConfigUpper)
-}
+func setsByFunction(sql []byte) bool { return mentions(sql)&sets != 0 }
 
 // setByFunction is the names that stand in calls of set_config, but for those that
 // set them for the transaction. One that is no literal may be any.

@@ -40,6 +40,9 @@ func (s *Session) sendQuery(f wire.Frame) int {
 		return 0
 	}
 	s.memory.unnamed = Statement{} // exec_simple_query drops it first of all
+	if s.refused != 0 {
+		return s.provokeQuery(f, ofPin(s.refused))
+	}
 	if s.open || len(r.name) == 0 {
 		return 0
 	}

@@ -16,6 +16,7 @@ func (s *Session) FromClient(f wire.Frame, linked bool) Verdict {
 	if s.loss.active() {
 		return s.whileLost(f)
 	}
+	s.drawn = s.drawn && linked
 	switch f.Type {
 	case 'Q':
 		if s.changes.len() > 0 && !s.open {
@@ -83,7 +84,12 @@ func (s *Session) ask(f wire.Frame) Verdict {
 	if s.pushed = !s.skipping; s.skipping {
 		return Forward
 	}
+	s.refused, s.strange = 0, false
 	q, script := s.request(f)
+	if s.refused != 0 {
+		q, script = asRefused(f.Type), nil
+	}
+	s.draws(&q, script)
 	if len(script) > 0 {
 		s.ring.pushScript(q, script)
 	} else {
@@ -98,6 +104,7 @@ func (s *Session) ask(f wire.Frame) Verdict {
 		s.open = true
 		if f.Type == 'E' && q.kind == kindUnknown {
 			s.asked.role = true
+			s.unseen()
 		}
 	}
 	return Forward
@@ -132,11 +139,13 @@ func (s *Session) query(f wire.Frame) (q request, script []kind) {
 	sql, whole := statement(f.Body, f.Whole())
 	if !whole {
 		s.asked.role = true
+		s.runs(sql, mentions(sql))
+		s.unseen()
 		return execute('Q', kindUnknown), nil
 	}
 	sql = skipEmpty(sql)
 	rest, several := s.afterFirst(sql)
-	k := s.classified(sql[:len(sql)-len(rest)])
+	k := s.classified(sql[:len(sql)-len(rest)], !several)
 	if !several {
 		return execute('Q', k), nil
 	}
@@ -167,20 +176,28 @@ func (s *Session) script(first kind, rest []byte) (kinds []kind) {
 			return kinds
 		}
 		next, _ := s.afterFirst(rest)
-		k = s.classified(rest[:len(rest)-len(next)])
+		k = s.classified(rest[:len(rest)-len(next)], false)
 		rest = next
 	}
 }
 
 // classified is the kind of a statement that is run now, of which no more than
-// itself is looked at: a Query may have thousands.
-func (s *Session) classified(sql []byte) kind {
-	k := classify(sql)
+// itself is looked at: a Query may have thousands. alone: this one has no other.
+func (s *Session) classified(sql []byte, alone bool) kind {
+	k, h := classify(sql)
 	if k == kindSet {
 		s.touched(sql)
 	}
+	if k == kindPrepare && alone && s.carries(sql) {
+		h &^= hints(PinPrepared)
+	}
+	s.runs(sql, h)
 	return k
 }
+
+// carries reports whether what a PREPARE that stands alone in its Query makes
+// follows the client.
+func (s *Session) carries(sql []byte) bool { return !s.open && referenceIn(sql).verb == prepares }
 
 // run says what a Query of several statements does from here on.
 func (q *request) run(kinds []kind) {

@@ -14,7 +14,7 @@ func FuzzSession(f *testing.F) {
 	f.Add([]byte("X\x00\x00\x00\x04p\x00\x00\x00\x04H\x00\x00\x00\x04"), []byte("E\x00\x00\x00\x12VFATAL\x00C57P01\x00\x00"), uint16(5))
 	f.Fuzz(func(t *testing.T, client, server []byte, order uint16) {
 		var s Session
-		s.Reset(Rest{})
+		s.Reset(Rest{Pinning: Pinning(order>>4) % 3})
 		linked := false
 		for len(client) > 0 || len(server) > 0 {
 			fromClient := order&1 == 0 && len(client) > 0 || len(server) == 0
@@ -123,7 +123,7 @@ func FuzzStatements(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sql []byte, conforming bool) {
 		classifyBeginning(sql)
 		for rest := sql; len(rest) > 0; {
-			if k := classify(rest); k >= numKinds {
+			if k, _ := classify(rest); k >= numKinds {
 				t.Fatalf("%q is of kind %d", rest, k)
 			}
 			next, several := afterFirst(rest, conforming)

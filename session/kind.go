@@ -32,12 +32,14 @@ func (k kind) explicit() bool {
 }
 
 // classify tells the kind of the first statement of sql that is not empty, which
-// is alone or stands before a semicolon.
-func classify(sql []byte) kind {
-	if k := byFirstWord(sql); k != kindOther || !setsByFunction(sql) {
-		return k
+// is alone or stands before a semicolon, and what else it shows.
+func classify(sql []byte) (kind, hints) {
+	sql = skipEmpty(sql)
+	k, h := byFirstWord(sql), mentions(sql)
+	if k == kindOther && h&sets != 0 {
+		k = kindSet
 	}
-	return kindSet
+	return k, h
 }
 
 func byFirstWord(sql []byte) kind {

@@ -40,7 +40,7 @@ func (s *Session) Lose(said *wire.Error) {
 	ended := s.endOldest()
 	spoken := said != nil && said.Severity != "PANIC"
 	s.revert()
-	s.foreign, s.overfull, s.stray, s.asked = false, false, false, asked{}
+	s.foreign, s.overfull, s.stray, s.asked, s.pins = false, false, false, asked{}, 0
 	s.repeats, s.repeating = false, false
 	o := owed{s: s, cause: errLost(), unknown: s.whatIsUnknown(spoken, ended), told: s.now == failed}
 	if said != nil {
@@ -131,5 +131,5 @@ func (s *Session) Refuse(e *wire.Error) {
 	s.loss = loss{skip: o.skip}
 	s.forget()
 	s.ring.clear()
-	s.status, s.now, s.asked = 'I', idle, asked{}
+	s.status, s.now, s.asked, s.pins = 'I', idle, asked{}, 0
 }

@@ -19,12 +19,18 @@ func (s *Session) parse(f wire.Frame) kind {
 	}
 	if f.Whole() {
 		s.meant = s.texts.statement(rest, s.decisive())
+		s.parses(s.meant.shows())
 		return s.meant.kind()
 	}
-	if sql, whole := statement(rest, false); whole {
-		return classify(sql)
+	sql, whole := statement(rest, false)
+	k, h := classify(sql)
+	if !whole {
+		k = classifyBeginning(sql)
 	}
-	return classifyBeginning(rest)
+	all, itself := weigh(sql, h, s.settings, true)
+	s.parses(all, itself)
+	s.hint(all) // it stays with this server, and nobody looks at it again
+	return k
 }
 
 // decisive is the part of the client's settings that decides what a text means.
@@ -88,6 +94,8 @@ func (s *Session) bind(f wire.Frame) kind {
 			s.asked.doubt = s.asked.doubt || st.resets() != ""
 			s.leaves = s.leaves || st.h.Value().marks
 		}
+		all, _ := st.shows()
+		s.hint(all)
 	}
 	s.here &^= boundSurely
 	switch {

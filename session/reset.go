@@ -116,7 +116,7 @@ func (s *Session) resetsOf(sql []byte) (names []string) {
 func (s *Session) restoring(names []string) string {
 	var calls []string
 	for name, value := range s.base.All() {
-		if resets(names, name) {
+		if isReset(names, name) {
 			calls = append(calls, "pg_catalog.set_config("+literal(name)+","+literal(value)+", false)")
 		}
 	}
@@ -126,7 +126,7 @@ func (s *Session) restoring(names []string) string {
 	return "SELECT " + strings.Join(calls, ", ")
 }
 
-func resets(names []string, name string) bool {
+func isReset(names []string, name string) bool {
 	for _, n := range names {
 		if n == name || n == afresh || n == everything && name != role {
 			return name != authorization

@@ -16,10 +16,19 @@ const refusedPrefix = "portero!"
 // refusal is why.
 type refusal byte
 
-const tooManyStatements refusal = 'n' // prepared by one client
+const (
+	tooManyStatements refusal = 'n' // prepared by one client
+	pinned            refusal = 'A' // and the letters behind it: what would pin the client
+)
 
-// refused is what the client is told.
-func (s *Session) refused(r refusal) *wire.Error {
+// ofPin is the refusal for the first of some reasons.
+func ofPin(p Pins) refusal { return pinned + refusal(p.Index()) }
+
+// whyRefused is what the client is told.
+func (s *Session) whyRefused(r refusal) *wire.Error {
+	if r >= pinned && r < pinned+NumPins {
+		return errPinRefused(1 << (r - pinned))
+	}
 	e := wire.Errorf(wire.ConfigurationLimit, "a client can have no more than %d prepared statements (max_client_statements)", s.limits.Client)
 	e.Hint = "Close or deallocate those that are not used any more, or raise max_client_statements in Portero's configuration."
 	return e
@@ -34,6 +43,14 @@ func (s *Session) provoke(f wire.Frame, r refusal) int {
 	return wire.HeaderLen + f.Size
 }
 
+// provokeQuery does so for a Query.
+func (s *Session) provokeQuery(f wire.Frame, r refusal) int {
+	s.edit = appendFrame(s.edit, 'Q', func(b []byte) []byte {
+		return append(append(append(b, `EXECUTE "`+refusedPrefix...), byte(r)), "\"\x00"...)
+	})
+	return wire.HeaderLen + f.Size
+}
+
 // retell gives the client an error of the server as it is to hear it: with its
 // own names. False: it may have it as it came. name is the client's statement that
 // the request would have made, "" if it would have made none.
@@ -44,7 +61,7 @@ func (s *Session) retell(body []byte, name string) bool {
 	at, end := messageField(body)
 	message := body[at:end]
 	if _, code, ok := bytes.Cut(message, []byte(`"`+refusedPrefix)); ok && len(code) > 0 {
-		s.Reply = s.refused(refusal(code[0])).Append(s.Reply)
+		s.Reply = s.whyRefused(refusal(code[0])).Append(s.Reply)
 		return true
 	}
 	theirs := bytes.Replace(message, []byte(missingPrefix), nil, 1)

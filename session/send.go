@@ -15,6 +15,9 @@ func (s *Session) Send(f wire.Frame) (edit []byte, replaced int) {
 		return nil, 0
 	}
 	s.edit = s.edit[:0]
+	if s.strange {
+		s.forgetNumbers(f.Type)
+	}
 	switch f.Type {
 	case 'Q':
 		replaced = s.restoreQuery(f, s.sendQuery(f))
@@ -38,6 +41,9 @@ func (s *Session) sendParse(f wire.Frame) int {
 	text, _, ok := wire.CutString(f.Body)
 	if !ok {
 		return 0 // malformed; the server says so
+	}
+	if s.refused != 0 {
+		return s.provoke(f, ofPin(s.refused))
 	}
 	name := cutName(text)
 	if len(name) == 0 {

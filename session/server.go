@@ -82,7 +82,11 @@ func (s *Session) done(t byte) Verdict {
 func (s *Session) completed(f wire.Frame) Verdict {
 	switch s.ring.first() {
 	case 'E':
+		ours := s.ring.at(0).is(skipped)
 		s.executed(f)
+		if ours {
+			return Discard
+		}
 	case 'Q':
 		s.statementDone(f)
 	default:

@@ -71,6 +71,12 @@ type Session struct {
 	asked    asked     // what the server is to be asked for
 	leaves   bool      // see Leaves
 
+	pinning Pinning // what becomes of what cannot be moved
+	pins    Pins    // why the client keeps its server
+	refused Pins    // what the frame at hand is refused for
+	drawn   bool    // what the server tells by currval may be the client's
+	strange bool    // it may be what others have drawn, and the frame at hand asks for it
+
 	Queries      int // statements finished since the relay last looked
 	Transactions int // ReadyForQuery with status I, likewise
 
@@ -87,6 +93,7 @@ type Defaulter interface {
 type Rest struct {
 	Settings Settings             // what it has set
 	Base     Settings             // what it gave at its start
+	Pinning  Pinning              // what becomes of what it sets up and cannot take to another server
 	names    map[string]Statement // its prepared statements; nil mostly
 	unnamed  Statement            // its unnamed one
 }
@@ -109,12 +116,13 @@ func (s *Session) Reset(from Rest) {
 		ring: s.ring, changes: s.changes, texts: s.texts, limits: s.limits, edit: s.edit, instead: s.instead[:0], Reply: s.Reply[:0],
 		decisiveOf: s.decisiveOf, decides: s.decides,
 		status: 'I', settings: from.Settings, base: from.Base, kept: from.Settings, names: from.names, unnamed: from.unnamed,
+		pinning: from.Pinning,
 	}
 }
 
 // Rest is what the client carries on.
 func (s *Session) Rest() Rest {
-	return Rest{Settings: s.settings, Base: s.base, names: s.names, unnamed: s.unnamed}
+	return Rest{Settings: s.settings, Base: s.base, Pinning: s.pinning, names: s.names, unnamed: s.unnamed}
 }
 
 // Limits bound the prepared statements that are carried from server to server.
@@ -173,7 +181,7 @@ func (s *Session) Lost() bool { return s.loss.active() }
 type Lending uint8
 
 const (
-	Kept  Lending = iota // something is unanswered, a transaction is open, or the client acts as somebody else there
+	Kept  Lending = iota // something is unanswered, a transaction is open, the client acts as somebody else there, or is pinned
 	Free                 // anybody may have it
 	Dirty                // nothing is owed, but nobody else may have it
 )
@@ -182,7 +190,7 @@ const (
 // decides it.
 func (s *Session) Lending() Lending {
 	switch {
-	case s.busy || s.status != 'I' || s.Bound() || s.Asks():
+	case s.busy || s.status != 'I' || s.Bound() || s.pins != 0 || s.Asks():
 		return Kept
 	case s.stray:
 		return Dirty

@@ -22,6 +22,8 @@ type prepared struct {
 	reset string // what it resets: a name, or everything
 	marks bool   // it leaves behind what cannot be taken away; see Leaves
 	sql   bool   // the text is that behind the name in PREPARE name
+	all   hints  // what it shows
+	self  hints  // what of that it does itself
 	only  uint32 // not 0: the text is not known, the statement is on one server, under this number
 }
 
@@ -53,6 +55,15 @@ func (st Statement) resets() string {
 		return ""
 	}
 	return st.h.Value().reset
+}
+
+// shows is what the statement shows of what it does to its session.
+func (st Statement) shows() (all, itself hints) {
+	if st == (Statement{}) {
+		return 0, 0
+	}
+	p := st.h.Value()
+	return p.all, p.self
 }
 
 // touches tells what the statement may set.
@@ -113,9 +124,11 @@ func (t *Texts) statement(text []byte, means Settings) Statement {
 	t.size += len(text)
 	p := prepared{text: string(text), means: means, kind: kindUnknown}
 	if sql, ok := statement(text, false); ok {
-		if p.kind = classify(sql); p.kind == kindSet {
+		var h hints
+		if p.kind, h = classify(sql); p.kind == kindSet {
 			p.sets, p.reset, p.marks = strings.Join(setBy(sql), sep)+sep, resetBy(sql), invents(sql)
 		}
+		p.all, p.self = weigh(sql, h, means, true)
 	}
 	st := Statement{unique.Make(p)}
 	t.of[p.text] = st

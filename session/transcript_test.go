@@ -290,6 +290,9 @@ func settle(s *Session) {
 	for range s.asked.names {
 		answer = append(answer, nil)
 	}
+	for range s.asked.pins.Each {
+		answer = append(answer, []byte("f"))
+	}
 	if !s.Told(answer) {
 		panic("the session does not understand the answer to its own question")
 	}
