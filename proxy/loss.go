@@ -26,7 +26,6 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 		return why
 	}
 	r.sess.Lose(said)
-	r.unpin()
 	r.flushReply()
 	return metrics.None
 }

@@ -248,7 +248,13 @@ func TestNumbersOfSequencesAreTheClientsOwn(t *testing.T) {
 	b.ask("C(ROLLBACK) Z(I) C(DISCARD_ALL) Z(I)", q("rollback"), q("discard all"))
 	a.run("insert into numbered(t) values ('c')")
 	b.ask("1 2 E(ERROR_55000) Z(I)", parse("select lastval()"), bind(), execute(), syncs())
-	b.run("discard all")
+	b.ask("C(DISCARD_ALL) Z(I) 1 2 C(BEGIN) 1 2 E(ERROR_55000) Z(E)", q("discard all"),
+		parse("begin"), bind(), execute(), parse("select lastval()"), bind(), execute(), syncs())
+	b.ask("C(ROLLBACK) Z(I) C(DISCARD_ALL) Z(I)", q("rollback"), q("discard all"))
+	b.ask("C(BEGIN) Z(T) T E(ERROR_55000) Z(E) C(ROLLBACK) Z(I) C(DISCARD_ALL) Z(I)", // all at once
+		q("begin"), q("select lastval()"), q("rollback"), q("discard all"))
+	b.ask("C(BEGIN) Z(T) E(ERROR_42704) Z(E) E(ERROR_25P02) Z(E) C(ROLLBACK) Z(I) C(DISCARD_ALL) Z(I)",
+		q("begin"), q("set nothing = 1"), q("select lastval()"), q("rollback"), q("discard all"))
 	a.run("begin; insert into numbered(t) values ('d')")
 	if got := a.value("select lastval()"); got != "4" {
 		t.Errorf("in the transaction of the INSERT it is %s", got)
@@ -291,7 +297,7 @@ func TestRefusedStatementsFailAsTheServersOwn(t *testing.T) {
 		q("begin"), q("select 1"), q("create temp table x(i int)"), q("select 1"), q("rollback"))
 	a.ask("C(BEGIN) Z(T) E(ERROR_0A000) Z(E)", q("begin"), parse("declare c cursor with hold for select 1"), bind(), execute(), syncs())
 	a.ask("C(ROLLBACK) Z(I)", q("commit"))
-	a.run("begin; create temp table mine(i int) on commit drop; commit")
+	a.ask("C(BEGIN) C(CREATE_TABLE) C(COMMIT) Z(I)", q("begin; create temp table mine(i int) on commit drop; commit"))
 	a.run("begin; select pg_advisory_xact_lock(42); declare c cursor for select 1; commit")
 	if got := b.value("select count(*) from pg_locks where locktype = 'advisory'"); got != "0" || w.pinned() != "" {
 		t.Errorf("%s locks, pinned: %s", got, w.pinned())
@@ -374,4 +380,14 @@ func TestWhoWaitsInVainHearsOfPins(t *testing.T) {
 	if got := b.lastWord(); !strings.Contains(got, "pinned to their servers: 1") {
 		t.Error(got)
 	}
+}
+
+// What DISCARD ALL has taken away is made again for those who have prepared it.
+func TestStatementsOutliveTheCleaningOfTheirServer(t *testing.T) {
+	w := start(t, size(1))
+	a, b := w.dial(), w.dial()
+	b.ask("1 Z(I)", &pgproto3.Parse{Name: "x", Query: "select 5"}, syncs())
+	a.run("create temp table mine(i int)")
+	a.quit()
+	b.ask("2 D(5) C(SELECT_1) Z(I)", &pgproto3.Bind{PreparedStatement: "x"}, execute(), syncs())
 }
