@@ -12,14 +12,8 @@ type difference struct {
 // mode; whoever makes one work takes its line away, and needs to do nothing else. Without
 // "prepared", drivers that name statements of their own accord are told not to.
 var known = []difference{
-	{"session", "reset", "RESET goes back to the server's defaults, not to what the client gave at its start"},
-	{"session", "discard", "so does DISCARD ALL"},
-	{"session", "own notifications", "the process ID at login is not the server's, which notifications tell"},
 	{"transaction", "own notifications", "needs LISTEN"},
 	{"transaction", "notify", "what LISTEN begins stays on its server"},
-	{"transaction", "temp", "temporary tables stay on their server"},
-	{"transaction", "hold", "cursors WITH HOLD stay on their server"},
-	{"transaction", "advisory", "advisory locks of the session stay on their server"},
 }
 
 // leftOut are the sections that programs do not run in a pool mode. Each is shown as a test
