@@ -35,6 +35,10 @@ var poolMetrics = []metric[poolSample]{
 		func(s *poolSample) float64 { return float64(s.ServersOpening) }),
 	poolGauge("size", "Most servers the pool may have.",
 		func(s *poolSample) float64 { return float64(s.Size) }),
+	poolGauge("listeners", "Clients that listen to notifications by the pool's ear (not in session mode).",
+		func(s *poolSample) float64 { return float64(s.Listeners) }),
+	poolGauge("channels", "Channels that clients listen to by the pool's ear, each counted once.",
+		func(s *poolSample) float64 { return float64(s.Channels) }),
 	poolGauge("max_wait_seconds", "How long the first client in the queue has waited.",
 		func(s *poolSample) float64 { return s.MaxWait.Seconds() }),
 	poolCounter("transactions_total", "Transactions run.",
@@ -45,6 +49,8 @@ var poolMetrics = []metric[poolSample]{
 		func(s *poolSample) float64 { return float64(s.totals.BytesReceived) }),
 	poolCounter("sent_bytes_total", "Bytes sent to clients.",
 		func(s *poolSample) float64 { return float64(s.totals.BytesSent) }),
+	poolCounter("notifications_total", "Notifications given to clients that listen by the pool's ear.",
+		func(s *poolSample) float64 { return float64(s.totals.Notifications) }),
 }
 
 var (
@@ -87,6 +93,8 @@ func mergePools(states []PoolState) map[PoolLabels]*poolSample {
 		s.ServersIdle += state.ServersIdle
 		s.ServersOpening += state.ServersOpening
 		s.Size += state.Size
+		s.Listeners += state.Listeners
+		s.Channels += state.Channels
 		s.MaxWait = max(s.MaxWait, state.MaxWait)
 		s.totals.add(state.Totals())
 		s.Pins = addPins(s.Pins, state.Pins)

@@ -48,6 +48,7 @@ type PoolTotals struct {
 	Queries       uint64
 	BytesReceived uint64        // from clients
 	BytesSent     uint64        // to clients
+	Notifications uint64        // given to clients that listen by the pool's ear
 	Waits         uint64        // clients that had to wait for a server
 	WaitTime      time.Duration // what those waited, in sum
 	WaitBuckets   WaitBuckets
@@ -70,6 +71,7 @@ func (t *PoolTotals) add(o PoolTotals) {
 	t.Queries += o.Queries
 	t.BytesReceived += o.BytesReceived
 	t.BytesSent += o.BytesSent
+	t.Notifications += o.Notifications
 	t.Waits += o.Waits
 	t.WaitTime += o.WaitTime
 	for b := range o.WaitBuckets {
@@ -87,6 +89,7 @@ type Shard struct {
 	Queries       atomic.Uint64
 	BytesReceived atomic.Uint64 // from clients
 	BytesSent     atomic.Uint64 // to clients
+	Notifications atomic.Uint64 // given to clients that listen by the pool's ear
 	Waits         atomic.Uint64 // written by Waited
 	WaitNanos     atomic.Uint64 // written by Waited
 
@@ -95,7 +98,7 @@ type Shard struct {
 	// Shards lie side by side in one slice. At least one whole cache line apart,
 	// whatever the slice's alignment, no two loops write the same line, and the
 	// processor's habit of fetching lines in pairs does not join them again.
-	_ [shardSize - (6+NumWaitBuckets)*8]byte
+	_ [shardSize - (7+NumWaitBuckets)*8]byte
 }
 
 const shardSize = 256 // bytes
@@ -115,6 +118,7 @@ func (s *Shard) addTo(t *PoolTotals) {
 	t.Queries += s.Queries.Load()
 	t.BytesReceived += s.BytesReceived.Load()
 	t.BytesSent += s.BytesSent.Load()
+	t.Notifications += s.Notifications.Load()
 	t.Waits += s.Waits.Load()
 	t.WaitTime += time.Duration(s.WaitNanos.Load())
 	for b := range s.waitBuckets {

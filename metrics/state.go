@@ -16,6 +16,8 @@ type PoolState struct {
 	ServersIdle    int // servers that can be lent at once
 	ServersOpening int // servers being dialled or logged in
 	Size           int // most servers the pool may have, pool_size
+	Listeners      int // clients that listen by the pool's ear
+	Channels       int // channels that they listen to, each counted once
 
 	MaxWait time.Duration // how long the first in the queue has waited; 0 if none waits
 

@@ -60,7 +60,7 @@ func (p *Pool) connect(parent context.Context, v *discovery.View, m discovery.Me
 		return nil, err
 	}
 	defer p.exit()
-	if err := p.takeRoom(ctx); err != nil {
+	if err := p.takeRoom(ctx, p.clientsWait); err != nil {
 		return nil, err
 	}
 	if s, err = p.logIn(ctx, m, patience); err != nil {

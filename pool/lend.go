@@ -38,6 +38,7 @@ func (p *Pool) registerLocked(r *puddle.Resource[*Server]) bool {
 		return false
 	}
 	p.servers[s] = struct{}{}
+	p.owner.backends.add(s)
 	p.lent++
 	p.usual = s.startup
 	return true

@@ -47,6 +47,7 @@ type Pool struct {
 	stop    context.CancelFunc
 	door    door          // where a candidate waits for its turn
 	probing chan struct{} // token of the one opener that may ask often
+	ear     *ear
 
 	mu         sync.Mutex // guards what follows; no I/O under it, but for epoll_ctl of a server nobody holds
 	waiting    queue
@@ -96,6 +97,7 @@ func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 	}
 	p.ctx, p.stop = context.WithCancel(ps.ctx)
 	p.counters.Store(ps.candidates)
+	p.ear = newEar(p)
 	var err error
 	p.puddle, err = puddle.NewPool(&puddle.Config[*Server]{
 		Constructor: p.construct,

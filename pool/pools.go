@@ -30,6 +30,8 @@ type Pools struct {
 	workers  sync.WaitGroup // followers and the janitor
 	openers  sync.WaitGroup // of all pools, also of those that were given up
 	quota    quota
+	backends backends
+	hearers  atomic.Int64 // clients that listen by an ear
 
 	candidates *metrics.Pool // what all candidates count into
 	warned     atomic.Int64  // when the log was last told of a candidate's failure

@@ -161,19 +161,19 @@ func (q *quota) mayHave(b *bid, p *Pool, since int64) bool {
 }
 
 // takeRoom finds room for one more server of the pool, for which it may have
-// to close another. It blocks as long as a client waits for the server.
-func (p *Pool) takeRoom(ctx context.Context) error {
+// to close another. It blocks as long as it is wanted.
+func (p *Pool) takeRoom(ctx context.Context, wanted func() bool) error {
 	q := &p.owner.quota
 	if q.try(p) {
 		return nil
 	}
-	if !p.clientsWait() {
+	if !wanted() {
 		return errNoRoom
 	}
 	b := q.bid(p)
 	again := time.NewTicker(bidAgain)
 	defer again.Stop()
-	for p.clientsWait() {
+	for wanted() {
 		select {
 		case <-b.granted:
 			return nil

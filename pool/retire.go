@@ -27,6 +27,7 @@ func (p *Pool) destroy(s *Server, why metrics.Reason) {
 func (p *Pool) buryLocked(s *Server) {
 	s.state = stateDead
 	delete(p.servers, s)
+	p.owner.backends.remove(s)
 	s.place.servers--
 	s.place.lent--
 	p.leaveLocked(s.place)

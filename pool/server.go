@@ -52,6 +52,8 @@ type Server struct {
 	owes    bool // the answer to areYouThere
 	silence loop.Silence
 
+	sender sender // of notifications, as far as it is known
+
 	// Guarded by pool.mu.
 	state     state
 	since     int64          // when it became idle
@@ -124,8 +126,7 @@ func (s *Server) Ready(l *loop.Loop, ev loop.Events) {
 	l.Wake(c.task)
 }
 
-// inspect reads what an idle server says by itself: notices and notifications
-// for nobody, parameters, the sign of life that it was asked for, or its last
+// inspect reads what an idle server says by itself: notices for nobody, parameters, the sign of life that it was asked for, or its last
 // word. None means that it is well.
 func (s *Server) inspect(scratch []byte) (metrics.Reason, *wire.Error) {
 	for {
@@ -152,7 +153,9 @@ func (s *Server) overhear(b []byte) (metrics.Reason, *wire.Error) {
 			return metrics.ServerProtocol, nil
 		}
 		switch f.Type {
-		case 'N', 'A':
+		case 'A':
+			return metrics.ServerDirty, nil // a function has had it listen, for whomever
+		case 'N':
 		case 'S':
 			if name, value, ok := wire.ParameterStatus(f.Body); ok {
 				s.Reported(name, value)

@@ -33,12 +33,14 @@ func (ps *Pools) Candidates() metrics.CandidatesState {
 }
 
 func (p *Pool) state() (_ metrics.PoolState, known bool) {
+	listeners, channels := p.ear.state()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := metrics.PoolState{
 		Pool: p.Metrics(), ClientsActive: p.lent, ClientsWaiting: p.queuedLocked(),
 		ServersActive: p.lent, ServersIdle: p.idle, ServersOpening: p.opening, Size: p.size,
-		Pins: p.pins.states(),
+		Pins:      p.pins.states(),
+		Listeners: listeners, Channels: channels,
 	}
 	for _, q := range []*queue{&p.choosy, &p.waiting} {
 		if c := q.first; c != nil {

@@ -128,7 +128,7 @@ func (x *front) serve(c net.Conn, f *fake) {
 	x.mu.Lock()
 	cert := x.cert
 	x.mu.Unlock()
-	heard := &ear{Conn: c, front: x}
+	heard := &witness{Conn: c, front: x}
 	switch {
 	case string(first) != string(sslRequest):
 		heard.first = first
@@ -157,14 +157,14 @@ func (x *front) told() string {
 	return string(x.heard)
 }
 
-// ear notes what is read.
-type ear struct {
+// witness notes what is read.
+type witness struct {
 	net.Conn
 	front *front
 	first []byte // read before
 }
 
-func (e *ear) Read(b []byte) (int, error) {
+func (e *witness) Read(b []byte) (int, error) {
 	n, err := copy(b, e.first), error(nil)
 	if e.first = e.first[n:]; n == 0 {
 		n, err = e.Conn.Read(b)

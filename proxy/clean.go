@@ -24,6 +24,12 @@ func (r *relay) clean(why metrics.Reason) {
 	if r.sess.Status() != 'I' && !r.cleanWith(rollback) {
 		return
 	}
+	if r.sess.Listens() {
+		if !r.cleanWith(unlistenAll) {
+			return
+		}
+		r.sess.Settled()
+	}
 	switch {
 	case r.c.mode != modeSession && r.sess.Washable():
 		if !r.cleanWith(discardAll) {

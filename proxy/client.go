@@ -33,6 +33,7 @@ type client struct {
 	route    *config.Route
 	relay    *relay       // nil while the client rests
 	carried  session.Rest // what its session must know the next time
+	hearer   *pool.Hearer // nil until it listens by the pool's ear
 	addr     netip.AddrPort
 	startup  pool.Startup // what its server is opened with; session mode only
 	id       uint32       // its number

@@ -10,6 +10,9 @@ import (
 func (c *client) end(l *loop.Loop, why metrics.Reason) {
 	c.live = false
 	c.sock.Close()
+	if c.hearer != nil {
+		c.pool.Deafen(c.hearer)
+	}
 	c.pool.Leave()
 	c.proxy.stations[l.ID].clients.Add(-1)
 	c.proxy.process.End(why)

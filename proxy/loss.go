@@ -27,6 +27,9 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 	}
 	r.sess.Lose(said)
 	r.flushReply()
+	if r.withheld {
+		return r.ready()
+	}
 	return metrics.None
 }
 

@@ -31,6 +31,7 @@ type relay struct {
 	cut            bool  // Portero is stopping and waits no longer
 	asking         bool  // the server answers a question of our own
 	cancelled      bool  // a cancel request came while the client had no server
+	withheld       bool  // a ReadyForQuery that the client is to have once that is settled which its transaction has done
 	stalled        stall
 
 	pins    session.Pins // why the client keeps its server, as counted
@@ -45,7 +46,8 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 	r.c, r.loop = c, l
 	r.sess.Reset(c.carried)
 	r.clientReadable, r.clientGone, r.goodbye, r.cut, r.asking, r.cancelled = false, false, false, false, false, false
-	r.stalled, r.farewell, r.pins, r.pinIdle = stall{}, 0, 0, 0
+	r.stalled, r.farewell, r.pins, r.pinIdle, r.withheld = stall{}, 0, 0, 0, false
+	r.sess.ByEar(c.mode != modeSession)
 }
 
 // letGo forgets the client.
@@ -137,6 +139,12 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 		}
 		busy = true
 	}
+	if r.withheld && r.out.empty() {
+		if why := r.settle(); why != metrics.None {
+			return why, false
+		}
+		busy = true
+	}
 	if r.mayReadClient() {
 		r.pinIdle = 0
 		if why := r.fromClient(); why != metrics.None {
@@ -145,6 +153,9 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 		busy = true
 	}
 	if why := r.giveBack(); why != metrics.None {
+		return why, false
+	}
+	if why := r.notify(); why != metrics.None {
 		return why, false
 	}
 	if r.goodbye && r.isOver() {
@@ -181,7 +192,7 @@ const maxUnanswered = 64 << 10
 // mayReadClient: the server must have taken what it was sent before, and a
 // client without a server must have taken our own answers.
 func (r *relay) mayReadClient() bool {
-	if !r.clientReadable && !r.in.ready || r.in.held || r.goodbye || r.sess.Unanswered() > maxUnanswered {
+	if !r.clientReadable && !r.in.ready || r.in.held || r.goodbye || r.withheld || r.sess.Unanswered() > maxUnanswered {
 		return false
 	}
 	if s := r.claim.Server; s != nil {
@@ -193,7 +204,7 @@ func (r *relay) mayReadClient() bool {
 // between: nothing is owed or half done, and no transaction is open. A client
 // in that state may rest, unless it has a server (session mode).
 func (r *relay) between() bool {
-	if r.claim.Server != nil && (r.sess.Busy() || r.sess.Status() != 'I' || !r.out.empty()) {
+	if r.claim.Server != nil && (r.sess.Busy() || r.sess.Status() != 'I' || !r.out.empty() || r.withheld) {
 		return false
 	}
 	return !r.clientReadable && r.in.empty() && !r.sess.Lost() && r.c.sock.Pending() == 0 && !r.goodbye

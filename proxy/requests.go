@@ -47,6 +47,7 @@ func (r *relay) clientError(err error) metrics.Reason {
 func (r *relay) takeRequests(buf []byte) metrics.Reason {
 	run, i, work := 0, 0, 0
 	start, alone := 0, !r.sess.Busy() // where begins what is sent; nothing is under way before it
+	r.sess.Heard(r.c.pool.Heard())
 	for i < len(buf) && work < perTurn {
 		if r.in.passing > 0 {
 			n := min(r.in.passing, len(buf)-i)
@@ -146,6 +147,9 @@ func (r *relay) sendServer(run []byte) {
 		r.st.edited = run[:0]
 	}
 	if len(run) > 0 && r.claim.Server != nil {
+		if r.sess.Notifies() {
+			r.sign()
+		}
 		if r.claim.Server.Sock.Write(run) != nil {
 			r.claim.Events |= loop.Readable
 		}

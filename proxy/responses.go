@@ -58,6 +58,13 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 			r.sendClient(buf[run:i])
 			r.flushReply()
 			run = end
+		case session.Settle:
+			r.sendClient(buf[run:i])
+			run, r.withheld = end, true
+		case session.Hear:
+			r.sendClient(buf[run:i])
+			r.heardHere(f)
+			run = end
 		}
 		if v == session.Repeat {
 			r.askAgain()
@@ -72,6 +79,9 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 	r.spend(i + frames*perFrame)
 	r.goOn(frames)
 	r.out.keep(r.loop, buf[i:])
+	if r.sess.Transactions > 0 {
+		r.sign()
+	}
 	r.count(i)
 	return r.sendClient(buf[run:i])
 }

@@ -16,6 +16,7 @@ type outcome struct {
 	said   *wire.Error    // its error, if it gave one
 	done   int            // statements completed before it
 	row    [][]byte       // the values of the last row; nil: there was none
+	rows   [][][]byte     // of all rows
 	why    metrics.Reason // the server cannot be used any more
 }
 
@@ -94,6 +95,7 @@ func (r *relay) hear(o *outcome, b []byte, track bool) []byte {
 			}
 		case 'D':
 			o.row = valuesOf(f.Body)
+			o.rows = append(o.rows, o.row)
 		case 'C':
 			o.done++
 		case 'E':

@@ -17,6 +17,9 @@ func (s *Session) FromClient(f wire.Frame, linked bool) Verdict {
 		return s.whileLost(f)
 	}
 	s.drawn = s.drawn && linked
+	if s.mustSettle(f.Type) {
+		return Wait
+	}
 	switch f.Type {
 	case 'Q':
 		if s.changes.len() > 0 && !s.open {
@@ -185,8 +188,13 @@ func (s *Session) script(first kind, rest []byte) (kinds []kind) {
 // itself is looked at: a Query may have thousands. alone: this one has no other.
 func (s *Session) classified(sql []byte, alone bool) kind {
 	k, h := classify(sql)
-	if k == kindSet {
+	switch {
+	case k == kindSet:
 		s.touched(sql)
+	case k == kindHeeds:
+		s.heed(heedOf(sql))
+	case k == kindOther && s.heard && callsNotify(sql):
+		s.heed(heedNotify)
 	}
 	if k == kindPrepare && alone && s.carries(sql) {
 		h &^= hints(PinPrepared)

@@ -60,6 +60,7 @@ var ofKind = [numKinds]effect{
 	kindOther:         {idle: to(implicit), implicit: to(implicit) | same, block: to(block) | same},
 	kindSet:           {idle: to(implicit), implicit: to(implicit) | same, block: to(block) | same},
 	kindPrepare:       {idle: to(implicit), implicit: to(implicit) | same, block: to(block) | same},
+	kindHeeds:         {idle: to(implicit), implicit: to(implicit) | same, block: to(block) | same},
 	kindEmpty:         unchanged,
 	kindBegin:         {idle: to(block), implicit: to(block) | same, block: to(block) | same},
 	kindCommit:        {idle: to(idle), implicit: to(idle) | keeps, block: to(idle) | keeps | durable, failed: to(idle)},
@@ -82,7 +83,7 @@ var ofKind = [numKinds]effect{
 // some cannot fail in some states: what the client sends behind them is where it
 // believes it to be.
 var ofError = [numKinds]effect{
-	kindOther: failing, kindSet: failing, kindPrepare: failing, kindEmpty: failing, kindRollbackTo: failing, kindSteps: failing, kindUnknown: failing,
+	kindOther: failing, kindSet: failing, kindPrepare: failing, kindHeeds: failing, kindEmpty: failing, kindRollbackTo: failing, kindSteps: failing, kindUnknown: failing,
 	kindBegin:         {failed: to(failed) | same},
 	kindCommit:        {implicit: to(idle), block: to(idle)},
 	kindPrepared:      {implicit: to(idle), block: to(idle)},

@@ -12,9 +12,12 @@ func FuzzSession(f *testing.F) {
 	f.Add([]byte("Q\x00\x00\x00\x0cselect\x00"), []byte("C\x00\x00\x00\x0dSELECT 1\x00Z\x00\x00\x00\x05I"), uint16(0))
 	f.Add([]byte("P\x00\x00\x00\x0d\x00COMMIT\x00\x00B\x00\x00\x00\x06\x00\x00E\x00\x00\x00\x05\x00S\x00\x00\x00\x04"), []byte("1\x00\x00\x00\x042\x00\x00\x00\x04"), uint16(0xaaaa))
 	f.Add([]byte("X\x00\x00\x00\x04p\x00\x00\x00\x04H\x00\x00\x00\x04"), []byte("E\x00\x00\x00\x12VFATAL\x00C57P01\x00\x00"), uint16(5))
+	f.Add([]byte("Q\x00\x00\x00\x0dlisten a\x00Q\x00\x00\x00\x0funlisten a\x00"), []byte("C\x00\x00\x00\x0bLISTEN\x00Z\x00\x00\x00\x05IA\x00\x00\x00\x0a\x00\x00\x00\x01a\x00\x00"), uint16(1))
 	f.Fuzz(func(t *testing.T, client, server []byte, order uint16) {
 		var s Session
 		s.Reset(Rest{Pinning: Pinning(order>>4) % 3})
+		s.ByEar(true)
+		s.Heard(true)
 		linked := false
 		for len(client) > 0 || len(server) > 0 {
 			fromClient := order&1 == 0 && len(client) > 0 || len(server) == 0
@@ -53,7 +56,12 @@ func fuzzStep(t *testing.T, s *Session, f wire.Frame, fromClient, linked bool) b
 		case Violate, Dying:
 			s.Lose(s.Fault)
 			linked = false
-		case Forward, Discard, Answer:
+		case Settle:
+			if s.Unanswered() > 0 || s.Status() != 'I' {
+				t.Fatal("what is to be settled is not over")
+			}
+			s.Settled()
+		case Forward, Discard, Answer, Hear:
 		default:
 			t.Fatal("a server's frame was not forwarded, but nothing was wrong")
 		}

@@ -17,6 +17,7 @@ const (
 	kindSteps                     // outside of a block it may commit on its way: CALL, VACUUM, CREATE DATABASE, ...
 	kindSet                       // may change a setting of the session
 	kindPrepare                   // PREPARE name AS
+	kindHeeds                     // LISTEN, UNLISTEN, NOTIFY
 	kindUnknown                   // a text not seen whole, a name not kept: anything
 	numKinds
 )
@@ -73,6 +74,7 @@ func byFirstWord(sql []byte) kind {
 		if is(word, "ROLLBACK") {
 			return ofEnd(rest, false)
 		}
+		return when(is(word, "UNLISTEN"), kindHeeds)
 	}
 	return kindOther
 }
@@ -127,6 +129,8 @@ func ofSix(word, rest []byte) kind {
 		return ofEnd(rest, true)
 	case is(word, "CREATE"):
 		return ofCreate(rest)
+	case is(word, "LISTEN"), is(word, "NOTIFY"):
+		return kindHeeds
 	}
 	return when(is(word, "VACUUM"), kindSteps)
 }

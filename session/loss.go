@@ -42,6 +42,7 @@ func (s *Session) Lose(said *wire.Error) {
 	s.revert()
 	s.foreign, s.overfull, s.stray, s.asked, s.pins = false, false, false, asked{}, 0
 	s.repeats, s.repeating = false, false
+	s.heeds = heeding{}
 	o := owed{s: s, cause: errLost(), unknown: s.whatIsUnknown(spoken, ended), told: s.now == failed}
 	if said != nil {
 		o.detail = "The server said: " + said.Message
@@ -131,5 +132,5 @@ func (s *Session) Refuse(e *wire.Error) {
 	s.loss = loss{skip: o.skip}
 	s.forget()
 	s.ring.clear()
-	s.status, s.now, s.asked, s.pins = 'I', idle, asked{}, 0
+	s.status, s.now, s.asked, s.pins, s.heeds = 'I', idle, asked{}, 0, heeding{}
 }

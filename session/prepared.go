@@ -96,6 +96,9 @@ func (s *Session) bind(f wire.Frame) kind {
 		}
 		all, _ := st.shows()
 		s.hint(all)
+		if known {
+			s.heed(st.h.Value().heeds)
+		}
 	}
 	s.here &^= boundSurely
 	switch {

@@ -38,8 +38,10 @@ func (s *Session) FromServer(f wire.Frame) Verdict {
 	case 'S':
 		s.Reported(f)
 		return Forward
-	case 'N', 'A':
+	case 'N':
 		return Forward
+	case 'A':
+		return s.notification(f)
 	}
 	return s.within(false)
 }
@@ -80,6 +82,9 @@ func (s *Session) done(t byte) Verdict {
 
 // completed ends an Execute, or one statement of a simple Query.
 func (s *Session) completed(f wire.Frame) Verdict {
+	if s.byEar {
+		s.heardTag(f.Body)
+	}
 	switch s.ring.first() {
 	case 'E':
 		ours := s.ring.at(0).is(skipped)
@@ -276,15 +281,33 @@ func (s *Session) readyForQuery(f wire.Frame) Verdict {
 	default:
 		return s.within(false)
 	}
+	failed := s.told
 	s.reached(f.Body[0])
-	if v == Discard && s.status == 'I' {
-		s.Transactions-- // not the client's
-	}
-	if s.repeating {
-		s.repeating, v = false, Repeat
+	return s.answered(v, failed)
+}
+
+// answered is the verdict on a ReadyForQuery, which would be v: one that answers
+// something of our own is not the client's.
+func (s *Session) answered(v Verdict, failed bool) Verdict {
+	if s.status == 'I' && (v == Discard || s.repeating) {
 		s.Transactions--
 	}
-	return v
+	if s.repeating {
+		s.repeating = false
+		return Repeat
+	}
+	settles := s.settles(failed)
+	switch {
+	case v == Discard && settles == Settle && s.owes:
+		s.owes = false
+		return Settle
+	case v == Discard:
+		return Discard
+	case !s.ring.empty() && s.ring.at(0).is(skipped) && s.status == 'I' && s.heeds.any():
+		s.owes = true // behind what is our own, and all that has to be settled
+		return Discard
+	}
+	return settles
 }
 
 // reached takes in the status that a ReadyForQuery gives.

@@ -16,6 +16,8 @@ const (
 	Violate                // the sender broke the protocol; session.Fault says how
 	Dying                  // a server's FATAL: it is about to close
 	Repeat                 // to nobody: what was kept is to be asked again
+	Settle                 // a ReadyForQuery: to the client as soon as Listens, Notifies and Gone are taken care of
+	Hear                   // a notification for the client, if it does not get it otherwise
 )
 
 // Session is what the frames of one client mean. It lives from a client's first
@@ -57,6 +59,7 @@ type Session struct {
 	edit    []byte
 	instead []byte // the body of an error that the client is told in place of the next
 
+	owes      bool // the client's ReadyForQuery, behind what is our own
 	repeats   bool // what was asked has been kept, to be asked again if need be
 	repeating bool // it will be, once the server is ready
 
@@ -76,6 +79,10 @@ type Session struct {
 	refused Pins    // what the frame at hand is refused for
 	drawn   bool    // what the server tells by currval may be the client's
 	strange bool    // it may be what others have drawn, and the frame at hand asks for it
+
+	byEar, heard bool
+	haunted      bool // the server listens, and nobody has been seen to say LISTEN
+	heeds        heeding
 
 	Queries      int // statements finished since the relay last looked
 	Transactions int // ReadyForQuery with status I, likewise
@@ -143,7 +150,7 @@ func (s *Session) Settings() Settings { return s.settings }
 // remembers. nil: none. Without a Memory the server is the client's alone, and
 // has its statements under the client's names.
 func (s *Session) Serve(d Defaulter, m *Memory) {
-	s.defaults, s.memory, s.foreign, s.stray = d, m, false, false
+	s.defaults, s.memory, s.foreign, s.stray, s.haunted = d, m, false, false, false
 }
 
 // Busy reports whether something was asked that no ReadyForQuery has closed yet.
@@ -190,9 +197,9 @@ const (
 // decides it.
 func (s *Session) Lending() Lending {
 	switch {
-	case s.busy || s.status != 'I' || s.Bound() || s.pins != 0 || s.Asks():
+	case s.busy || s.status != 'I' || s.Bound() || s.pins != 0 || s.Asks() || s.heeds.asked:
 		return Kept
-	case s.stray:
+	case s.stray || s.haunted:
 		return Dirty
 	}
 	return Free

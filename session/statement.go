@@ -24,6 +24,7 @@ type prepared struct {
 	sql   bool   // the text is that behind the name in PREPARE name
 	all   hints  // what it shows
 	self  hints  // what of that it does itself
+	heeds string // what it has to do with notifications, see heedOf
 	only  uint32 // not 0: the text is not known, the statement is on one server, under this number
 }
 
@@ -127,6 +128,10 @@ func (t *Texts) statement(text []byte, means Settings) Statement {
 		var h hints
 		if p.kind, h = classify(sql); p.kind == kindSet {
 			p.sets, p.reset, p.marks = strings.Join(setBy(sql), sep)+sep, resetBy(sql), invents(sql)
+		} else if p.kind == kindHeeds {
+			p.heeds = heedOf(sql)
+		} else if callsNotify(sql) {
+			p.heeds = heedNotify
 		}
 		p.all, p.self = weigh(sql, h, means, true)
 	}

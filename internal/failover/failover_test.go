@@ -109,6 +109,7 @@ func (s *scene) disturb(t *testing.T, happen func(ctx context.Context, leader *l
 	began := time.Now()
 	before = s.leader(t)
 	tx := s.dial(t)
+	ear := s.listen(t)
 	tx.Expect(t, "begin", "BEGIN")
 	tx.Expect(t, "insert into written values (-1, 0)", "INSERT 0 1")
 	if err := happen(ctx, before); err != nil {
@@ -120,6 +121,7 @@ func (s *scene) disturb(t *testing.T, happen func(ctx context.Context, leader *l
 		t.Fatal(err)
 	}
 	s.goOn(t)
+	ear.hearsAgain(t, s)
 	after = s.leader(t)
 	held, _ := s.writers.Ledger().Gaps(began, time.Now())
 	t.Logf("%s, then %s; no row was confirmed for %v; the writers were told %v",

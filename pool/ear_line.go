@@ -1,0 +1,402 @@
+package pool
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/auth"
+	"portero/discovery"
+	"portero/loop"
+	"portero/metrics"
+	"portero/wire"
+)
+
+// line is an ear's connection. It belongs to the goroutine of run, but for what
+// read has to say.
+type line struct {
+	conn   net.Conn
+	stream *wire.Stream
+	member discovery.Member
+	pid    uint32
+	view   *discovery.View
+	epoch  uint64
+	on     map[string]struct{} // channels listened to, or about to be
+	asked  int64               // when the last round was sent
+	since  int64               // since when nobody listens; 0: somebody does
+	ended  chan struct{}       // closed when read has ended
+
+	// Of read, until it has ended.
+	problem  error // why it has
+	answered bool  // a round was
+}
+
+const (
+	// lingers is how long an ear without clients is kept for the next one.
+	lingers = time.Second
+	// maxHeard is the largest message that an ear takes, in bytes.
+	maxHeard = 64 << 10
+)
+
+var (
+	errNoLeader = errors.New("there is no leader")
+	errSilent   = errors.New("the server does not answer")
+)
+
+// run is the ear's goroutine. It ends with the pool, or when nobody listens.
+func (a *ear) run() {
+	p := a.pool
+	defer p.owner.openers.Done()
+	retry := firstRetry
+	for !a.over() {
+		view := p.cluster.View()
+		l, err := a.open(view)
+		if err == nil {
+			p.log.Info("ear opened", "member", l.member.Name, "address", l.member.Address, "pid", l.pid, "epoch", l.epoch)
+			err = a.attend(l)
+			a.hangUp(l, err)
+			if l.answered {
+				retry = firstRetry
+			}
+		} else {
+			a.notOpened(err)
+		}
+		if err != nil {
+			p.pause(p.ctx, view, retry)
+			retry = min(2*retry, askSeldom)
+		}
+	}
+}
+
+// over ends the ear if there is nothing to do.
+func (a *ear) over() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running = a.pool.ctx.Err() == nil && a.neededLocked()
+	return !a.running
+}
+
+func (a *ear) notOpened(err error) {
+	p := a.pool
+	if p.ctx.Err() != nil || err == errNotWanted {
+		return
+	}
+	p.mu.Lock()
+	p.troubledLocked(inWords(err))
+	loud := err != errNoLeader && p.mayWarnLocked()
+	p.mu.Unlock()
+	p.log.Log(p.ctx, levelOf(loud), "ear not opened", "error", err)
+}
+
+// open connects to the leader, whatever the pool's role: nobody else knows of
+// notifications.
+func (a *ear) open(v *discovery.View) (*line, error) {
+	p := a.pool
+	m, ok := a.leader(v)
+	if !ok {
+		return nil, errNoLeader
+	}
+	if err := p.takeRoom(p.ctx, a.needed); err != nil {
+		return nil, err
+	}
+	l, err := a.dial(m)
+	if err != nil {
+		p.owner.quota.giveBack(p)
+		return nil, fmt.Errorf("%s: %w", m.Address, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.connected, a.asking = true, false
+	for name := range a.channels {
+		a.changed[name] = struct{}{}
+	}
+	return l, nil
+}
+
+func (a *ear) needed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.neededLocked()
+}
+
+// leader is the member to listen at. Where hosts have to be asked and none is
+// known to lead, it is each in turn.
+func (a *ear) leader(v *discovery.View) (discovery.Member, bool) {
+	g := v.Groups[a.pool.Key.Group]
+	if g == nil || len(g.Members) == 0 {
+		return discovery.Member{}, false
+	}
+	if m, ok := g.Member(leaderOf(g)); ok {
+		return m, true
+	}
+	a.pool.mu.Lock()
+	defer a.pool.mu.Unlock()
+	a.pool.nextHost++
+	return g.Members[a.pool.nextHost%len(g.Members)], g.AskHosts
+}
+
+// dial opens the connection, with the pool's login, and has it prove itself.
+func (a *ear) dial(m discovery.Member) (*line, error) {
+	p := a.pool
+	patience := p.owner.limits.ServerConnectTimeout
+	conn, err := p.dial(p.ctx, m, patience)
+	if err != nil {
+		return nil, err
+	}
+	defer hurry(p.ctx, conn)()
+	conn.SetDeadline(time.Now().Add(patience)) //nolint:errcheck // a closed connection fails at its first use
+	l := &line{conn: conn, stream: wire.NewStream(conn), member: m, on: make(map[string]struct{}), ended: make(chan struct{})}
+	if err := a.logIn(l); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	conn.SetDeadline(time.Time{}) //nolint:errcheck // likewise
+	return l, nil
+}
+
+func (a *ear) logIn(l *line) error {
+	p := a.pool
+	login, err := auth.Login(l.stream, p.loginParams(l.conn))
+	if err != nil {
+		return err
+	}
+	if err := inTheirEncoding(l.stream, login.Parameters); err != nil {
+		return err
+	}
+	said, err := ask(l.stream, false)
+	if err != nil {
+		return err
+	}
+	said.Group, said.Member = p.Key.Group, l.member.Name
+	p.cluster.Observe(said.Proof)
+	l.pid, l.view = login.PID, p.cluster.View()
+	l.epoch, err = judgeLeader(l.view.Groups[p.Key.Group], said.Proof)
+	return err
+}
+
+// inTheirEncoding has the server speak the encoding of the database, in which no
+// channel has a name that cannot be said.
+func inTheirEncoding(stream *wire.Stream, parameters map[string]string) error {
+	encoding := parameters["server_encoding"]
+	if parameters["client_encoding"] == encoding {
+		return nil
+	}
+	if err := stream.Write(&pgproto3.Query{String: "SET client_encoding TO '" + encoding + "'"}); err != nil {
+		return err
+	}
+	var refused error
+	for {
+		switch f, err := stream.Read(maxHeard); {
+		case err != nil:
+			return err
+		case f.Type == 'E':
+			refused = wire.ParseError(f.Body)
+		case f.Type == 'Z':
+			return refused
+		}
+	}
+}
+
+// judgeLeader decides whether a server that says proof of itself leads the group.
+func judgeLeader(g *discovery.Group, proof discovery.Proof) (epoch uint64, err error) {
+	switch {
+	case g == nil:
+		return 0, errMoved
+	case g.SystemID != "" && proof.SystemID != g.SystemID:
+		return 0, fmt.Errorf("%w: %s, not %s", errStranger, proof.SystemID, g.SystemID)
+	case proof.InRecovery:
+		return 0, errInRecovery
+	case proof.Timeline < g.Timeline:
+		return 0, fmt.Errorf("%w: %d, not %d", errOldTimeline, proof.Timeline, g.Timeline)
+	case leaderOf(g) != proof.Member && !g.AskHosts:
+		return 0, errMoved
+	}
+	return g.Epoch, nil
+}
+
+// attend sends rounds over the connection until it is lost or not wanted any more.
+func (a *ear) attend(l *line) error {
+	go a.read(l)
+	limits := &a.pool.owner.limits
+	for {
+		text, due := a.next(l)
+		if due {
+			l.conn.SetWriteDeadline(time.Now().Add(limits.ServerConnectTimeout)) //nolint:errcheck // a closed connection fails at its first use
+			if err := l.stream.Write(&pgproto3.Query{String: text}); err != nil {
+				return err
+			}
+		}
+		wait := time.NewTimer(a.patience(l))
+		select {
+		case <-a.stir:
+		case <-l.ended:
+			return l.problem
+		case <-l.view.Replaced():
+			l.view = a.pool.cluster.View()
+			if g := l.view.Groups[a.pool.Key.Group]; g != nil && g.Epoch != l.epoch {
+				return errMoved
+			}
+		case <-wait.C:
+			if err := a.timeIsUp(l); err != nil {
+				return err
+			}
+		case <-a.pool.ctx.Done():
+			return errNotWanted
+		}
+		wait.Stop()
+	}
+}
+
+// next is the Query of the next round, if it is due.
+func (a *ear) next(l *line) (text string, due bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := loop.Clock()
+	if len(a.channels) > 0 {
+		l.since = 0
+	} else if l.since == 0 {
+		l.since = now
+	}
+	if a.asking {
+		return "", false
+	}
+	var sql strings.Builder
+	for name := range a.changed {
+		_, wanted := a.channels[name]
+		_, on := l.on[name]
+		switch {
+		case wanted && !on:
+			l.on[name] = struct{}{}
+			sql.WriteString("LISTEN " + quoteChannel(name) + ";")
+		case on && !wanted:
+			delete(l.on, name)
+			sql.WriteString("UNLISTEN " + quoteChannel(name) + ";")
+		}
+	}
+	clear(a.changed)
+	delay := int64(a.pool.owner.limits.ServerCheckDelay)
+	if sql.Len() == 0 && len(a.errands) == 0 && (delay == 0 || l.asked == 0 || now-l.asked < delay) {
+		return "", false
+	}
+	a.asking, l.asked = true, now
+	a.sent++
+	return sql.String(), true
+}
+
+func quoteChannel(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// patience is how long there is nothing to do but to hear.
+func (a *ear) patience(l *line) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	limits := &a.pool.owner.limits
+	now, at := loop.Clock(), int64(0)
+	switch {
+	case a.asking:
+		at = l.asked + int64(limits.ServerConnectTimeout)
+	case l.since != 0:
+		at = l.since + int64(lingers)
+	case limits.ServerCheckDelay > 0:
+		at = l.asked + int64(limits.ServerCheckDelay)
+	default:
+		return time.Hour
+	}
+	return max(time.Millisecond, time.Duration(at-now))
+}
+
+// timeIsUp says why the connection is to be closed, if it is.
+func (a *ear) timeIsUp(l *line) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := loop.Clock()
+	switch {
+	case a.asking && now-l.asked >= int64(a.pool.owner.limits.ServerConnectTimeout):
+		return errSilent
+	case !a.asking && l.since != 0 && now-l.since >= int64(lingers) && !a.neededLocked():
+		return errNotWanted
+	}
+	return nil
+}
+
+// hangUp closes the connection. Those who only wished to know what it has heard
+// have their answer: it hears nothing more.
+func (a *ear) hangUp(l *line, why error) {
+	p := a.pool
+	l.conn.SetWriteDeadline(time.Now().Add(time.Second)) //nolint:errcheck // likewise
+	l.conn.Write(terminate)                              //nolint:errcheck // a courtesy
+	l.conn.Close()
+	<-l.ended
+	p.owner.quota.giveBack(p)
+	a.mu.Lock()
+	a.connected, a.asking = false, false
+	a.missed = a.missed || len(a.channels) > 0
+	done := a.returnLocked(func(e errand) bool { return e.only })
+	a.mu.Unlock()
+	for _, e := range done {
+		e.returned()
+	}
+	switch why {
+	case errNotWanted:
+		p.log.Info("ear closed", "member", l.member.Name, "pid", l.pid)
+	case errMoved:
+		p.log.Info("ear closed", "member", l.member.Name, "pid", l.pid, "reason", metrics.EpochMoved.String())
+	default:
+		p.log.Warn("ear lost", "member", l.member.Name, "pid", l.pid, "error", why)
+		p.cluster.Doubt(p.Key.Group, l.member.Name)
+	}
+}
+
+// read hears what the server says, until it is gone or has refused something.
+func (a *ear) read(l *line) {
+	defer close(l.ended)
+	for {
+		f, err := l.stream.Read(maxHeard)
+		if err != nil {
+			l.problem = err
+			return
+		}
+		switch f.Type {
+		case 'A':
+			a.notified(l, f.Body)
+		case 'E':
+			l.problem = wire.ParseError(f.Body)
+			return
+		case 'Z':
+			l.answered = true
+			a.answered()
+		}
+	}
+}
+
+// notified takes a notification.
+func (a *ear) notified(l *line, body []byte) {
+	var n pgproto3.NotificationResponse
+	if n.Decode(body) != nil {
+		return
+	}
+	n.PID = a.pool.owner.backends.senderOf(l.member.Address, n.PID)
+	frame := wire.Append(nil, &n)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.heardLocked(n.Channel, frame, a.completed)
+}
+
+// answered takes the end of a round.
+func (a *ear) answered() {
+	a.mu.Lock()
+	if a.missed {
+		a.missed = false
+		a.heardLocked(ResumedChannel, wire.Append(nil, &pgproto3.NotificationResponse{Channel: ResumedChannel}), a.completed)
+	}
+	a.completed, a.asking = a.sent, false
+	done := a.returnLocked(func(e errand) bool { return e.round <= a.completed })
+	a.mu.Unlock()
+	for _, e := range done {
+		e.returned()
+	}
+	a.stirred()
+}

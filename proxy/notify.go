@@ -1,0 +1,73 @@
+package proxy
+
+import (
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/metrics"
+	"portero/wire"
+)
+
+// stirred is called on the client's loop when a notification has come for it.
+func (c *client) stirred() {
+	switch {
+	case !c.live:
+	case c.relay == nil:
+		c.toWork(c.loop)
+	default:
+		c.loop.Wake(c.relay.task)
+	}
+}
+
+// notify gives the client what has come for it, if it is where PostgreSQL gives
+// notifications: outside of a transaction, with nothing unanswered. What was sent
+// before must have been taken, so that what waits is bounded (pool.Hearer).
+func (r *relay) notify() metrics.Reason {
+	h := r.c.hearer
+	if h == nil || !h.Has() {
+		return metrics.None
+	}
+	if e := h.Over(); e != nil {
+		if r.out.passing == 0 { // else in the middle of a message
+			r.tell(e)
+		}
+		r.c.pool.Metrics().Error(metrics.NotificationsUnread)
+		return metrics.NotificationsUnread
+	}
+	if !r.mayHear() {
+		return metrics.None
+	}
+	b, n := h.Take(nil)
+	m := r.c.pool.Metrics().Shard(r.loop.ID)
+	m.Notifications.Add(uint64(n))
+	m.BytesSent.Add(uint64(len(b)))
+	r.spend(len(b))
+	return r.sendClient(b)
+}
+
+func (r *relay) mayHear() bool {
+	return r.c.welcomed && !r.withheld && !r.goodbye && !r.sess.Busy() && r.sess.Status() == 'I' && !r.sess.Lost() &&
+		r.out.passing == 0 && r.c.sock.Pending() == 0
+}
+
+// heardHere gives the client a notification that its own server has heard, in a
+// transaction that has added to what the client listens to: what it listened to
+// before it hears by the ear.
+func (r *relay) heardHere(f wire.Frame) metrics.Reason {
+	var n pgproto3.NotificationResponse
+	if n.Decode(f.Body) != nil || r.c.hearer != nil && r.c.hearer.Listens(n.Channel) {
+		return metrics.None
+	}
+	if s := r.claim.Server; n.PID == s.PID() {
+		n.PID = r.c.pid()
+	} else {
+		n.PID = s.Sender(n.PID)
+	}
+	return r.sendClient(wire.Append(nil, &n))
+}
+
+// sign says who is behind the notifications of the server from now on.
+func (r *relay) sign() {
+	if r.c.mode != modeSession && r.c.pool.Heard() {
+		r.claim.Server.SentBy(r.c.pid())
+	}
+}
