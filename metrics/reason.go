@@ -23,11 +23,10 @@ const (
 	ClientLoginTimeout // it did not finish its login in time
 	ClientAuthFailed   // it could not prove who it is
 	ClientStalled      // it did not read what it was sent for too long
+	ClientDeaf         // too many notifications were waiting for it
 	Cancelled          // its statement was cancelled at its own request
 	SettingRefused     // a server refused one of its settings
 	PinIdle            // it was pinned to its server and idle for too long
-
-	NotificationsUnread // more notifications were to be kept for it than may be
 
 	// Portero's limits and rules.
 
@@ -67,38 +66,38 @@ const (
 )
 
 var reasonNames = [NumReasons]string{
-	None:                "none",
-	ClientClosed:        "client closed",
-	ClientGone:          "client gone",
-	ClientProtocol:      "client protocol violation",
-	ClientLoginTimeout:  "client login timeout",
-	ClientAuthFailed:    "client authentication failed",
-	ClientStalled:       "client stalled",
-	Cancelled:           "cancelled",
-	SettingRefused:      "setting refused",
-	NotificationsUnread: "notifications unread",
-	PinIdle:             "pinned client idle",
-	TooManyClients:      "too many clients",
-	TooManyLogins:       "too many logins",
-	TooManyPools:        "too many pools",
-	TooManyPinned:       "too many pinned clients",
-	NoRoute:             "no route",
-	WaitTimeout:         "wait timeout",
-	TransactionPooling:  "transaction block refused",
-	ServerConnect:       "server connect failed",
-	ServerLogin:         "server login failed",
-	ServerLost:          "server lost",
-	ServerFatal:         "server fatal error",
-	ServerProtocol:      "server protocol violation",
-	ServerIdle:          "server idle",
-	ServerLifetime:      "server lifetime over",
-	ServerEvicted:       "server evicted",
-	ServerRecovery:      "server in recovery",
-	ServerDirty:         "server not clean",
-	EpochMoved:          "epoch moved",
-	Shutdown:            "shutdown",
-	Panic:               "panic",
-	Internal:            "internal error",
+	None:               "none",
+	ClientClosed:       "client closed",
+	ClientGone:         "client gone",
+	ClientProtocol:     "client protocol violation",
+	ClientLoginTimeout: "client login timeout",
+	ClientAuthFailed:   "client authentication failed",
+	ClientStalled:      "client stalled",
+	Cancelled:          "cancelled",
+	SettingRefused:     "setting refused",
+	ClientDeaf:         "notifications unread",
+	PinIdle:            "pinned client idle",
+	TooManyClients:     "too many clients",
+	TooManyLogins:      "too many logins",
+	TooManyPools:       "too many pools",
+	TooManyPinned:      "too many pinned clients",
+	NoRoute:            "no route",
+	WaitTimeout:        "wait timeout",
+	TransactionPooling: "transaction block refused",
+	ServerConnect:      "server connect failed",
+	ServerLogin:        "server login failed",
+	ServerLost:         "server lost",
+	ServerFatal:        "server fatal error",
+	ServerProtocol:     "server protocol violation",
+	ServerIdle:         "server idle",
+	ServerLifetime:     "server lifetime over",
+	ServerEvicted:      "server evicted",
+	ServerRecovery:     "server in recovery",
+	ServerDirty:        "server not clean",
+	EpochMoved:         "epoch moved",
+	Shutdown:           "shutdown",
+	Panic:              "panic",
+	Internal:           "internal error",
 }
 
 // String returns the words for r as they stand in logs, labels and the console.

@@ -10,7 +10,7 @@ import (
 // connection of the pool's own, beside its servers and not counted by pool_size,
 // on which it listens to all that any of its clients listens to. It is opened
 // when the first client listens, follows the leader, and is closed a moment after
-// the last one has stopped. See ear_line.go for the connection itself.
+// the last one has stopped. See ear_open.go and ear_line.go for the connection itself.
 //
 // What is asked of the connection goes there in rounds: one Query at a time, each
 // with all that has come up since the one before. An answer tells that all

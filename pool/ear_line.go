@@ -2,14 +2,12 @@ package pool
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
-	"portero/auth"
 	"portero/discovery"
 	"portero/loop"
 	"portero/metrics"
@@ -90,132 +88,6 @@ func (a *ear) notOpened(err error) {
 	loud := err != errNoLeader && p.mayWarnLocked()
 	p.mu.Unlock()
 	p.log.Log(p.ctx, levelOf(loud), "ear not opened", "error", err)
-}
-
-// open connects to the leader, whatever the pool's role: nobody else knows of
-// notifications.
-func (a *ear) open(v *discovery.View) (*line, error) {
-	p := a.pool
-	m, ok := a.leader(v)
-	if !ok {
-		return nil, errNoLeader
-	}
-	if err := p.takeRoom(p.ctx, a.needed); err != nil {
-		return nil, err
-	}
-	l, err := a.dial(m)
-	if err != nil {
-		p.owner.quota.giveBack(p)
-		return nil, fmt.Errorf("%s: %w", m.Address, err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.connected, a.asking = true, false
-	for name := range a.channels {
-		a.changed[name] = struct{}{}
-	}
-	return l, nil
-}
-
-func (a *ear) needed() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.neededLocked()
-}
-
-// leader is the member to listen at. Where hosts have to be asked and none is
-// known to lead, it is each in turn.
-func (a *ear) leader(v *discovery.View) (discovery.Member, bool) {
-	g := v.Groups[a.pool.Key.Group]
-	if g == nil || len(g.Members) == 0 {
-		return discovery.Member{}, false
-	}
-	if m, ok := g.Member(leaderOf(g)); ok {
-		return m, true
-	}
-	a.pool.mu.Lock()
-	defer a.pool.mu.Unlock()
-	a.pool.nextHost++
-	return g.Members[a.pool.nextHost%len(g.Members)], g.AskHosts
-}
-
-// dial opens the connection, with the pool's login, and has it prove itself.
-func (a *ear) dial(m discovery.Member) (*line, error) {
-	p := a.pool
-	patience := p.owner.limits.ServerConnectTimeout
-	conn, err := p.dial(p.ctx, m, patience)
-	if err != nil {
-		return nil, err
-	}
-	defer hurry(p.ctx, conn)()
-	conn.SetDeadline(time.Now().Add(patience)) //nolint:errcheck // a closed connection fails at its first use
-	l := &line{conn: conn, stream: wire.NewStream(conn), member: m, on: make(map[string]struct{}), ended: make(chan struct{})}
-	if err := a.logIn(l); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	conn.SetDeadline(time.Time{}) //nolint:errcheck // likewise
-	return l, nil
-}
-
-func (a *ear) logIn(l *line) error {
-	p := a.pool
-	login, err := auth.Login(l.stream, p.loginParams(l.conn))
-	if err != nil {
-		return err
-	}
-	if err := inTheirEncoding(l.stream, login.Parameters); err != nil {
-		return err
-	}
-	said, err := ask(l.stream, false)
-	if err != nil {
-		return err
-	}
-	said.Group, said.Member = p.Key.Group, l.member.Name
-	p.cluster.Observe(said.Proof)
-	l.pid, l.view = login.PID, p.cluster.View()
-	l.epoch, err = judgeLeader(l.view.Groups[p.Key.Group], said.Proof)
-	return err
-}
-
-// inTheirEncoding has the server speak the encoding of the database, in which no
-// channel has a name that cannot be said.
-func inTheirEncoding(stream *wire.Stream, parameters map[string]string) error {
-	encoding := parameters["server_encoding"]
-	if parameters["client_encoding"] == encoding {
-		return nil
-	}
-	if err := stream.Write(&pgproto3.Query{String: "SET client_encoding TO '" + encoding + "'"}); err != nil {
-		return err
-	}
-	var refused error
-	for {
-		switch f, err := stream.Read(maxHeard); {
-		case err != nil:
-			return err
-		case f.Type == 'E':
-			refused = wire.ParseError(f.Body)
-		case f.Type == 'Z':
-			return refused
-		}
-	}
-}
-
-// judgeLeader decides whether a server that says proof of itself leads the group.
-func judgeLeader(g *discovery.Group, proof discovery.Proof) (epoch uint64, err error) {
-	switch {
-	case g == nil:
-		return 0, errMoved
-	case g.SystemID != "" && proof.SystemID != g.SystemID:
-		return 0, fmt.Errorf("%w: %s, not %s", errStranger, proof.SystemID, g.SystemID)
-	case proof.InRecovery:
-		return 0, errInRecovery
-	case proof.Timeline < g.Timeline:
-		return 0, fmt.Errorf("%w: %d, not %d", errOldTimeline, proof.Timeline, g.Timeline)
-	case leaderOf(g) != proof.Member && !g.AskHosts:
-		return 0, errMoved
-	}
-	return g.Epoch, nil
 }
 
 // attend sends rounds over the connection until it is lost or not wanted any more.

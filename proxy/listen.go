@@ -28,7 +28,7 @@ func (r *relay) settle() metrics.Reason {
 	errand := pool.NewErrand(r.task)
 	if !r.listen(come, errand) {
 		r.tell(pool.ErrChannels())
-		return metrics.NotificationsUnread
+		return metrics.ClientDeaf
 	}
 	if r.sess.Notifies() {
 		r.c.pool.AwaitEars(errand)

@@ -30,8 +30,8 @@ func (r *relay) notify() metrics.Reason {
 		if r.out.passing == 0 { // else in the middle of a message
 			r.tell(e)
 		}
-		r.c.pool.Metrics().Error(metrics.NotificationsUnread)
-		return metrics.NotificationsUnread
+		r.c.pool.Metrics().Error(metrics.ClientDeaf)
+		return metrics.ClientDeaf
 	}
 	if !r.mayHear() {
 		return metrics.None
