@@ -132,6 +132,10 @@ var sessions = []struct {
 		{parseAs("a", "select '2/1/2020'::date, 'a\\b'"), syncs()}, runs("a"), {q("set datestyle = 'ISO, DMY'")}, {parseAs("b", "select '2/1/2020'::date, 'a\\b'"), syncs()}, runs("b"),
 		{q("set standard_conforming_strings = off")}, {parseAs("c", "select '2/1/2020'::date, 'a\\\\b'"), syncs()}, runs("c"), runs("a"),
 	}},
+	{"literals are read when they are parsed", []messages{
+		{parseAs("a", "select '2/1/2020'::date, '2024-07-01 12:00'::timestamptz"), syncs()}, {q("set datestyle = 'ISO, DMY'; set timezone = 'Asia/Tokyo'")}, runs("a"), runs("a"),
+		{q("reset datestyle")}, runs("a"), runs("a"), {q("select '2/1/2020'::date")},
+	}},
 	{"types of parameters", []messages{
 		{&pgproto3.Parse{Name: "i", Query: "select $1", ParameterOIDs: []uint32{23}}, describe("i"), &pgproto3.Parse{Name: "t", Query: "select $1", ParameterOIDs: []uint32{25}}, describe("t"), syncs()},
 		runs("i", "1"), runs("t", "x"), runs("i", "x"),

@@ -7,6 +7,7 @@ package session
 //
 // It is called when a server is lost, and allocates.
 func (s *Session) fates() []bool {
+	s.recount()
 	unknown := make([]bool, s.ring.len())
 	before := s.mayMeet()
 	var running [numStates]bool // may the transaction open in this state be committed from here on?
@@ -26,6 +27,15 @@ func (s *Session) fates() []bool {
 		running = next
 	}
 	return unknown
+}
+
+// recount makes the oldest request what is left of it: of a Query of several
+// statements some may have completed. To do that with each would take a time that
+// grows with their square.
+func (s *Session) recount() {
+	if !s.ring.empty() && s.ring.at(0).several() {
+		s.ring.at(0).run(s.ring.scripts[0])
+	}
 }
 
 // mayMeet is, for each request, the states in which the server may have met it.
@@ -65,6 +75,7 @@ func anyOf(set states, of *[numStates]bool) bool {
 // fatesAtLastWord is fates for a server that said why it ends, or that waits for
 // COPY data: only the oldest request was being worked on, and was broken off.
 func (s *Session) fatesAtLastWord() []bool {
+	s.recount()
 	unknown := make([]bool, s.ring.len())
 	if !s.ring.empty() {
 		q := s.ring.at(0)

@@ -177,25 +177,54 @@ func (s *Session) ensure(st Statement) *made {
 	return d
 }
 
-// make sends what makes a statement on the server.
+// make sends what makes a statement on the server, under the settings that were in
+// force when the client prepared it: literals are read when they are parsed.
 func (s *Session) make(d *made) {
+	then, now := d.st.h.Value().means, s.decisive()
+	s.switchTo(then, now)
+	defer s.switchTo(now, then)
 	if !d.st.isSQL() {
 		s.edit = appendParse(s.edit, d)
 		s.inject('P', change{made: d})
 		return
 	}
+	s.runOurs("PREPARE "+string(appendMade(nil, d.number))+d.st.h.Value().text, change{made: d})
+}
+
+// switchTo changes the settings that decide what a text means, for as long as no
+// ReadyForQuery comes in between: PostgreSQL reports them only there.
+func (s *Session) switchTo(want, have Settings) {
+	if want == have {
+		return
+	}
+	for name := range have.All() {
+		if _, keep := want.Get(name); !keep {
+			s.runOurs("RESET "+quoteName(name), change{})
+		}
+	}
+	for name, value := range want.All() {
+		if old, there := have.Get(name); !there || old != value {
+			s.runOurs("SELECT pg_catalog.set_config("+literal(name)+", "+literal(value)+", false)", change{})
+		}
+	}
+}
+
+// runOurs has the server run a statement before the frame at hand; c takes hold with it.
+func (s *Session) runOurs(sql string, c change) {
 	name := string(appendMade(nil, s.memory.next()))
-	sql := "PREPARE " + string(appendMade(nil, d.number)) + d.st.h.Value().text
 	for _, m := range throwaway(name, sql) {
 		at := len(s.edit)
 		s.edit = wire.Append(s.edit, m)
 		q := alone(s.edit[at])
-		q.marks = skipped
 		if q.t == 'E' {
 			q = execute('E', kindPrepare)
-			q.marks = skipped | pending
-			s.changes.push(change{made: d, group: s.group})
+			if c.made != nil {
+				q.marks = pending
+				c.group = s.group
+				s.changes.push(c)
+			}
 		}
+		q.marks |= skipped
 		s.ring.pushBeforeLast(q)
 	}
 }
