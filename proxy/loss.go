@@ -14,6 +14,7 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 	r.c.pool.Discard(&r.claim, why)
 	r.out.drop(r.loop)
 	r.goOn(1)
+	r.in.counted = false // what it was counted with has been answered
 	r.in.dropped = true // the rest of a frame that streams, if one does
 	switch {
 	case half: // in the middle of a message there is no room for an error

@@ -68,7 +68,11 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 			break
 		}
 		said := len(r.sess.Reply)
-		v := r.sess.FromClient(f, r.claim.Server != nil)
+		v := session.Forward
+		if !r.in.counted {
+			v = r.sess.FromClient(f, r.claim.Server != nil)
+		}
+		r.in.counted = false
 		work += perFrame + perReply*(len(r.sess.Reply)-said)
 		end := i + wire.HeaderLen + len(f.Body)
 		if v == session.Forward && r.claim.Server == nil {
@@ -80,6 +84,7 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 			}
 			end -= i
 			buf, i, run, start = rest, 0, 0, 0
+			f, _, _ = wire.Next(buf) // it may lie elsewhere now
 			if r.claim.Server == nil {
 				v = session.Answer // refused while it waited
 			}
@@ -98,13 +103,16 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 				run = i + min(replaced, end-i)
 				dropped = replaced > end-i
 			}
+			if r.sess.Held() {
+				r.sendServer(nil)
+				r.hold(buf[i:], i+work)
+				r.in.counted = true
+				return metrics.None
+			}
 		}
 		switch v {
 		case session.Wait:
-			r.spend(i + work)
-			r.flushReply()
-			r.in.keep(r.loop, buf[i:])
-			r.in.held = true
+			r.hold(buf[i:], i+work)
 			return metrics.None
 		case session.Finish:
 			r.flushReply()
@@ -127,6 +135,15 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 	r.in.keep(r.loop, buf[i:])
 	r.in.ready = i < len(buf) && work >= perTurn
 	return metrics.None
+}
+
+// hold keeps back what the client has sent until the server has answered more.
+// work is what was done in this turn before.
+func (r *relay) hold(rest []byte, work int) {
+	r.spend(work)
+	r.flushReply()
+	r.in.keep(r.loop, rest)
+	r.in.held = true
 }
 
 // maxAgain is how many bytes of a request are kept in case that it has to be asked

@@ -16,6 +16,7 @@ type stream struct {
 	kept    []byte // a loop's buffer; nil when nothing is kept
 	ready   bool   // kept may hold whole frames: look at it without reading
 	held    bool   // kept must wait until the server has answered more
+	counted bool   // ... and its first frame counts as asked already
 	passing int    // bytes still to come of a frame that streams
 	dropped bool   // ... and they go nowhere
 }
@@ -51,7 +52,7 @@ func (s *stream) free(l *loop.Loop) {
 
 func (s *stream) drop(l *loop.Loop) {
 	s.free(l)
-	s.ready, s.held, s.passing, s.dropped = false, false, 0, false
+	s.ready, s.held, s.counted, s.passing, s.dropped = false, false, false, 0, false
 }
 
 // stall watches a client that does not take what it is sent.

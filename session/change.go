@@ -15,11 +15,16 @@ type change struct {
 	alone  bool      // it can fail without what is behind it being skipped
 	made   *made     // the statement made on the server
 	closed uint32    // the number of one closed there
-	group  uint32    // number of the Sync that ends its requests
+
+	described *made     // the server's statement that is described
+	wanted    Statement // ... to see whether it is this one
+	group     uint32    // number of the Sync that ends its requests
 }
 
 // isUnnamed reports whether the server's unnamed statement changes.
-func (c *change) isUnnamed() bool { return c.name == "" && c.made == nil && c.closed == 0 }
+func (c *change) isUnnamed() bool {
+	return c.name == "" && c.made == nil && c.closed == 0 && c.described == nil
+}
 
 // changes is all that are pending, oldest first, in the order of their requests.
 type changes struct {
@@ -47,6 +52,9 @@ func (s *Session) undo(n int, first bool) {
 		c := s.changes.at(i)
 		if c.made != nil && s.memory != nil {
 			s.memory.drop(c.made)
+		}
+		if c.wanted != (Statement{}) {
+			s.probing = false
 		}
 		if c.closed != 0 && s.memory != nil {
 			s.memory.leftover = append(s.memory.leftover, c.closed)

@@ -71,6 +71,20 @@ func (m *Memory) keep(d *made) {
 	m.link(d)
 }
 
+// rekey has a statement of the server be known as another; an older one that was
+// is closed.
+func (m *Memory) rekey(d *made, st Statement) {
+	if d.st == st || m.made[d.st] != d {
+		return
+	}
+	if old := m.made[st]; old != nil {
+		m.retire(old)
+	}
+	delete(m.made, d.st)
+	d.st = st
+	m.made[st] = d
+}
+
 // drop forgets a statement that the server does not have.
 func (m *Memory) drop(d *made) {
 	if m.made[d.st] == d {

@@ -176,7 +176,10 @@ func (c *crowd) forward(one *sharer, f wire.Frame) bool {
 		one.s.Serve(nil, &one.server.memory)
 	}
 	edit, replaced := one.s.Send(f)
-	raw := append(header(f.Type, f.Size), f.Body...)
+	raw, sent := append(header(f.Type, f.Size), f.Body...), true
+	if one.s.Held() {
+		raw, sent = nil, false
+	}
 	for b := append(bytes.Clone(edit), raw[replaced:]...); len(b) > 0; {
 		f, ok, err := wire.Next(b)
 		if !ok || err != nil || !f.Whole() {
@@ -187,7 +190,7 @@ func (c *crowd) forward(one *sharer, f wire.Frame) bool {
 		one.server.take(f)
 		b = b[wire.HeaderLen+f.Size:]
 	}
-	return true
+	return sent
 }
 
 // free is a server that nobody has.

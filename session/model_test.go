@@ -71,6 +71,7 @@ type conversation struct {
 	servers  [2]*modelServer
 	memories [2]*Memory
 	before   map[string]string // the server's statements when it was lent
+	counted  bool              // the first of held counts as asked already
 	held     []sent            // by the client, and to wait for answers
 	sent     []sent            // to this server
 	heard    int               // messages of this server that have reached the client
@@ -156,10 +157,15 @@ func (c *conversation) send(k token) {
 // goOn shows the session what it has not taken yet.
 func (c *conversation) goOn() {
 	for len(c.held) > 0 {
-		one := c.held[0]
-		switch v := c.s.FromClient(one.f, c.server != nil); v {
+		one, v := c.held[0], Forward
+		if !c.counted {
+			v = c.s.FromClient(one.f, c.server != nil)
+		}
+		switch v {
 		case Forward:
-			c.forward(one)
+			if c.counted = !c.forward(one); c.counted {
+				return
+			}
 		case Answer:
 			c.replies()
 		case Discard:
@@ -176,17 +182,21 @@ func (c *conversation) goOn() {
 	}
 }
 
-func (c *conversation) forward(one sent) {
+// forward reports whether the frame itself has been sent.
+func (c *conversation) forward(one sent) bool {
 	if c.server == nil {
 		c.acquire()
 	}
 	edit, replaced := c.s.Send(one.f)
 	raw := append(header(one.f.Type, one.f.Size), one.f.Body...)
+	if c.s.Held() {
+		raw = nil
+	}
 	for b := append(bytes.Clone(edit), raw[replaced:]...); len(b) > 0; {
 		f, ok, err := wire.Next(b)
 		if !ok || err != nil || !f.Whole() {
 			c.fault("broken frames to the server: %q", b)
-			return
+			return true
 		}
 		if replaced > 0 || len(edit) > 0 {
 			c.note(func() string { return "  sent as " + requestText(c.t, f) })
@@ -196,6 +206,7 @@ func (c *conversation) forward(one sent) {
 		c.server.take(f)
 		b = b[wire.HeaderLen+f.Size:]
 	}
+	return !c.s.Held()
 }
 
 // acquire lends one of the servers, with what was prepared there.

@@ -28,6 +28,7 @@ func (c *conversation) lose() {
 	}
 	c.note(func() string { return fmt.Sprintf("lose, said %v, may be committed %v", said != nil, truth) })
 	c.discard()
+	c.counted = false
 	vague := c.vague()
 	c.s.Lose(said)
 	c.client.told = c.client.told[:0]

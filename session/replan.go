@@ -8,7 +8,8 @@ import (
 
 // When what a prepared statement returns has changed (ALTER TABLE under a SELECT
 // *), PostgreSQL refuses to run it: "cached plan must not change result type". The
-// statements of the client are made anew then. And where nobody can tell the
+// statements of the client are made anew then, but for those that it has had
+// described (shape.go): it has to prepare them again. And where nobody can tell the
 // difference, the request is made again: it is all that the client has asked, it
 // was in no transaction, nothing of its answer has been seen, and the client asks
 // for the description of the result with it.
@@ -27,7 +28,7 @@ func (s *Session) Repeatable() bool {
 		}
 	}
 	b, d, e, end := s.ring.at(n), s.ring.at(n+1), s.ring.at(n+2), s.ring.at(n+3)
-	return b.t == 'B' && d.t == 'D' && !d.is(ofStatement) && e.t == 'E' && end.t == 'S' && !b.is(skipped) && !e.is(skipped)
+	return s.lastBound.shape() == 0 && b.t == 'B' && d.t == 'D' && !d.is(ofStatement) && e.t == 'E' && end.t == 'S' && !b.is(skipped) && !e.is(skipped)
 }
 
 // Keep says that what was asked can be asked again. It holds until something else
@@ -45,7 +46,7 @@ func (s *Session) replan() {
 		return
 	}
 	for _, st := range s.names {
-		if d := s.memory.made[st]; d != nil {
+		if d := s.memory.made[st]; d != nil && st.shape() == 0 {
 			s.memory.retire(d)
 		}
 	}

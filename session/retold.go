@@ -18,6 +18,7 @@ type refusal byte
 
 const (
 	tooManyStatements refusal = 'n' // prepared by one client
+	planChanged       refusal = 'p' // the statement returns something else than what was described
 	pinned            refusal = 'A' // and the letters behind it: what would pin the client
 )
 
@@ -28,6 +29,9 @@ func ofPin(p Pins) refusal { return pinned + refusal(p.Index()) }
 func (s *Session) whyRefused(r refusal) *wire.Error {
 	if r >= pinned && r < pinned+NumPins {
 		return errPinRefused(1 << (r - pinned))
+	}
+	if r == planChanged {
+		return wire.Errorf(wire.FeatureNotSupported, "cached plan must not change result type")
 	}
 	e := wire.Errorf(wire.ConfigurationLimit, "a client can have no more than %d prepared statements (max_client_statements)", s.limits.Client)
 	e.Hint = "Close or deallocate those that are not used any more, or raise max_client_statements in Portero's configuration."

@@ -11,7 +11,7 @@ import (
 // of the frame, header and all; it is valid until the next call. Mostly there is
 // nothing to replace.
 func (s *Session) Send(f wire.Frame) (edit []byte, replaced int) {
-	if !s.pushed {
+	if !s.pushed || s.skipping || s.probing {
 		return nil, 0
 	}
 	s.edit = s.edit[:0]
@@ -115,7 +115,9 @@ func (s *Session) sendBind(f wire.Frame) int {
 		s.bringUnnamed()
 		return 0
 	}
-	return s.address(f, len(portal)+1, name)
+	s.lastBound, _ = s.recall(name)
+	replaced, _ := s.address(f, len(portal)+1, name)
+	return replaced
 }
 
 func (s *Session) sendDescribe(f wire.Frame) int {
@@ -127,7 +129,11 @@ func (s *Session) sendDescribe(f wire.Frame) int {
 		s.bringUnnamed()
 		return 0
 	}
-	return s.address(f, 1, name)
+	replaced, d := s.address(f, 1, name)
+	if d != nil {
+		s.describes(cutName(name), d)
+	}
+	return replaced
 }
 
 // sendClose forgets the client's statement. The server keeps its own for others;
@@ -153,16 +159,23 @@ func (s *Session) sendClose(f wire.Frame) int {
 
 // address has a frame mean the server's statement where it names the client's.
 // The name begins at byte at of the body.
-func (s *Session) address(f wire.Frame, at int, name []byte) int {
+func (s *Session) address(f wire.Frame, at int, name []byte) (replaced int, d *made) {
 	st, ok := s.recall(name)
 	if !ok {
-		return s.renameMissing(f, at, name)
+		return s.renameMissing(f, at, name), nil
 	}
-	d := s.ensure(st)
-	if d == nil {
-		return s.renameMissing(f, at, name)
+	if st.shape() != 0 && s.memory.find(st) == nil {
+		if s.misshapen == st {
+			s.misshapen = Statement{}
+			return s.provoke(f, planChanged), nil
+		}
+		s.probe(st)
+		return 0, nil
 	}
-	return s.rename(f, at, len(name), d.number)
+	if d = s.ensure(st); d == nil {
+		return s.renameMissing(f, at, name), nil
+	}
+	return s.rename(f, at, len(name), d.number), d
 }
 
 // ensure finds the server's statement, or has it made first; nil: it cannot be made.

@@ -21,15 +21,16 @@ func (s *Session) FromServer(f wire.Frame) Verdict {
 	case 'Z':
 		return s.readyForQuery(f)
 	case 'T', 'n':
-		s.popIf('D')
-		return s.within(s.busy)
+		return s.described(f)
+	case 't':
+		return s.parameters(f)
 	case '1':
 		return s.done('P')
 	case '2':
 		return s.done('B')
 	case '3':
 		return s.done('C')
-	case 't', 'V', 'H', 'c':
+	case 'V', 'H', 'c':
 		return s.within(!s.ring.empty())
 	case 'G':
 		return s.copyBegins()
@@ -53,14 +54,6 @@ func (s *Session) within(asked bool) Verdict {
 	}
 	s.Fault = wire.Errorf(wire.ProtocolViolation, "the server sent a message that nobody asked for")
 	return Violate
-}
-
-func (s *Session) popIf(t byte) bool {
-	if s.ring.first() != t {
-		return false
-	}
-	s.ring.pop()
-	return true
 }
 
 // done ends a Parse, Bind or Close. Who has not asked for it is not told.

@@ -59,6 +59,11 @@ type Session struct {
 	edit    []byte
 	instead []byte // the body of an error that the client is told in place of the next
 
+	shape     uint64    // of the parameters of the statement that is being described
+	probing   bool      // a statement is described to see whether it has the shape that the client knows
+	misshapen Statement // it has not
+	lastBound Statement // by name
+
 	owes      bool // the client's ReadyForQuery, behind what is our own
 	repeats   bool // what was asked has been kept, to be asked again if need be
 	repeating bool // it will be, once the server is ready

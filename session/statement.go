@@ -25,6 +25,7 @@ type prepared struct {
 	all   hints  // what it shows
 	self  hints  // what of that it does itself
 	heeds string // what it has to do with notifications, see heedOf
+	shape uint64 // of its parameters and results, see shape.go; 0: nobody has had it described
 	only  uint32 // not 0: the text is not known, the statement is on one server, under this number
 }
 

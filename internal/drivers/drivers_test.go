@@ -83,7 +83,7 @@ pool_size = 2
 database = "app_session"
 dbname = "app"
 pool_mode = "session"
-pool_size = 10
+pool_size = 40
 
 [[route]]
 database = "dumps_transaction"
