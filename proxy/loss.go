@@ -15,7 +15,7 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 	r.out.drop(r.loop)
 	r.goOn(1)
 	r.in.counted = false // what it was counted with has been answered
-	r.in.dropped = true // the rest of a frame that streams, if one does
+	r.in.dropped = true  // the rest of a frame that streams, if one does
 	switch {
 	case half: // in the middle of a message there is no room for an error
 		return why

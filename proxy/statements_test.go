@@ -44,6 +44,15 @@ var sessions = []struct {
 		{parseAs(strings.Repeat("n", 63)+"1", "select 1"), syncs()}, runs(strings.Repeat("n", 63) + "2"),
 		{parseAs(strings.Repeat("n", 63)+"3", "select 3"), syncs()}, {closing(strings.Repeat("n", 64)), syncs()}, runs(strings.Repeat("n", 63)),
 	}},
+	{"a long name that is not there", []messages{
+		{describe(strings.Repeat("n", 64)), syncs()}, runs(strings.Repeat("n", 70)), {q(`execute "` + strings.Repeat("n", 64) + `"`)}, {q(`deallocate "` + strings.Repeat("n", 64) + `"`)},
+	}},
+	{"DEALLOCATE and EXECUTE in the extended protocol", []messages{
+		{parseAs("a", "select 1"), parseAs("b", "select 2"), syncs()}, {parse("execute b"), bind(), execute(), syncs()},
+		{parse("deallocate a"), bind(), execute(), syncs()}, runs("a"), {parse("deallocate a"), bind(), execute(), syncs()},
+		{parse("deallocate b"), bind(), execute(), parseAs("b", "select 'new'"), bindTo("b"), execute(), syncs()}, runs("b"),
+		{parse("deallocate b"), syncs()}, runs("b"), {q("begin")}, {parse("deallocate b"), bind(), execute(), bindTo("nothing"), syncs()}, {q("rollback")}, runs("b"),
+	}},
 	{"the unnamed one, over transactions", []messages{
 		{parse("select $1::text || '!'"), describe(""), syncs()}, runs("", "hello"), runs("", "again"), {q("select 1")}, runs("", "gone"),
 		{parse("selec"), syncs()}, runs("", "not there"), {parse("select 7"), syncs()}, runs(""), {closing(""), syncs()}, runs(""),

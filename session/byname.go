@@ -43,8 +43,8 @@ func (s *Session) sendQuery(f wire.Frame) int {
 	if s.refused != 0 {
 		return s.provokeQuery(f, ofPin(s.refused))
 	}
-	if s.open || len(r.name) == 0 {
-		return 0
+	if len(r.name) == 0 || s.open && (r.verb != executes || s.unsure(cutName(unquoted(r.name)), s.names[string(cutName(unquoted(r.name)))])) {
+		return 0 // in the middle of a group that waits for its Sync nobody deallocates
 	}
 	number, ok := s.numberFor(r)
 	if !ok {
@@ -93,6 +93,70 @@ func (s *Session) numberFor(r reference) (number uint32, ok bool) {
 	return s.executes(st)
 }
 
+// parseUnnamedByName is a Parse of the unnamed statement that may speak of a
+// prepared one: psycopg 3 deallocates that way in its pipelines. A named one of
+// that kind is not understood.
+func (s *Session) parseUnnamedByName(f wire.Frame) int {
+	s.parsedEnds = ""
+	r := s.inParse(f)
+	number, ok := s.numberInParse(r)
+	s.parseUnnamed(f)
+	if !ok {
+		return 0
+	}
+	if r.verb == deallocates {
+		s.parsedEnds = string(cutName(unquoted(r.name)))
+	}
+	s.unnamed = onlyHere(s.memory.next(), s.ring.last().kind) // as it is sent it means something on this server alone
+	s.memory.unnamed, s.waits = s.unnamed, true
+	return s.rename(f, offset(f.Body, r.name), len(r.name), number)
+}
+
+// inParse finds how a Parse of the unnamed statement speaks of a prepared one.
+func (s *Session) inParse(f wire.Frame) (r reference) {
+	_, text, _ := wire.CutString(f.Body)
+	sql, whole := statement(text, f.Whole())
+	if s.memory == nil || !whole || !mayReference(sql) || !isOne(sql) {
+		return r
+	}
+	return referenceIn(sql)
+}
+
+// numberInParse is the server's statement that a Parse is to speak of; false: it
+// speaks of none that the client has.
+func (s *Session) numberInParse(r reference) (number uint32, ok bool) {
+	name := cutName(unquoted(r.name))
+	st, known := s.names[string(name)]
+	if !known || s.unsure(name, st) {
+		return 0, false
+	}
+	switch r.verb {
+	case executes:
+		if d := s.ensure(st); d != nil {
+			return d.number, true
+		}
+	case deallocates: // in place of the server's own, which others have too, one that is made for it
+		number = s.memory.next()
+		s.edit = appendEmpty(s.edit, number)
+		s.inject('P', change{})
+		return number, true
+	}
+	return 0, false
+}
+
+// endsByName is an Execute of what deallocates a statement.
+func (s *Session) endsByName(f wire.Frame) {
+	name := s.boundEnds
+	if name == "" || len(f.Body) == 0 || f.Body[0] != 0 {
+		return
+	}
+	s.boundEnds = ""
+	if old, had := s.names[name]; had {
+		s.pends(change{name: name, old: old, had: true, names: true})
+		s.name(name, Statement{}, false)
+	}
+}
+
 // executes finds the server's statement for a Query, which has it made first.
 func (s *Session) executes(st Statement) (number uint32, ok bool) {
 	d := s.memory.find(st)
@@ -100,7 +164,9 @@ func (s *Session) executes(st Statement) (number uint32, ok bool) {
 		if d = s.ensure(st); d == nil {
 			return 0, false
 		}
-		s.injectSync()
+		if !s.open {
+			s.injectSync()
+		}
 	}
 	return d.number, true
 }

@@ -174,9 +174,6 @@ func (s *Session) swallow(f wire.Frame) Verdict {
 	switch f.Type {
 	case 'C':
 		if s.ring.first() == 'E' {
-			if s.ring.at(0).is(pending) {
-				s.changes.drop(1)
-			}
 			s.executed(f)
 		}
 	case 'T', 'D', 'N':

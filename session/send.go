@@ -22,6 +22,7 @@ func (s *Session) Send(f wire.Frame) (edit []byte, replaced int) {
 	case 'Q':
 		replaced = s.restoreQuery(f, s.sendQuery(f))
 	case 'E':
+		s.endsByName(f)
 		replaced = s.restoreExecute(f)
 	case 'P':
 		replaced = s.sendParse(f)
@@ -47,8 +48,7 @@ func (s *Session) sendParse(f wire.Frame) int {
 	}
 	name := cutName(text)
 	if len(name) == 0 {
-		s.parseUnnamed(f)
-		return 0
+		return s.parseUnnamedByName(f)
 	}
 	old, had := s.names[string(name)]
 	if s.memory == nil {
@@ -112,6 +112,9 @@ func (s *Session) sendBind(f wire.Frame) int {
 	}
 	if len(name) == 0 {
 		s.waits = false
+		if len(portal) == 0 {
+			s.boundEnds = s.parsedEnds
+		}
 		s.bringUnnamed()
 		return 0
 	}

@@ -119,6 +119,9 @@ func (s *Session) executed(f wire.Frame) {
 		s.now = byTag(f, s.now)
 	}
 	s.stepped = s.stepped || q.kind == kindSteps || q.kind == kindUnknown
+	if q.is(pending) {
+		s.changes.drop(1)
+	}
 	s.ring.pop()
 }
 

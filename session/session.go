@@ -64,6 +64,9 @@ type Session struct {
 	misshapen Statement // it has not
 	lastBound Statement // by name
 
+	parsedEnds string // the statement that the unnamed one deallocates
+	boundEnds  string // ... that the unnamed portal does
+
 	owes      bool // the client's ReadyForQuery, behind what is our own
 	repeats   bool // what was asked has been kept, to be asked again if need be
 	repeating bool // it will be, once the server is ready
