@@ -328,7 +328,9 @@ func isLocal(rest []byte) bool {
 			word, after := firstWord(last[from:s.at])
 			return is(word, "TRUE") && len(skipBlank(after)) == 0
 		}
-		s.step()
+		if s.step() {
+			return false // in the middle of the call
+		}
 	}
 	return false
 }

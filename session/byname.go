@@ -296,7 +296,9 @@ func created(rest []byte) []byte {
 	as := false
 	for s.at < len(rest) {
 		from := s.at
-		s.step()
+		if s.step() {
+			return nil // the statement ends here
+		}
 		word := rest[from:s.at]
 		switch {
 		case as && is(word, "EXECUTE") && s.parens == 0:

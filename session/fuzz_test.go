@@ -128,8 +128,19 @@ func FuzzStatements(f *testing.F) {
 	for _, c := range splits {
 		f.Add([]byte(c), false)
 	}
+	for _, c := range []string{
+		"create table a as execute b;", "create table a (b int);", "explain (costs off) create table a as select 1;", "select set_config('a.b', 'x'; true)",
+		"deallocate prepare a;", "set time zone default;", `execute "a";`, "unlisten *;",
+	} {
+		f.Add([]byte(c), true)
+	}
 	f.Fuzz(func(t *testing.T, sql []byte, conforming bool) {
 		classifyBeginning(sql)
+		setBy(sql)
+		resetBy(sql)
+		referenceIn(sql)
+		invents(sql)
+		heedOf(sql)
 		for rest := sql; len(rest) > 0; {
 			if k, _ := classify(rest); k >= numKinds {
 				t.Fatalf("%q is of kind %d", rest, k)

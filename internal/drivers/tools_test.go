@@ -89,7 +89,11 @@ var outcome = regexp.MustCompile(`(?m)^number of (transactions actually processe
 
 // bench prints how many transactions pgbench has done and how many have failed.
 func (c *client) bench(ctx context.Context, protocol string, script ...string) error {
-	args := append([]string{"--no-vacuum", "--client", "3", "--transactions", "10", "--protocol", protocol}, script...)
+	clients := "3"
+	if protocol == "prepared" { // pgbench blocks while it prepares, also where another of its clients has a server in a transaction
+		clients = "1"
+	}
+	args := append([]string{"--no-vacuum", "--client", clients, "--transactions", "10", "--protocol", protocol}, script...)
 	out, err := c.output(ctx, "pgbench", args...)
 	if err != nil {
 		return err
