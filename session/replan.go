@@ -28,12 +28,24 @@ func (s *Session) Repeatable() bool {
 		}
 	}
 	b, d, e, end := s.ring.at(n), s.ring.at(n+1), s.ring.at(n+2), s.ring.at(n+3)
-	return s.lastBound.shape() == 0 && b.t == 'B' && d.t == 'D' && !d.is(ofStatement) && e.t == 'E' && end.t == 'S' && !b.is(skipped) && !e.is(skipped)
+	return b.t == 'B' && d.t == 'D' && !d.is(ofStatement) && e.t == 'E' && end.t == 'S' && !b.is(skipped) && !e.is(skipped)
 }
 
 // Keep says that what was asked can be asked again. It holds until something else
 // is asked or answered.
 func (s *Session) Keep() { s.repeats = true }
+
+// unshape forgets what the statement that was bound last has been described as: it
+// will be described anew.
+func (s *Session) unshape() {
+	d := s.boundMade
+	if d == nil || d.st.shape() == 0 {
+		return
+	}
+	st := d.st
+	s.memory.retire(d)
+	s.reshape(st, st.shaped(0))
+}
 
 // isReplan reports whether an error says that a plan's result has changed.
 func isReplan(body []byte) bool {

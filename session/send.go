@@ -113,20 +113,27 @@ func (s *Session) sendBind(f wire.Frame) int {
 	if len(name) == 0 {
 		s.waits = false
 		if len(portal) == 0 {
-			s.boundEnds = s.parsedEnds
+			s.boundEnds, s.boundMade = s.parsedEnds, nil
 		}
 		s.bringUnnamed()
 		return 0
 	}
-	s.lastBound, _ = s.recall(name)
-	replaced, _ := s.address(f, len(portal)+1, name)
+	replaced, d := s.address(f, len(portal)+1, name)
+	if len(portal) == 0 {
+		s.boundEnds, s.boundMade = "", d
+	}
 	return replaced
 }
 
 func (s *Session) sendDescribe(f wire.Frame) int {
 	name, ok := described(f)
 	switch {
-	case !ok || s.memory == nil:
+	case s.memory == nil:
+		return 0
+	case !ok:
+		if len(f.Body) > 1 && f.Body[1] == 0 && s.boundMade != nil {
+			s.describes(s.boundMade)
+		}
 		return 0
 	case len(name) == 0:
 		s.bringUnnamed()
@@ -134,7 +141,7 @@ func (s *Session) sendDescribe(f wire.Frame) int {
 	}
 	replaced, d := s.address(f, 1, name)
 	if d != nil {
-		s.describes(cutName(name), d)
+		s.describes(d)
 	}
 	return replaced
 }
@@ -207,23 +214,28 @@ func (s *Session) make(d *made) {
 	s.runOurs("PREPARE "+string(appendMade(nil, d.number))+d.st.h.Value().text, change{made: d})
 }
 
-// switchTo changes the settings that decide what a text means, for as long as no
-// ReadyForQuery comes in between: PostgreSQL reports them only there.
+// switchTo changes the settings by which a text is read, and back again before the
+// next ReadyForQuery: PostgreSQL reports them only there. It does so for the
+// transaction, whose end leaves no trace of it.
 func (s *Session) switchTo(want, have Settings) {
 	if want == have {
 		return
 	}
 	for name := range have.All() {
-		if _, keep := want.Get(name); !keep {
-			s.runOurs("RESET "+quoteName(name), change{})
+		if _, keep := want.Get(name); !keep && readsLiterals(name) {
+			s.runOurs("SET LOCAL "+quoteName(name)+" TO DEFAULT", change{})
 		}
 	}
 	for name, value := range want.All() {
-		if old, there := have.Get(name); !there || old != value {
-			s.runOurs("SELECT pg_catalog.set_config("+literal(name)+", "+literal(value)+", false)", change{})
+		if old, there := have.Get(name); (!there || old != value) && readsLiterals(name) {
+			s.runOurs("SELECT pg_catalog.set_config("+literal(name)+", "+literal(value)+", true)", change{})
 		}
 	}
 }
+
+// readsLiterals tells the settings by which a text is read from those that names
+// in it are looked up by: the plan follows these.
+func readsLiterals(name string) bool { return name != role && name != "search_path" }
 
 // runOurs has the server run a statement before the frame at hand; c takes hold with it.
 func (s *Session) runOurs(sql string, c change) {

@@ -23,7 +23,10 @@ func (s *Session) FromServer(f wire.Frame) Verdict {
 	case 'T', 'n':
 		return s.described(f)
 	case 't':
-		return s.parameters(f)
+		if !s.ring.empty() && s.ring.at(0).is(skipped) {
+			return Discard
+		}
+		return s.within(!s.ring.empty())
 	case '1':
 		return s.done('P')
 	case '2':
@@ -211,6 +214,7 @@ func (s *Session) failed(f wire.Frame) Verdict {
 		s.replan()
 		if s.repeats && !s.ring.at(0).is(skipped) {
 			s.repeats, s.repeating, v = false, true, Discard
+			s.unshape()
 		}
 	}
 	switch {

@@ -59,10 +59,9 @@ type Session struct {
 	edit    []byte
 	instead []byte // the body of an error that the client is told in place of the next
 
-	shape     uint64    // of the parameters of the statement that is being described
 	probing   bool      // a statement is described to see whether it has the shape that the client knows
 	misshapen Statement // it has not
-	lastBound Statement // by name
+	boundMade *made     // the server's statement that the unnamed portal runs, if it has a name
 
 	parsedEnds string // the statement that the unnamed one deallocates
 	boundEnds  string // ... that the unnamed portal does

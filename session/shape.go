@@ -13,8 +13,8 @@ import (
 // change result type". A server that is sent the statement only now would give the
 // new columns instead, and a driver that expects the old ones would misread them.
 //
-// So the shape of what was described, its parameters and columns, is part of what
-// a Statement is from then on. Before a client's Bind reaches a server that has no
+// So the shape of what was described, its columns, is part of what a Statement is
+// from then on. Before a client's Bind reaches a server that has no
 // statement of that shape, one is made there and described, and the Bind is held
 // back until it is known whether it has the shape; if not, the Bind is made to
 // fail as it would.
@@ -56,24 +56,24 @@ func (s *Session) probe(st Statement) {
 
 var flushFrame = []byte{'H', 0, 0, 0, 4}
 
-// describes notes that a client has its statement described.
-func (s *Session) describes(name []byte, d *made) {
-	s.pends(change{name: string(name), described: d})
+// describes notes that a client has its statement described, of which the server
+// has d; also by way of the unnamed portal.
+func (s *Session) describes(d *made) {
+	if d.st.shape() == 0 && d.st.h.Value().planned {
+		s.pends(change{described: d})
+	}
 }
 
-// parameters takes in a ParameterDescription, the first half of a shape.
-func (s *Session) parameters(f wire.Frame) Verdict {
-	if s.ring.empty() {
-		return s.within(false)
+// isPlanned reports whether a text is a statement that PostgreSQL plans: what it
+// returns is known when it is parsed, and may change only with a table.
+func isPlanned(sql []byte) bool {
+	word, _ := firstWord(skipEmpty(sql))
+	for _, w := range [...]string{"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VALUES", "TABLE", "MERGE"} {
+		if is(word, w) {
+			return true
+		}
 	}
-	s.shape = 0
-	if f.Whole() {
-		s.shape = mix(offsetBasis, f.Body)
-	}
-	if s.ring.at(0).is(skipped) {
-		return Discard
-	}
-	return Forward
+	return false
 }
 
 // described takes in a RowDescription or a NoData, which ends a Describe; also the
@@ -87,7 +87,7 @@ func (s *Session) described(f wire.Frame) Verdict {
 	if m&pending != 0 {
 		c := *s.changes.at(0)
 		s.changes.drop(1)
-		s.learn(c, shapeOf(s.shape, f))
+		s.learn(c, shapeOf(f))
 	}
 	if m&skipped != 0 {
 		return Discard
@@ -106,18 +106,27 @@ func (s *Session) learn(c change, shape uint64) {
 		if s.probing = false; after != c.wanted {
 			s.misshapen = c.wanted
 		}
-	} else if s.names[c.name] == before {
-		s.name(c.name, after, true)
+		return
+	}
+	s.reshape(before, after)
+}
+
+// reshape has the client know a statement by another shape, under all of its names.
+func (s *Session) reshape(before, after Statement) {
+	for name, st := range s.names {
+		if st == before {
+			s.names[name] = after
+		}
 	}
 }
 
-// shapeOf adds the columns to the parameters: their names, types and type
-// modifiers, as PostgreSQL compares them (equalTupleDescs). 0: it is not known.
-func shapeOf(parameters uint64, f wire.Frame) uint64 {
-	if parameters == 0 || !f.Whole() {
+// shapeOf is the shape of a result: the columns' names, types and type modifiers,
+// as PostgreSQL compares them (equalTupleDescs). 0: it is not known.
+func shapeOf(f wire.Frame) uint64 {
+	if !f.Whole() {
 		return 0
 	}
-	h := mix(parameters, []byte{f.Type})
+	h := mix(offsetBasis, []byte{f.Type})
 	if f.Type == 'n' || len(f.Body) < 2 {
 		return h
 	}

@@ -15,18 +15,19 @@ type Statement struct {
 // prepared decides what a statement means, but for what PostgreSQL itself looks
 // up again when a plan is out of date (plancache.c).
 type prepared struct {
-	text  string   // the body of the Parse behind the name: the query, and the types of its parameters
-	means Settings // in force when it was parsed, as far as they decide what the text means
-	kind  kind
-	sets  string // what it may set, in lower case, ended by zero bytes
-	reset string // what it resets: a name, or everything
-	marks bool   // it leaves behind what cannot be taken away; see Leaves
-	sql   bool   // the text is that behind the name in PREPARE name
-	all   hints  // what it shows
-	self  hints  // what of that it does itself
-	heeds string // what it has to do with notifications, see heedOf
-	shape uint64 // of its parameters and results, see shape.go; 0: nobody has had it described
-	only  uint32 // not 0: the text is not known, the statement is on one server, under this number
+	text    string   // the body of the Parse behind the name: the query, and the types of its parameters
+	means   Settings // in force when it was parsed, as far as they decide what the text means
+	kind    kind
+	sets    string // what it may set, in lower case, ended by zero bytes
+	reset   string // what it resets: a name, or everything
+	marks   bool   // it leaves behind what cannot be taken away; see Leaves
+	sql     bool   // the text is that behind the name in PREPARE name
+	all     hints  // what it shows
+	self    hints  // what of that it does itself
+	heeds   string // what it has to do with notifications, see heedOf
+	shape   uint64 // of its parameters and results, see shape.go; 0: nobody has had it described
+	planned bool   // what it returns is known when it is parsed
+	only    uint32 // not 0: the text is not known, the statement is on one server, under this number
 }
 
 // nobodys stands for an unnamed statement that is no client's: Portero's own, or
@@ -135,6 +136,7 @@ func (t *Texts) statement(text []byte, means Settings) Statement {
 			p.heeds = heedNotify
 		}
 		p.all, p.self = weigh(sql, h, means, true)
+		p.planned = isPlanned(sql)
 	}
 	st := Statement{unique.Make(p)}
 	t.of[p.text] = st
