@@ -30,9 +30,6 @@ func (s *Session) whyRefused(r refusal) *wire.Error {
 	if r >= pinned && r < pinned+NumPins {
 		return errPinRefused(1 << (r - pinned))
 	}
-	if r == planChanged {
-		return wire.Errorf(wire.FeatureNotSupported, "cached plan must not change result type")
-	}
 	e := wire.Errorf(wire.ConfigurationLimit, "a client can have no more than %d prepared statements (max_client_statements)", s.limits.Client)
 	e.Hint = "Close or deallocate those that are not used any more, or raise max_client_statements in Portero's configuration."
 	return e
@@ -55,6 +52,12 @@ func (s *Session) provokeQuery(f wire.Frame, r refusal) int {
 	return wire.HeaderLen + f.Size
 }
 
+// errPlanChanged is PostgreSQL's own error, by whose routine pgjdbc and postgres.js
+// know that they have to prepare the statement again.
+var errPlanChanged = appendFrame(nil, 'E', func(b []byte) []byte {
+	return append(b, "SERROR\x00VERROR\x00C0A000\x00Mcached plan must not change result type\x00Fplancache.c\x00L1\x00RRevalidateCachedQuery\x00\x00"...)
+})
+
 // retell gives the client an error of the server as it is to hear it: with its
 // own names. False: it may have it as it came. name is the client's statement that
 // the request would have made, "" if it would have made none.
@@ -65,6 +68,10 @@ func (s *Session) retell(body []byte, name string) bool {
 	at, end := messageField(body)
 	message := body[at:end]
 	if _, code, ok := bytes.Cut(message, []byte(`"`+refusedPrefix)); ok && len(code) > 0 {
+		if refusal(code[0]) == planChanged {
+			s.Reply = append(s.Reply, errPlanChanged...)
+			return true
+		}
 		s.Reply = s.whyRefused(refusal(code[0])).Append(s.Reply)
 		return true
 	}

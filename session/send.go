@@ -203,9 +203,11 @@ func (s *Session) ensure(st Statement) *made {
 // make sends what makes a statement on the server, under the settings that were in
 // force when the client prepared it: literals are read when they are parsed.
 func (s *Session) make(d *made) {
-	then, now := d.st.h.Value().means, s.decisive()
-	s.switchTo(then, now)
-	defer s.switchTo(now, then)
+	if p := d.st.h.Value(); p.planned || p.sql {
+		now := s.decisive()
+		s.switchTo(p.means, now)
+		defer s.switchTo(now, p.means)
+	}
 	if !d.st.isSQL() {
 		s.edit = appendParse(s.edit, d)
 		s.inject('P', change{made: d})
