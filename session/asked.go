@@ -177,7 +177,7 @@ const (
 // stands for those that nobody has looked for.
 const (
 	everything = "*"
-	tooMany    = "\x00"
+	tooMany    = "\x02"
 )
 
 // reported says whether nobody has to ask for a setting: PostgreSQL reports it

@@ -66,7 +66,7 @@ func (s *scene) compare(t *testing.T, script *script, how protocol, listed *diff
 		got := s.play(script, how, m, len(want.notifications()))
 		var found []string
 		for i, w := range want {
-			if !slices.Equal(w.lines, got[i].lines) {
+			if !slices.Equal(senders(w.lines, m), senders(got[i].lines, m)) {
 				found = append(found, w.name)
 			}
 		}
@@ -86,6 +86,22 @@ func (s *scene) compare(t *testing.T, script *script, how protocol, listed *diff
 			}
 		}
 	}
+}
+
+// senders leaves out in transaction mode who has sent a notification: what a rule, a trigger or a
+// function sends is ascribed to whoever had the server last. Tests of proxy and drivers hold those
+// that a statement sends itself.
+func senders(lines []string, m mode) []string {
+	if m != transaction {
+		return lines
+	}
+	out := slices.Clone(lines)
+	for i, line := range out {
+		if strings.HasPrefix(line, "A ") {
+			out[i] = strings.TrimSuffix(strings.TrimSuffix(line, " from another"), " from itself")
+		}
+	}
+	return out
 }
 
 // told is what a server said to a statement.

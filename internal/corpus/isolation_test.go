@@ -15,16 +15,10 @@ import (
 	"portero/internal/lab"
 )
 
-// ids is which specs isolationtester cannot run without knowing the sessions' backends: Portero
-// tells its clients process ids of its own.
+// ids is which specs isolationtester cannot run without knowing the sessions' backends: in
+// transaction mode Portero tells its clients process ids of its own.
 var ids = map[string][]mode{
-	"waiting": {session, transaction},
-	"notify":  {session, transaction},
-}
-
-// unfit is which modes isolationtester cannot work in, and why.
-var unfit = map[mode]string{
-	transaction: "it asks by a prepared statement, which stays on the server where it was made",
+	"waiting": {transaction},
 }
 
 // What isolationtester prints of a spec, sessions side by side, it prints through Portero too.
@@ -37,24 +31,18 @@ func TestSpecsOfIsolationtesterGoTheSameThroughPortero(t *testing.T) {
 		t.Fatalf("%d specs, %v", len(files), err)
 	}
 	scene := startScene(t, 10)
-	others := make(map[mode]int) // how many specs come out otherwise
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".spec")
 		t.Run(name, func(t *testing.T) {
 			scene.t = t
-			scene.compareSpec(file, name, others)
+			scene.compareSpec(file, name)
 		})
-	}
-	for m := range unfit {
-		if others[m] == 0 {
-			t.Errorf("all specs are the same in %s mode: take it from the list", m)
-		}
 	}
 }
 
 const isolationDir = "testdata/isolation"
 
-func (s *scene) compareSpec(file, name string, others map[mode]int) {
+func (s *scene) compareSpec(file, name string) {
 	s.t.Helper()
 	spec, err := os.ReadFile(file)
 	if err != nil {
@@ -68,8 +56,6 @@ func (s *scene) compareSpec(file, name string, others map[mode]int) {
 		case known && got == want:
 			s.t.Errorf("it is the same in %s mode: take it from the list", m)
 		case known || got == want:
-		case unfit[m] != "":
-			others[m]++
 		default:
 			s.t.Errorf("%s mode:\n%s\ndirectly:\n%s", m, got, want)
 		}
