@@ -146,7 +146,7 @@ func TestVerdictsCompareWithinTheRun(t *testing.T) {
 }
 
 func TestPlanIsCheckedBeforeAnythingRuns(t *testing.T) {
-	for _, args := range []string{"-modes prepared", "-clients 0", "-chains odyssey", "-rounds 0", "-result -1", "extra"} {
+	for _, args := range []string{"-modes parsed", "-clients 0", "-chains odyssey", "-rounds 0", "-result -1", "extra"} {
 		if _, err := parsePlan(strings.Fields(args)); err == nil {
 			t.Errorf("%s was accepted", args)
 		}
