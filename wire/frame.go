@@ -62,7 +62,9 @@ func ParameterStatus(body []byte) (name, value string, ok bool) {
 
 // CutString splits off a zero-terminated string.
 func CutString(b []byte) (str, rest []byte, ok bool) {
-	return bytes.Cut(b, zero)
+	i := bytes.IndexByte(b, 0)
+	if i < 0 {
+		return b, nil, false
+	}
+	return b[:i], b[i+1:], true
 }
-
-var zero = []byte{0}
