@@ -55,7 +55,7 @@ func mismatch(st Startup, err error) error {
 	switch {
 	case isOfLogin(said, frame):
 		return err
-	case isTrouble(said.Code):
+	case wire.IsTrouble(said.Code) && said.Code != "58P01": // that is a library which the client wants and is not there
 		return &ofStartup{err}
 	}
 	return &misfit{said, frame}
@@ -71,17 +71,6 @@ func isOfLogin(said *wire.Error, frame []byte) bool {
 		return wire.ErrorField(frame[wire.HeaderLen:], 'R') == "CheckMyDatabase"
 	}
 	return false
-}
-
-// isTrouble reports whether an error is the server's own trouble: classes 08, 40,
-// 53, 57, 58 and XX (PostgreSQL documentation, appendix "PostgreSQL Error
-// Codes"), but for a library that is not there (local_preload_libraries).
-func isTrouble(code string) bool {
-	switch code[:2] {
-	case "08", "40", "53", "57", "XX":
-		return true
-	}
-	return code[:2] == "58" && code != "58P01"
 }
 
 // A misfit is remembered for a moment, so that a client that comes again and

@@ -46,7 +46,7 @@ func (r *relay) apply() applied {
 	case o.said == nil:
 		s.Applied = want
 		return applied{}
-	case o.done < resets, isTrouble(o.said.Code):
+	case o.done < resets, wire.IsTrouble(o.said.Code):
 		r.c.proxy.log.Warn("server not clean", "member", s.Member(), "pid", s.PID(), "error", o.said.Error())
 		return applied{fit: unfit, why: metrics.ServerDirty}
 	case s.AsNew():
@@ -56,17 +56,6 @@ func (r *relay) apply() applied {
 		return applied{fit: refused, said: o.said}
 	}
 	return applied{fit: doubtful, why: metrics.ServerDirty}
-}
-
-// isTrouble reports whether an error is the server's own trouble, and not about
-// the statement that it answers: classes 08, 40, 53, 57, 58 and XX (PostgreSQL
-// documentation, appendix "PostgreSQL Error Codes").
-func isTrouble(code string) bool {
-	switch code[:min(2, len(code))] {
-	case "08", "40", "53", "57", "58", "XX":
-		return true
-	}
-	return false
 }
 
 // refuseSettings tells a client what PostgreSQL would tell it at its login.

@@ -98,11 +98,7 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 				start = end
 			}
 		case r.claim.Server != nil:
-			if edit, replaced := r.sess.Send(f); replaced > 0 || len(edit) > 0 {
-				r.st.edited = append(append(r.st.edited, buf[run:i]...), edit...)
-				run = i + min(replaced, end-i)
-				dropped = replaced > end-i
-			}
+			run, dropped = r.edit(f, buf, run, i)
 			if r.sess.Held() {
 				r.sendServer(nil)
 				r.hold(buf[i:], i+work)
@@ -110,17 +106,8 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 				return metrics.None
 			}
 		}
-		switch v {
-		case session.Wait:
-			r.hold(buf[i:], i+work)
-			return metrics.None
-		case session.Finish:
-			r.flushReply()
-			r.leave()
-			return metrics.None
-		case session.Violate:
-			r.tell(r.sess.Fault)
-			return metrics.ClientProtocol
+		if why, stops := r.stopsAt(v, buf[i:], i+work); stops {
+			return why
 		}
 		i = end
 		r.in.passing, r.in.dropped = f.Size-len(f.Body), dropped
@@ -128,13 +115,43 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 	r.spend(i + work)
 	r.flushReply()
 	r.sendServer(buf[run:i])
-	if alone && i-start <= maxAgain && i == len(buf) && r.sess.Repeatable() {
-		r.again = append(r.again[:0], buf[start:i]...)
-		r.sess.Keep()
+	if alone && i == len(buf) {
+		r.keepAgain(buf[start:i])
 	}
 	r.in.keep(r.loop, buf[i:])
 	r.in.ready = i < len(buf) && work >= perTurn
 	return metrics.None
+}
+
+// edit shows the session a frame at buf[at:] with the server at hand. What is to
+// go out differently is kept, with the run before it. It returns where the run begins
+// then, and whether what has not come yet of a long frame goes nowhere.
+func (r *relay) edit(f wire.Frame, buf []byte, run, at int) (begins int, dropped bool) {
+	edit, replaced := r.sess.Send(f)
+	if replaced == 0 && len(edit) == 0 {
+		return run, false
+	}
+	here := wire.HeaderLen + len(f.Body)
+	r.st.edited = append(append(r.st.edited, buf[run:at]...), edit...)
+	return at + min(replaced, here), replaced > here
+}
+
+// stopsAt acts on a verdict behind which no more is taken; rest begins with its
+// frame, and work was done in this turn.
+func (r *relay) stopsAt(v session.Verdict, rest []byte, work int) (why metrics.Reason, stops bool) {
+	switch v {
+	case session.Wait:
+		r.hold(rest, work)
+		return metrics.None, true
+	case session.Finish:
+		r.flushReply()
+		r.leave()
+		return metrics.None, true
+	case session.Violate:
+		r.tell(r.sess.Fault)
+		return metrics.ClientProtocol, true
+	}
+	return metrics.None, false
 }
 
 // hold keeps back what the client has sent until the server has answered more.
@@ -149,6 +166,14 @@ func (r *relay) hold(rest []byte, work int) {
 // maxAgain is how many bytes of a request are kept in case that it has to be asked
 // again.
 const maxAgain = 2 << 10
+
+// keepAgain keeps what was asked, where it may be asked again.
+func (r *relay) keepAgain(asked []byte) {
+	if len(asked) <= maxAgain && r.sess.Repeatable() {
+		r.again = append(r.again[:0], asked...)
+		r.sess.Keep()
+	}
+}
 
 // askAgain has what was kept of the client's come before all else that it has sent.
 func (r *relay) askAgain() {

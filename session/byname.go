@@ -114,6 +114,9 @@ func (s *Session) parseUnnamedByName(f wire.Frame) int {
 
 // inParse finds how a Parse of the unnamed statement speaks of a prepared one.
 func (s *Session) inParse(f wire.Frame) (r reference) {
+	if len(s.names) == 0 {
+		return r
+	}
 	_, text, _ := wire.CutString(f.Body)
 	sql, whole := statement(text, f.Whole())
 	if s.memory == nil || !whole || !mayReference(sql) || !isOne(sql) {

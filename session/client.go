@@ -49,14 +49,19 @@ func (s *Session) invalid(t byte) Verdict {
 
 // refers is a frame that may speak of a prepared statement by its name.
 func (s *Session) refers(f wire.Frame, linked bool) Verdict {
-	switch name, ok := named(f); {
-	case unreadable(f):
+	if unreadable(f) {
 		s.Fault = wire.Fatal(wire.ProtocolViolation, "names of more than %d bytes are not supported", NameHead)
 		return Violate
+	}
+	alone := f.Type == 'C' && !linked && !s.busy // nothing can be in its way
+	if !alone && s.changes.len() == 0 {
+		return s.ask(f) // whatever it names
+	}
+	switch name, ok := named(f); {
 	case !ok:
 	case s.changes.len() > 0 && s.mustWait(f.Type, name):
 		return Wait
-	case f.Type == 'C' && !linked && !s.busy: // nothing can be in its way
+	case alone:
 		s.name(string(cutName(name)), Statement{}, false)
 		s.send(&pgproto3.CloseComplete{})
 		return Answer

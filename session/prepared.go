@@ -165,14 +165,17 @@ const NameHead = 2 << 10
 // unreadable reports whether a frame has names that are not to be found in the
 // beginning of it.
 func unreadable(f wire.Frame) bool {
+	if f.Whole() {
+		return false
+	}
 	switch f.Type {
 	case 'P':
-		return !f.Whole() && bytes.IndexByte(f.Body, 0) < 0
+		return bytes.IndexByte(f.Body, 0) < 0
 	case 'B':
 		_, _, ok := bound(f)
-		return !f.Whole() && !ok
+		return !ok
 	case 'D', 'C':
-		return !f.Whole()
+		return true
 	}
 	return false
 }

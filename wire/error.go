@@ -132,3 +132,14 @@ func ErrorField(body []byte, field byte) string {
 	}
 	return ""
 }
+
+// IsTrouble reports whether an SQLSTATE is of a server's own trouble, and not about
+// the statement that it answers: classes 08, 40, 53, 57, 58 and XX (PostgreSQL
+// documentation, appendix "PostgreSQL Error Codes").
+func IsTrouble(code string) bool {
+	switch code[:min(2, len(code))] {
+	case "08", "40", "53", "57", "58", "XX":
+		return true
+	}
+	return false
+}
