@@ -97,7 +97,7 @@ func (p *Pool) dial(ctx context.Context, m discovery.Member, patience time.Durat
 func (p *Pool) admit(ctx context.Context, conn net.Conn, m discovery.Member) (*Server, error) {
 	stream := wire.NewStream(conn)
 	st, params := startupOf(ctx), p.loginParams(conn)
-	params.Parameters = st.parameters()
+	params.Parameters = p.loginParameters(st)
 	login, err := auth.Login(stream, params)
 	err = mismatch(st, err)
 	if err != nil && !isOfStartup(err) {

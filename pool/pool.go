@@ -23,10 +23,19 @@ type Key struct {
 	Mode     string // session | transaction | statement: what one leaves on a server another must not meet
 	Database string // as the server names it
 	User     string
+	Citus    string // of which kind these clients are, by CitusOrigin: one's servers are never another's
 }
 
 func (k Key) labels() metrics.PoolLabels {
 	return metrics.PoolLabels{Cluster: k.Cluster, Group: k.Group, Role: k.Role, Mode: k.Mode, Database: k.Database, User: k.User}
+}
+
+func (k Key) logger(l *slog.Logger) *slog.Logger {
+	l = l.With("cluster", k.Cluster, "group", k.Group, "role", k.Role, "mode", k.Mode, "database", k.Database, "user", k.User)
+	if k.Citus != "" {
+		l = l.With("citus", k.Citus)
+	}
+	return l
 }
 
 // Pool lends the servers of one Key. All methods are safe for concurrent use
@@ -79,6 +88,7 @@ type Pool struct {
 	objections map[objection]int64 // against settings, until when they are remembered
 	misfits    map[Startup]knownMisfit
 	secrets    secrets
+	loginName  string // see LogInAs
 	clients    int
 	nextHost   int              // for clusters whose hosts have to be asked
 	shunned    map[string]*shun // members that failed
@@ -91,7 +101,7 @@ type Pool struct {
 func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 	p := &Pool{
 		Key: key, owner: ps, cluster: ps.clusters[key.Cluster].discovery, size: size, minimum: minimum,
-		log:     ps.log.With("cluster", key.Cluster, "group", key.Group, "role", key.Role, "mode", key.Mode, "database", key.Database, "user", key.User),
+		log:     key.logger(ps.log),
 		probing: make(chan struct{}, 1), proved: make(chan struct{}), servers: make(map[*Server]struct{}),
 		welcomes: make(map[session.Settings][]byte), objections: make(map[objection]int64), misfits: make(map[Startup]knownMisfit), openers: make(map[Startup]int), shunned: make(map[string]*shun), door: ps.doorLocked(key),
 	}
@@ -185,6 +195,10 @@ func (p *Pool) Withdraw(c *Claim) bool {
 // open, all its bytes read. On c's loop.
 func (p *Pool) Release(c *Claim) {
 	s := c.drop()
+	if s.strays() {
+		p.destroy(s, metrics.ServerDirty)
+		return
+	}
 	p.mu.Lock()
 	if s.cancels > 0 {
 		s.state = stateCancelled

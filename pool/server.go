@@ -43,6 +43,7 @@ type Server struct {
 	params   map[string]string // as last reported
 	defaults map[string]string // as reported at login
 	startup  Startup           // it was opened with
+	vetted   session.Settings  // those of Applied that were last found to suit the pool; see strays
 	greeting []byte            // what it said at login, in session mode
 	expires  int64             // nanoseconds of the process clock; 0 = never
 

@@ -27,10 +27,15 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 			return wire.Fatal(wire.ProtocolViolation, "startup parameters are too long")
 		}
 	}
+	name, _ := s.settings.Get("application_name")
+	key.Citus = pool.CitusOrigin(name)
 	rest := h.stream.Buffered()
 	var err error
 	if c.pool, err = p.pools.Join(key, r.PoolSize, r.MinPoolSize, credentials); err != nil {
 		return err
+	}
+	if key.Citus != "" {
+		c.pool.LogInAs(name)
 	}
 	p.clients.add(c)
 	if !stop() {

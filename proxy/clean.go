@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"portero/metrics"
+	"portero/pool"
 	"portero/session"
 )
 
@@ -38,6 +39,9 @@ func (r *relay) clean(why metrics.Reason) {
 		s.Applied = session.Settings{}
 		s.Memory.Forget()
 	case r.c.mode != modeSession && (r.sess.Bound() || r.sess.Asks()), r.sess.Lending() == session.Dirty:
+		p.Discard(&r.claim, metrics.ServerDirty)
+		return
+	case r.c.mode == modeSession && pool.OriginOf(r.sess.Settings()) != p.Key.Citus:
 		p.Discard(&r.claim, metrics.ServerDirty)
 		return
 	case r.c.mode == modeSession:
