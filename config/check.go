@@ -135,15 +135,11 @@ func (c checker) checkPool() {
 	case p.MaxLogins > p.MaxClientConn && c.given["pool.max_logins"]:
 		c.fault("pool.max_logins", "must be at most max_client_conn, which is %d", p.MaxClientConn)
 	}
-	if p.MaxPools < 1 {
-		c.fault("pool.max_pools", "must be at least 1")
-	}
-	if p.MaxPreparedStatements < 1 {
-		c.fault("pool.max_prepared_statements", "must be at least 1")
-	}
-	if p.MaxClientStatements < 1 {
-		c.fault("pool.max_client_statements", "must be at least 1")
-	}
+	c.atLeast1("pool.max_pools", p.MaxPools)
+	c.atLeast1("pool.max_prepared_statements", p.MaxPreparedStatements)
+	c.atLeast1("pool.max_client_statements", p.MaxClientStatements)
+	c.atLeast1("pool.max_client_statement_bytes", p.MaxClientStatementBytes)
+	c.atLeast1("pool.max_statement_bytes", p.MaxStatementBytes)
 	// Without an end to these, what waits for a dead peer would stay for good.
 	c.above0("pool.client_login_timeout", p.ClientLoginTimeout)
 	c.above0("pool.server_connect_timeout", p.ServerConnectTimeout)
@@ -201,6 +197,12 @@ func (c checker) oneOf(key, value string, words ...string) {
 // shortest is the least time that is worth waiting for anything: less is a slip
 // of the pen.
 const shortest = time.Millisecond
+
+func (c checker) atLeast1(key string, n int) {
+	if n < 1 {
+		c.fault(key, "must be at least 1")
+	}
+}
 
 func (c checker) atLeast0(key string, d time.Duration) {
 	switch {

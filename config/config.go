@@ -105,29 +105,31 @@ type Route struct {
 // Pool holds the defaults of all routes, and the limits of the process. Where
 // no meaning of 0 is given, Load refuses it.
 type Pool struct {
-	PoolMode              string        `toml:"pool_mode"`               // session | transaction | statement
-	PoolSize              int           `toml:"pool_size"`               // servers per pool
-	MinPoolSize           int           `toml:"min_pool_size"`           // servers kept open per pool that has been used
-	PinPolicy             string        `toml:"pin_policy"`              // pin | error | allow: what becomes of what a client cannot take to another server, in transaction and statement mode
-	PinIdleTimeout        time.Duration `toml:"pin_idle_timeout"`        // a client that is pinned to its server and asks nothing of it is closed after this; 0 = never
-	MaxPinned             int           `toml:"max_pinned"`              // clients per pool that may be pinned at a time; 0 = no limit
-	MaxClientConn         int           `toml:"max_client_conn"`         // clients from accept to end, all listeners together
-	MaxLogins             int           `toml:"max_logins"`              // of these, those that have not logged in yet; the one that has been silent for longest gives way
-	MaxPools              int           `toml:"max_pools"`               // pools, with those that no server has let in yet
-	MaxPreparedStatements int           `toml:"max_prepared_statements"` // prepared statements that a server keeps in transaction and statement mode; those used last stay
-	MaxClientStatements   int           `toml:"max_client_statements"`   // prepared statements of one client there
-	ClientLoginTimeout    time.Duration `toml:"client_login_timeout"`    // from accept to a complete login
-	ClientStallTimeout    time.Duration `toml:"client_stall_timeout"`    // a client that does not read what it asked for, while it holds a server; 0 = no limit
-	QueryWaitTimeout      time.Duration `toml:"query_wait_timeout"`      // longest wait for a server; 0 = no limit
-	QueryWaitNotify       time.Duration `toml:"query_wait_notify"`       // a NOTICE to the client that has waited so long; 0 = none
-	ServerConnectTimeout  time.Duration `toml:"server_connect_timeout"`  // dial, TLS, login and proof together
-	ServerIdleTimeout     time.Duration `toml:"server_idle_timeout"`     // idle servers are closed after this; 0 = never
-	ServerLifetime        time.Duration `toml:"server_lifetime"`         // servers are closed, when free, after this; 0 = never
-	ServerCheckDelay      time.Duration `toml:"server_check_delay"`      // a server that has been idle for so long is asked for a sign of life, in the background; 0 = never
-	TCPKeepalive          time.Duration `toml:"tcp_keepalive"`           // a TCP connection that is silent for so long is probed, and ended when it has been for twice as long; 0 = never
-	TCPUserTimeout        time.Duration `toml:"tcp_user_timeout"`        // a TCP peer that acknowledges nothing of what it is sent for so long is given up; 0 = when the kernel does, some 15 minutes
-	CancelWaitTimeout     time.Duration `toml:"cancel_wait_timeout"`     // longest time given to one cancel request
-	ShutdownTimeout       time.Duration `toml:"shutdown_timeout"`        // after TERM, for transactions to finish; 0 = they are cut at once
+	PoolMode                string        `toml:"pool_mode"`                  // session | transaction | statement
+	PoolSize                int           `toml:"pool_size"`                  // servers per pool
+	MinPoolSize             int           `toml:"min_pool_size"`              // servers kept open per pool that has been used
+	PinPolicy               string        `toml:"pin_policy"`                 // pin | error | allow: what becomes of what a client cannot take to another server, in transaction and statement mode
+	PinIdleTimeout          time.Duration `toml:"pin_idle_timeout"`           // a client that is pinned to its server and asks nothing of it is closed after this; 0 = never
+	MaxPinned               int           `toml:"max_pinned"`                 // clients per pool that may be pinned at a time; 0 = no limit
+	MaxClientConn           int           `toml:"max_client_conn"`            // clients from accept to end, all listeners together
+	MaxLogins               int           `toml:"max_logins"`                 // of these, those that have not logged in yet; the one that has been silent for longest gives way
+	MaxPools                int           `toml:"max_pools"`                  // pools, with those that no server has let in yet
+	MaxPreparedStatements   int           `toml:"max_prepared_statements"`    // prepared statements that a server keeps in transaction and statement mode; those used last stay
+	MaxClientStatements     int           `toml:"max_client_statements"`      // prepared statements of one client there
+	MaxClientStatementBytes int           `toml:"max_client_statement_bytes"` // their names and texts
+	MaxStatementBytes       int           `toml:"max_statement_bytes"`        // the texts of all clients' statements, equal ones on a loop counted once; each loop has its share
+	ClientLoginTimeout      time.Duration `toml:"client_login_timeout"`       // from accept to a complete login
+	ClientStallTimeout      time.Duration `toml:"client_stall_timeout"`       // a client that does not read what it asked for, while it holds a server; 0 = no limit
+	QueryWaitTimeout        time.Duration `toml:"query_wait_timeout"`         // longest wait for a server; 0 = no limit
+	QueryWaitNotify         time.Duration `toml:"query_wait_notify"`          // a NOTICE to the client that has waited so long; 0 = none
+	ServerConnectTimeout    time.Duration `toml:"server_connect_timeout"`     // dial, TLS, login and proof together
+	ServerIdleTimeout       time.Duration `toml:"server_idle_timeout"`        // idle servers are closed after this; 0 = never
+	ServerLifetime          time.Duration `toml:"server_lifetime"`            // servers are closed, when free, after this; 0 = never
+	ServerCheckDelay        time.Duration `toml:"server_check_delay"`         // a server that has been idle for so long is asked for a sign of life, in the background; 0 = never
+	TCPKeepalive            time.Duration `toml:"tcp_keepalive"`              // a TCP connection that is silent for so long is probed, and ended when it has been for twice as long; 0 = never
+	TCPUserTimeout          time.Duration `toml:"tcp_user_timeout"`           // a TCP peer that acknowledges nothing of what it is sent for so long is given up; 0 = when the kernel does, some 15 minutes
+	CancelWaitTimeout       time.Duration `toml:"cancel_wait_timeout"`        // longest time given to one cancel request
+	ShutdownTimeout         time.Duration `toml:"shutdown_timeout"`           // after TERM, for transactions to finish; 0 = they are cut at once
 }
 
 // Auth says how clients prove who they are: all of them by one method, or each

@@ -13,6 +13,10 @@ func (c *client) end(l *loop.Loop, why metrics.Reason) {
 	if c.hearer != nil {
 		c.pool.Deafen(c.hearer)
 	}
+	if c.relay != nil {
+		c.carried = c.relay.sess.Rest()
+	}
+	c.carried.End()
 	c.pool.Leave()
 	c.proxy.stations[l.ID].clients.Add(-1)
 	c.proxy.process.End(why)

@@ -36,12 +36,21 @@ func (c *client) toWork(l *loop.Loop) *relay {
 		r, st.free = st.free[n-1], st.free[:n-1]
 	} else {
 		r = &relay{st: st}
-		r.sess.Share(&st.texts, session.Limits{Server: c.proxy.cfg.Pool.MaxPreparedStatements, Client: c.proxy.cfg.Pool.MaxClientStatements})
+		r.sess.Share(&st.texts, c.proxy.statementLimits())
 	}
 	r.begin(c, l)
 	c.relay = r
 	r.task = l.Start(r)
 	return r
+}
+
+// statementLimits are those of one loop.
+func (p *Proxy) statementLimits() session.Limits {
+	cfg := &p.cfg.Pool
+	return session.Limits{
+		Server: cfg.MaxPreparedStatements, Client: cfg.MaxClientStatements,
+		ClientBytes: cfg.MaxClientStatementBytes, Bytes: cfg.MaxStatementBytes / len(p.loops),
+	}
 }
 
 // maxFreeRelays bounds what a burst of clients leaves behind.

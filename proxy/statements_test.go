@@ -7,8 +7,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
-
-	"portero/config"
 )
 
 type messages = []pgproto3.FrontendMessage
@@ -262,24 +260,6 @@ func TestEqualStatementsAreShared(t *testing.T) {
 	}
 	if n := w.dial().value("select count(*) from pg_prepared_statements where statement = 'select 42'"); n != "1" && n != "2" { // one may be left to be closed
 		t.Errorf("the server has it %s times", n)
-	}
-}
-
-// What a client may prepare is bounded, and it is told by what.
-func TestAClientThatPreparesWithoutEndIsTold(t *testing.T) {
-	w := start(t, size(1), limits(func(p *config.Pool) { p.MaxClientStatements = 100 }))
-	c := w.dial()
-	for i := range 100 {
-		c.fe.Send(parseAs(fmt.Sprint("n", i), "select 1"))
-	}
-	if got := c.converse(messages{syncs()}); strings.Contains(got, "E(") {
-		t.Fatal(got)
-	}
-	if got := c.converse(messages{parseAs("more", "select 1"), bindTo("more"), syncs()}); !strings.HasPrefix(got, "E(53400 a client can have no more than 100 prepared statements (max_client_statements)") {
-		t.Errorf("one more: %s", got)
-	}
-	if got := c.converse(messages{closing("n1"), parseAs("more", "select 'more'"), bindTo("more"), execute(), syncs()}); !strings.Contains(got, "D(more)") {
-		t.Errorf("one more in place of another: %s", got)
 	}
 }
 

@@ -57,7 +57,7 @@ func (a *asked) any() bool { return a.role || a.pins != 0 || len(a.names) > 0 }
 // another, the client's statements might mean something else, or run with more
 // rights.
 func (s *Session) Bound() bool {
-	return s.foreign || s.overfull || s.asked.adrift || s.only > 0 || s.waits || s.pins&^movable != 0 || s.unsettled()
+	return s.foreign || s.overfull || s.asked.adrift || s.names.stuck() || s.waits || s.pins&^movable != 0 || s.unsettled()
 }
 
 // Question is the Query to ask; its answer, one row, goes to Told.

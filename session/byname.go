@@ -43,14 +43,29 @@ func (s *Session) sendQuery(f wire.Frame) int {
 	if s.refused != 0 {
 		return s.provokeQuery(f, ofPin(s.refused))
 	}
-	if len(r.name) == 0 || s.open && (r.verb != executes || s.unsure(cutName(unquoted(r.name)), s.names[string(cutName(unquoted(r.name)))])) {
+	if len(r.name) == 0 || s.open && (r.verb != executes || s.isUnsure(cutName(unquoted(r.name)))) {
 		return 0 // in the middle of a group that waits for its Sync nobody deallocates
+	}
+	if why := s.mayPrepare(r); why != 0 {
+		return s.provokeQuery(f, why)
 	}
 	number, ok := s.numberFor(r)
 	if !ok {
 		return 0
 	}
 	return s.rename(f, offset(f.Body, r.name), len(r.name), number)
+}
+
+// mayPrepare says which limit a PREPARE would go beyond; 0: none.
+func (s *Session) mayPrepare(r reference) refusal {
+	if r.verb != prepares {
+		return 0
+	}
+	name := cutName(unquoted(r.name))
+	if _, had := s.names.get(name); had {
+		return 0 // the server refuses it
+	}
+	return s.overLimit(name, s.texts.bySQL(r.rest, s.decisive()))
 }
 
 // byName finds how a Query speaks of a prepared statement.
@@ -79,7 +94,7 @@ func mayReference(sql []byte) bool {
 // speaks of none that the client has.
 func (s *Session) numberFor(r reference) (number uint32, ok bool) {
 	name := string(cutName(unquoted(r.name)))
-	st, known := s.names[name]
+	st, known := s.names.get([]byte(name))
 	switch {
 	case r.verb == prepares:
 		return s.prepares(name, st, known, r.rest), true
@@ -114,7 +129,7 @@ func (s *Session) parseUnnamedByName(f wire.Frame) int {
 
 // inParse finds how a Parse of the unnamed statement speaks of a prepared one.
 func (s *Session) inParse(f wire.Frame) (r reference) {
-	if len(s.names) == 0 {
+	if s.names.len() == 0 {
 		return r
 	}
 	_, text, _ := wire.CutString(f.Body)
@@ -129,7 +144,7 @@ func (s *Session) inParse(f wire.Frame) (r reference) {
 // speaks of none that the client has.
 func (s *Session) numberInParse(r reference) (number uint32, ok bool) {
 	name := cutName(unquoted(r.name))
-	st, known := s.names[string(name)]
+	st, known := s.names.get(name)
 	if !known || s.unsure(name, st) {
 		return 0, false
 	}
@@ -154,7 +169,7 @@ func (s *Session) endsByName(f wire.Frame) {
 		return
 	}
 	s.boundEnds = ""
-	if old, had := s.names[name]; had {
+	if old, had := s.names.get([]byte(name)); had {
 		s.pends(change{name: name, old: old, had: true, names: true})
 		s.name(name, Statement{}, false)
 	}

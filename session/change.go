@@ -88,8 +88,7 @@ func (s *Session) restore(n int, c *change) {
 // unprepared: the server has no prepared statements any more, but those that
 // are asked for already.
 func (s *Session) unprepared() {
-	clear(s.names)
-	s.only = 0
+	s.names.clear()
 	if s.memory != nil {
 		s.memory.Forget()
 	}
@@ -100,7 +99,7 @@ func (s *Session) unprepared() {
 			s.memory.keep(c.made)
 		}
 		if c.names && c.name != "" {
-			c.old, c.had = s.names[c.name]
+			c.old, c.had = s.names.get([]byte(c.name))
 			s.name(c.name, c.now, c.now != Statement{})
 		}
 	}
@@ -108,25 +107,23 @@ func (s *Session) unprepared() {
 
 // name gives a name a meaning, or takes it away.
 func (s *Session) name(name string, st Statement, has bool) {
-	if name != "" {
-		if s.names[name].isOnly() {
-			s.only--
-		}
-		if st.isOnly() {
-			s.only++
-		}
-	}
 	switch {
 	case name == "":
 		s.unnamed = st
-	case !has:
-		delete(s.names, name)
-	default:
+	case has:
 		if s.names == nil {
-			s.names = make(map[string]Statement)
+			s.names = &names{of: make(map[string]Statement), texts: s.texts}
 		}
-		s.names[name] = st
+		s.names.set(name, st)
+	case s.names != nil:
+		s.names.remove(name)
 	}
+}
+
+// isUnsure is unsure of what a name means at present.
+func (s *Session) isUnsure(name []byte) bool {
+	st, _ := s.recall(name)
+	return s.unsure(name, st)
 }
 
 // unsure reports whether what a name means, or whether the server has the

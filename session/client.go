@@ -75,9 +75,7 @@ func (s *Session) mustWait(t byte, name []byte) bool {
 	if len(name) == 0 && (t == 'P' || t == 'C') || s.skipping {
 		return false
 	}
-	name = cutName(name)
-	st, _ := s.recall(name)
-	return s.unsure(name, st)
+	return s.isUnsure(cutName(name))
 }
 
 // ask forwards a frame that a server answers, unless the server is in a state

@@ -78,7 +78,7 @@ func newCrowd(t testing.TB, choose func(int) int) *crowd {
 	for i := range c.clients {
 		c.clients[i] = &sharer{number: i, own: newModelServer(t)}
 		c.clients[i].client.status = 'I'
-		c.clients[i].s.Share(texts, Limits{Server: 2, Client: 10})
+		c.clients[i].s.Share(texts, Limits{Server: 2, Client: 10, ClientBytes: 1 << 20, Bytes: 1 << 20})
 		c.clients[i].s.Reset(Rest{})
 	}
 	for i := range c.servers {

@@ -193,7 +193,8 @@ func TestASessionAllocatesNothing(t *testing.T) {
 		}
 		if name == "prepared" {
 			st := (&Texts{}).statement([]byte("commit\x00\x00\x00"), Settings{})
-			rest.names = map[string]Statement{"s1": st}
+			s.name("s1", st, true)
+			rest = s.Rest()
 			memory.add(st, 10)
 		}
 		if n := testing.AllocsPerRun(100, transact); n != 0 {

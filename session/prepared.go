@@ -73,8 +73,7 @@ func (s *Session) recall(name []byte) (st Statement, ok bool) {
 	if len(name) == 0 {
 		return s.unnamed, s.unnamed != Statement{}
 	}
-	st, ok = s.names[string(cutName(name))]
-	return st, ok
+	return s.names.get(name)
 }
 
 // kindOf returns the kind of the client's statement of a name.

@@ -57,7 +57,7 @@ func (s *Session) replan() {
 	if s.memory == nil {
 		return
 	}
-	for _, st := range s.names {
+	for _, st := range s.names.all() {
 		if d := s.memory.made[st]; d != nil && st.shape() == 0 {
 			s.memory.retire(d)
 		}

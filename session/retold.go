@@ -18,6 +18,8 @@ type refusal byte
 
 const (
 	tooManyStatements refusal = 'n' // prepared by one client
+	tooMuchText       refusal = 's' // likewise
+	tooMuchTextOfAll  refusal = 't' // prepared by all clients
 	planChanged       refusal = 'p' // the statement returns something else than what was described
 	pinned            refusal = 'A' // and the letters behind it: what would pin the client
 )
@@ -30,8 +32,15 @@ func (s *Session) whyRefused(r refusal) *wire.Error {
 	if r >= pinned && r < pinned+NumPins {
 		return errPinRefused(1 << (r - pinned))
 	}
-	e := wire.Errorf(wire.ConfigurationLimit, "a client can have no more than %d prepared statements (max_client_statements)", s.limits.Client)
-	e.Hint = "Close or deallocate those that are not used any more, or raise max_client_statements in Portero's configuration."
+	limit, setting := fmt.Sprintf("a client can have no more than %d prepared statements", s.limits.Client), "max_client_statements"
+	switch r {
+	case tooMuchText:
+		limit, setting = fmt.Sprintf("the prepared statements of a client can have no more than %d bytes", s.limits.ClientBytes), "max_client_statement_bytes"
+	case tooMuchTextOfAll:
+		limit, setting = "there is no room for the prepared statements of more clients", "max_statement_bytes"
+	}
+	e := wire.Errorf(wire.ConfigurationLimit, "%s (%s)", limit, setting)
+	e.Hint = "Close or deallocate those that are not used any more, or raise " + setting + " in Portero's configuration."
 	return e
 }
 
@@ -105,7 +114,7 @@ func (s *Session) renamed(message []byte, name string) []byte {
 // nameOf is the client's name of a statement of the server, by its number there.
 func (s *Session) nameOf(number uint32) string {
 	if d := s.memory.numbered(number); d != nil {
-		for name, st := range s.names {
+		for name, st := range s.names.all() {
 			if st == d.st {
 				return name
 			}

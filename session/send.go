@@ -50,7 +50,7 @@ func (s *Session) sendParse(f wire.Frame) int {
 	if len(name) == 0 {
 		return s.parseUnnamedByName(f)
 	}
-	old, had := s.names[string(name)]
+	old, had := s.names.get(name)
 	if s.memory == nil {
 		s.change(change{name: string(name), old: old, had: had, names: true}, s.newStatement())
 		return 0
@@ -60,13 +60,27 @@ func (s *Session) sendParse(f wire.Frame) int {
 		s.pends(change{name: string(text)})
 		return s.rename(f, 0, len(text), number)
 	}
-	if len(s.names) >= s.limits.Client {
-		return s.provoke(f, tooManyStatements)
+	st := s.newStatement()
+	if why := s.overLimit(name, st); why != 0 {
+		return s.provoke(f, why)
 	}
-	d := s.memory.add(s.newStatement(), s.limits.Server)
+	d := s.memory.add(st, s.limits.Server)
 	s.tidy()
 	s.change(change{name: string(name), names: true, made: d}, d.st)
 	return s.rename(f, 0, len(text), d.number)
+}
+
+// overLimit says which limit keeps a client from having one more statement; 0: none.
+func (s *Session) overLimit(name []byte, st Statement) refusal {
+	switch more := st.size(); {
+	case s.names.len() >= s.limits.Client:
+		return tooManyStatements
+	case s.names.bytes()+len(name)+more > s.limits.ClientBytes:
+		return tooMuchText
+	case s.texts.heldBytes+more > s.limits.Bytes && s.texts.held[st] == 0:
+		return tooMuchTextOfAll
+	}
+	return 0
 }
 
 // taken is the number of a statement that the server has.

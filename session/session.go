@@ -44,16 +44,15 @@ type Session struct {
 	boundTo Statement // what that runs, if it sets something
 	named   kind      // of the named portals, taken together
 
-	names   map[string]Statement // that the client has prepared; nil until there is one
-	unnamed Statement            // its unnamed one
-	only    int                  // how many of names cannot be made on another server
-	waits   bool                 // the unnamed one cannot either, and nobody has bound it yet
-	changes changes              // of names, of requests that are unanswered
-	group   uint32               // number of the requests up to the next Sync
-	meant   Statement            // by the Parse at hand
-	pushed  bool                 // the frame at hand has its request in the ring
-	open    bool                 // something of the extended protocol waits for its Sync
-	memory  *Memory              // of the server in use; nil: it is the client's alone, with its names
+	names   *names    // that the client has prepared; nil until there is one
+	unnamed Statement // its unnamed one
+	waits   bool      // that cannot be made on another server, and nobody has bound it yet
+	changes changes   // of names, of requests that are unanswered
+	group   uint32    // number of the requests up to the next Sync
+	meant   Statement // by the Parse at hand
+	pushed  bool      // the frame at hand has its request in the ring
+	open    bool      // something of the extended protocol waits for its Sync
+	memory  *Memory   // of the server in use; nil: it is the client's alone, with its names
 	texts   *Texts
 	limits  Limits
 	edit    []byte
@@ -105,12 +104,15 @@ type Defaulter interface {
 
 // Rest is what a client carries from one piece of work to the next.
 type Rest struct {
-	Settings Settings             // what it has set
-	Base     Settings             // what it gave at its start
-	Pinning  Pinning              // what becomes of what it sets up and cannot take to another server
-	names    map[string]Statement // its prepared statements; nil mostly
-	unnamed  Statement            // its unnamed one
+	Settings Settings  // what it has set
+	Base     Settings  // what it gave at its start
+	Pinning  Pinning   // what becomes of what it sets up and cannot take to another server
+	names    *names    // its prepared statements; nil mostly
+	unnamed  Statement // its unnamed one
 }
+
+// End gives up what the client carries, when it ends. On its loop.
+func (r Rest) End() { r.names.clear() }
 
 // Reset makes the session fit for the next client, with what that client has
 // carried here.
@@ -124,7 +126,7 @@ func (s *Session) Reset(from Rest) {
 	}
 	s.changes.clear()
 	if s.texts == nil {
-		s.Share(&Texts{}, Limits{Server: 200, Client: 1000})
+		s.Share(&Texts{}, noLimits)
 	}
 	*s = Session{
 		ring: s.ring, changes: s.changes, texts: s.texts, limits: s.limits, edit: s.edit, instead: s.instead[:0], Reply: s.Reply[:0],
@@ -141,9 +143,13 @@ func (s *Session) Rest() Rest {
 
 // Limits bound the prepared statements that are carried from server to server.
 type Limits struct {
-	Server int // statements that a server keeps
-	Client int // statements that a client has
+	Server      int // statements that a server keeps
+	Client      int // statements that a client has under names
+	ClientBytes int // of these names and texts
+	Bytes       int // of the texts that the clients of a loop have, equal ones counted once
 }
+
+var noLimits = Limits{Server: 200, Client: 1000, ClientBytes: 1 << 24, Bytes: 1 << 28}
 
 // Share has the session make its Statements by those of others on its loop, within
 // limits. Without it a session has Texts of its own.

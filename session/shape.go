@@ -113,9 +113,9 @@ func (s *Session) learn(c change, shape uint64) {
 
 // reshape has the client know a statement by another shape, under all of its names.
 func (s *Session) reshape(before, after Statement) {
-	for name, st := range s.names {
+	for name, st := range s.names.all() {
 		if st == before {
-			s.names[name] = after
+			s.names.set(name, after)
 		}
 	}
 }

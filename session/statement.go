@@ -39,6 +39,14 @@ func onlyHere(number uint32, k kind) Statement {
 	return Statement{unique.Make(prepared{kind: k, only: number})}
 }
 
+// size is how many bytes of text it keeps.
+func (st Statement) size() int {
+	if st == (Statement{}) {
+		return 0
+	}
+	return len(st.h.Value().text)
+}
+
 // isSQL reports whether it was made by SQL, as it must be on each server.
 func (st Statement) isSQL() bool { return st.h.Value().sql }
 
@@ -104,6 +112,31 @@ type Texts struct {
 	others map[Settings]map[string]Statement
 	n      int
 	size   int // bytes of texts
+
+	held      map[Statement]int // by how many names of clients
+	heldBytes int               // of their texts
+}
+
+// hold counts a client's name for a statement in, letGo counts it out.
+func (t *Texts) hold(st Statement) {
+	if t.held == nil {
+		t.held = make(map[Statement]int)
+	}
+	n := t.held[st]
+	if n == 0 {
+		t.heldBytes += st.size()
+	}
+	t.held[st] = n + 1
+}
+
+func (t *Texts) letGo(st Statement) {
+	n := t.held[st]
+	if n > 1 {
+		t.held[st] = n - 1
+		return
+	}
+	delete(t.held, st)
+	t.heldBytes -= st.size()
 }
 
 // What a Texts keeps. Clients and servers keep those they have by themselves.
