@@ -391,3 +391,33 @@ func TestStatementsOutliveTheCleaningOfTheirServer(t *testing.T) {
 	a.quit()
 	b.ask("2 D(5) C(SELECT_1) Z(I)", &pgproto3.Bind{PreparedStatement: "x"}, execute(), syncs())
 }
+
+// What a session knows by itself shows as the rest does.
+func TestOtherReasonsToKeepAServerShowAsWell(t *testing.T) {
+	said := func(sql string) messages { return messages{q(sql)} }
+	for _, c := range []struct {
+		reason string
+		pins   messages
+		free   messages
+	}{
+		{"other user", said("set session authorization app"), said("reset session authorization")},
+		{"many settings", said("select set_config('app.long', repeat('x', 9000), false)"), said("discard all")},
+		{"many settings", said("select set_config('app.' || 'computed', 'x', false)"), said("discard all")},
+		{"long statement", messages{parseAs("s", "select 1 --"+strings.Repeat("x", 20_000)), syncs()}, messages{closing("s"), syncs()}},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			w := start(t, size(2))
+			a, b := w.superuser(), w.superuser()
+			a.converse(c.pins)
+			eventually(t, "a pin", func() bool { return w.pinned() == c.reason+" 1" })
+			if !holds(a, b) {
+				t.Error("another client has its server")
+			}
+			a.converse(c.free)
+			eventually(t, "no pin", func() bool { return w.pinned() == "" })
+			if !w.log.has("client pinned to its server") || !w.log.has(`reason="`+c.reason+`"`) {
+				t.Error("the log does not tell")
+			}
+		})
+	}
+}

@@ -6,7 +6,7 @@ import (
 )
 
 // hints are what the text of a statement shows of what it may do to its session:
-// reasons to pin it in the low byte, and the bits below. Most cost a question at
+// reasons to pin it in the low bits, and what is below. Most cost a question at
 // most where they are wrong.
 type hints uint16
 
@@ -17,7 +17,7 @@ const (
 	fleeting                               // ON COMMIT DROP
 )
 
-func (h hints) pins() Pins { return Pins(h) }
+func (h hints) pins() Pins { return Pins(h) & AllPins }
 
 // words are what mentions looks for. Each is found by four letters of it that are
 // rare in other words, and then looked at by a function of its own.

@@ -9,11 +9,12 @@ import (
 
 // Pins is a set of reasons for which a client keeps its server between
 // transactions: what it has set up there and cannot take to another one.
-type Pins uint8
+type Pins uint16
 
 // The reasons. The first ones are asked of the server behind a transaction whose
-// text may have changed them; nothing tells of the last ones, so that they are
-// believed as soon as they are asked for.
+// text may have changed them; nothing tells of those behind them, which are
+// believed as soon as they are asked for. The last ones a session knows by itself,
+// and no pin_policy allows what would come of them: they are not in Session.pins.
 const (
 	PinTemp     Pins = 1 << iota // temporary tables, views, types, functions, ...
 	PinCursor                    // cursors WITH HOLD
@@ -24,7 +25,11 @@ const (
 	PinLibrary                   // LOAD
 	PinFunction                  // functions that are known to keep something: dblink_connect, pg_backup_start
 
-	NumPins = 8
+	PinUser     // SET SESSION AUTHORIZATION: on another server it would have other rights
+	PinSettings // more settings than are carried, or such as cannot be asked for
+	PinLong     // a prepared statement whose text is too long to be kept
+
+	NumPins = 11
 	AllPins = Pins(1<<NumPins - 1)
 )
 
@@ -36,7 +41,7 @@ const (
 
 var pinNames = [NumPins]string{
 	"temporary object", "held cursor", "advisory lock", "prepared statement", "temporary replication slot",
-	"sequence value", "loaded library", "function state",
+	"sequence value", "loaded library", "function state", "other user", "many settings", "long statement",
 }
 
 // Each yields the reasons one by one.
@@ -49,10 +54,10 @@ func (p Pins) Each(yield func(Pins) bool) {
 }
 
 // Index is the place of the first reason among all, from 0 to NumPins-1.
-func (p Pins) Index() int { return bits.TrailingZeros8(uint8(p)) }
+func (p Pins) Index() int { return bits.TrailingZeros16(uint16(p)) }
 
 // Count is how many reasons there are.
-func (p Pins) Count() int { return bits.OnesCount8(uint8(p)) }
+func (p Pins) Count() int { return bits.OnesCount16(uint16(p)) }
 
 // String is the reasons in words, as log and metrics have them.
 func (p Pins) String() string {
@@ -73,8 +78,24 @@ func (s *Session) Washable() bool {
 		!s.foreign && !s.overfull && !s.asked.role && len(s.asked.names) == 0
 }
 
-// Pins are the reasons for which the client keeps its server.
-func (s *Session) Pins() Pins { return s.pins }
+// Pins are the reasons for which the client keeps its server; none where it is its
+// own anyway.
+func (s *Session) Pins() Pins {
+	p := s.pins
+	if s.memory == nil {
+		return p
+	}
+	if s.foreign {
+		p |= PinUser
+	}
+	if s.overfull {
+		p |= PinSettings
+	}
+	if s.waits || s.names.stuck() {
+		p |= PinLong
+	}
+	return p
+}
 
 // questions are what to ask for the askable reasons. No name or operator in them
 // can be the client's own.
