@@ -100,6 +100,10 @@ func (p *Pool) Deafen(h *Hearer) {
 	a.stirred()
 }
 
+// AwaitEar sends an Errand that returns when the pool's ear has heard all that was
+// sent before. On its loop.
+func (p *Pool) AwaitEar(e *Errand) { p.ear.await(e) }
+
 // AwaitEars sends an Errand that returns when all notifications are heard, by all
 // ears of the database, that the pool's servers have sent before. On its loop.
 func (p *Pool) AwaitEars(e *Errand) {

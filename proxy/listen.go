@@ -25,6 +25,11 @@ func (r *relay) settle() metrics.Reason {
 			return why
 		}
 	}
+	if r.sess.Unlistens() && r.c.hearer != nil {
+		if why := r.hearOut(); why != metrics.None {
+			return why
+		}
+	}
 	errand := pool.NewErrand(r.task)
 	if !r.listen(come, errand) {
 		r.tell(pool.ErrChannels())
@@ -43,6 +48,16 @@ func (r *relay) settle() metrics.Reason {
 		}
 	}
 	return r.ready()
+}
+
+// hearOut gives the client what was sent before its UNLISTEN.
+func (r *relay) hearOut() metrics.Reason {
+	errand := pool.NewErrand(r.task)
+	r.c.pool.AwaitEar(errand)
+	if why := r.awaitErrand(errand, false); why != metrics.None {
+		return why
+	}
+	return r.giveNotes()
 }
 
 // ready gives the client the ReadyForQuery that was held back.

@@ -36,7 +36,12 @@ func (r *relay) notify() metrics.Reason {
 	if !r.mayHear() {
 		return metrics.None
 	}
-	b, n := h.Take(nil)
+	return r.giveNotes()
+}
+
+// giveNotes gives the client all that has come.
+func (r *relay) giveNotes() metrics.Reason {
+	b, n := r.c.hearer.Take(nil)
 	m := r.c.pool.Metrics().Shard(r.loop.ID)
 	m.Notifications.Add(uint64(n))
 	m.BytesSent.Add(uint64(len(b)))

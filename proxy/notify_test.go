@@ -296,3 +296,29 @@ func TestDriverWaitsForNotifications(t *testing.T) {
 		}
 	}
 }
+
+// What was sent before an UNLISTEN is given before its end, also where nobody could
+// see that it was sent.
+func TestAnUnlistenEndsBehindWhatWasSentBeforeIt(t *testing.T) {
+	w := start(t, size(1))
+	w.once("create table if not exists told (a int); create or replace rule tells as on insert to told do also notify news")
+	a, b := w.dial(), w.dial()
+	hears := func() (notifications int) {
+		for {
+			switch a.receive().(type) {
+			case *pgproto3.NotificationResponse:
+				notifications++
+			case *pgproto3.ReadyForQuery:
+				return notifications
+			}
+		}
+	}
+	for range 20 {
+		a.ask("C(LISTEN) Z(I)", q("listen news"))
+		b.ask("C(INSERT_0_1) Z(I)", q("insert into told values (1)"))
+		a.send(q("insert into told values (1)"), q("unlisten news"))
+		if n := hears() + hears(); n != 2 {
+			t.Fatalf("%d notifications of two", n)
+		}
+	}
+}

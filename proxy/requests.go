@@ -52,6 +52,9 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 		if r.in.passing > 0 {
 			n := min(r.in.passing, len(buf)-i)
 			r.in.passing -= n
+			if r.c.mode != modeSession {
+				r.sess.Passing(buf[i:i+n], r.in.passing == 0)
+			}
 			i += n
 			if r.in.dropped {
 				run = i

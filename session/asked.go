@@ -24,12 +24,13 @@ import (
 
 // asked is what the server is to be asked for.
 type asked struct {
-	role   bool     // whom it acts as
-	pins   Pins     // what may hold the client at its server
-	names  []string // the other settings that may have changed, by their names in lower case
-	adrift bool     // a transaction has ended meanwhile: what is in force is not known here
-	done   bool     // something has come to its end since: what was to change may have
-	doubt  bool     // something has failed, was rolled back or reset: a value may be the server's own
+	role      bool     // whom it acts as
+	pins      Pins     // what may hold the client at its server
+	names     []string // the other settings that may have changed, by their names in lower case
+	adrift    bool     // a transaction has ended meanwhile: what is in force is not known here
+	done      bool     // something has come to its end since: what was to change may have
+	strangers bool     // whether it has other settings, which nobody has seen the client set
+	doubt     bool     // something has failed, was rolled back or reset: a value may be the server's own
 }
 
 // over is called when nothing is unanswered: if nothing has come to its end,
@@ -51,7 +52,7 @@ func (a *asked) ended(tag []byte) {
 // Asks reports whether the server is to be asked before anybody else may have it.
 func (s *Session) Asks() bool { return s.asked.any() }
 
-func (a *asked) any() bool { return a.role || a.pins != 0 || len(a.names) > 0 }
+func (a *asked) any() bool { return a.role || a.pins != 0 || a.strangers || len(a.names) > 0 }
 
 // Bound reports whether no other server can take the place of this one: on
 // another, the client's statements might mean something else, or run with more
@@ -72,6 +73,9 @@ func (s *Session) Question() []byte {
 		for _, name := range s.asked.names {
 			columns = append(columns, "(SELECT source FROM s WHERE name = "+literal(name)+")")
 		}
+	}
+	if s.asked.strangers {
+		columns = append(columns, strangers(s.known()))
 	}
 	columns = s.asked.pins.appendQuestions(columns)
 	return wire.Append(nil, &pgproto3.Query{String: from + "SELECT " + strings.Join(columns, ", ")})
@@ -97,15 +101,20 @@ func valueOf(name string) string {
 // setting. False: it is no answer to the question.
 func (s *Session) Told(values [][]byte) bool {
 	names := append([]string{role}, s.asked.names...)
-	rest := len(names)
+	settled := len(names) // so many are about settings
 	if s.asked.doubt && len(names) > 1 {
-		rest = 2*len(names) - 1
+		settled += len(names) - 1
 	}
-	if len(values) != rest+s.asked.pins.Count() {
+	pins := settled
+	if s.asked.strangers {
+		pins++
+	}
+	if len(values) != pins+s.asked.pins.Count() {
 		return false
 	}
-	s.pinsTold(values[rest:])
-	values, from := values[:len(names)], values[len(names):rest] // of the settings behind the role
+	s.pinsTold(values[pins:])
+	s.overfull = s.overfull || s.asked.strangers && string(values[settled]) == "t"
+	values, from := values[:len(names)], values[len(names):settled] // of the settings behind the role
 	for i, name := range names {
 		if values[i] == nil {
 			continue
@@ -122,6 +131,16 @@ func (s *Session) Told(values [][]byte) bool {
 	return true
 }
 
+// known is the names of the settings that are known to be the client's, or that
+// PostgreSQL reports.
+func (s *Session) known() []string {
+	names := append(reportedNames[:len(reportedNames):len(reportedNames)], s.asked.names...)
+	for name := range s.settings.All() {
+		names = append(names, name)
+	}
+	return names
+}
+
 // isServers reports whether a setting has the server's own value, by its source in
 // pg_settings. One that is not listed there is of the session's making.
 func isServers(source []byte) bool { return source != nil && string(source) != "session" }
@@ -130,9 +149,9 @@ func isServers(source []byte) bool { return source != nil && string(source) != "
 // a setting that it has tried to set, or a view of the catalog: the client keeps the server, and the next
 // question is for the role alone.
 func (s *Session) Untold() {
-	s.overfull = s.overfull || len(s.asked.names) > 0
+	s.overfull = s.overfull || len(s.asked.names) > 0 || s.asked.strangers
 	s.pins |= s.asked.pins
-	s.asked.names, s.asked.pins, s.asked.role = nil, 0, true
+	s.asked.names, s.asked.pins, s.asked.strangers, s.asked.role = nil, 0, false, true
 }
 
 // touched notes what a statement may change that a server does not report.
@@ -187,11 +206,13 @@ func reported(name string) bool {
 	switch name {
 	case "transaction_isolation", "transaction_read_only", "transaction_deferrable", "seed":
 		return true
-	case "application_name", "client_encoding", "datestyle", "default_transaction_read_only", "in_hot_standby", "intervalstyle",
-		"is_superuser", authorization, "standard_conforming_strings", "timezone":
-		return true
 	}
-	return false
+	return slices.Contains(reportedNames, name)
+}
+
+var reportedNames = []string{
+	"application_name", "client_encoding", "datestyle", "default_transaction_read_only", "in_hot_standby", "intervalstyle",
+	"is_superuser", authorization, "standard_conforming_strings", "timezone",
 }
 
 // setBy is the names of what a statement sets, in lower case, for the session or

@@ -110,7 +110,8 @@ func (s *Session) ask(f wire.Frame) Verdict {
 		s.open = true
 		if f.Type == 'E' && q.kind == kindUnknown {
 			s.asked.role = true
-			s.unseen()
+			s.hint(unseen)
+			s.unreadRuns()
 		}
 	}
 	return Forward
@@ -144,9 +145,10 @@ func (s *Session) request(f wire.Frame) (q request, script []kind) {
 func (s *Session) query(f wire.Frame) (q request, script []kind) {
 	sql, whole := statement(f.Body, f.Whole())
 	if !whole {
-		s.asked.role = true
-		s.runs(sql, mentions(sql))
-		s.unseen()
+		s.touch(everything)
+		s.asked.doubt = true // it may reset
+		s.runs(sql, mentions(sql)|s.unread.begin(f.Body, false))
+		s.unreadRuns()
 		return execute('Q', kindUnknown), nil
 	}
 	sql = skipEmpty(sql)

@@ -37,8 +37,11 @@ func (k kind) explicit() bool {
 func classify(sql []byte) (kind, hints) {
 	sql = skipEmpty(sql)
 	k, h := byFirstWord(sql), mentions(sql)
-	if k == kindOther && h&sets != 0 {
+	switch {
+	case k == kindOther && h&sets != 0:
 		k = kindSet
+	case k == kindSteps:
+		h |= setByDo(sql)
 	}
 	return k, h
 }

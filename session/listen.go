@@ -26,6 +26,7 @@ type heeding struct {
 	sent      []string // channels of the UNLISTENs that have been sent and not completed
 	done      []string // ... that have completed, and whose transaction is open
 	gone      []string // ... that are committed
+	alone     bool     // the last of them was a transaction of its own
 }
 
 func (h *heeding) any() bool { return h.asked || h.notified || len(h.gone) > 0 }
@@ -57,6 +58,11 @@ func (s *Session) Notifies() bool { return s.heeds.notified }
 
 // Gone is the channels of the UNLISTENs that have been committed, oldest first.
 func (s *Session) Gone() []string { return s.heeds.gone }
+
+// Unlistens reports whether an UNLISTEN has ended, as a transaction of its own: the
+// client is still to hear what was sent before. In a block it is not, as PostgreSQL
+// looks at what is listened to when it gives a notification.
+func (s *Session) Unlistens() bool { return len(s.heeds.gone) > 0 && s.heeds.alone }
 
 // Settled is called when all of that has been taken care of.
 func (s *Session) Settled() { s.heeds = heeding{} }
@@ -162,6 +168,7 @@ func (s *Session) heardTag(tag []byte) {
 	case "UNLISTEN\x00":
 		if len(h.sent) > 0 {
 			h.done, h.sent = append(h.done, h.sent[0]), h.sent[1:]
+			h.alone = s.now == idle && !s.ring.at(0).several()
 		}
 	case "DISCARD ALL\x00":
 		h.gone = append(h.gone, AllChannels)

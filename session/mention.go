@@ -8,13 +8,15 @@ import (
 // hints are what the text of a statement shows of what it may do to its session:
 // reasons to pin it in the low bits, and what is below. Most cost a question at
 // most where they are wrong.
-type hints uint16
+type hints uint32
 
 const (
 	sets     hints = 1 << (NumPins + iota) // calls set_config
 	frees                                  // may take away what pins the client
 	resets                                 // DISCARD ALL or SEQUENCES
 	fleeting                               // ON COMMIT DROP
+	unseen                                 // runs what has not been read, and may set something
+	unlisted                               // ... something that the server cannot be asked for
 )
 
 func (h hints) pins() Pins { return Pins(h) & AllPins }

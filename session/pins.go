@@ -143,7 +143,15 @@ const (
 
 // hint takes in what a statement that is run now shows of itself.
 func (s *Session) hint(h hints) {
-	if h == 0 || s.pinning == PinningAllow || s.loss.active() {
+	if h == 0 || s.loss.active() {
+		return
+	}
+	if h&(unseen|unlisted) != 0 {
+		s.overfull = s.overfull || h&unlisted != 0
+		s.touch(everything)
+		s.asked.doubt, s.asked.strangers = true, true
+	}
+	if s.pinning == PinningAllow {
 		return
 	}
 	p := h.pins()
@@ -181,8 +189,8 @@ func (s *Session) parses(all, itself hints) {
 	s.hint(all & hints(PinSequence)) // which has to be known before anything of it runs
 }
 
-// unseen notes that a statement has run that nobody has read to its end.
-func (s *Session) unseen() {
+// unreadRuns notes that a statement is run that has not been read to its end.
+func (s *Session) unreadRuns() {
 	if s.pinning != PinningAllow {
 		s.asked.pins |= askable
 	}

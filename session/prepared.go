@@ -22,12 +22,10 @@ func (s *Session) parse(f wire.Frame) kind {
 		s.parses(s.meant.shows())
 		return s.meant.kind()
 	}
-	sql, whole := statement(rest, false)
-	k, h := classify(sql)
-	if !whole {
-		k = classifyBeginning(sql)
-	}
-	all, itself := weigh(sql, h, s.settings, true)
+	sql, _ := statement(rest, false)
+	_, h := classify(sql)
+	k := classifyBeginning(sql)
+	all, itself := weigh(sql, h|s.unread.begin(sql, k == kindOther), s.settings, true)
 	s.parses(all, itself)
 	s.hint(all) // it stays with this server, and nobody looks at it again
 	return k

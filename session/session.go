@@ -78,6 +78,7 @@ type Session struct {
 	foreign  bool      // the server acts as another user than the one who has logged in
 	overfull bool      // the client has set more than can be carried to another server
 	asked    asked     // what the server is to be asked for
+	unread   unread    // the frame that streams
 	leaves   bool      // see Leaves
 
 	pinning Pinning // what becomes of what cannot be moved

@@ -290,6 +290,9 @@ func settle(s *Session) {
 	for range s.asked.names {
 		answer = append(answer, nil)
 	}
+	if s.asked.strangers {
+		answer = append(answer, []byte("f"))
+	}
 	for range s.asked.pins.Each {
 		answer = append(answer, []byte("f"))
 	}
