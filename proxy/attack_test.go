@@ -169,6 +169,7 @@ func TestAttackByEmptyNamesInOptions(t *testing.T) {
 // 2^31, at each stage of a client's life.
 func TestAttackByLengths(t *testing.T) {
 	w := start(t, authBy(t, "password", user("clear", "secret")))
+	defer w.refusedAtOnce()
 	stages := map[string]func(r *raw) byte{ // to the stage; the type of the message that lies
 		"startup": func(r *raw) byte { return 0 },
 		"password": func(r *raw) byte {

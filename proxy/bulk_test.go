@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgproto3"
+
 	"portero/config"
 )
 
@@ -188,5 +190,58 @@ func TestSlowClientThatStillReadsIsNotClosed(t *testing.T) {
 		if _, err := io.ReadFull(r.conn, buf); err != nil {
 			t.Fatalf("after %d bytes: %v", seen, err)
 		}
+	}
+}
+
+func TestHugeCopiesTakeNoMemory(t *testing.T) {
+	const rows, width, row = 60, 1 << 20, 20 << 20
+	w := start(t, size(1))
+	r := w.dial()
+	r.query("create table huge (a text)")
+	defer w.once("drop table huge")
+	grown := heapGrowth(func(look func()) {
+		r.send(q(fmt.Sprintf("copy (select repeat('x', %d) from generate_series(1, %d)) to stdout", width, rows)))
+		stalledOnClient(t)
+		look()
+		r.drink(len("H\x00\x00\x00\x09\x00\x00\x01\x00\x00")+rows*(width+len("d\x00\x00\x00\x00\n"))+len("c\x00\x00\x00\x04"), 16<<20, look)
+		r.expect("C(COPY_60) Z(I)")
+		r.ask("G", q("copy huge from stdin"))
+		r.sendHuge('d', "", row, "\n", look)
+		look()
+		r.ask("C(COPY_1) Z(I)", done())
+	})
+	if grown > maxGrowth {
+		t.Errorf("the heap grew by %d bytes", grown)
+	}
+	r.ask(fmt.Sprintf("T D(%d) C(SELECT_1) Z(I)", row), q("select length(a) from huge"))
+}
+
+// What a server does not read, its client cannot send.
+func TestCopyToAServerThatDoesNotReadTakesNoMemory(t *testing.T) {
+	proceed := make(chan struct{})
+	f := startFake(t, lying(map[string]func(*fakeConn) bool{"copy": func(c *fakeConn) bool {
+		c.say(&pgproto3.CopyInResponse{})
+		<-proceed
+		return false
+	}}))
+	defer close(proceed)
+	w := startBefore(t, f.address, size(2))
+	r, other := w.dial(), w.dial()
+	r.ask("G", q("copy"))
+	chunk := bytes.Repeat(must(data("7").Encode(nil))(t), 10_000)
+	grown := heapGrowth(func(look func()) {
+		for end := time.Now().Add(patience); time.Now().Before(end); {
+			r.conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+			if _, err := r.conn.Write(chunk); errors.Is(err, os.ErrDeadlineExceeded) {
+				break // no more is taken from it
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		look()
+		other.ask(answer, q("select 1"))
+	})
+	if grown > maxGrowth {
+		t.Errorf("the heap grew by %d bytes", grown)
 	}
 }

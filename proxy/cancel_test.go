@@ -1,9 +1,11 @@
 package proxy_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -184,4 +186,39 @@ func TestTheProcessIDThatAClientIsToldIsNoBackends(t *testing.T) {
 	}
 	a.ask("T N(01000) D(f) C(SELECT_1) Z(I)", q(fmt.Sprintf("select pg_terminate_backend(%d)", b.id)))
 	b.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
+}
+
+// Whoever reads the log cannot cancel anybody's statement: neither the key that a
+// client was given is in it, nor that of a server.
+func TestNoKeyIsInTheLog(t *testing.T) {
+	f := startFake(t, lying(map[string]func(*fakeConn) bool{"hang": func(*fakeConn) bool { return true }}))
+	w := startBefore(t, f.address, size(1))
+	r := w.dial()
+	for range 3 {
+		r.ask(answer, q("select 1"))
+	}
+	r.send(q("hang"))
+	eventually(t, "the request has arrived", func() bool {
+		w.cancel(r)
+		return f.cancels.Load() > 0
+	})
+	w.cancel(&raw{id: r.id, secret: []byte{1, 2, 3, 4}})
+	r.conn.Close()
+	w.dial().ask(answer, q("select 1"))
+	log := w.log.text()
+	if !strings.Contains(log, "server lost") && !strings.Contains(log, "server closed") {
+		t.Error("nothing was logged")
+	}
+	for name, key := range map[string][]byte{"client": r.secret, "server": {1, 2, 3, 4}} {
+		for _, form := range []string{"%x", "%X", "%v", "%q", "%+q", "% x"} {
+			if s := fmt.Sprintf(form, key); strings.Contains(log, s) {
+				t.Errorf("the key of the %s is in the log, as %s", name, s)
+			}
+		}
+		for _, order := range []binary.ByteOrder{binary.BigEndian, binary.LittleEndian} {
+			if s := fmt.Sprint(order.Uint32(key)); strings.Contains(log, s) {
+				t.Errorf("the key of the %s is in the log, as %s", name, s)
+			}
+		}
+	}
 }

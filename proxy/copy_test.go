@@ -96,3 +96,49 @@ func TestClientVanishesAmidACopy(t *testing.T) {
 		r.ask("T D(0) C(SELECT_1) Z(I)", q("select count(*) from numbers"))
 	}
 }
+
+// A backend that waits for data, or for its client to read, looks at a cancel
+// request when there is something to do.
+func TestCancelAmidACopy(t *testing.T) {
+	w, r := copyTable(t)
+	other := w.dial()
+	for _, copyIn := range []messages{
+		{q("copy numbers from stdin")},
+		{parse("copy numbers from stdin"), bind(), execute(), &pgproto3.Flush{}},
+	} {
+		r.send(copyIn...)
+		r.upTo("G")
+		r.send(data("1"))
+		w.cancel(r)
+		last := messages{data("2"), done()}
+		if len(copyIn) > 1 {
+			last = append(last, syncs())
+		}
+		r.ask("E(ERROR_57014) Z(I)", last...)
+		other.ask("T D(0) C(SELECT_1) Z(I)", q("select count(*) from numbers"))
+	}
+	for _, copyOut := range []messages{
+		{q("copy (select repeat('x', 1000) from generate_series(1, 1000000)) to stdout")},
+		{parse("copy (select repeat('x', 1000) from generate_series(1, 1000000)) to stdout"), bind(), execute(), syncs()},
+	} {
+		r.send(copyOut...)
+		r.upTo("H")
+		stalledOnClient(t)
+		w.cancel(r)
+		rows, words := 0, ""
+		for words != " E(ERROR_57014) Z(I)" {
+			m := r.receive()
+			if _, ok := m.(*pgproto3.CopyData); ok {
+				rows++
+				continue
+			}
+			if words += " " + word(m); strings.Contains(words, "Z(") && words != " E(ERROR_57014) Z(I)" {
+				t.Fatal(words)
+			}
+		}
+		if rows == 1000000 {
+			t.Error("it was not cancelled")
+		}
+		other.ask(answer, q("select 1"))
+	}
+}

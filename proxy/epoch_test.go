@@ -63,3 +63,17 @@ func TestSessionModeClientEndsWhenTheEpochMoves(t *testing.T) {
 	r.expect("E(FATAL_08006)")
 	r.ended()
 }
+
+// What a client has set up is made anew on the new leader, when it needs it.
+func TestWhatAClientHasSetUpIsThereOnTheNewLeader(t *testing.T) {
+	w := start(t, size(2))
+	r := w.superuser()
+	pid := r.value("select pg_backend_pid()")
+	r.ask("1 Z(I)", parseAs("s", "select current_setting('work_mem'), current_setting('timezone'), current_user, pg_backend_pid() <> "+pid), syncs())
+	r.run("set work_mem = '5MB'|set timezone = 'Asia/Tokyo'|set role app|prepare p as select 'by name'")
+	w.moveEpoch()
+	if got := r.converse(runs("s")); got != "2 T D(5MB,Asia/Tokyo,app,t) C(SELECT_1) Z(I)" {
+		t.Errorf("the prepared statement: %s", got)
+	}
+	r.ask("T D(by_name) C(SELECT_1) Z(I)", q("execute p"))
+}

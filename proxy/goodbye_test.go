@@ -122,3 +122,22 @@ func (w *world) allServersFree() {
 		return true
 	})
 }
+
+// A side that is closed cannot be told from a connection that is: without a goodbye
+// the client has gone, and its statement is cancelled.
+func TestAClientThatClosesItsSideWithoutAGoodbyeIsGone(t *testing.T) {
+	w := start(t, size(1))
+	w.once("create table unasked (a int)")
+	defer w.once("drop table unasked")
+	r := w.dial()
+	pid := r.value("select pg_backend_pid()")
+	r.send(q("insert into unasked select 1 from pg_sleep(60)"))
+	asleep(t, pid)
+	closeWrite(t, r)
+	if said := r.lastWords(); said != "" {
+		t.Errorf("it was told %s", said)
+	}
+	if got := w.dial().value("select count(*) from unasked"); got != "0" {
+		t.Errorf("%s rows are there", got)
+	}
+}

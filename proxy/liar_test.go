@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"golang.org/x/sys/unix"
+
+	"portero/config"
 )
 
 const answer = "T D(1) C(SELECT_1) Z(I)"
@@ -50,6 +52,7 @@ func TestServerThatLiesIsDroppedAndTheClientTold(t *testing.T) {
 		{"sends an impossible status", false, "x", says("Z\x00\x00\x00\x05Q"), "E(ERROR_08007) Z(I)"},
 		{"answers what was not asked", false, "x", says("1\x00\x00\x00\x04"), "E(ERROR_08007) Z(I)"},
 		{"is ready twice", false, "x", says("C\x00\x00\x00\x07ab\x00" + "Z\x00\x00\x00\x05I" + "Z\x00\x00\x00\x05I"), "C(ab) Z(I)"},
+		{"begins to replicate", false, "x", says("W\x00\x00\x00\x07\x00\x00\x00"), "E(ERROR_08007) Z(I)"},
 		{"asks for a password again", false, "x", says("R\x00\x00\x00\x08\x00\x00\x00\x03"), "E(ERROR_08007) Z(I)"},
 	}
 	for _, c := range cases {
@@ -220,4 +223,43 @@ func portOf(a unix.Sockaddr, err error) int {
 		return in.Port
 	}
 	return 0
+}
+
+// An error need not have a code, or anything (CVE-2026-6666 in PgBouncer): what
+// there is of it is passed on.
+func TestErrorsThatSayLittleArePassedOn(t *testing.T) {
+	little := map[string]string{
+		"E\x00\x00\x00\x05\x00":                      "E(_)",
+		"E\x00\x00\x00\x0cSERROR\x00\x00":            "E(ERROR_)",
+		"E\x00\x00\x00\x0bMwhat\x00\x00":             "E(_)",
+		"E\x00\x00\x00\x0cC42P01\x00\x00":            "E(_42P01)",
+		"E\x00\x00\x00\x09\xff?!\x00\x00":            "E(_)",
+		"E\x00\x00\x00\x0cVERROR\x00\x00":            "E(_)",
+		"N\x00\x00\x00\x05\x00C\x00\x00\x00\x05\x00": "N() C()",
+	}
+	for b, want := range little {
+		f := startFake(t, lying(map[string]func(*fakeConn) bool{"x": func(c *fakeConn) bool {
+			c.Write([]byte(b + "Z\x00\x00\x00\x05I"))
+			return true
+		}}))
+		r := startBefore(t, f.address, size(1)).dial()
+		r.ask(want+" Z(I)", q("x"))
+		r.ask(answer, q("select 1"))
+	}
+}
+
+// Nor need one that refuses a login: whoever waits for it is told in the end, with a
+// code.
+func TestARefusalThatSaysNothingIsARefusal(t *testing.T) {
+	f := startFake(t, honest)
+	f.prove = func(c *fakeConn) bool {
+		c.Write([]byte("E\x00\x00\x00\x05\x00"))
+		return false
+	}
+	w := startBefore(t, f.address, size(1), limits(func(p *config.Pool) { p.QueryWaitTimeout = 300 * time.Millisecond }))
+	r := w.plug()
+	r.startup("user", "app")
+	if said := r.lastWords(); said != "R E(FATAL_08006)" {
+		t.Error(said)
+	}
 }

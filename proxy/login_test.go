@@ -169,3 +169,43 @@ func TestUnixSocketListener(t *testing.T) {
 		t.Errorf("the socket is left: %v", err)
 	}
 }
+
+// Nothing of what a client sends reaches a server before the client has proved
+// who it is: its options cannot work on anything (CVE-2025-12819 in PgBouncer).
+func TestNothingReachesAServerBeforeTheClientIsProved(t *testing.T) {
+	f := startFake(t, settingUp((*fakeConn).isSet))
+	w := startBefore(t, f.address, authBy(t, "password", user("app", "right")))
+	startup := []string{"user", "app", "options", "-c search_path=evil", "application_name", "x", "work_mem", "1"}
+	r := w.plug()
+	r.startup(startup...)
+	r.receive() // asks for a password
+	leaves := w.plug()
+	leaves.startup(startup...)
+	leaves.receive()
+	leaves.conn.Close()
+	r.ask("E(FATAL_28P01)", &pgproto3.PasswordMessage{Password: "wrong"})
+	r.ended()
+	eventually(t, "both are gone", func() bool { return w.process.LoginsInFlight.Load() == 0 })
+	if n := f.logins.Load(); n != 0 || len(w.pools.States()) != 0 {
+		t.Errorf("%d servers were opened, %d pools made", n, len(w.pools.States()))
+	}
+	proved := w.plug()
+	proved.startup(startup...)
+	proved.receive()
+	proved.send(&pgproto3.PasswordMessage{Password: "right"})
+	proved.upToReady()
+	if n := f.logins.Load(); n != 1 {
+		t.Errorf("%d servers were opened for one who has", n)
+	}
+}
+
+// A password that has expired is PostgreSQL's to refuse, whenever a server is
+// opened: Portero has no query of its own that would have to heed VALID UNTIL.
+func TestAnExpiredPasswordOpensNoServer(t *testing.T) {
+	onServer(t, "alter role clear valid until '2020-01-01'")
+	defer onServer(t, "alter role clear valid until 'infinity'")
+	w := start(t, authBy(t, "password", user("clear", "secret")))
+	if code := w.sqlState("clear", "secret"); code != "28P01" {
+		t.Errorf("refused with %q", code)
+	}
+}

@@ -106,3 +106,27 @@ func TestDriversPipelineMode(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// PostgreSQL reports a value in its own spelling: a client that gave another one
+// does not have it set again and again.
+func TestAValueThatIsReportedInAnotherSpellingIsSetOnce(t *testing.T) {
+	set := 0
+	f := startFake(t, settingUp(func(c *fakeConn) bool {
+		set++
+		c.say(&pgproto3.ParseComplete{}, &pgproto3.BindComplete{}, &pgproto3.DataRow{}, &pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")},
+			&pgproto3.ParameterStatus{Name: "DateStyle", Value: "German, DMY"}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
+		return true
+	}))
+	f.greet = func(c *fakeConn) { c.say(&pgproto3.ParameterStatus{Name: "DateStyle", Value: "ISO, MDY"}) }
+	w := startBefore(t, f.address, size(1))
+	r := w.dial("datestyle", "german")
+	if got := r.welcome["DateStyle"]; got != "German, DMY" {
+		t.Errorf("told at login: %s", got)
+	}
+	for range 20 {
+		r.ask(answer, q("select 1"))
+	}
+	if set != 1 {
+		t.Errorf("set %d times", set)
+	}
+}

@@ -81,6 +81,14 @@ var sessions = []struct {
 		{q("create table gone (a int)")}, {parseAs("a", "select * from gone"), syncs()}, runs("a"), {q("drop table gone")}, runs("a"), {q("create table gone (a int, b int)")},
 		{parseAs("b", "select * from gone"), describe("b"), syncs()}, runs("b"), {q("drop table gone")},
 	}},
+	{"a statement that cannot be made anew, in a pipeline", []messages{
+		{q("create table gone (a int)")}, {parseAs("a", "select * from gone"), parseAs("b", "select 'b'"), syncs()}, {q("drop table gone")},
+		{
+			bindTo("b"), execute(), bindTo("a"), describe("a"), execute(), bindTo("b"), execute(), parseAs("c", "select 'c'"), closing("b"), syncs(),
+			bindTo("b"), execute(), syncs(), bindTo("c"), execute(), syncs(), describe("a"), syncs(), q("select 'on'"),
+		},
+		{q("begin"), bindTo("b"), execute(), bindTo("a"), execute(), syncs(), bindTo("b"), execute(), syncs(), q("rollback"), bindTo("b"), execute(), syncs()},
+	}},
 	{"parameters that do not fit", []messages{
 		{parseAs("a", "select $1::int"), syncs()}, runs("a"), runs("a", "1", "2"), runs("a", "1"),
 	}},
@@ -260,6 +268,26 @@ func TestEqualStatementsAreShared(t *testing.T) {
 	}
 	if n := w.dial().value("select count(*) from pg_prepared_statements where statement = 'select 42'"); n != "1" && n != "2" { // one may be left to be closed
 		t.Errorf("the server has it %s times", n)
+	}
+}
+
+// What a text means depends on the search_path: clients with another one do not share
+// it, or each would be told of a plan whose result has changed.
+func TestEqualTextsUnderAnotherSearchPathAreOtherStatements(t *testing.T) {
+	onServer(t, "create schema east", "create schema west", "create table east.kind as select 'east' as k", "create table west.kind as select 7 as k, 8 as l",
+		"grant usage on schema east, west to app", "grant select on east.kind, west.kind to app")
+	defer onServer(t, "drop schema east cascade", "drop schema west cascade")
+	w := start(t, size(1))
+	east, west := w.dial("options", "-c search_path=east"), w.dial()
+	west.query("set search_path = west")
+	for _, c := range []*raw{east, west} {
+		c.ask("1 1 Z(I)", parseAs("s", "select * from kind"), parse("select * from kind"), syncs())
+	}
+	for range 3 {
+		for _, name := range []string{"s", ""} {
+			east.ask("2 D(east) C(SELECT_1) Z(I)", bindTo(name), execute(), syncs())
+			west.ask("2 D(7,8) C(SELECT_1) Z(I)", bindTo(name), execute(), syncs())
+		}
 	}
 }
 

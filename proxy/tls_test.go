@@ -5,10 +5,14 @@ import (
 	"crypto/x509"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgproto3"
+
 	"portero/config"
+	"portero/metrics"
 )
 
 // secured gives the listener the real server's certificate.
@@ -109,12 +113,20 @@ func TestGSSRequestBeforeTLS(t *testing.T) {
 
 func TestDirectTLSNeedsALPN(t *testing.T) {
 	w := start(t, secured(t, "require"))
+	defer w.refusedAtOnce()
 	r := plugInto(t, shake(t, w.plug().conn, "postgresql"))
 	r.login("user", "app")
 	r.ask(answer, q("select 1"))
 	r = plugInto(t, shake(t, w.plug().conn))
-	r.expect("E(FATAL_08P01)")
+	r.startup("user", "app")
+	if said := r.lastWord(); !strings.Contains(said, "08P01") || !strings.Contains(said, "without ALPN") {
+		t.Error(said)
+	}
 	r.ended()
+	other := tls.Client(w.plug().conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	if err := other.Handshake(); err == nil || !strings.Contains(err.Error(), "no application protocol") {
+		t.Errorf("with the name of another protocol: %v", err)
+	}
 }
 
 func TestChannelBinding(t *testing.T) {
@@ -184,4 +196,40 @@ func TestTLSClientThatVanishesMidHandshake(t *testing.T) {
 	ok := w.plug().secure(t)
 	ok.login("user", "app")
 	ok.ask(answer, q("select 1"))
+}
+
+// A client that closes its connection under TLS without close_notify has gone like
+// any other, whatever it was at: no noise in the log, and its server is free.
+func TestTLSClientThatClosesWithoutAWord(t *testing.T) {
+	w := start(t, secured(t, "require"), size(1))
+	for _, at := range []messages{nil, {q("begin")}, {q("select pg_sleep(60)")}, {parse("select 1"), &pgproto3.Flush{}}} {
+		below := w.plug()
+		r := below.secure(t)
+		r.login("user", "app")
+		r.ask(answer, q("select 1"))
+		if len(at) > 0 {
+			r.send(at...)
+			eventually(t, "it has a server", func() bool { return w.pools.States()[0].ServersActive == 1 })
+		}
+		below.conn.Close()
+		eventually(t, "it is gone", func() bool { return w.proxy.Clients() == 0 })
+		w.allServersFree()
+	}
+	if n := w.process.Ended()[metrics.ClientClosed]; n != 4 {
+		t.Errorf("%d of 4 are counted as closed: %v", n, w.process.Ended())
+	}
+	if log := w.log.text(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "level=WARN") {
+		t.Errorf("logged: %s", log)
+	}
+}
+
+// What was asked before a goodbye is answered, though the client's side is closed.
+func TestTLSClientThatSaysGoodbyeAndClosesItsSideIsAnswered(t *testing.T) {
+	w := start(t, secured(t, "require"), size(1))
+	r := w.plug().secure(t)
+	r.login("user", "app")
+	r.send(q("select 1 from pg_sleep(0.1)"), &pgproto3.Terminate{})
+	closeWrite(t, r)
+	r.expect(answer)
+	r.ended()
 }

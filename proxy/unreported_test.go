@@ -119,6 +119,28 @@ func TestSettingsOfALostServerGoWithTheTransaction(t *testing.T) {
 	}
 }
 
+// What a role is given as its own later (ALTER ROLE SET) is there on servers that are
+// opened from then on.
+func TestWhatARoleIsGivenLaterIsThereOnNewServers(t *testing.T) {
+	w := start(t, size(1))
+	as := func(want string) {
+		t.Helper()
+		r := w.plug()
+		r.login("user", "lonely", "database", "app")
+		if got := r.value("show lock_timeout"); got != want {
+			t.Errorf("lock_timeout is %s, want %s", got, want)
+		}
+		r.quit()
+	}
+	as("0")
+	onServer(t, "alter role lonely set lock_timeout = '7s'")
+	defer onServer(t, "alter role lonely reset all")
+	as("0") // on a connection of its own it would be 7 s
+	onServer(t, "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'lonely'")
+	w.noServerLeft()
+	as("7s")
+}
+
 // The question may have to wait until a client has taken its answer; the server
 // goes back behind it all the same.
 func TestAServerThatWasAskedLateIsGivenBack(t *testing.T) {
