@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,6 +120,46 @@ func TestHugeQueryAndParameterTakeNoMemory(t *testing.T) {
 	})
 	if grown > maxGrowth {
 		t.Errorf("the heap grew by %d bytes", grown)
+	}
+}
+
+func TestHugeParameterOfAStatementThatIsNewToItsServer(t *testing.T) {
+	const n = 20 << 20
+	w := start(t, size(2))
+	r, other := w.dial(), w.dial()
+	r.ask("1 Z(I)", parseAs("s", "select length($1)"), syncs())
+	other.ask("C(BEGIN) Z(T)", q("begin")) // has the server that has seen it
+	grown := heapGrowth(func(look func()) {
+		size := string(binary.BigEndian.AppendUint32(nil, n))
+		r.sendHuge('B', "\x00s\x00\x00\x00\x00\x01"+size, n, "\x00\x00", look)
+		r.ask("2 D(20971520) C(SELECT_1) Z(I)", execute(), syncs())
+		look()
+	})
+	if grown > maxGrowth {
+		t.Errorf("the heap grew by %d bytes", grown)
+	}
+	other.ask("C(COMMIT) Z(I)", q("commit"))
+}
+
+func TestLargeErrorsAndNoticesArePassedOn(t *testing.T) {
+	w := start(t, size(2))
+	r, other := w.dial(), w.dial()
+	direct := plugInto(t, dialServer(t))
+	direct.login("user", "app", "database", "app")
+	loud := "do $$ begin raise notice '%', repeat('n', 100000); raise exception '%', repeat('e', 100000); end $$"
+	for _, step := range []messages{
+		{q(loud)}, {q("set work_mem = '5MB'; " + loud)}, {parseAs("loud", loud), syncs()},
+		{bindTo("loud"), execute(), bindTo("loud"), syncs(), q("select 1")},
+		{q("begin"), q(loud), q("select 1"), q("rollback")},
+		{parse("select '" + strings.Repeat("x", 100000)), syncs(), q("select 2")},
+		{q("prepare " + strings.Repeat("p", 100000) + " as selec"), q("select 3")},
+	} {
+		want := direct.converse(step)
+		other.query("begin")
+		if got := r.converse(step); got != want {
+			t.Errorf("%d bytes, not %d: %.300s\nnot %.300s", len(got), len(want), got, want)
+		}
+		other.query("commit")
 	}
 }
 
