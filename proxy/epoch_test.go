@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"fmt"
 	"testing"
 
 	"portero/discovery"
@@ -76,4 +77,30 @@ func TestWhatAClientHasSetUpIsThereOnTheNewLeader(t *testing.T) {
 		t.Errorf("the prepared statement: %s", got)
 	}
 	r.ask("T D(by_name) C(SELECT_1) Z(I)", q("execute p"))
+}
+
+// What a server says of itself is told to no client of the next leader.
+func TestFactsOfAServerEndWithItsReign(t *testing.T) {
+	facts := []string{"server_version", "in_hot_standby", "integer_datetimes"}
+	f := startFake(t, honest)
+	f.facts = func() map[string]string {
+		told := make(map[string]string)
+		for _, name := range facts {
+			told[name] = fmt.Sprint("of server ", f.logins.Load())
+		}
+		return told
+	}
+	w := startBefore(t, f.address, size(1))
+	for reign := 1; reign <= 3; reign++ {
+		for range 2 { // the second is welcomed from memory
+			r := w.dial()
+			for _, name := range facts {
+				if got, want := r.welcome[name], fmt.Sprint("of server ", reign); got != want {
+					t.Errorf("%s is %q, want %q", name, got, want)
+				}
+			}
+			r.ask(answer, q("select 1"))
+		}
+		w.moveEpoch()
+	}
 }

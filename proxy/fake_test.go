@@ -22,6 +22,7 @@ type fake struct {
 	logins  atomic.Int32
 	cancels atomic.Int32
 	prove   func(c *fakeConn) bool                  // before AuthenticationOk; false closes the connection; nil asks for nothing
+	facts   func() map[string]string                // reported with the login; nil: a server_version
 	greet   func(c *fakeConn)                       // before the first message; nil for nothing
 	admit   func(user, database string) *wire.Error // nil: all
 	behave  func(c *fakeConn, m pgproto3.FrontendMessage) bool
@@ -92,8 +93,15 @@ func (f *fake) serve(c *fakeConn) {
 	if f.prove != nil && !f.prove(c) {
 		return
 	}
-	c.say(&pgproto3.AuthenticationOk{}, &pgproto3.ParameterStatus{Name: "server_version", Value: "15.0"},
-		&pgproto3.BackendKeyData{ProcessID: 1, SecretKey: []byte{1, 2, 3, 4}}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
+	facts := map[string]string{"server_version": "15.0"}
+	if f.facts != nil {
+		facts = f.facts()
+	}
+	c.be.Send(&pgproto3.AuthenticationOk{})
+	for name, value := range facts {
+		c.be.Send(&pgproto3.ParameterStatus{Name: name, Value: value})
+	}
+	c.say(&pgproto3.BackendKeyData{ProcessID: 1, SecretKey: []byte{1, 2, 3, 4}}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
 	if f.greet != nil {
 		f.greet(c)
 	}

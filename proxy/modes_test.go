@@ -85,12 +85,18 @@ func TestSessionModeClosesAServerThatCannotBeCleaned(t *testing.T) {
 }
 
 func TestListenInSessionMode(t *testing.T) {
-	w := start(t, mode("session"))
+	w := start(t, mode("session"), size(1))
 	r := w.dial()
 	r.ask("C(LISTEN) Z(I)", q("listen news"))
 	superuser(t, "select pg_notify('news', 'x')")
 	r.expect("A(news)")
 	r.quit()
+	next := w.dial()
+	if next.id != r.id {
+		t.Error("another server")
+	}
+	superuser(t, "select pg_notify('news', 'x')")
+	next.silent()
 }
 
 func TestClientThatGoesAwayInATransactionLeavesNothingBehind(t *testing.T) {

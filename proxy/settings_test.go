@@ -117,7 +117,7 @@ func TestAValueThatIsReportedInAnotherSpellingIsSetOnce(t *testing.T) {
 			&pgproto3.ParameterStatus{Name: "DateStyle", Value: "German, DMY"}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
 		return true
 	}))
-	f.greet = func(c *fakeConn) { c.say(&pgproto3.ParameterStatus{Name: "DateStyle", Value: "ISO, MDY"}) }
+	f.facts = func() map[string]string { return map[string]string{"DateStyle": "ISO, MDY"} }
 	w := startBefore(t, f.address, size(1))
 	r := w.dial("datestyle", "german")
 	if got := r.welcome["DateStyle"]; got != "German, DMY" {
