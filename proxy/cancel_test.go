@@ -6,10 +6,13 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/config"
 )
 
 // cancel sends the client's cancel request on a connection of its own and
@@ -191,24 +194,36 @@ func TestTheProcessIDThatAClientIsToldIsNoBackends(t *testing.T) {
 // Whoever reads the log cannot cancel anybody's statement: neither the key that a
 // client was given is in it, nor that of a server.
 func TestNoKeyIsInTheLog(t *testing.T) {
-	f := startFake(t, lying(map[string]func(*fakeConn) bool{"hang": func(*fakeConn) bool { return true }}))
-	w := startBefore(t, f.address, size(1))
-	r := w.dial()
-	for range 3 {
-		r.ask(answer, q("select 1"))
+	hangs, stall := make(chan struct{}, 9), make(chan struct{})
+	f := startFake(t, lying(map[string]func(*fakeConn) bool{"hang": func(*fakeConn) bool {
+		hangs <- struct{}{}
+		return true
+	}}))
+	defer close(stall)
+	var stalls atomic.Bool
+	f.onCancel = func() {
+		if stalls.Load() {
+			<-stall
+		}
 	}
+	w := startBefore(t, f.address, size(1), limits(func(p *config.Pool) { p.CancelWaitTimeout = 50 * time.Millisecond }))
+	r := w.dial()
 	r.send(q("hang"))
-	eventually(t, "the request has arrived", func() bool {
-		w.cancel(r)
-		return f.cancels.Load() > 0
-	})
-	w.cancel(&raw{id: r.id, secret: []byte{1, 2, 3, 4}})
+	<-hangs
+	w.cancel(r)
 	r.conn.Close()
 	w.dial().ask(answer, q("select 1"))
-	log := w.log.text()
-	if !strings.Contains(log, "server lost") && !strings.Contains(log, "server closed") {
-		t.Error("nothing was logged")
+	stalls.Store(true)
+	r = w.dial()
+	r.send(q("hang"))
+	<-hangs
+	w.cancel(r)
+	w.cancel(&raw{id: r.id, secret: []byte{1, 2, 3, 4}})
+	r.conn.Close()
+	for _, line := range []string{`msg="cancel request"`, `msg="cancel for a client that has gone"`, `msg="client closed"`, `msg="server closed"`} {
+		eventually(t, line, func() bool { return w.log.has(line) })
 	}
+	log := w.log.text()
 	for name, key := range map[string][]byte{"client": r.secret, "server": {1, 2, 3, 4}} {
 		for _, form := range []string{"%x", "%X", "%v", "%q", "%+q", "% x"} {
 			if s := fmt.Sprintf(form, key); strings.Contains(log, s) {

@@ -26,6 +26,8 @@ type fake struct {
 	greet   func(c *fakeConn)                       // before the first message; nil for nothing
 	admit   func(user, database string) *wire.Error // nil: all
 	behave  func(c *fakeConn, m pgproto3.FrontendMessage) bool
+
+	onCancel func() // before the connection of a cancel request is closed
 }
 
 // fakeConn is one connection to a fake.
@@ -81,6 +83,9 @@ func (f *fake) serve(c *fakeConn) {
 	asked, ok := m.(*pgproto3.StartupMessage)
 	if !ok {
 		f.cancels.Add(1)
+		if f.onCancel != nil {
+			f.onCancel()
+		}
 		return
 	}
 	f.logins.Add(1)

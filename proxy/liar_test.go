@@ -92,6 +92,9 @@ func TestServerThatDiesInALargeRowEndsTheClient(t *testing.T) {
 	w.dial().ask(answer, q("select 1"))
 }
 
+// unasked: what is wrong with an idle server is not found out by a question for its life.
+func unasked(c *config.Config) { c.Pool.ServerCheckDelay = time.Hour }
+
 func TestServerThatIsReadyUnaskedWhileIdleIsReplaced(t *testing.T) {
 	for name, b := range map[string]string{"ready": "Z\x00\x00\x00\x05I", "half a message": "N\x00\x00", "fatal": "E\x00\x00\x00\x05\x00"} {
 		t.Run(name, func(t *testing.T) {
@@ -102,7 +105,7 @@ func TestServerThatIsReadyUnaskedWhileIdleIsReplaced(t *testing.T) {
 				poke <- c
 				return true
 			}}))
-			w := startBefore(t, f.address, size(1))
+			w := startBefore(t, f.address, size(1), unasked)
 			r := w.dial()
 			r.ask(answer, q("x"))
 			(<-poke).Write([]byte(b))
@@ -120,7 +123,7 @@ func TestServerThatClosesIdleIsReplacedUnseen(t *testing.T) {
 		poke <- c
 		return true
 	}}))
-	w := startBefore(t, f.address, size(1))
+	w := startBefore(t, f.address, size(1), unasked)
 	r := w.dial()
 	r.ask(answer, q("x"))
 	(<-poke).Close()
