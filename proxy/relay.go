@@ -186,13 +186,10 @@ func (r *relay) mayReadServer() bool {
 	return r.claim.Server != nil && r.claim.Events&loop.Readable != 0 && r.c.sock.Pending() == 0
 }
 
-// maxUnanswered bounds the requests of a client that sends and never reads.
-const maxUnanswered = 64 << 10
-
 // mayReadClient: the server must have taken what it was sent before, and a
 // client without a server must have taken our own answers.
 func (r *relay) mayReadClient() bool {
-	if !r.clientReadable && !r.in.ready || r.in.held || r.goodbye || r.withheld || r.sess.Unanswered() > maxUnanswered {
+	if !r.clientReadable && !r.in.ready || r.in.held || r.goodbye || r.withheld || r.sess.Overasked() {
 		return false
 	}
 	if s := r.claim.Server; s != nil {

@@ -30,15 +30,23 @@ func (c *change) isUnnamed() bool {
 type changes struct {
 	buf  []change
 	head int
+	size int // bytes of the texts that they keep
 }
 
 func (c *changes) len() int         { return len(c.buf) - c.head }
 func (c *changes) at(i int) *change { return &c.buf[c.head+i] }
-func (c *changes) push(one change)  { c.buf = append(c.buf, one) }
 func (c *changes) clear()           { c.drop(c.len()) }
+
+func (c *changes) push(one change) {
+	c.buf = append(c.buf, one)
+	c.size += one.now.size()
+}
 
 // drop removes the oldest n.
 func (c *changes) drop(n int) {
+	for i := range n {
+		c.size -= c.at(i).now.size()
+	}
 	clear(c.buf[c.head : c.head+n])
 	if c.head += n; c.head == len(c.buf) {
 		c.buf, c.head = c.buf[:0], 0

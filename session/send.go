@@ -15,6 +15,9 @@ func (s *Session) Send(f wire.Frame) (edit []byte, replaced int) {
 		return nil, 0
 	}
 	s.edit = s.edit[:0]
+	if s.changes.size > maxPending { // without a word it answers when it has 8 kB of answers
+		s.edit = append(s.edit, flushFrame...)
+	}
 	if s.strange {
 		s.forgetNumbers(f.Type)
 	}

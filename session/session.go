@@ -177,6 +177,16 @@ func (s *Session) Status() byte { return s.status }
 // Unanswered is how many requests the server still owes an answer.
 func (s *Session) Unanswered() int { return s.ring.len() }
 
+// What a client may have asked without an answer, before no more is read of it.
+const (
+	maxUnanswered = 64 << 10 // requests
+	maxPending    = 1 << 20  // bytes of texts to prepare; the server is asked to answer then
+)
+
+// Overasked reports whether a client that sends and never reads has asked so much
+// that it is to wait for answers.
+func (s *Session) Overasked() bool { return s.ring.len() > maxUnanswered || s.changes.size > maxPending }
+
 // Working reports whether the server may be at work on something, and not wait
 // for the client.
 func (s *Session) Working() bool { return !s.ring.empty() && !s.copyIn }
