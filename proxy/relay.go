@@ -161,7 +161,8 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 	if r.goodbye && r.isOver() {
 		return metrics.ClientClosed, false
 	}
-	return metrics.None, busy
+	// To give a server back may take a question, and a client may have gone on meanwhile.
+	return metrics.None, busy || r.mayReadServer() || r.mayReadClient()
 }
 
 // farewellTime is how long a statement goes on for a client that has said
