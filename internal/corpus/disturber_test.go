@@ -14,7 +14,8 @@ type disturber struct {
 	*client
 	round  int
 	answer chan []string // of the last work, while it has not been taken; else nil
-	wants  string        // what its settings have to be
+	moods  []mood
+	wants  string // what its settings have to be; "": whatever they are
 }
 
 func newDisturber(address, user string) (*disturber, error) {
@@ -22,11 +23,14 @@ func newDisturber(address, user string) (*disturber, error) {
 	if err == nil && c.ended {
 		err = fmt.Errorf("%q", said)
 	}
-	return &disturber{client: c}, err
+	return &disturber{client: c, moods: moods}, err
 }
 
+// mood is what a disturber sets, and how that is shown.
+type mood struct{ set, values string }
+
 // moods are the settings of a disturber in turn, some reported when they change, some not.
-var moods = []struct{ set, values string }{
+var moods = []mood{
 	{"set datestyle = 'German'; set search_path = disturber; set work_mem = '77kB'; set bytea_output = 'escape'; set app.tenant = 'disturber'",
 		"German, DMY|disturber|77kB|escape|disturber"},
 	{"set datestyle = 'SQL, DMY'; set search_path = pg_catalog; set work_mem = '88kB'; set bytea_output = 'hex'; set app.tenant = 'of nobody'",
@@ -43,7 +47,7 @@ const moodQuery = "select concat_ws('|', current_setting('datestyle'), current_s
 // begin opens a transaction, looks at the disturber's settings and changes them. The answer is
 // for take: it comes when there is a server for it.
 func (d *disturber) begin() {
-	mood := moods[d.round%len(moods)]
+	mood := d.moods[d.round%len(d.moods)]
 	d.round++
 	sql := "begin; " + moodQuery + "; " + mood.set
 	d.answer = make(chan []string, 1)
@@ -83,7 +87,7 @@ func (d *disturber) look(said []string) (wrong []string) {
 
 // commit ends the transaction, and gives the server back.
 func (d *disturber) commit() (wrong []string) {
-	d.wants = moods[(d.round-1)%len(moods)].values
+	d.wants = d.moods[(d.round-1)%len(d.moods)].values
 	return d.look(d.exchange(nil, &pgproto3.Query{String: "commit"}))
 }
 
@@ -96,13 +100,14 @@ type disturbers struct {
 	queued bool // the other one waits for one: the client keeps what it has
 }
 
-func startDisturbers(address, user string) (*disturbers, error) {
+func startDisturbers(address, user string, moods []mood) (*disturbers, error) {
 	ds := &disturbers{}
 	for i := range ds.all {
 		d, err := newDisturber(address, user)
 		if err != nil {
 			return nil, err
 		}
+		d.moods = moods
 		ds.all[i] = d
 	}
 	first := ds.all[0]
@@ -160,8 +165,12 @@ func (s *scene) disturb(m mode, user string) (between func(status byte) []string
 			s.t.Fatal(err)
 		}
 		return func(status byte) []string { return d.alone(status) }, d.close
-	case transaction:
-		ds, err := startDisturbers(s.addresses[m], user)
+	case transaction, pgbouncer:
+		set := moods
+		if m == pgbouncer {
+			set = []mood{{set: "select 1"}} // a client of PgBouncer would have what others set
+		}
+		ds, err := startDisturbers(s.addresses[m], user, set)
 		if err != nil {
 			s.t.Fatal(err)
 		}
