@@ -32,12 +32,6 @@ type pgxClient struct {
 }
 
 func runPgx(ctx context.Context, c *client, mode pgx.QueryExecMode) error {
-	if !c.has("prepared") {
-		switch mode { // to the one like it that does not rely on what it has prepared before
-		case pgx.QueryExecModeCacheStatement, pgx.QueryExecModeDescribeExec:
-			mode = pgx.QueryExecModeCacheDescribe
-		}
-	}
 	p := &pgxClient{client: c, ctx: ctx, begun: make(chan struct{}, 1)}
 	var err error
 	if p.conn, err = p.connect(mode); err != nil {

@@ -129,11 +129,8 @@ type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("the source is broken") }
 
-// largeResult is about three megabytes.
-const largeResult = "select i, repeat(md5(i::text), 5) from generate_series(1, 18000) i"
-
 func (p *pgxClient) large() error {
-	rows, err := p.conn.Query(p.ctx, largeResult)
+	rows, err := p.conn.Query(p.ctx, p.largeResult())
 	if err != nil {
 		return err
 	}
@@ -146,13 +143,13 @@ func (p *pgxClient) large() error {
 		}
 	}
 	p.print("%d rows, %d bytes, %x, %v", n, size, hash.Sum(nil), rows.Err())
-	rows, err = p.conn.Query(p.ctx, largeResult)
+	rows, err = p.conn.Query(p.ctx, p.largeResult())
 	if err != nil {
 		return err
 	}
 	rows.Next()
 	rows.Close() // throws the rest away
-	p.ask("select octet_length($1::text)", strings.Repeat("große Parameter ", 100_000))
+	p.ask("select octet_length($1::text)", p.largeValue())
 	return rows.Err()
 }
 
@@ -227,7 +224,7 @@ func (p *pgxClient) largeObjects() error {
 	if err != nil {
 		return err
 	}
-	if _, err := object.Write([]byte(strings.Repeat(fmt.Sprint("object of ", p.number), 1000))); err != nil {
+	if _, err := object.Write([]byte(strings.Repeat(fmt.Sprint("object of ", p.number), max(20, p.amount()/18)))); err != nil {
 		return err
 	}
 	if _, err := object.Seek(0, io.SeekStart); err != nil {

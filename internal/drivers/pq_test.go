@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/lib/pq"
@@ -34,7 +33,7 @@ func runPQ(ctx context.Context, c *client) error {
 		run  func() error
 	}{
 		{"settings", p.script("settings")}, {"datestyle", p.script("datestyle")}, {"reset", p.script("reset")}, {"role", p.script("role")},
-		{"parameters", p.parameters}, {"prepared", p.prepared}, {"replan", p.replan}, {"copy", p.copy},
+		{"parameters", p.parameters}, {"several", p.several}, {"prepared", p.prepared}, {"replan", p.replan}, {"copy", p.copy},
 		{"large", p.large}, {"errors", p.script("errors")}, {"savepoints", p.script("savepoints")},
 		{"transactions", p.transactions}, {"cancel", p.cancel}, {"sqlprepare", p.script("sqlprepare")},
 		{"notify", p.notify}, {"temp", p.script("temp")}, {"hold", p.script("hold")}, {"advisory", p.script("advisory")},
@@ -46,18 +45,8 @@ func runPQ(ctx context.Context, c *client) error {
 	return nil
 }
 
-// connection is what lib/pq connects with. Without prepared statements it is told to send a
-// query with parameters in one go.
-func (p *pqClient) connection() string {
-	parameters := maps.Clone(p.given())
-	if !p.has("prepared") {
-		parameters["binary_parameters"] = "yes"
-	}
-	return p.dsn(parameters)
-}
-
 func (p *pqClient) connect() (*sql.Conn, func(), error) {
-	connector, err := pq.NewConnector(p.connection())
+	connector, err := pq.NewConnector(p.dsn(p.given()))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -135,6 +124,34 @@ func (p *pqClient) parameters() error {
 		p.ask("select $1::int / $2", p.number, i-2)
 	}
 	p.ask("insert into mine values ($1, 'twice')", 1)
+	return nil
+}
+
+// several are statements in one query, all that lib/pq has of a batch.
+func (p *pqClient) several() error {
+	for _, text := range []string{
+		"select 1; select t from mine where i = 2; update mine set t = t where i < 4; select 'the last'",
+		"insert into mine values (50, 'undone with the rest'); select 1 / 0; select 'never'",
+		"begin; insert into mine values (51, 'committed'); commit; select count(*) from mine where i >= 50",
+		"delete from mine where i >= 50; set work_mem = '7MB'; show work_mem; reset work_mem",
+	} {
+		p.print("%s", text)
+		rows, err := p.conn.QueryContext(p.ctx, text)
+		if err != nil {
+			p.fault(err)
+			continue
+		}
+		for more := true; more; more = rows.NextResultSet() {
+			for rows.Next() {
+				var value sql.NullString
+				p.print("%v %v", rows.Scan(&value), value)
+			}
+			p.print("%v", rows.Err())
+		}
+		if err := rows.Close(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -228,7 +245,7 @@ func (p *pqClient) copyIn(n int, key func(int) any) (err error) {
 }
 
 func (p *pqClient) large() error {
-	rows, err := p.conn.QueryContext(p.ctx, largeResult)
+	rows, err := p.conn.QueryContext(p.ctx, p.largeResult())
 	if err != nil {
 		return err
 	}
@@ -244,7 +261,11 @@ func (p *pqClient) large() error {
 		hash.Write(text)
 	}
 	p.print("%d rows, %x", n, hash.Sum(nil))
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	p.ask("select octet_length($1::text)", p.largeValue())
+	return nil
 }
 
 func (p *pqClient) transactions() error {
@@ -286,7 +307,7 @@ func (p *pqClient) cancel() error {
 // notify listens by lib/pq's own listener, which has a connection for it.
 func (p *pqClient) notify() error {
 	channel := fmt.Sprintf("channel_%d", p.number)
-	listener := pq.NewListener(p.connection(), time.Second, time.Minute, nil)
+	listener := pq.NewListener(p.dsn(p.given()), time.Second, time.Minute, nil)
 	defer listener.Close()
 	if err := listener.Listen(channel); err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,7 +66,7 @@ type client struct {
 	number     int
 	address    string // host:port of PostgreSQL or of Portero
 	route      string // the database to ask for there
-	leftOut    []string
+	rows       int    // of a large result; usual if 0
 	statements string // directory of testdata/drivers/sql, made this client's own
 	out        io.Writer
 }
@@ -97,14 +96,27 @@ func (c *client) dsn(parameters map[string]string) string {
 	return u.String()
 }
 
-// has reports whether a section is to be run.
-func (c *client) has(section string) bool { return !slices.Contains(c.leftOut, section) }
+// usual is how many rows a large result has: about three megabytes.
+const usual = 18000
 
-// section prints a section's head and runs it, unless it is left out.
-func (c *client) section(name string, run func() error) error {
-	if !c.has(name) {
-		return nil
+// amount is how many rows a large result has. What else is large goes by it.
+func (c *client) amount() int {
+	if c.rows == 0 {
+		return usual
 	}
+	return c.rows
+}
+
+// largeResult is a statement with a large result.
+func (c *client) largeResult() string {
+	return fmt.Sprintf("select i, repeat(md5(i::text), 5) from generate_series(1, %d) i", c.amount())
+}
+
+// largeValue is a large parameter, of characters that are more than a byte too.
+func (c *client) largeValue() string { return strings.Repeat("große Parameter ", 5*c.amount()) }
+
+// section prints a section's head and runs it.
+func (c *client) section(name string, run func() error) error {
 	c.print("== %s", name)
 	if err := run(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -165,7 +177,7 @@ func (c *client) environment() []string {
 	return append(os.Environ(),
 		"PGHOST="+host, "PGPORT="+port, "PGUSER=app", "PGPASSWORD=app", "PGDATABASE="+c.route, "PGSSLMODE=disable",
 		"LC_ALL=C.UTF-8",
-		"CLIENT="+strconv.Itoa(c.number), "NAME="+c.name, "STATEMENTS="+c.statements, "LEFT_OUT="+strings.Join(c.leftOut, ","))
+		"CLIENT="+strconv.Itoa(c.number), "NAME="+c.name, "STATEMENTS="+c.statements, "ROWS="+strconv.Itoa(c.amount()))
 }
 
 // command is a program that prints into the transcript.

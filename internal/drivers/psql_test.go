@@ -37,11 +37,9 @@ func runPsql(ctx context.Context, c *client) error {
 	}
 	include("setup")
 	for _, name := range psqlSections {
-		if c.has(name) {
-			fmt.Fprintf(&input, "\\echo == %s\n", name)
-			include(name)
-			include("state")
-		}
+		fmt.Fprintf(&input, "\\echo == %s\n", name)
+		include(name)
+		include("state")
 	}
 	if err := c.psql(ctx, input.String()); err != nil {
 		return err
@@ -63,7 +61,7 @@ func (c *client) psql(ctx context.Context, input string) error {
 	cmd := c.command(ctx, "stdbuf", "-oL", filepath.Join(bin, "psql"), "--no-psqlrc", "--echo-queries",
 		"--set", fmt.Sprint("n=", c.number), "--set", "schema="+c.schema(c.number),
 		"--set", fmt.Sprintf("timeout=60%ds", c.number), "--set", "zone="+c.zone(), "--set", "memory="+c.given()["work_mem"],
-		"--set", "application="+c.given()["application_name"], "--set", "VERBOSITY=verbose")
+		"--set", "application="+c.given()["application_name"], "--set", fmt.Sprint("rows=", c.amount()), "--set", "VERBOSITY=verbose")
 	cmd.Env = append(cmd.Env, "PGAPPNAME="+c.given()["application_name"], "PGOPTIONS=-c work_mem="+c.given()["work_mem"])
 	cmd.Stdin = strings.NewReader(input)
 	out := &watched{out: c.out, tells: "NOTICE:  00000: begun", do: func() { _ = cmd.Process.Signal(syscall.SIGINT) }}

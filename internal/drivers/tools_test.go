@@ -58,9 +58,13 @@ func runPgbench(ctx context.Context, c *client) error {
 		{"simple", "simple", "simple.sql"}, {"extended", "extended", "simple.sql"}, {"prepared", "prepared", "simple.sql"},
 		{"sessions", "extended", "session.sql"}, {"prepared", "prepared", "session.sql"},
 		{"pipeline", "extended", "pipeline.sql"}, {"prepared", "prepared", "pipeline.sql"},
+		{"features", "simple", "features.sql"}, {"features", "extended", "features.sql"}, {"features", "prepared", "features.sql"},
+		{"errors", "simple", "failing.sql"}, {"errors", "extended", "failing.sql"}, {"errors", "prepared", "failing.sql"},
 	} {
 		if err := c.section(s.section, func() error {
-			return c.bench(ctx, s.protocol, "--file", filepath.Join(sources, "pgbench", s.script), "--define", "memory="+strings.TrimSuffix(c.given()["work_mem"], "kB"))
+			return c.bench(ctx, s.protocol, "--file", filepath.Join(sources, "pgbench", s.script), "--max-tries", "2",
+				"--define", "memory="+strings.TrimSuffix(c.given()["work_mem"], "kB"), "--define", fmt.Sprint("number=", c.number),
+				"--define", fmt.Sprint("rows=", max(10, c.amount()/60)))
 		}); err != nil {
 			return err
 		}
@@ -71,7 +75,11 @@ func runPgbench(ctx context.Context, c *client) error {
 	if c.number != 0 {
 		return nil // the tables are large
 	}
-	if _, err := c.output(ctx, "pgbench", "--initialize", "--quiet"); err != nil {
+	steps := "dtgvp"
+	if c.amount() < usual {
+		steps = "dtGvp" // the rows come from the server itself
+	}
+	if _, err := c.output(ctx, "pgbench", "--initialize", "--init-steps", steps, "--quiet"); err != nil {
 		return err
 	}
 	for _, protocol := range []string{"simple", "extended", "prepared"} {
@@ -85,9 +93,9 @@ func runPgbench(ctx context.Context, c *client) error {
 	return nil
 }
 
-var outcome = regexp.MustCompile(`(?m)^number of (transactions actually processed|failed transactions): .*$`)
+var outcome = regexp.MustCompile(`(?m)^(number of (transactions actually processed|failed transactions|transactions retried)|total number of retries): .*$`)
 
-// bench prints how many transactions pgbench has done and how many have failed.
+// bench prints how many transactions pgbench has done, has tried again, and how many have failed.
 func (c *client) bench(ctx context.Context, protocol string, script ...string) error {
 	clients := "3"
 	if protocol == "prepared" { // pgbench blocks while it prepares, also where another of its clients has a server in a transaction
@@ -126,7 +134,7 @@ var toBeDumped = []string{
 
 // runDump dumps the client's schema, in one piece and in parallel, and brings it back.
 func runDump(ctx context.Context, c *client) error {
-	if err := c.sql(ctx, toBeDumped...); err != nil {
+	if err := c.sql(ctx, append(toBeDumped, "create table many as "+c.largeResult())...); err != nil {
 		return err
 	}
 	before, err := c.dump(ctx)
@@ -156,6 +164,9 @@ func runDump(ctx context.Context, c *client) error {
 		if err != nil {
 			return err
 		}
+		if err := c.sql(ctx, "select count(*), md5(string_agg(repeat, ' ' order by i)) from many"); err != nil {
+			return err
+		}
 		c.print("what has been restored is what was dumped: %v", after == before)
 		if after != before {
 			c.print("%s", after)
@@ -166,8 +177,9 @@ func runDump(ctx context.Context, c *client) error {
 
 var restriction = regexp.MustCompile(`(?m)^\\(un)?restrict .*\n`)
 
-// dump is the client's schema as SQL, without the random word that newer versions put in.
+// dump is the client's schema as SQL, without what is large and without the random word that
+// newer versions put in.
 func (c *client) dump(ctx context.Context) (string, error) {
-	out, err := c.output(ctx, "pg_dump", "--schema", c.schema(c.number))
+	out, err := c.output(ctx, "pg_dump", "--schema", c.schema(c.number), "--exclude-table-data", "*.many")
 	return restriction.ReplaceAllString(out, ""), err
 }

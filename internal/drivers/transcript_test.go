@@ -34,17 +34,13 @@ func sections(transcript string) []*section {
 	return all
 }
 
-// compare says in which sections a transcript is not as wanted, each with a diff. Sections
-// that are left out are not looked for.
-func compare(want, got string, leftOut []string) (faults []string) {
+// compare says in which sections a transcript is not as wanted, each with a diff.
+func compare(want, got string) (faults []string) {
 	theirs := make(map[string][]string)
 	for _, s := range sections(got) {
 		theirs[s.name] = s.lines
 	}
 	for _, s := range sections(want) {
-		if slices.Contains(leftOut, s.name) {
-			continue
-		}
 		lines, there := theirs[s.name]
 		delete(theirs, s.name)
 		switch {

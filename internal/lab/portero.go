@@ -121,6 +121,9 @@ func (p *Portero) Alive() error {
 	return hopeless{errors.New("portero has ended\n" + p.LogTail(20))}
 }
 
+// PID is the process ID of the program.
+func (p *Portero) PID() int { return p.process.pid() }
+
 // Signal sends sig. It is no error if it has ended.
 func (p *Portero) Signal(sig syscall.Signal) { p.process.signal(sig) }
 

@@ -102,7 +102,7 @@ const large = async () => {
   const hash = crypto.createHash('md5')
   for (const row of result.rows) hash.update(`${row.i} ${row.t}`)
   print(result.rowCount, hash.digest('hex'))
-  await ask('select length($1::text)', ['große Parameter '.repeat(50000)])
+  await ask('select length($1::text)', [t.largeValue])
 }
 
 // portals are read a few rows at a time, without a Sync between.

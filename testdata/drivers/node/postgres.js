@@ -10,7 +10,6 @@ const { print, fault, number } = t
 let begun = () => {}
 const options = {
   max: 1,
-  prepare: t.has('prepared'),
   fetch_types: false,
   connection: { application_name: t.name, work_mem: t.memory },
   onnotice: n => { if (n.message === 'begun') begun() }
@@ -77,6 +76,9 @@ const copy = async () => {
   const hash = crypto.createHash('md5')
   await pipeline(await sql`copy copied to stdout`.readable(), hash)
   print(hash.digest('hex'))
+  for (const text of ['1000\tgood\nbad\tnot a number\n', '7\ttwice\n']) {
+    await pipeline(Readable.from([text]), await sql`copy copied from stdin`.writable()).catch(fault)
+  }
   await ask(sql`select count(*), sum(i), max(t) from copied`)
 }
 
@@ -85,7 +87,7 @@ const large = async () => {
   const hash = crypto.createHash('md5')
   for (const row of result) hash.update(`${row.i} ${row.t}`)
   print(result.count, hash.digest('hex'))
-  await ask(sql`select length(${'große Parameter '.repeat(50000)}::text)`)
+  await ask(sql`select length(${t.largeValue}::text)`)
 }
 
 // portals are read a few rows at a time, without a Sync between.

@@ -28,7 +28,7 @@ import org.postgresql.util.ServerErrorMessage;
 /** pgjdbc: what a program does with it, printed. */
 public class Program {
     static final String NUMBER = System.getenv("CLIENT");
-    static final List<String> LEFT_OUT = Arrays.asList(System.getenv("LEFT_OUT").split(","));
+    static final int ROWS = Integer.parseInt(System.getenv("ROWS")); // of a large result
     static final String CHANNEL = "channel_" + NUMBER;
 
     static Connection conn;
@@ -65,7 +65,7 @@ public class Program {
         conn.close();
     }
 
-    /** A statement has a name from its third execution on, or never if it must not have one. */
+    /** A statement has a name from its third execution on. */
     static Connection connect() throws SQLException {
         Properties given = new Properties();
         given.setProperty("user", System.getenv("PGUSER"));
@@ -73,18 +73,16 @@ public class Program {
         given.setProperty("ApplicationName", System.getenv("NAME") + " " + NUMBER);
         given.setProperty("options", "-c work_mem=4" + NUMBER + "00kB");
         given.setProperty("sslmode", "disable");
-        given.setProperty("prepareThreshold", LEFT_OUT.contains("prepared") ? "0" : "3");
+        given.setProperty("prepareThreshold", "3");
         given.setProperty("preparedStatementCacheQueries", "30");
         String host = System.getenv("PGHOST") + ":" + System.getenv("PGPORT");
         return DriverManager.getConnection("jdbc:postgresql://" + host + "/" + System.getenv("PGDATABASE"), given);
     }
 
     static void section(String name, Work work) throws Exception {
-        if (!LEFT_OUT.contains(name)) {
-            System.out.println("== " + name);
-            work.run();
-            statements("state").run();
-        }
+        System.out.println("== " + name);
+        work.run();
+        statements("state").run();
     }
 
     static Work statements(String name) {
@@ -274,14 +272,14 @@ public class Program {
         MessageDigest digest = MessageDigest.getInstance("MD5");
         int n = 0;
         try (Statement statement = conn.createStatement();
-                ResultSet rows = statement.executeQuery("select i, repeat(md5(i::text), 5) from generate_series(1, 18000) i")) {
+                ResultSet rows = statement.executeQuery("select i, repeat(md5(i::text), 5) from generate_series(1, " + ROWS + ") i")) {
             for (; rows.next(); n++) {
                 digest.update((rows.getInt(1) + rows.getString(2)).getBytes(StandardCharsets.UTF_8));
             }
         }
         System.out.println(n + " " + HexFormat.of().formatHex(digest.digest()));
         try (PreparedStatement statement = conn.prepareStatement("select length(?::text) as n")) {
-            ask(statement, "große Parameter ".repeat(50_000));
+            ask(statement, "große Parameter ".repeat(3 * ROWS));
         }
     }
 
@@ -373,7 +371,7 @@ public class Program {
         LargeObjectManager all = conn.unwrap(PGConnection.class).getLargeObjectAPI();
         long oid = all.createLO();
         LargeObject object = all.open(oid);
-        object.write(("object of " + NUMBER + " ").repeat(1000).getBytes(StandardCharsets.UTF_8));
+        object.write(("object of " + NUMBER + " ").repeat(Math.max(20, ROWS / 18)).getBytes(StandardCharsets.UTF_8));
         object.seek(10);
         System.out.println(new String(object.read(20), StandardCharsets.UTF_8) + " " + object.size() + " " + object.tell());
         object.truncate(100);

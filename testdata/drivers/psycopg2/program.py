@@ -10,7 +10,7 @@ import psycopg2.errors
 import psycopg2.extensions
 import psycopg2.extras
 
-from transcript import CHANNEL, GIVEN, LARGE, NUMBER, fault, print_answer, run, script
+from transcript import CHANNEL, GIVEN, LARGE, LARGE_VALUE, NUMBER, ROWS, fault, print_answer, run, script
 
 conn = psycopg2.connect("", **GIVEN)
 conn.autocommit = True
@@ -73,7 +73,7 @@ def large():
             n += 1
             digest.update(b"%d %s" % (i, text.encode()))
         print(n, digest.hexdigest())
-    ask("select length(%s)", "große Parameter " * 50_000)
+    ask("select length(%s)", LARGE_VALUE)
 
 
 def cursors():
@@ -179,7 +179,7 @@ def own_notifications():
 def large_objects():
     conn.autocommit = False
     object = conn.lobject(0, "rwb")
-    object.write(f"object of {NUMBER}".encode() * 1000)
+    object.write(f"object of {NUMBER}".encode() * max(20, ROWS // 18))
     object.seek(5)
     print(object.tell(), object.read(10))
     object.truncate(100)

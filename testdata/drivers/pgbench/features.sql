@@ -1,0 +1,15 @@
+SET work_mem = '5MB';
+SELECT 1 / (current_setting('work_mem') = '5MB')::int AS mine;
+RESET work_mem;
+SELECT 1 / (current_setting('work_mem') = :memory::int || 'kB')::int AS mine;
+SELECT i, repeat(md5(i::text), 5) FROM generate_series(1, :rows) i;
+CREATE TEMP TABLE scratch AS SELECT generate_series(1, 5) i;
+SELECT 1 / count(*) AS there FROM pg_class WHERE oid = to_regclass('pg_temp.scratch');
+DROP TABLE scratch;
+SELECT 1 / count(*) AS locked FROM pg_advisory_lock(:number::int, :client_id::int);
+SELECT 1 / count(*) AS locked FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND classid = :number::int AND objid = :client_id::int;
+SELECT 1 / pg_advisory_unlock(:number::int, :client_id::int)::int AS unlocked;
+LISTEN news;
+NOTIFY news, 'of a script';
+SELECT 1;
+UNLISTEN news;
