@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"portero/internal/lab"
@@ -101,7 +102,7 @@ func (c *client) bench(ctx context.Context, protocol string, script ...string) e
 	if protocol == "prepared" { // pgbench blocks while it prepares, also where another of its clients has a server in a transaction
 		clients = "1"
 	}
-	args := append([]string{"--no-vacuum", "--client", clients, "--transactions", "10", "--protocol", protocol}, script...)
+	args := append([]string{"--no-vacuum", "--client", clients, "--transactions", strconv.Itoa(max(2, c.amount()/1800)), "--protocol", protocol}, script...)
 	out, err := c.output(ctx, "pgbench", args...)
 	if err != nil {
 		return err
