@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
-
-	"portero/wire"
 )
 
 var (
@@ -133,72 +131,5 @@ func TestSettingsFollowReportsThatMatter(t *testing.T) {
 	}
 	if report("session_authorization", "other"); !s.foreign || !s.Bound() {
 		t.Error("a server that acts as another user may be exchanged for another")
-	}
-}
-
-// TestASessionAllocatesNothing relays a transaction in each protocol.
-func TestASessionAllocatesNothing(t *testing.T) {
-	cases := map[string][2]string{
-		"simple": {
-			`Query("begin") Query("update t set a = 1") Query("commit")`,
-			`CommandComplete("BEGIN") ReadyForQuery(T) CommandComplete("UPDATE 1") ReadyForQuery(T) CommandComplete("COMMIT") ReadyForQuery(I)`,
-		},
-		"extended": {
-			`Parse("select 1") Bind Describe(P) Execute Sync`,
-			`ParseComplete BindComplete RowDescription(a) DataRow(1) DataRow(2) CommandComplete("SELECT 2") ReadyForQuery(I)`,
-		},
-		"prepared": {
-			`Bind("", s1) Execute Sync`,
-			`BindComplete CommandComplete("COMMIT") ReadyForQuery(I)`,
-		},
-		"copy": {
-			`Query("copy t from stdin") CopyData("1") CopyDone`,
-			`CopyInResponse CommandComplete("COPY 1") ReadyForQuery(I)`,
-		},
-		"failing": {
-			`Parse("selec") Bind Execute Sync`,
-			`ErrorResponse(ERROR 42601) ReadyForQuery(I)`,
-		},
-	}
-	for name, c := range cases {
-		var client, server []wire.Frame
-		for _, k := range tokens(t, c[0]) {
-			client = append(client, clientFrame(t, k))
-		}
-		for _, k := range tokens(t, strings.ReplaceAll(c[1], "\n", " ")) {
-			server = append(server, serverFrame(t, k))
-		}
-		var s Session
-		s.Reset(Rest{})
-		var memory Memory
-		var rest Rest
-		transact := func() {
-			s.Reset(rest)
-			s.Serve(nil, &memory)
-			for _, f := range client {
-				if s.FromClient(f, true) != Forward {
-					panic("not forwarded")
-				}
-				s.Send(f)
-			}
-			for _, f := range server {
-				if s.FromServer(f) != Forward {
-					panic(fmt.Sprint("not forwarded: ", f.Type, s.Fault))
-				}
-			}
-			if s.Lending() != Free {
-				panic("not at rest: " + stateText(&s))
-			}
-			rest = s.Rest()
-		}
-		if name == "prepared" {
-			st := (&Texts{}).statement([]byte("commit\x00\x00\x00"), Settings{})
-			s.name("s1", st, true)
-			rest = s.Rest()
-			memory.add(st, 10)
-		}
-		if n := testing.AllocsPerRun(100, transact); n != 0 {
-			t.Errorf("%s: %v allocations in a transaction", name, n)
-		}
 	}
 }

@@ -185,7 +185,9 @@ const (
 
 // Overasked reports whether a client that sends and never reads has asked so much
 // that it is to wait for answers.
-func (s *Session) Overasked() bool { return s.ring.len() > maxUnanswered || s.changes.size > maxPending }
+func (s *Session) Overasked() bool {
+	return s.ring.len() > maxUnanswered || s.changes.size > maxPending
+}
 
 // Working reports whether the server may be at work on something, and not wait
 // for the client.
