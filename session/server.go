@@ -177,6 +177,7 @@ func (s *Session) suspended(f wire.Frame) Verdict {
 	}
 	s.executed(f)
 	s.Queries++
+	s.asked.ended(nil) // what its first rows have set is set
 	return Forward
 }
 
@@ -295,14 +296,14 @@ func (s *Session) answered(v Verdict, failed bool) Verdict {
 		s.repeating = false
 		return Repeat
 	}
-	settles := s.settles(failed)
+	settles, ours := s.settles(failed), s.ring.first() == 'Q' && s.ring.at(0).is(skipped) // it has a ReadyForQuery of its own
 	switch {
-	case v == Discard && settles == Settle && s.owes:
+	case v == Discard && s.owes && !ours: // the client may have asked for more meanwhile
 		s.owes = false
-		return Settle
+		return settles
 	case v == Discard:
 		return Discard
-	case !s.ring.empty() && s.ring.at(0).is(skipped) && s.status == 'I' && s.heeds.any():
+	case ours && s.status == 'I' && s.heeds.any():
 		s.owes = true // behind what is our own, and all that has to be settled
 		return Discard
 	}
