@@ -24,6 +24,8 @@ var waysBack = []struct {
 	{"in a block that is rolled back", []messages{{q("set work_mem = '9MB'")}, {q("begin")}, {q("reset all")}, {q("show work_mem")}, {q("rollback")}}},
 	{"in a block that fails", []messages{{q("set work_mem = '9MB'")}, {q("begin")}, {q("select 1/0")}, {q("reset all")}, {q("rollback")}}},
 	{"in a Query of several", []messages{{q("set work_mem = '9MB'")}, {q("select 1; reset work_mem; select 2")}}},
+	{"in a Query of several that fails before it", []messages{{q("set work_mem = '9MB'; set timezone = 'UTC'")}, {q("select 1/0; reset all")}}},
+	{"in a Query of several that sets behind it", []messages{{q("reset all; set timezone = 'UTC'; set app.tenant = 'x'; set search_path = public")}}},
 	{"in the extended protocol", []messages{
 		{q("set work_mem = '9MB'; set timezone = 'UTC'")}, {parse("reset work_mem"), bind(), execute(), parse("show work_mem"), bind(), execute(), syncs()},
 		{parse("discard all"), bind(), execute(), syncs()},

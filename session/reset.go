@@ -15,6 +15,9 @@ import (
 // in a transaction, so does that; and what comes of both is asked of the server
 // like any setting.
 //
+// Of several statements in one Query nobody knows which have been done, and what
+// has been set behind a RESET: there only what is the server's own is restored.
+//
 // Not seen: SET LOCAL ... TO DEFAULT, and what stands behind a RESET in the same
 // Query, which still meets the server's default.
 
@@ -89,7 +92,11 @@ func (s *Session) restoreQuery(f wire.Frame, replaced int) int {
 		return replaced
 	}
 	sql, _ := statement(f.Body, true)
-	setting := s.restoring(s.resetsOf(sql))
+	restoring := s.restoring
+	if s.ring.last().several() {
+		restoring = s.restoringUnset
+	}
+	setting := restoring(s.resetsOf(sql))
 	if setting == "" {
 		return replaced
 	}
@@ -124,6 +131,25 @@ func (s *Session) restoring(names []string) string {
 		return ""
 	}
 	return "SELECT " + strings.Join(calls, ", ")
+}
+
+// restoringUnset is restoring for what is not set by the session as it is now. What
+// pg_settings does not list (the role, names of the client's own making) is set
+// unless it has the value that it is reset to.
+func (s *Session) restoringUnset(names []string) string {
+	var rows []string
+	for name, value := range s.base.All() {
+		if isReset(names, name) {
+			rows = append(rows, "("+literal(name)+","+literal(value)+")")
+		}
+	}
+	if len(rows) == 0 {
+		return ""
+	}
+	return "SELECT pg_catalog.set_config(base.name, base.value, false) FROM (VALUES " + strings.Join(rows, ", ") + ") AS base (name, value)" +
+		" LEFT JOIN pg_catalog.pg_settings s ON pg_catalog.lower(s.name) OPERATOR(pg_catalog.=) base.name" +
+		" WHERE CASE WHEN s.name IS NULL THEN pg_catalog.current_setting(base.name, true) OPERATOR(pg_catalog.=) ANY ('{\"\",none}')" +
+		" ELSE s.source OPERATOR(pg_catalog.<>) 'session' END"
 }
 
 func isReset(names []string, name string) bool {
