@@ -90,6 +90,23 @@ func mayReference(sql []byte) bool {
 	return false
 }
 
+// executesByName notes what a Query of one statement does by running a prepared one.
+func (s *Session) executesByName(sql []byte) {
+	if len(s.names) == 0 || !mayReference(sql) {
+		return
+	}
+	r := referenceIn(sql)
+	st, known := s.names[string(cutName(unquoted(r.name)))]
+	if r.verb != executes || !known {
+		return
+	}
+	if _, itself := st.shows(); s.refuses(itself) {
+		s.refused |= itself.pins()
+		return
+	}
+	s.willRun(st)
+}
+
 // numberFor is the server's statement that a Query is to speak of; false: it
 // speaks of none that the client has.
 func (s *Session) numberFor(r reference) (number uint32, ok bool) {
@@ -102,8 +119,6 @@ func (s *Session) numberFor(r reference) (number uint32, ok bool) {
 		return 0, false
 	case r.verb == deallocates:
 		return s.deallocates(name, st), true
-	case st.kind() == kindSet:
-		st.touches(s.touch)
 	}
 	return s.executes(st)
 }

@@ -204,6 +204,9 @@ func (s *Session) classified(sql []byte, alone bool) kind {
 	if k == kindPrepare && alone && s.carries(sql) {
 		h &^= hints(PinPrepared)
 	}
+	if alone {
+		s.executesByName(sql)
+	}
 	s.runs(sql, h)
 	return k
 }

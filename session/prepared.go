@@ -86,15 +86,8 @@ func (s *Session) bind(f wire.Frame) kind {
 	k := kindUnknown
 	if ok {
 		st, known := s.recall(name)
-		if k = st.kind(); known && k == kindSet {
-			st.touches(s.touch)
-			s.asked.doubt = s.asked.doubt || st.resets() != ""
-			s.leaves = s.leaves || st.h.Value().marks
-		}
-		all, _ := st.shows()
-		s.hint(all)
-		if known {
-			s.heed(st.h.Value().heeds)
+		if k = st.kind(); known {
+			s.willRun(st)
 		}
 	}
 	s.here &^= boundSurely
@@ -112,6 +105,18 @@ func (s *Session) bind(f wire.Frame) kind {
 		s.named = kindUnknown
 	}
 	return k
+}
+
+// willRun notes what a prepared statement does that is run next.
+func (s *Session) willRun(st Statement) {
+	p := st.h.Value()
+	if p.kind == kindSet {
+		st.touches(s.touch)
+		s.asked.doubt = s.asked.doubt || p.reset != ""
+		s.leaves = s.leaves || p.marks
+	}
+	s.hint(p.all)
+	s.heed(p.heeds)
 }
 
 // portal returns the kind of the statement that an Execute runs.

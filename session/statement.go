@@ -181,8 +181,12 @@ func (t *Texts) statement(text []byte, means Settings) Statement {
 func (t *Texts) bySQL(rest []byte, means Settings) Statement {
 	p := prepared{text: string(rest), means: means, sql: true}
 	if setsByFunction(rest) {
-		p.kind, p.sets = kindSet, strings.Join(setByFunction(rest), sep)+sep
+		p.kind, p.sets, p.marks = kindSet, strings.Join(setByFunction(rest), sep)+sep, invents(rest)
 	}
+	if callsNotify(rest) {
+		p.heeds = heedNotify
+	}
+	p.all, p.self = weigh(rest, mentions(rest), means, true)
 	return Statement{unique.Make(p)}
 }
 
