@@ -92,11 +92,11 @@ func mayReference(sql []byte) bool {
 
 // executesByName notes what a Query of one statement does by running a prepared one.
 func (s *Session) executesByName(sql []byte) {
-	if len(s.names) == 0 || !mayReference(sql) {
+	if s.names.len() == 0 || !mayReference(sql) {
 		return
 	}
 	r := referenceIn(sql)
-	st, known := s.names[string(cutName(unquoted(r.name)))]
+	st, known := s.names.get(unquoted(r.name))
 	if r.verb != executes || !known {
 		return
 	}

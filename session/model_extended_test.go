@@ -22,6 +22,11 @@ func (m *modelServer) extended(t byte, w [3]string) {
 			m.fail(true)
 			return
 		}
+		w[1] = m.mind.read(w[1])
+		if m.mind.misses(w[1]) {
+			m.failWith("42P01", true)
+			return
+		}
 		if _, used := m.statements[w[0]]; w[0] != "" && used && !m.lenient {
 			m.failFor(w[0], "42P05", "already exists", true)
 			return
@@ -41,7 +46,14 @@ func (m *modelServer) extended(t byte, w [3]string) {
 			m.fail(true)
 			return
 		}
+		if m.mind.misses(sql) {
+			m.failWith("42P01", true)
+			return
+		}
 		m.portals[w[0]] = sql
+		if m.mind != nil {
+			delete(m.started, w[0])
+		}
 		if w[0] == "" {
 			m.bound = sql
 		}
@@ -103,9 +115,16 @@ func (m *modelServer) execute(portal string) {
 		m.copier = m.cur
 		m.copying = []string{}
 		return
-	case strings.HasPrefix(sql, "select "):
-		m.say("DataRow", sql[len("select "):])
-		if !m.started[portal] {
+	case m.falls(sql):
+		return
+	}
+	value, ok := m.does(sql, portal, true)
+	if !ok {
+		return
+	}
+	if strings.HasPrefix(sql, "select ") {
+		m.say("DataRow", value)
+		if !m.started[portal] && (m.mind == nil || m.rows == 1) {
 			m.started[portal] = true
 			m.join()
 			m.say("PortalSuspended")

@@ -33,6 +33,11 @@ type modelServer struct {
 	fails   [2]int // ... and at these chances to fail, counted from 1
 	chances int
 	bound   string // to the unnamed portal, wherever that is now
+
+	mind *mind               // nil: it keeps nothing of what its client sets up
+	args map[string][]string // of portals
+	rows uint32              // that the Execute at hand asks for
+	sleeper
 }
 
 func newModelServer(t testing.TB) *modelServer {
@@ -41,7 +46,7 @@ func newModelServer(t testing.TB) *modelServer {
 
 // idle reports whether the server could serve anybody.
 func (m *modelServer) idle() bool {
-	return m.status == 'I' && !m.open && !m.skip && m.copying == nil && len(m.out) == 0
+	return m.status == 'I' && !m.open && !m.skip && m.copying == nil && !m.asleep && len(m.out) == 0
 }
 
 func (m *modelServer) say(word string, args ...string) {
@@ -67,6 +72,7 @@ func (m *modelServer) ready() {
 		m.join()
 		m.commit()
 	}
+	m.settles()
 	m.say("ReadyForQuery", string(m.status))
 	m.open, m.simple = false, false
 	if m.status == 'I' {
@@ -88,6 +94,7 @@ func (m *modelServer) failFor(name, code, what string, extended bool) {
 // fail is an ERROR; extended says that what follows is skipped.
 func (m *modelServer) fail(extended bool) {
 	m.say("ErrorResponse", "ERROR", "XX001")
+	m.undoes()
 	if m.status == 'T' {
 		m.status = 'E'
 	} else if m.status == 'I' {
@@ -98,6 +105,9 @@ func (m *modelServer) fail(extended bool) {
 
 func (m *modelServer) take(f wire.Frame) {
 	switch {
+	case m.asleep:
+		m.later = append(m.later, f)
+		return
 	case m.copying != nil:
 		m.copyData(f)
 		return
@@ -129,6 +139,7 @@ func (m *modelServer) take(f wire.Frame) {
 		if m.status == 'T' && f.Type != 'E' {
 			m.join()
 		}
+		m.arguments(f)
 		m.extended(f.Type, words)
 	}
 }
@@ -167,6 +178,7 @@ func (m *modelServer) run(list []string) {
 			m.say("EmptyQueryResponse")
 			break
 		}
+		sql = m.mind.read(sql)
 		if m.refuses(sql) {
 			m.fail(false)
 			break
@@ -204,7 +216,14 @@ func (m *modelServer) run(list []string) {
 			m.copying = append([]string{}, list[i+1:]...)
 			return
 		}
-		if value, ok := strings.CutPrefix(sql, "select "); ok {
+		if m.falls(sql) {
+			return
+		}
+		value, ok := m.does(sql, "", false)
+		if !ok {
+			break
+		}
+		if strings.HasPrefix(sql, "select ") {
 			m.say("RowDescription", "a")
 			m.say("DataRow", value)
 		}
@@ -232,7 +251,9 @@ func byPrepare(sql string) (name, inner string, ok bool) {
 	return strings.Cut(sql[8:], " as ")
 }
 
-func leaves(sql string) bool { return sql == "commit" || sql == "rollback" || needsBlock(sql) }
+func leaves(sql string) bool {
+	return sql == "commit" || sql == "rollback" || sql == "commit and chain" || sql == "rollback and chain" || strings.HasPrefix(sql, "rollback to ")
+}
 
 // chance is asked where a request may fail for reasons of its own.
 func (m *modelServer) chance() bool {
@@ -242,11 +263,17 @@ func (m *modelServer) chance() bool {
 
 // needsBlock: PostgreSQL refuses these outside of a transaction block.
 func needsBlock(sql string) bool {
-	return sql == "commit and chain" || sql == "rollback and chain" || sql == "rollback to a"
+	return sql == "commit and chain" || sql == "rollback and chain" || strings.HasPrefix(sql, "rollback to ") ||
+		strings.HasPrefix(sql, "savepoint ") || strings.HasPrefix(sql, "release ")
 }
 
 // finish completes a statement.
 func (m *modelServer) finish(sql string) {
+	tag := strings.ToUpper(sql)
+	if m.mind != nil {
+		tag = tagOf(sql, m.status == 'E')
+		m.turns(sql)
+	}
 	switch sql {
 	case "":
 		m.say("EmptyQueryResponse")
@@ -254,7 +281,7 @@ func (m *modelServer) finish(sql string) {
 	case "begin":
 		m.status = 'T'
 		m.join()
-	case "deallocate all":
+	case "deallocate all", "discard all":
 		clear(m.statements)
 		m.join()
 	case "commit", "rollback":
@@ -276,7 +303,7 @@ func (m *modelServer) finish(sql string) {
 		m.status, m.txn = 'T', nil
 	case "rollback and chain":
 		m.status, m.txn = 'T', nil
-	case "rollback to a":
+	case "rollback to a", "rollback to b":
 		m.status = 'T'
 		m.join()
 	case "call p()":
@@ -288,13 +315,13 @@ func (m *modelServer) finish(sql string) {
 	default:
 		if name, ok := strings.CutPrefix(sql, "deallocate "); ok {
 			delete(m.statements, name)
-			sql = "deallocate"
+			tag = "DEALLOCATE"
 		}
 		if name, inner, ok := byPrepare(sql); ok {
-			m.statements[name] = inner
-			sql = "prepare"
+			m.statements[name] = m.mind.read(inner)
+			tag = "PREPARE"
 		}
 		m.join()
 	}
-	m.say("CommandComplete", strings.ToUpper(sql))
+	m.say("CommandComplete", tag)
 }

@@ -3,23 +3,23 @@ package session
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"portero/wire"
 )
 
-// TestClientsThatShareServersSeeTheirOwn has three clients prepare statements
-// under the same names, in transactions and pipelines, on two servers. Each must
-// hear, byte for byte, what a server of its own would have told it.
+// TestClientsThatShareServersSeeTheirOwn has three clients set things up, prepare,
+// fail, go back to savepoints, be cancelled and break off, in transactions and
+// pipelines, on two servers. Each must hear, byte for byte, what a server of its own
+// would have told it, and nobody must find what others have left.
 func TestClientsThatShareServersSeeTheirOwn(t *testing.T) {
-	for seed := range uint64(4000) {
-		c := newCrowd(t, rand.New(rand.NewPCG(seed, 2)).IntN)
-		if c.run(120) {
+	for _, seed := range seedsToRun(4000) {
+		c := newCrowd(t)
+		if c.run(120, chooser(seed)) {
 			continue
 		}
-		t.Fatalf("seed %d: %s\n%s", seed, c.broken, strings.Join(c.log, "\n"))
+		c.report(seed)
 	}
 }
 
@@ -27,15 +27,15 @@ func TestClientsThatShareServersSeeTheirOwn(t *testing.T) {
 func FuzzSharedServers(f *testing.F) {
 	f.Add([]byte("some choices to begin with, and then some more of them"))
 	f.Fuzz(func(t *testing.T, choices []byte) {
-		c := newCrowd(t, func(n int) int {
+		c := newCrowd(t)
+		if !c.run(min(400, len(choices)), func(n int) int {
 			if len(choices) == 0 {
 				return 0
 			}
 			v := int(choices[0]) % n
 			choices = choices[1:]
 			return v
-		})
-		if !c.run(min(400, len(choices))) {
+		}) {
 			t.Fatalf("%s\n%s", c.broken, strings.Join(c.log, "\n"))
 		}
 	})
@@ -44,8 +44,9 @@ func FuzzSharedServers(f *testing.F) {
 // shared is a server that is lent to one after the other.
 type shared struct {
 	*modelServer
-	memory Memory
-	by     *sharer // who has it
+	memory  Memory
+	applied Settings // the settings that it is known to have
+	by      *sharer  // who has it
 }
 
 // sharer is a client, and the server of its own that it is compared with.
@@ -54,37 +55,68 @@ type sharer struct {
 	s      Session
 	client modelClient
 	rest   Rest
+	ears   []string // channels that it hears by the ear, sorted
 	own    *modelServer
 	held   []wire.Frame // to be shown to the session
 	asked  bool         // the first of held is counted as asked, and waits for a server
 	server *shared
+	leaves bool // it has said goodbye
 	got    []string
 	want   []string
+	shown  map[string]string // reports of what it gave at its start
+	due    map[string]string // ... as the server of its own has them
 }
 
 // crowd is some clients over fewer servers.
 type crowd struct {
 	t       testing.TB
-	choose  func(n int) int
 	clients [3]*sharer
 	servers [2]*shared
+	turn    int // whose turn it is among servers that are free
+	steps   []step
 	broken  string
 	log     []string
+	mute    bool
 }
 
-func newCrowd(t testing.TB, choose func(int) int) *crowd {
-	c := &crowd{t: t, choose: choose}
+// starts is what the clients give at their start.
+var starts = [...]map[string]string{nil, {"work_mem": "7MB", "timezone": "Oslo"}, {"role": "low", "datestyle": "SQL"}}
+
+func newCrowd(t testing.TB) *crowd {
+	c := &crowd{t: t}
 	texts := &Texts{}
 	for i := range c.clients {
-		c.clients[i] = &sharer{number: i, own: newModelServer(t)}
-		c.clients[i].client.status = 'I'
+		c.clients[i] = &sharer{number: i}
 		c.clients[i].s.Share(texts, Limits{Server: 2, Client: 10, ClientBytes: 1 << 20, Bytes: 1 << 20})
-		c.clients[i].s.Reset(Rest{})
+		c.connect(c.clients[i])
 	}
 	for i := range c.servers {
-		c.servers[i] = &shared{modelServer: newModelServer(t)}
+		c.servers[i] = c.open()
 	}
 	return c
+}
+
+func (c *crowd) open() *shared {
+	return &shared{modelServer: newMindful(newModelServer(c.t), nil)}
+}
+
+// connect makes a client a new one.
+func (c *crowd) connect(one *sharer) {
+	base := Settings{}
+	for name, value := range starts[one.number] {
+		base = base.With(name, value)
+	}
+	one.own, one.client = newMindful(newModelServer(c.t), starts[one.number]), modelClient{status: 'I'}
+	one.rest = Rest{Settings: base, Base: base}
+	one.held, one.asked, one.leaves, one.got, one.want, one.ears = nil, false, false, nil, nil, nil
+	one.shown, one.due = map[string]string{}, map[string]string{}
+	c.reset(one)
+}
+
+func (c *crowd) reset(one *sharer) {
+	one.s.Reset(one.rest)
+	one.s.ByEar(true)
+	one.s.Heard(true)
 }
 
 func (c *crowd) fault(format string, args ...any) {
@@ -94,34 +126,75 @@ func (c *crowd) fault(format string, args ...any) {
 }
 
 func (c *crowd) note(of *sharer, format string, args ...any) {
-	c.log = append(c.log, fmt.Sprintf("%d: ", of.number)+fmt.Sprintf(format, args...))
+	if !c.mute {
+		c.log = append(c.log, fmt.Sprintf("%d: ", of.number)+fmt.Sprintf(format, args...))
+	}
 }
 
-func (c *crowd) run(steps int) bool {
+// run makes steps up, and then has all come to rest.
+func (c *crowd) run(steps int, choose func(n int) int) bool {
+	c.mute = true
 	for i := 0; i < steps && c.broken == ""; i++ {
-		one := c.clients[c.choose(len(c.clients))]
-		if c.choose(2) == 0 {
-			c.say(one, one.client.next(c.choose))
-		} else {
-			c.hear(one)
-		}
+		s := c.next(choose)
+		c.steps = append(c.steps, s)
+		c.do(s)
 	}
-	for _, one := range c.clients { // at the end all come to rest, one after the other
+	c.end()
+	return c.broken == ""
+}
+
+// end has all clients come to rest, one after the other.
+func (c *crowd) end() {
+	for _, one := range c.clients {
 		for _, k := range append(one.client.last(), token{"Query", []string{"rollback"}}) {
 			c.say(one, k)
 		}
 	}
-	for range 1000 {
+	c.hearAll()
+	for range c.clients {
 		for _, one := range c.clients {
-			c.hear(one)
+			if one.server != nil && len(one.held) == 0 { // pinned: others may wait for its server
+				c.leave(one)
+				c.hearAll()
+			}
 		}
 	}
 	for _, one := range c.clients {
-		if got, want := strings.Join(one.got, " "), strings.Join(one.want, " "); got != want {
-			c.fault("client %d heard\n%s\nand from a server of its own\n%s", one.number, got, want)
+		c.compare(one)
+		if len(one.held) > 0 || one.server != nil {
+			c.fault("client %d does not come to rest", one.number)
 		}
 	}
-	return c.broken == ""
+}
+
+// hearAll goes on until nothing comes any more.
+func (c *crowd) hearAll() {
+	for before := ""; c.broken == "" && before != c.standing(); {
+		before = c.standing()
+		for _, one := range c.clients {
+			c.cancel(one)
+			c.hear(one)
+		}
+	}
+}
+
+// standing is how far everything has got.
+func (c *crowd) standing() string {
+	var s []int
+	for _, one := range c.clients {
+		s = append(s, len(one.got), len(one.held), len(one.own.later))
+		if one.server != nil {
+			s = append(s, len(one.server.out), len(one.server.later))
+		}
+	}
+	return fmt.Sprint(s)
+}
+
+// compare holds what a client has heard against what it should have.
+func (c *crowd) compare(one *sharer) {
+	if got, want := strings.Join(one.got, " "), strings.Join(one.want, " "); got != want {
+		c.fault("client %d heard\n%s\nand from a server of its own\n%s", one.number, got, want)
+	}
 }
 
 // say has a client send a message, also to the server of its own.
@@ -130,12 +203,19 @@ func (c *crowd) say(one *sharer, k token) {
 	c.note(one, "says %s", describeToken(k))
 	one.client.sent(f, 0)
 	one.own.take(f)
-	for _, f := range one.own.out {
-		one.want = append(one.want, answerText(c.t, f, true))
-	}
-	one.own.out = nil
+	c.wanted(one)
 	one.held = append(one.held, f)
 	c.show(one)
+}
+
+// wanted takes in what the server of its own tells a client.
+func (c *crowd) wanted(one *sharer) {
+	for _, f := range one.own.out {
+		if !one.reports(f, one.due) {
+			one.want = append(one.want, answerText(c.t, f, true))
+		}
+	}
+	one.own.out = nil
 }
 
 // show shows the session what it has not taken yet.
@@ -155,7 +235,7 @@ func (c *crowd) show(one *sharer) {
 			c.replies(one)
 		case Discard:
 		case Wait:
-			if one.server == nil || len(one.server.out) == 0 {
+			if one.server == nil || len(one.server.out) == 0 && !one.server.asleep {
 				c.fault("%q waits for nothing", f.Type)
 			}
 			return
@@ -172,8 +252,7 @@ func (c *crowd) forward(one *sharer, f wire.Frame) bool {
 		if one.server = c.free(); one.server == nil {
 			return false
 		}
-		one.server.by = one
-		one.s.Serve(nil, &one.server.memory)
+		c.lend(one)
 	}
 	edit, replaced := one.s.Send(f)
 	raw, sent := append(header(f.Type, f.Size), f.Body...), true
@@ -186,18 +265,20 @@ func (c *crowd) forward(one *sharer, f wire.Frame) bool {
 			c.fault("broken frames to the server: %q", b)
 			return true
 		}
-		c.note(one, "sends %s", requestText(c.t, f))
+		if !c.mute {
+			c.note(one, "sends %s", requestText(c.t, f))
+		}
 		one.server.take(f)
 		b = b[wire.HeaderLen+f.Size:]
 	}
 	return sent
 }
 
-// free is a server that nobody has.
+// free is a server that nobody has; not the one that was lent last, if possible.
 func (c *crowd) free() *shared {
-	first := c.choose(len(c.servers))
-	for i := range c.servers {
-		if s := c.servers[(first+i)%len(c.servers)]; s.by == nil {
+	for range c.servers {
+		c.turn++
+		if s := c.servers[c.turn%len(c.servers)]; s.by == nil {
 			return s
 		}
 	}
@@ -215,29 +296,46 @@ func (c *crowd) hear(one *sharer) {
 		case Discard:
 		case Answer:
 			c.replies(one)
+		case Settle:
+			c.settle(one)
+			c.receive(one, serverFrame(c.t, token{"ReadyForQuery", []string{"I"}}))
 		default:
 			c.fault("%s of the server: Verdict %d, %v", answerText(c.t, f, true), v, one.s.Fault)
 		}
 	}
 	c.show(one)
-	settle(&one.s)
-	if one.server == nil || one.s.Lending() == Kept {
-		return
+	c.giveBack(one)
+}
+
+// reports takes a ParameterStatus of what the client gave at its start. A RESET
+// goes back to the server's value first, and to the client's behind its
+// ReadyForQuery: only what it comes to is compared.
+func (one *sharer) reports(f wire.Frame, in map[string]string) bool {
+	if f.Type != 'S' {
+		return false
 	}
-	if one.s.Lending() == Dirty {
-		*one.server = shared{modelServer: newModelServer(c.t)}
+	name, value, _ := wire.ParameterStatus(f.Body)
+	_, given := starts[one.number][strings.ToLower(name)]
+	if given {
+		in[name] = value
 	}
-	one.server.by, one.server = nil, nil
-	one.rest = one.s.Rest()
-	one.s.Reset(one.rest)
+	return given
 }
 
 func (c *crowd) receive(one *sharer, f wire.Frame) {
 	text := answerText(c.t, f, true)
-	c.note(one, "         %s   %s", text, stateText(&one.s))
+	if !c.mute {
+		c.note(one, "         %s   %s", text, stateText(&one.s))
+	}
+	if one.reports(f, one.shown) {
+		return
+	}
 	one.got = append(one.got, text)
 	if e := one.client.received(f); e != "" {
 		c.fault("%s", e)
+	}
+	if n := len(one.got); n > len(one.want) || one.got[n-1] != one.want[n-1] {
+		c.compare(one)
 	}
 }
 
