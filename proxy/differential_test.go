@@ -1,16 +1,14 @@
 package proxy_test
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,28 +19,17 @@ import (
 )
 
 // How much is compared: conversations, of several clients each.
+var (
+	firstSeed = flag.Uint64("seed", 1, "compare conversations from this seed on with direct ones")
+	moreSeeds = flag.Uint64("seeds", 30, "... of so many seeds")
+)
+
 const (
-	differentialSeeds   = 31
 	differentialClients = 3
 	differentialSteps   = 25
 
 	differentialPatience = 15 * time.Second // with one step
 )
-
-// A dialogue is what one client sends, step by step: what stands in one
-// step is sent at once, and the next when it has been answered.
-type dialogue struct {
-	schema string // its own, with the same tables as the others'
-	user   string
-	steps  []messages
-}
-
-// said is what a client was answered: one line per message, as bytes on paper.
-type said struct {
-	lines []string
-	upTo  []int // lines there were when each step had been answered
-	err   error // the connection did not go on
-}
 
 // Clients that share servers are answered, message for message, what each is
 // answered on a connection of its own.
@@ -50,17 +37,26 @@ func TestConversationsDifferInNothingFromDirectOnes(t *testing.T) {
 	for servers := 1; servers <= 3; servers++ {
 		t.Run(fmt.Sprint(servers, " servers"), func(t *testing.T) {
 			w := start(t, size(servers), loops(1+servers/3))
-			for seed := uint64(servers); seed < differentialSeeds; seed += 3 {
-				talks := conversations(seed, differentialClients, differentialSteps)
-				want, got := compareTalks(t, w.address(), talks)
-				for i := range talks {
-					if d := difference(want[i], got[i]); d != "" {
-						t.Fatalf("seed %d, client %d: %s\n%s", seed, i, d, transcripts(talks[i], want[i], got[i]))
-					}
+			for seed := *firstSeed; seed < *firstSeed+*moreSeeds; seed++ {
+				if seed%3 == uint64(servers)%3 {
+					w.compare(fmt.Sprint("seed ", seed), conversations(seed, differentialClients, differentialSteps))
 				}
 			}
 		})
 	}
+}
+
+// compare fails the test where conversations differ.
+func (w *world) compare(what string, talks []dialogue) {
+	w.t.Helper()
+	want, got := compareTalks(w.t, w.address(), talks)
+	for i := range talks {
+		if d := difference(want[i], got[i]); d != "" {
+			w.t.Fatalf("%s, client %d: %s\n%s\n\nAgain: go test -run %s ./proxy -seeds 1 -seed N, where it is a seed.\nTo keep in testdata/seeds/real, with a line that says what it found:\n\n%s",
+				what, i, d, transcripts(talks[i], want[i], got[i]), w.t.Name(), conversationText(talks))
+		}
+	}
+	w.heard(what, talks, want, got)
 }
 
 // compareTalks holds all conversations directly, and then all through Portero at once.
@@ -111,114 +107,16 @@ func stage(t testing.TB, talks []dialogue) {
 	}
 }
 
-// hold runs a dialogue. Without a model, a step has been answered when all
-// its groups have, or, where that cannot be known, when nothing more comes;
-// with one, when as much has come as the model had.
-func (c dialogue) hold(address string, model *said) *said {
-	s := &said{}
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		s.err = err
-		return s
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
-	l := &listener{conn: conn, r: bufio.NewReader(conn)}
-	if s.err = l.enter(c); s.err != nil {
-		return s
-	}
-	for i, step := range c.steps {
-		var b []byte
-		for _, m := range step {
-			b, _ = m.Encode(b)
-		}
-		conn.SetDeadline(time.Now().Add(differentialPatience))
-		if _, err := conn.Write(b); err != nil {
-			s.err = err
-		}
-		l.hear(s, i, step, model)
-		s.upTo = append(s.upTo, len(s.lines))
-		if s.err == nil && model != nil && !slices.EqualFunc(model.lines[:min(len(model.lines), len(s.lines))], s.lines, sameLine) {
-			s.err = errors.New("the rest is left out")
-		}
-		if s.err != nil {
-			break
-		}
-	}
-	conn.Write([]byte{'X', 0, 0, 0, 4})
-	conn.SetDeadline(time.Now().Add(patience))
-	io.Copy(io.Discard, conn)
-	return s
-}
+// cancelled is the error of a statement that was: Portero's own has no line of PostgreSQL's source.
+const cancelled = "E cancelled"
 
 // What is not the same yet, see found_test.go: a statement's name in errors ...
 var nameOnServer = regexp.MustCompile(`prepared statement "[^\x00]*"( requires)?`)
 
 // ... and which error a Bind has that does not fit.
 func sameLine(want, got string) bool {
-	return want == got || strings.Contains(want, "bind message supplies") && got[0] == 'E'
-}
-
-type listener struct {
-	conn net.Conn
-	r    *bufio.Reader
-}
-
-// enter logs in and goes to the client's own schema.
-func (l *listener) enter(c dialogue) error {
-	b, _ := (&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": c.user, "database": "app"}}).Encode(nil)
-	b, _ = q("set search_path = " + c.schema).Encode(b)
-	if _, err := l.conn.Write(b); err != nil {
-		return err
-	}
-	for ready := 0; ready < 2; {
-		kind, body, err := l.frame()
-		if err != nil {
-			return err
-		}
-		switch kind {
-		case 'E':
-			return fmt.Errorf("login: %q", body)
-		case 'Z':
-			ready++
-		}
-	}
-	return nil
-}
-
-func (l *listener) hear(s *said, i int, step messages, model *said) {
-	groups, sure := answerable(step)
-	for ready := 0; s.err == nil; {
-		switch {
-		case model != nil && model.err != nil && i == len(model.upTo)-1: // to the end
-		case model != nil && len(s.lines) >= model.upTo[i]:
-			return
-		case model != nil && len(s.lines) > 0 && s.lines[len(s.lines)-1][0] == 'Z' && !slices.EqualFunc(model.lines[:len(s.lines)], s.lines, sameLine):
-			return // where it differs, it may be shorter
-		case model == nil && sure && ready >= groups:
-			return
-		case model == nil:
-			quiet := 500 * time.Millisecond
-			if !sure {
-				quiet = 50 * time.Millisecond
-			}
-			l.conn.SetReadDeadline(time.Now().Add(quiet))
-			_, err := l.r.Peek(1)
-			l.conn.SetReadDeadline(time.Now().Add(differentialPatience))
-			if ne, ok := err.(net.Error); ok && ne.Timeout() {
-				return
-			}
-		}
-		kind, body, err := l.frame()
-		if err != nil {
-			s.err = err
-			return
-		}
-		if kind == 'Z' {
-			ready++
-		}
-		s.lines = append(s.lines, line(kind, body))
-	}
+	return want == got || strings.Contains(want, "bind message supplies") && got[0] == 'E' ||
+		strings.Contains(want, "ears=") && strings.Contains(got, "ears=0") // what a client listens to is no server's
 }
 
 // answerable counts the ReadyForQuery that a step will be answered, where that
@@ -259,20 +157,6 @@ func answerable(step messages) (groups int, sure bool) {
 	return groups, sure
 }
 
-func (l *listener) frame() (byte, []byte, error) {
-	var head [5]byte
-	if _, err := io.ReadFull(l.r, head[:]); err != nil {
-		return 0, nil, err
-	}
-	n := binary.BigEndian.Uint32(head[1:])
-	if n < 4 || n > 64<<20 {
-		return 0, nil, fmt.Errorf("a length of %d", n)
-	}
-	body := make([]byte, n-4)
-	_, err := io.ReadFull(l.r, body)
-	return head[0], body, err
-}
-
 // line is a message on paper, without what is another one each time.
 func line(kind byte, body []byte) string {
 	if kind == 'T' && len(body) >= 2 {
@@ -283,6 +167,9 @@ func line(kind byte, body []byte) string {
 				rest = rest[min(len(rest), end+19):]
 			}
 		}
+	}
+	if kind == 'E' && bytes.Contains(body, []byte("C57014\x00")) {
+		return cancelled
 	}
 	if kind == 'E' {
 		body = nameOnServer.ReplaceAll(body, []byte(`prepared statement "..." `))
@@ -325,76 +212,22 @@ func difference(want, got *said) string {
 	return ""
 }
 
-// transcripts shows a dialogue with both answers side by side.
-func transcripts(c dialogue, want, got *said) string {
-	var s strings.Builder
-	fmt.Fprintf(&s, "user %s, schema %s\n", c.user, c.schema)
-	for i, step := range c.steps {
-		fmt.Fprintf(&s, "step %d\n", i+1)
-		for _, m := range step {
-			fmt.Fprintf(&s, "    > %s\n", request(m))
-		}
-		w, g := want.of(i), got.of(i)
-		if strings.Join(w, "\n") == strings.Join(g, "\n") {
-			for _, l := range w {
-				fmt.Fprintf(&s, "      < %s\n", l)
-			}
-			continue
-		}
-		for _, l := range w {
-			fmt.Fprintf(&s, "      direct  < %s\n", l)
-		}
-		for _, l := range g {
-			fmt.Fprintf(&s, "      portero < %s\n", l)
-		}
-	}
-	fmt.Fprintf(&s, "ends: direct %v, portero %v\n", want.err, got.err)
-	return s.String()
-}
-
-func (s *said) of(step int) []string {
-	if step >= len(s.upTo) {
-		return nil
-	}
-	from := 0
-	if step > 0 {
-		from = s.upTo[step-1]
-	}
-	return s.lines[from:s.upTo[step]]
-}
-
-// request is a client's message on paper.
-func request(m pgproto3.FrontendMessage) string {
-	switch m := m.(type) {
-	case *pgproto3.Parse:
-		return fmt.Sprintf("Parse %q %.200q %v", m.Name, m.Query, m.ParameterOIDs)
-	case *pgproto3.Bind:
-		return fmt.Sprintf("Bind portal %q to %q %.80q formats %v, %v", m.DestinationPortal, m.PreparedStatement, m.Parameters, m.ParameterFormatCodes, m.ResultFormatCodes)
-	case *pgproto3.Describe:
-		return fmt.Sprintf("Describe %c %q", m.ObjectType, m.Name)
-	case *pgproto3.Execute:
-		return fmt.Sprintf("Execute %q, %d rows", m.Portal, m.MaxRows)
-	case *pgproto3.Close:
-		return fmt.Sprintf("Close %c %q", m.ObjectType, m.Name)
-	case *pgproto3.Query:
-		return fmt.Sprintf("Query %.200q", m.String)
-	case *pgproto3.CopyData:
-		return fmt.Sprintf("CopyData %.100q", m.Data)
-	}
-	return fmt.Sprintf("%.100s", strings.TrimPrefix(fmt.Sprintf("%T%+v", m, m), "*pgproto3."))
-}
-
 // conversations are those of a seed.
 func conversations(seed uint64, clients, steps int) []dialogue {
 	talks := make([]dialogue, clients)
 	for i := range talks {
 		talks[i] = dialogue{schema: fmt.Sprintf("diff_%d", i), user: "app"}
 		w := talker{rand.New(rand.NewPCG(seed, uint64(i))), talks[i].schema}
+		var last step
 		for range steps {
-			talks[i].steps = append(talks[i].steps, w.step())
+			talks[i].steps = append(talks[i].steps, w.steps(last)...)
+			last = talks[i].steps[len(talks[i].steps)-1]
 		}
-		talks[i].steps = append(talks[i].steps,
-			messages{&pgproto3.CopyFail{Message: "the end"}, syncs()}, messages{q("rollback")}, messages{q("select 'the end'")})
+		talks[i].steps = append(talks[i].steps, plainly(&pgproto3.CopyFail{Message: "the end"}, syncs()), plainly(q("rollback")), plainly(q(probe)))
 	}
 	return talks
+}
+
+func plainly(list ...pgproto3.FrontendMessage) step {
+	return step{deed: deedNone, messages: list}
 }

@@ -230,8 +230,16 @@ func (w talker) copies() (m messages) {
 	return m
 }
 
-// step is what is sent at once.
-func (w talker) step() messages { return harmless(w.anything()) }
+// steps is what comes behind last.
+func (w talker) steps(last step) []step {
+	if w.IntN(5) < 2 {
+		if !last.ends() { // what follows an error is skipped up to there
+			return append([]step{plainly(syncs())}, w.setsUp()...)
+		}
+		return w.setsUp()
+	}
+	return []step{plainly(harmless(w.anything())...)}
+}
 
 // harmless is a step that does not crash PostgreSQL 15: it does at the Execute
 // of a portal that was there before its transaction failed. So none is used

@@ -157,3 +157,21 @@ func (m *modelServer) copyData(f wire.Frame) {
 		m.t.Fatalf("message %q reached the server in the middle of COPY data", f.Type)
 	}
 }
+
+func leaves(sql string) bool {
+	return sql == "commit" || sql == "rollback" || sql == "commit and chain" || sql == "rollback and chain" || strings.HasPrefix(sql, "rollback to ")
+}
+
+// needsBlock: PostgreSQL refuses these outside of a transaction block.
+func needsBlock(sql string) bool {
+	return sql == "commit and chain" || sql == "rollback and chain" || strings.HasPrefix(sql, "rollback to ") ||
+		strings.HasPrefix(sql, "savepoint ") || strings.HasPrefix(sql, "release ")
+}
+
+// byPrepare reads PREPARE name as statement.
+func byPrepare(sql string) (name, inner string, ok bool) {
+	if len(sql) < 8 || !strings.EqualFold(sql[:8], "prepare ") {
+		return "", "", false
+	}
+	return strings.Cut(sql[8:], " as ")
+}

@@ -13,21 +13,21 @@ import (
 )
 
 var (
-	oneSeed   = flag.Uint64("seed", 0, "run this seed of the model of shared servers, and no other")
-	moreSeeds = flag.Int("seeds", 0, "run so many seeds of the model of shared servers")
+	firstSeed = flag.Uint64("seed", 0, "run the model of shared servers from this seed on; without -seeds this one only")
+	moreSeeds = flag.Int("seeds", 0, "run so many seeds of it")
 )
 
 func chooser(seed uint64) func(n int) int { return rand.New(rand.NewPCG(seed, 2)).IntN }
 
 func seedsToRun(n int) (seeds []uint64) {
-	if *oneSeed != 0 {
-		return []uint64{*oneSeed}
-	}
-	if *moreSeeds != 0 {
+	switch {
+	case *moreSeeds != 0:
 		n = *moreSeeds
+	case *firstSeed != 0:
+		n = 1
 	}
-	for seed := range uint64(n) {
-		seeds = append(seeds, seed)
+	for i := range uint64(n) {
+		seeds = append(seeds, *firstSeed+i)
 	}
 	return seeds
 }
@@ -114,7 +114,7 @@ func (c *crowd) report(seed uint64) {
 	c.t.Helper()
 	short := shorten(c.steps, func(steps []step) bool { return playScript(c.t, steps, true).broken != "" })
 	again := playScript(c.t, short, false)
-	c.t.Fatalf("seed %d: %s\n\nAgain: go test -run %s ./session -seed %d\nKeep this in testdata/seeds/model, with a line that says what it found:\n\n%s\nIt goes\n%s",
+	c.t.Fatalf("seed %d: %s\n\nAgain: go test -run %s ./session -seeds 1 -seed %d\nKeep this in testdata/seeds/model, with a line that says what it found:\n\n%s\nIt goes\n%s",
 		seed, again.broken, c.t.Name(), seed, script(short), strings.Join(again.log, "\n"))
 }
 

@@ -243,28 +243,10 @@ func (m *modelServer) refuses(sql string) bool {
 	return sql == "fail" && !m.lenient || m.status == 'E' && !leaves(sql) && sql != "" || m.status == 'I' && needsBlock(sql)
 }
 
-// byPrepare reads PREPARE name as statement.
-func byPrepare(sql string) (name, inner string, ok bool) {
-	if len(sql) < 8 || !strings.EqualFold(sql[:8], "prepare ") {
-		return "", "", false
-	}
-	return strings.Cut(sql[8:], " as ")
-}
-
-func leaves(sql string) bool {
-	return sql == "commit" || sql == "rollback" || sql == "commit and chain" || sql == "rollback and chain" || strings.HasPrefix(sql, "rollback to ")
-}
-
 // chance is asked where a request may fail for reasons of its own.
 func (m *modelServer) chance() bool {
 	m.chances++
 	return m.chances == m.fails[0] || m.chances == m.fails[1]
-}
-
-// needsBlock: PostgreSQL refuses these outside of a transaction block.
-func needsBlock(sql string) bool {
-	return sql == "commit and chain" || sql == "rollback and chain" || strings.HasPrefix(sql, "rollback to ") ||
-		strings.HasPrefix(sql, "savepoint ") || strings.HasPrefix(sql, "release ")
 }
 
 // finish completes a statement.

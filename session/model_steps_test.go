@@ -49,11 +49,10 @@ func (c *crowd) next(choose func(n int) int) step {
 func (one *sharer) speech(choose func(n int) int) []token {
 	m := &one.client
 	if m.copying || m.group || choose(3) == 0 {
-		k := m.next(choose)
-		if m.describesTables(k) {
-			k = token{word: "Sync"}
+		if k := m.next(choose); m.may(k) {
+			return []token{k}
 		}
-		return []token{k}
+		return []token{{word: "Sync"}}
 	}
 	pick := func(from []string) string { return from[choose(len(from))] }
 	text := func() string {
@@ -67,6 +66,9 @@ func (one *sharer) speech(choose func(n int) int) []token {
 		first, second := text(), text()
 		if resetBy([]byte(first)) != "" && strings.HasPrefix(second, "select ") {
 			second = "select 1" // which in the same Query would meet the server's default
+		}
+		if first == "reset role" || second == "reset role" {
+			return []token{{"Query", []string{"reset role"}}} // what becomes of it beside others the server does not tell
 		}
 		return []token{{"Query", []string{first + "; " + second}}}
 	case 1:
@@ -84,13 +86,8 @@ func (one *sharer) speech(choose func(n int) int) []token {
 	return []token{{"Query", []string{text()}}}
 }
 
-// describesTables: PostgreSQL describes the parameters of a statement and then
-// finds that its table is gone; who has to be given the statement first cannot.
-func (m *modelClient) describesTables(k token) bool {
-	return k.word == "Describe" && k.args[0] == "S" && strings.Contains(m.named[k.args[1]], "* from x")
-}
-
-// may reports whether a client in this state sends such a message at all.
+// may reports whether a client in this state sends such a message at all. Left out
+// is also what is known to be otherwise than on a server of its own.
 func (m *modelClient) may(k token) bool {
 	switch k.word {
 	case "CopyData", "CopyFail":
@@ -99,6 +96,18 @@ func (m *modelClient) may(k token) bool {
 		return !m.copying || k.word == "Flush" && m.data || k.word == "Sync" && !m.data
 	case "CopyDone":
 		return true
+	case "Query": // nobody deallocates in the middle of what waits for a Sync
+		if m.group && (strings.HasPrefix(k.args[0], "deallocate") || strings.HasPrefix(k.args[0], "discard")) {
+			return false
+		}
+	case "Describe": // a server describes the parameters before it finds that a table is gone; who has to be given the statement first does not
+		if k.args[0] == "S" && strings.Contains(m.named[k.args[1]], "* from x") {
+			return false
+		}
+	case "Execute": // of a named portal it is not known that it resets something
+		if k.arg(0) != "" && (strings.Contains(m.bound[k.args[0]], "reset") || strings.Contains(m.bound[k.args[0]], "default")) {
+			return false
+		}
 	}
 	return !m.copying
 }

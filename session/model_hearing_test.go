@@ -1,0 +1,74 @@
+package session
+
+import (
+	"strings"
+
+	"portero/wire"
+)
+
+// hear brings one message of its server to a client.
+func (c *crowd) hear(one *sharer) {
+	if one.server != nil && len(one.server.out) > 0 && c.broken == "" {
+		f := one.server.out[0]
+		one.server.out = one.server.out[1:]
+		switch v := one.s.FromServer(f); v {
+		case Forward:
+			c.receive(one, f)
+		case Discard:
+		case Answer:
+			c.replies(one)
+		case Settle:
+			c.settle(one)
+			c.receive(one, serverFrame(c.t, token{"ReadyForQuery", []string{"I"}}))
+		default:
+			c.fault("%s of the server: Verdict %d, %v", answerText(c.t, f, true), v, one.s.Fault)
+		}
+	}
+	c.show(one)
+	c.giveBack(one)
+}
+
+// reports takes a ParameterStatus of what the client gave at its start. A RESET
+// goes back to the server's value first, and to the client's behind its
+// ReadyForQuery: only what it comes to is compared.
+func (one *sharer) reports(f wire.Frame, in map[string]string) bool {
+	if f.Type != 'S' {
+		return false
+	}
+	name, value, _ := wire.ParameterStatus(f.Body)
+	_, given := starts[one.number][strings.ToLower(name)]
+	if given {
+		in[name] = value
+	}
+	return given
+}
+
+func (c *crowd) receive(one *sharer, f wire.Frame) {
+	text := answerText(c.t, f, true)
+	if !c.mute {
+		c.note(one, "         %s   %s", text, stateText(&one.s))
+	}
+	if one.reports(f, one.shown) {
+		return
+	}
+	one.got = append(one.got, text)
+	if e := one.client.received(f); e != "" {
+		c.fault("%s", e)
+	}
+	if n := len(one.got); n > len(one.want) || one.got[n-1] != one.want[n-1] {
+		c.compare(one)
+	}
+}
+
+func (c *crowd) replies(one *sharer) {
+	for b := one.s.Reply; len(b) > 0; {
+		f, ok, err := wire.Next(b)
+		if !ok || err != nil || !f.Whole() {
+			c.fault("broken reply")
+			return
+		}
+		c.receive(one, f)
+		b = b[wire.HeaderLen+f.Size:]
+	}
+	one.s.Reply = one.s.Reply[:0]
+}
