@@ -16,7 +16,7 @@ var setups = []string{
 	"select current_setting('work_mem')", "select current_setting('work_mem')", "select current_setting('timezone')", "select current_setting('search_path')",
 	"select current_setting('statement_timeout')", "select current_user", "select current_user", "select '2/1'::date", "select '2/1'::date",
 	"create temp table x1", "create temp table x2 on commit drop", "drop table x1", "select * from x1", "select * from x2",
-	"select pg_advisory_lock(7)", "select pg_advisory_unlock(7)", "select pg_advisory_unlock_all()", "select pg_advisory_xact_lock(7)",
+	"select pg_advisory_lock(7)", "select pg_advisory_unlock(7)", "select pg_advisory_unlock(7)", "select pg_advisory_unlock_all()", "select pg_advisory_xact_lock(7)",
 	"listen c1", "listen c2", "unlisten c1", "unlisten *", "notify c1",
 }
 
