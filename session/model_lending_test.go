@@ -82,7 +82,7 @@ func (c *crowd) giveBack(one *sharer) {
 	c.overhears(one)
 	switch one.s.Lending() {
 	case Kept:
-		if held := one.server.mind.holds() || one.s.only > 0 || one.s.waits; !held {
+		if held := one.server.mind.holds() || one.s.names.stuck() || one.s.waits; !held {
 			c.fault("client %d keeps its server for %q, and has nothing there", one.number, one.s.Pins())
 		}
 		return
@@ -105,6 +105,9 @@ func (c *crowd) release(one *sharer) {
 	c.note(one, "releases")
 	one.server.by, one.server = nil, nil
 }
+
+// truth is a boolean as PostgreSQL shows it.
+func truth(is bool) []byte { return []byte(map[bool]string{true: "t", false: "f"}[is]) }
 
 // replace closes a server, and opens another in its place.
 func (c *crowd) replace(one *sharer) {
@@ -134,9 +137,12 @@ func (c *crowd) ask(one *sharer) {
 			answer = append(answer, []byte(source))
 		}
 	}
+	if one.s.asked.strangers {
+		answer = append(answer, truth(m.hasOther(one.s.known())))
+	}
 	for p := range one.s.asked.pins.Each {
 		has := p == PinTemp && len(m.now.temp) > 0 || p == PinLock && len(m.locks) > 0
-		answer = append(answer, []byte(map[bool]string{true: "t", false: "f"}[has]))
+		answer = append(answer, truth(has))
 	}
 	if !one.s.Told(answer) {
 		c.fault("the session does not understand the answer to its own question")

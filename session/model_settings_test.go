@@ -48,6 +48,17 @@ func (m *mind) isServers(name string) bool {
 	return !set
 }
 
+// hasOther reports whether the session has set something that is not in a list of
+// names, nor the role, which pg_settings does not show.
+func (m *mind) hasOther(known []string) bool {
+	for name := range m.now.session {
+		if name != role && !slices.Contains(known, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // assign sets one setting. A wrong value is refused.
 func (m *mind) assign(a assignment) (code string) {
 	if _, known := modelDefaults[a.name]; !known {
