@@ -71,10 +71,15 @@ func (s *Session) mayPrepare(r reference) refusal {
 // byName finds how a Query speaks of a prepared statement.
 func (s *Session) byName(f wire.Frame) (r reference) {
 	sql, whole := statement(f.Body, f.Whole())
-	if !whole || !mayReference(sql) || !isOne(sql) {
+	if !whole || !mayReference(sql) || s.several(sql) {
 		return r
 	}
 	return referenceIn(sql)
+}
+
+func (s *Session) several(sql []byte) bool {
+	_, several := s.afterFirst(sql)
+	return several
 }
 
 // mayReference is a first look, as nearly all do not.
@@ -149,7 +154,7 @@ func (s *Session) inParse(f wire.Frame) (r reference) {
 	}
 	_, text, _ := wire.CutString(f.Body)
 	sql, whole := statement(text, f.Whole())
-	if s.memory == nil || !whole || !mayReference(sql) || !isOne(sql) {
+	if s.memory == nil || !whole || !mayReference(sql) || s.several(sql) {
 		return r
 	}
 	return referenceIn(sql)
