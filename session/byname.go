@@ -31,6 +31,7 @@ const (
 
 // sendQuery is a Query.
 func (s *Session) sendQuery(f wire.Frame) int {
+	s.moved = s.moved[:0]
 	r := s.byName(f)
 	if s.open || s.changes.len() > 0 || r.verb == forgets { // it may be skipped; and it comes behind what may be
 		s.pends(change{old: s.unnamed, names: true, all: r.verb == forgets, alone: r.verb == forgets})
@@ -53,7 +54,9 @@ func (s *Session) sendQuery(f wire.Frame) int {
 	if !ok {
 		return 0
 	}
-	return s.rename(f, offset(f.Body, r.name), len(r.name), number)
+	at := offset(f.Body, r.name)
+	s.moved = append(s.moved, movedBy(f.Body, at, len(r.name), number))
+	return s.rename(f, at, len(r.name), number)
 }
 
 // mayPrepare says which limit a PREPARE would go beyond; 0: none.

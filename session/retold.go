@@ -74,7 +74,7 @@ func (s *Session) retell(body []byte, name string) bool {
 	if !bytes.Contains(body, []byte(`"portero`)) {
 		return false
 	}
-	at, end := messageField(body)
+	at, end := errorField(body, 'M')
 	message := body[at:end]
 	if _, code, ok := bytes.Cut(message, []byte(`"`+refusedPrefix)); ok && len(code) > 0 {
 		if refusal(code[0]) == planChanged {
@@ -123,15 +123,15 @@ func (s *Session) nameOf(number uint32) string {
 	return madePrefix + strconv.FormatUint(uint64(number), 10)
 }
 
-// messageField is where the field M of an ErrorResponse stands (PostgreSQL
+// errorField is where a field of an ErrorResponse stands (PostgreSQL
 // documentation, "Error and Notice Message Fields").
-func messageField(body []byte) (at, end int) {
+func errorField(body []byte, field byte) (at, end int) {
 	for i := 0; i < len(body) && body[i] != 0; {
 		text, _, ok := wire.CutString(body[i+1:])
 		if !ok {
 			break
 		}
-		if body[i] == 'M' {
+		if body[i] == field {
 			return i + 1, i + 1 + len(text)
 		}
 		i += 2 + len(text)

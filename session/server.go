@@ -236,13 +236,14 @@ func (s *Session) failed(f wire.Frame) Verdict {
 	return v
 }
 
-// retold gives the client an error with its own names in it.
+// retold gives the client an error with its own names in it, and about its own text.
 func (s *Session) retold(f wire.Frame) Verdict {
 	if s.ring.empty() || s.memory == nil || !f.Whole() {
 		return Forward
 	}
 	if len(s.instead) > 0 && s.ring.first() == 'Q' {
-		s.Reply = appendFrame(s.Reply, 'E', func(b []byte) []byte { return append(b, s.instead...) })
+		body, _ := s.unmoved(s.instead)
+		s.tellError(body)
 		s.instead = s.instead[:0]
 		return Answer
 	}
@@ -250,10 +251,19 @@ func (s *Session) retold(f wire.Frame) Verdict {
 	if s.ring.at(0).is(pending) {
 		name = s.changes.at(0).name
 	}
-	if s.retell(f.Body, name) {
+	body, changed := s.unmoved(f.Body)
+	switch {
+	case s.retell(body, name):
+		return Answer
+	case changed:
+		s.tellError(body)
 		return Answer
 	}
 	return Forward
+}
+
+func (s *Session) tellError(body []byte) {
+	s.Reply = appendFrame(s.Reply, 'E', func(b []byte) []byte { return append(b, body...) })
 }
 
 // readyForQuery closes what a Query, a FunctionCall or a Sync has asked.

@@ -56,7 +56,8 @@ type Session struct {
 	texts   *Texts
 	limits  Limits
 	edit    []byte
-	instead []byte // the body of an error that the client is told in place of the next
+	instead []byte  // the body of an error that the client is told in place of the next
+	moved   []moved // what stands elsewhere in the Query that was sent last
 
 	probing   bool      // a statement is described to see whether it has the shape that the client knows
 	misshapen Statement // it has not
@@ -130,7 +131,7 @@ func (s *Session) Reset(from Rest) {
 		s.Share(&Texts{}, noLimits)
 	}
 	*s = Session{
-		ring: s.ring, changes: s.changes, texts: s.texts, limits: s.limits, edit: s.edit, instead: s.instead[:0], Reply: s.Reply[:0],
+		ring: s.ring, changes: s.changes, texts: s.texts, limits: s.limits, edit: s.edit, instead: s.instead[:0], moved: s.moved[:0], Reply: s.Reply[:0],
 		decisiveOf: s.decisiveOf, decides: s.decides,
 		status: 'I', settings: from.Settings, base: from.Base, kept: from.Settings, names: from.names, unnamed: from.unnamed,
 		pinning: from.Pinning,
