@@ -17,6 +17,7 @@ type reference struct {
 	verb verb
 	name []byte // as it stands there, quotes and all
 	rest []byte // of the text, behind it
+	nth  int    // statement of its Query, from 0
 }
 
 type verb uint8
@@ -43,6 +44,9 @@ func (s *Session) sendQuery(f wire.Frame) int {
 	s.memory.unnamed = Statement{} // exec_simple_query drops it first of all
 	if s.refused != 0 {
 		return s.provokeQuery(f, ofPin(s.refused))
+	}
+	if all := s.inScript(f); len(all) > 0 && !s.open {
+		return s.sendScript(f, all)
 	}
 	if len(r.name) == 0 || s.open && (r.verb != executes || s.isUnsure(cutName(unquoted(r.name)))) {
 		return 0 // in the middle of a group that waits for its Sync nobody deallocates

@@ -13,6 +13,7 @@ type change struct {
 	names  bool      // the client's name has changed; else only the server is concerned
 	all    bool      // all named statements will be gone
 	alone  bool      // it can fail without what is behind it being skipped
+	left   int       // statements of a Query of several from its own on; else 0
 	made   *made     // the statement made on the server
 	closed uint32    // the number of one closed there
 
@@ -35,6 +36,7 @@ type changes struct {
 
 func (c *changes) len() int         { return len(c.buf) - c.head }
 func (c *changes) at(i int) *change { return &c.buf[c.head+i] }
+func (c *changes) last() *change    { return &c.buf[len(c.buf)-1] }
 func (c *changes) clear()           { c.drop(c.len()) }
 
 func (c *changes) push(one change) {

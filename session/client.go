@@ -23,7 +23,7 @@ func (s *Session) FromClient(f wire.Frame, linked bool) Verdict {
 	switch f.Type {
 	case 'Q':
 		if s.changes.len() > 0 && !s.open {
-			if s.byName(f).name != nil {
+			if s.speaksOfNames(f) {
 				return Wait // until it is sure what the names mean
 			}
 		}

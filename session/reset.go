@@ -100,7 +100,9 @@ func (s *Session) restoreQuery(f wire.Frame, replaced int) int {
 	if setting == "" {
 		return replaced
 	}
-	s.edit = append(appendHead(s.edit, 'Q', f.Size), f.Body...)
+	if replaced == 0 {
+		s.edit = append(appendHead(s.edit, 'Q', f.Size), f.Body...)
+	}
 	s.edit = wire.Append(s.edit, &pgproto3.Query{String: setting})
 	s.ring.push(request{t: 'Q', kind: kindEmpty, marks: skipped, effect: ofQuery[kindEmpty]})
 	return wire.HeaderLen + f.Size

@@ -231,7 +231,11 @@ func (s *Session) failed(f wire.Frame) Verdict {
 		}
 	case s.ring.at(0).is(pending):
 		s.ring.at(0).marks &^= pending
-		s.undo(1, true)
+		if left := s.changes.at(0).left; left > len(s.ring.scriptOf(s.ring.at(0))) {
+			s.changes.drop(1) // it was done, and is not rolled back
+		} else {
+			s.undo(1, true)
+		}
 	}
 	return v
 }

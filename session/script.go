@@ -1,0 +1,98 @@
+package session
+
+import "portero/wire"
+
+// A Query of several statements may speak of prepared ones as well: psycopg2 runs a
+// batch as EXECUTE name (...); EXECUTE name (...); and so on. What it prepares itself
+// has the client's name on this one server, and pins; what the client had prepared
+// before has a name of ours.
+
+// inScript finds how the statements of a Query of several speak of prepared ones.
+func (s *Session) inScript(f wire.Frame) (all []reference) {
+	if s.names.len() == 0 {
+		return nil
+	}
+	sql, whole := statement(f.Body, f.Whole())
+	if !whole || !s.several(sql) {
+		return nil
+	}
+	nth := 0
+	for rest := skipEmpty(sql); len(rest) > 0; nth++ {
+		next, _ := s.afterFirst(rest)
+		if one := rest[:len(rest)-len(next)]; mayReference(one) {
+			r := referenceIn(one)
+			if r.verb == forgets {
+				return all // from here on all names are new
+			}
+			if r.name != nil {
+				r.nth = nth
+				all = append(all, r)
+			}
+		}
+		rest = next
+	}
+	return all
+}
+
+// speaksOfNames reports whether what a Query means depends on the client's names.
+func (s *Session) speaksOfNames(f wire.Frame) bool {
+	return s.byName(f).name != nil || len(s.inScript(f)) > 0
+}
+
+// renamed is a name in a text, and the server's in its place.
+type renamed struct {
+	at, n  int // bytes of the body
+	number uint32
+}
+
+// sendScript has a Query of several statements speak of the server's statements
+// where it means the client's.
+func (s *Session) sendScript(f wire.Frame, all []reference) int {
+	var to []renamed
+	ended := false
+	for _, r := range all {
+		name := string(cutName(unquoted(r.name)))
+		st, known := s.names[name]
+		if !known || r.verb == deallocates && ended { // a request takes back one change, not two
+			continue
+		}
+		var number uint32
+		switch r.verb {
+		case prepares: // it will be refused
+			number = s.taken(st)
+			s.injectSync()
+		default:
+			var ok bool
+			if number, ok = s.numberFor(r); !ok {
+				continue
+			}
+			if r.verb == deallocates {
+				s.changes.last().left, ended = len(s.ring.scriptOf(s.ring.last()))-r.nth, true
+			}
+		}
+		to = append(to, renamed{offset(f.Body, r.name), len(r.name), number})
+	}
+	if len(to) == 0 {
+		return 0
+	}
+	s.rewrite(f, to)
+	return wire.HeaderLen + f.Size
+}
+
+// rewrite sends a Query with other names in it.
+func (s *Session) rewrite(f wire.Frame, to []renamed) {
+	var room [24]byte
+	size := f.Size
+	for _, r := range to {
+		size += len(appendMade(room[:0], r.number)) - r.n
+		s.moved = append(s.moved, movedBy(f.Body, r.at, r.n, r.number))
+	}
+	s.edit = appendHead(s.edit, f.Type, size)
+	from := 0
+	for _, r := range to {
+		s.edit = append(s.edit, f.Body[from:r.at]...)
+		s.edit = appendMade(s.edit, r.number)
+		from = r.at + r.n
+	}
+	s.edit = append(s.edit, f.Body[from:]...)
+}

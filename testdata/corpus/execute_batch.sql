@@ -1,0 +1,33 @@
+-- Queries of several statements that run what was prepared before, as psycopg2 sends batches.
+create table batch (n int, t text);
+prepare ins (int, text) as insert into batch values ($1, $2);
+prepare "Reads; all" as select * from batch order by n;
+execute ins (1, 'one'); execute ins (2, 'two; more'); EXECUTE Ins (3, 'three');
+execute "Reads; all";
+begin;
+execute ins (4, 'four'); execute ins (5, 'five');
+execute ins (6, 'six'); execute ins (7, wrong); execute ins (8, 'eight');
+execute "Reads; all";
+rollback;
+execute ins (9, 'für'); execute ins (10, 'wide'); select wrong;
+execute ins (11, 'eleven'); select 1/0; execute ins (12, 'twelve');
+execute "Reads; all"; explain (costs off) execute "Reads; all"; execute no_such;
+begin; execute ins (13, 'thirteen'); commit; execute "Reads; all";
+create table copied as execute "Reads; all"; select count(*) from copied;
+prepare ins as select 1; select 2;
+execute ins (14, 'fourteen'); deallocate ins;
+execute ins (15, 'fifteen');
+execute ins (15, 'fifteen'); select 1;
+prepare ins as select 16 as n;
+execute ins; deallocate ins; select 1/0;
+execute ins; select 1;
+prepare ins as select 16 as n;
+execute ins; select 1/0; deallocate ins;
+execute ins; select 1;
+deallocate ins; prepare ins as select 17 as n; execute ins;
+execute ins; execute "Reads; all";
+deallocate ins;
+deallocate all; execute "Reads; all";
+execute "Reads; all"; select 1;
+prepare p as select 18 as n;
+drop table batch, copied; execute p; execute p
