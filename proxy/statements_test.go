@@ -130,6 +130,19 @@ var sessions = []struct {
 		{q("prepare a as select 1"), q("execute a"), q("prepare a as select 2"), q("deallocate a"), q("execute a"), q("prepare a as select 3"), q("execute a")},
 		{q("deallocate all"), q("prepare a as select 4"), q("execute a"), bindTo("a"), execute(), syncs(), q("selec"), q("prepare b as selec"), q("prepare b as select 6"), q("execute b")},
 	}},
+	{"PREPARE and Queries of several statements", []messages{
+		{q("prepare a (int) as select $1")}, {q("prepare b as select 2")}, {q("execute a (1); execute b; execute c")}, {q("select 1/0; deallocate a")}, {q("execute a (3)")},
+		{q("execute a (4); deallocate a; select 1/0"), q("execute a (5)"), q("prepare a as select 6")}, {q("execute b; execute a"), q("deallocate b; select 7"), q("execute b")},
+		{parseAs("p", "select $1::int"), syncs()}, {q("execute p (8); execute a"), bindTo("p", "9"), execute(), syncs()}, {q("deallocate all; execute p (10)")},
+	}},
+	{"PREPARE and a Query that is too long to be read", []messages{
+		{q("prepare a (int) as select $1")}, {q("prepare gone as select 1/0")}, {q("prepare b as select 2")}, {q("execute a (0)" + strings.Repeat(" ", 200_000) + "; execute a (1); execute b")}, {q("execute a (2)")},
+		{q("deallocate a")}, {q("execute a (3)")}, {q("execute b")}, {q("prepare a as select 4")}, {q("execute a; execute b")}, {q("begin")}, {q("select 1/0")},
+		{q("execute a" + strings.Repeat(" ", 200_000))}, {q("rollback")}, {q("execute a" + strings.Repeat(" ", 200_000))}, {q("deallocate all")}, {q("execute a")}, {q("prepare a as select 5")}, {q("execute a")},
+	}},
+	{"PREPARE of a table that goes, and a long Query", []messages{
+		{q("create table going (a int)")}, {q("prepare a as select * from going")}, {q("prepare b as select 1")}, {q("drop table going")}, {q("execute b" + strings.Repeat(" ", 200_000))}, {q("selec")}, {q("execute a")}, {q("execute b")},
+	}},
 	{"PREPARE of a table that goes", []messages{
 		{q("create table going (a int)")}, {q("prepare a as select * from going")}, {q("execute a")}, {q("drop table going")}, {q("execute a")}, {q("begin")}, {q("execute a")}, {q("rollback")},
 		{q("deallocate a")}, {q("execute a")},

@@ -48,6 +48,9 @@ func (s *Session) sendQuery(f wire.Frame) int {
 	if all := s.inScript(f); len(all) > 0 && !s.open {
 		return s.sendScript(f, all)
 	}
+	if !f.Whole() && !s.open {
+		s.bareNames(f)
+	}
 	if len(r.name) == 0 || s.open && (r.verb != executes || s.isUnsure(cutName(unquoted(r.name)))) {
 		return 0 // in the middle of a group that waits for its Sync nobody deallocates
 	}

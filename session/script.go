@@ -1,6 +1,13 @@
 package session
 
-import "portero/wire"
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"strings"
+
+	"portero/wire"
+)
 
 // A Query of several statements may speak of prepared ones as well: psycopg2 runs a
 // batch as EXECUTE name (...); EXECUTE name (...); and so on. What it prepares itself
@@ -52,7 +59,7 @@ func (s *Session) sendScript(f wire.Frame, all []reference) int {
 	ended := false
 	for _, r := range all {
 		name := string(cutName(unquoted(r.name)))
-		st, known := s.names[name]
+		st, known := s.names.get([]byte(name))
 		if !known || r.verb == deallocates && ended { // a request takes back one change, not two
 			continue
 		}
@@ -95,4 +102,28 @@ func (s *Session) rewrite(f wire.Frame, to []renamed) {
 		from = r.at + r.n
 	}
 	s.edit = append(s.edit, f.Body[from:]...)
+}
+
+// bareNames goes before a Query that is too long to be read to its end: what the
+// client has prepared by SQL is made on the server under the client's own names, so
+// that each EXECUTE finds it. From then on it is as after a PREPARE that was not
+// understood: it pins the client until it is gone.
+func (s *Session) bareNames(f wire.Frame) {
+	sql, _ := statement(f.Body, false)
+	if s.names.len() == 0 || s.pinning == PinningAllow || !bytes.Contains(bytes.ToLower(sql), []byte("execute")) {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.names.all())) {
+		st := s.names.of[name]
+		if !st.isSQL() {
+			continue
+		}
+		p := st.h.Value()
+		now := s.decisive()
+		s.switchTo(p.means, now)
+		s.runOurs(`PREPARE "`+strings.ReplaceAll(name, `"`, `""`)+`"`+p.text, change{name: name, old: st, had: true, names: true})
+		s.name(name, Statement{}, false)
+		s.switchTo(now, p.means)
+		s.injectSync()
+	}
 }

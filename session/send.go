@@ -265,7 +265,7 @@ func (s *Session) runOurs(sql string, c change) {
 		q := alone(s.edit[at])
 		if q.t == 'E' {
 			q = execute('E', kindPrepare)
-			if c.made != nil {
+			if c.made != nil || c.names {
 				q.marks = pending
 				c.group = s.group
 				s.changes.push(c)

@@ -284,6 +284,8 @@ func (s *Session) readyForQuery(f wire.Frame) Verdict {
 		}
 		if q.is(skipped) {
 			v = Discard
+		} else {
+			s.instead = s.instead[:0] // it has not failed by that
 		}
 		s.ring.pop()
 	case 0:
