@@ -28,6 +28,13 @@ func runs(name string, values ...string) messages {
 	return messages{bindTo(name, values...), &pgproto3.Describe{ObjectType: 'P'}, execute(), syncs()}
 }
 
+// inFormats is runs with a format for each column.
+func inFormats(name string, formats ...int16) messages {
+	m := runs(name)
+	m[0].(*pgproto3.Bind).ResultFormatCodes = formats
+	return m
+}
+
 // sessions are what one client does with prepared statements; what it sends at
 // once stands in one line.
 var sessions = []struct {
@@ -88,6 +95,10 @@ var sessions = []struct {
 			bindTo("b"), execute(), syncs(), bindTo("c"), execute(), syncs(), describe("a"), syncs(), q("select 'on'"),
 		},
 		{q("begin"), bindTo("b"), execute(), bindTo("a"), execute(), syncs(), bindTo("b"), execute(), syncs(), q("rollback"), bindTo("b"), execute(), syncs()},
+	}},
+	{"formats for columns that go", []messages{
+		{q("create table narrows (a int, b int, c int)")}, {parseAs("a", "select * from narrows"), describe("a"), syncs()}, inFormats("a", 0, 0, 0), {q("alter table narrows drop column b")},
+		inFormats("a", 0, 0, 0), {closing("a"), parseAs("a", "select * from narrows"), describe("a"), syncs()}, inFormats("a", 0, 0), inFormats("a", 0, 0, 0), {q("drop table narrows")},
 	}},
 	{"parameters that do not fit", []messages{
 		{parseAs("a", "select $1::int"), syncs()}, runs("a"), runs("a", "1", "2"), runs("a", "1"),

@@ -41,7 +41,7 @@ func (s *Session) Lose(said *wire.Error) {
 	spoken := said != nil && said.Severity != "PANIC"
 	s.revert()
 	s.foreign, s.overfull, s.stray, s.asked, s.pins = false, false, false, asked{}, 0
-	s.repeats, s.repeating, s.probing, s.owes, s.misshapen = false, false, false, false, Statement{}
+	s.repeats, s.repeating, s.again, s.probing, s.owes, s.misshapen = false, false, false, false, false, Statement{}
 	s.heeds = heeding{}
 	o := owed{s: s, cause: errLost(), unknown: s.whatIsUnknown(spoken, ended), told: s.now == failed}
 	if said != nil {

@@ -12,7 +12,9 @@ import (
 // described (shape.go): it has to prepare them again. And where nobody can tell the
 // difference, the request is made again: it is all that the client has asked, it
 // was in no transaction, nothing of its answer has been seen, and the client asks
-// for the description of the result with it.
+// for the description of the result with it. Where it has given a format for each
+// column that it knew, and there is another number of them now, it hears the error
+// that it would have heard, by which it knows what to do.
 
 // Repeatable reports whether what was asked may be asked again: one Bind, the
 // Describe of its portal, one Execute, and the Sync. Whoever keeps the bytes says
@@ -62,4 +64,9 @@ func (s *Session) replan() {
 			s.memory.retire(d)
 		}
 	}
+}
+
+// isMisfit reports whether an error says that a Bind does not go with its statement.
+func isMisfit(body []byte) bool {
+	return bytes.Contains(body, []byte("C"+wire.ProtocolViolation+"\x00"))
 }

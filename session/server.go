@@ -215,6 +215,7 @@ func (s *Session) failed(f wire.Frame) Verdict {
 		s.replan()
 		if s.repeats && !s.ring.at(0).is(skipped) {
 			s.repeats, s.repeating, v = false, true, Discard
+			s.instead = append(s.instead[:0], f.Body...)
 			s.unshape()
 		}
 	}
@@ -251,6 +252,10 @@ func (s *Session) retold(f wire.Frame) Verdict {
 		s.instead = s.instead[:0]
 		return Answer
 	}
+	if s.again && s.ring.first() == 'B' && isMisfit(f.Body) {
+		s.tellError(s.instead)
+		return Answer
+	}
 	name := ""
 	if s.ring.at(0).is(pending) {
 		name = s.changes.at(0).name
@@ -284,7 +289,7 @@ func (s *Session) readyForQuery(f wire.Frame) Verdict {
 		}
 		if q.is(skipped) {
 			v = Discard
-		} else {
+		} else if q.t == 'Q' {
 			s.instead = s.instead[:0] // it has not failed by that
 		}
 		s.ring.pop()
@@ -309,8 +314,11 @@ func (s *Session) answered(v Verdict, failed bool) Verdict {
 		s.Transactions--
 	}
 	if s.repeating {
-		s.repeating = false
+		s.repeating, s.again = false, true
 		return Repeat
+	}
+	if s.again && v != Discard {
+		s.again, s.instead = false, s.instead[:0]
 	}
 	settles, ours := s.settles(failed), s.ring.first() == 'Q' && s.ring.at(0).is(skipped) // it has a ReadyForQuery of its own
 	switch {

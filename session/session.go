@@ -69,6 +69,7 @@ type Session struct {
 	owes      bool // the client's ReadyForQuery, behind what is our own
 	repeats   bool // what was asked has been kept, to be asked again if need be
 	repeating bool // it will be, once the server is ready
+	again     bool // it has been
 
 	decisiveOf, decides Settings // what of the settings decides the meaning of a text
 
