@@ -58,8 +58,7 @@ func (s *Session) sendScript(f wire.Frame, all []reference) int {
 	var to []renamed
 	ended := false
 	for _, r := range all {
-		name := string(cutName(unquoted(r.name)))
-		st, known := s.names.get([]byte(name))
+		st, known := s.names.get(unquoted(r.name))
 		if !known || r.verb == deallocates && ended { // a request takes back one change, not two
 			continue
 		}
