@@ -105,7 +105,7 @@ func mayReference(sql []byte) bool {
 	return false
 }
 
-// executesByName notes what a Query of one statement does by running a prepared one.
+// executesByName notes what a statement of a Query does by running a prepared one.
 func (s *Session) executesByName(sql []byte) {
 	if s.names.len() == 0 || !mayReference(sql) {
 		return

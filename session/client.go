@@ -204,9 +204,7 @@ func (s *Session) classified(sql []byte, alone bool) kind {
 	if k == kindPrepare && alone && s.carries(sql) {
 		h &^= hints(PinPrepared)
 	}
-	if alone {
-		s.executesByName(sql)
-	}
+	s.executesByName(sql)
 	s.runs(sql, h)
 	return k
 }
