@@ -17,6 +17,14 @@ import (
 // client had listened to before: an UNLISTEN is understood by its text, once the
 // server has said that it is done and that its transaction is committed.
 
+// listening is what a session knows of notifications.
+type listening struct {
+	byEar   bool // those for the client come by an ear
+	heard   bool // somebody listens by an ear
+	haunted bool // the server listens, and nobody has been seen to say LISTEN
+	heeds   heeding
+}
+
 // heeding is what the open transaction, and those that have not been settled, have
 // to do with notifications.
 type heeding struct {

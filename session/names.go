@@ -1,5 +1,51 @@
 package session
 
+// statements is what a session knows of prepared ones: the client's, and what is
+// under way to make them.
+type statements struct {
+	names   *names    // that the client has prepared; nil until there is one
+	unnamed Statement // its unnamed one
+	waits   bool      // that cannot be made on another server, and nobody has bound it yet
+	texts   *Texts    // of the loop
+	limits  Limits
+	memory  *Memory // of the server in use; nil: it is the client's alone, with its names
+
+	changes changes   // of names, of requests that are unanswered
+	group   uint32    // number of the requests up to the next Sync
+	meant   Statement // by the Parse at hand
+	edit    []byte    // what goes to the server in place of the frame at hand
+	moved   []moved   // what stands elsewhere in the Query that was sent last
+	instead []byte    // the body of an error that the client is told in place of the next
+
+	probing   bool      // a statement is described to see whether it has the shape that the client knows
+	misshapen Statement // it has not
+	boundMade *made     // the server's statement that the unnamed portal runs, if it has a name
+
+	parsedEnds string // the statement that the unnamed one deallocates
+	boundEnds  string // ... that the unnamed portal does
+
+	repeats   bool // what was asked has been kept, to be asked again if need be
+	repeating bool // it will be, once the server is ready
+	again     bool // it has been
+
+	decisiveOf, decides Settings // what of the settings decides the meaning of a text
+}
+
+// emptied is what is left of it for the next client, with what that has carried here.
+func (a *statements) emptied(from Rest) statements {
+	a.changes.clear()
+	if cap(a.edit) > 4096 {
+		a.edit = nil
+	}
+	if a.texts == nil {
+		a.texts, a.limits = &Texts{}, noLimits
+	}
+	return statements{
+		names: from.names, unnamed: from.unnamed, texts: a.texts, limits: a.limits, changes: a.changes,
+		edit: a.edit, moved: a.moved[:0], instead: a.instead[:0], decisiveOf: a.decisiveOf, decides: a.decides,
+	}
+}
+
 // names are the prepared statements that a client has under names, from its first
 // one to its end; nil before. They belong to the client's loop.
 type names struct {

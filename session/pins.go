@@ -68,6 +68,15 @@ func (p Pins) String() string {
 	return strings.Join(words, ", ")
 }
 
+// pinnedBy is why a client keeps its server.
+type pinnedBy struct {
+	pinning Pinning // what becomes of what cannot be moved
+	pins    Pins    // what there is of that
+	refused Pins    // what the frame at hand is refused for
+	drawn   bool    // what the server tells by currval may be the client's
+	strange bool    // it may be what others have drawn, and the frame at hand asks for it
+}
+
 // Washable reports whether DISCARD ALL takes away all that pins the client, and
 // all that may.
 func (s *Session) Washable() bool {

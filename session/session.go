@@ -21,8 +21,25 @@ const (
 )
 
 // Session is what the frames of one client mean. It lives from a client's first
-// frame to the client's next rest.
+// frame to the client's next rest. Its parts are where their files are.
 type Session struct {
+	exchange   // what has been asked, and how far the server has come with it
+	statements // what the client has prepared
+	standing   // what it has set
+	pinnedBy   // why it keeps its server
+	listening  // what it has to do with notifications
+
+	loss loss // what is still owed to the client for a server that is gone
+
+	Queries      int // statements finished since the relay last looked
+	Transactions int // ReadyForQuery with status I, likewise
+
+	Reply []byte // for the client; the relay sends and empties it
+	Fault *wire.Error
+}
+
+// exchange is what the client has asked, and how far the server has come with it.
+type exchange struct {
 	ring     ring
 	now      state // of the transaction, as far as the answers tell
 	status   byte  // of the last ReadyForQuery: I idle, T in a transaction, E in a failed one
@@ -31,6 +48,8 @@ type Session struct {
 	early    bool  // ... and has been sent a Sync meanwhile, which it ignores if the COPY goes well
 	stray    bool  // it did not go well: a ReadyForQuery may come that nobody waits for
 	skipping bool  // the server ignores all up to the next Sync
+	open     bool  // something of the extended protocol waits for its Sync
+	pushed   bool  // the frame at hand has its request in the ring
 
 	// Of the oldest request:
 	told     bool // it has been answered by an error, its ReadyForQuery is to come
@@ -38,66 +57,12 @@ type Session struct {
 	partial  bool // it is a Query whose text was not seen whole, of which something has completed
 	stepped  bool // something has been committed since the last ReadyForQuery, ahead of the rest of what was asked with it
 
-	loss    loss      // what is still owed to the client for a server that is gone
 	here    uint8     // parsedHere, boundHere
 	bound   kind      // of the unnamed portal
 	boundTo Statement // what that runs, if it sets something
 	named   kind      // of the named portals, taken together
 
-	names   *names    // that the client has prepared; nil until there is one
-	unnamed Statement // its unnamed one
-	waits   bool      // that cannot be made on another server, and nobody has bound it yet
-	changes changes   // of names, of requests that are unanswered
-	group   uint32    // number of the requests up to the next Sync
-	meant   Statement // by the Parse at hand
-	pushed  bool      // the frame at hand has its request in the ring
-	open    bool      // something of the extended protocol waits for its Sync
-	memory  *Memory   // of the server in use; nil: it is the client's alone, with its names
-	texts   *Texts
-	limits  Limits
-	edit    []byte
-	instead []byte  // the body of an error that the client is told in place of the next
-	moved   []moved // what stands elsewhere in the Query that was sent last
-
-	probing   bool      // a statement is described to see whether it has the shape that the client knows
-	misshapen Statement // it has not
-	boundMade *made     // the server's statement that the unnamed portal runs, if it has a name
-
-	parsedEnds string // the statement that the unnamed one deallocates
-	boundEnds  string // ... that the unnamed portal does
-
-	owes      bool // the client's ReadyForQuery, behind what is our own
-	repeats   bool // what was asked has been kept, to be asked again if need be
-	repeating bool // it will be, once the server is ready
-	again     bool // it has been
-
-	decisiveOf, decides Settings // what of the settings decides the meaning of a text
-
-	settings Settings  // as the client has set them
-	base     Settings  // as they were at its start: what a RESET goes back to
-	kept     Settings  // as they are if the transaction is rolled back
-	defaults Defaulter // of the server in use
-	foreign  bool      // the server acts as another user than the one who has logged in
-	overfull bool      // the client has set more than can be carried to another server
-	asked    asked     // what the server is to be asked for
-	unread   unread    // the frame that streams
-	leaves   bool      // see Leaves
-
-	pinning Pinning // what becomes of what cannot be moved
-	pins    Pins    // why the client keeps its server
-	refused Pins    // what the frame at hand is refused for
-	drawn   bool    // what the server tells by currval may be the client's
-	strange bool    // it may be what others have drawn, and the frame at hand asks for it
-
-	byEar, heard bool
-	haunted      bool // the server listens, and nobody has been seen to say LISTEN
-	heeds        heeding
-
-	Queries      int // statements finished since the relay last looked
-	Transactions int // ReadyForQuery with status I, likewise
-
-	Reply []byte // for the client; the relay sends and empties it
-	Fault *wire.Error
+	owes bool // the client's ReadyForQuery, behind what is our own
 }
 
 // Defaulter knows what a parameter is when nobody has set it.
@@ -124,18 +89,12 @@ func (s *Session) Reset(from Rest) {
 	if cap(s.Reply) > 4096 {
 		s.Reply = nil
 	}
-	if cap(s.edit) > 4096 {
-		s.edit = nil
-	}
-	s.changes.clear()
-	if s.texts == nil {
-		s.Share(&Texts{}, noLimits)
-	}
 	*s = Session{
-		ring: s.ring, changes: s.changes, texts: s.texts, limits: s.limits, edit: s.edit, instead: s.instead[:0], moved: s.moved[:0], Reply: s.Reply[:0],
-		decisiveOf: s.decisiveOf, decides: s.decides,
-		status: 'I', settings: from.Settings, base: from.Base, kept: from.Settings, names: from.names, unnamed: from.unnamed,
-		pinning: from.Pinning,
+		exchange:   exchange{ring: s.ring, status: 'I'},
+		statements: s.statements.emptied(from),
+		standing:   standing{settings: from.Settings, base: from.Base, kept: from.Settings},
+		pinnedBy:   pinnedBy{pinning: from.Pinning},
+		Reply:      s.Reply[:0],
 	}
 }
 
