@@ -138,6 +138,9 @@ func (s *Session) inParse(f wire.Frame) (r reference) {
 // numberInParse is the server's statement that a Parse is to speak of; false: it
 // speaks of none that the client has.
 func (s *Session) numberInParse(r reference) (number uint32, ok bool) {
+	if r.verb == nothing {
+		return 0, false
+	}
 	name := cutName(unquoted(r.name))
 	st, known := s.names.get(name)
 	if !known || s.unsure(name, st) {

@@ -49,7 +49,7 @@ func (s *Session) invalid(t byte) Verdict {
 
 // refers is a frame that may speak of a prepared statement by its name.
 func (s *Session) refers(f wire.Frame, linked bool) Verdict {
-	if unreadable(f) {
+	if !f.Whole() && unreadable(f) {
 		s.Fault = wire.Fatal(wire.ProtocolViolation, "names of more than %d bytes are not supported", NameHead)
 		return Violate
 	}

@@ -164,12 +164,9 @@ func named(f wire.Frame) (name []byte, ok bool) {
 // session is shown it: the names are in it.
 const NameHead = 2 << 10
 
-// unreadable reports whether a frame has names that are not to be found in the
-// beginning of it.
+// unreadable reports whether a frame, of which only the beginning is there, has names
+// that are not to be found in it.
 func unreadable(f wire.Frame) bool {
-	if f.Whole() {
-		return false
-	}
 	switch f.Type {
 	case 'P':
 		return bytes.IndexByte(f.Body, 0) < 0

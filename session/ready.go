@@ -8,7 +8,7 @@ import (
 
 // readyForQuery closes what a Query, a FunctionCall or a Sync has asked.
 func (s *Session) readyForQuery(f wire.Frame) Verdict {
-	if len(f.Body) != 1 || !strings.ContainsRune("ITE", rune(f.Body[0])) {
+	if len(f.Body) != 1 || strings.IndexByte("ITE", f.Body[0]) < 0 {
 		return s.within(false)
 	}
 	v := Forward
