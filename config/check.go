@@ -140,6 +140,7 @@ func (c checker) checkPool() {
 	c.atLeast1("pool.max_client_statements", p.MaxClientStatements)
 	c.atLeast1("pool.max_client_statement_bytes", p.MaxClientStatementBytes)
 	c.atLeast1("pool.max_statement_bytes", p.MaxStatementBytes)
+	c.atLeast1("pool.max_client_setting_bytes", p.MaxClientSettingBytes)
 	// Without an end to these, what waits for a dead peer would stay for good.
 	c.above0("pool.client_login_timeout", p.ClientLoginTimeout)
 	c.above0("pool.server_connect_timeout", p.ServerConnectTimeout)

@@ -118,6 +118,7 @@ type Pool struct {
 	MaxClientStatements     int           `toml:"max_client_statements"`      // prepared statements of one client there
 	MaxClientStatementBytes int           `toml:"max_client_statement_bytes"` // their names and texts
 	MaxStatementBytes       int           `toml:"max_statement_bytes"`        // the texts of all clients' statements, equal ones on a loop counted once; each loop has its share
+	MaxClientSettingBytes   int           `toml:"max_client_setting_bytes"`   // names and values of what a client has set there; at more it keeps its server
 	ClientLoginTimeout      time.Duration `toml:"client_login_timeout"`       // from accept to a complete login
 	ClientStallTimeout      time.Duration `toml:"client_stall_timeout"`       // a client that does not read what it asked for, while it holds a server; 0 = no limit
 	QueryWaitTimeout        time.Duration `toml:"query_wait_timeout"`         // longest wait for a server; 0 = no limit

@@ -48,6 +48,7 @@ func defaultPool() Pool {
 		MaxClientStatements:     4000,
 		MaxClientStatementBytes: 16 << 20,
 		MaxStatementBytes:       256 << 20,
+		MaxClientSettingBytes:   8 << 10,
 		ClientLoginTimeout:      60 * time.Second,
 		ClientStallTimeout:      5 * time.Minute,
 		QueryWaitTimeout:        120 * time.Second,

@@ -28,7 +28,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 		}},
 		Pool: Pool{
 			PoolMode: "transaction", PoolSize: 20, PinPolicy: "pin", MaxClientConn: 10000, MaxLogins: 1000, MaxPools: 1000,
-			MaxPreparedStatements: 200, MaxClientStatements: 4000, MaxClientStatementBytes: 16 << 20, MaxStatementBytes: 256 << 20,
+			MaxPreparedStatements: 200, MaxClientStatements: 4000, MaxClientStatementBytes: 16 << 20, MaxStatementBytes: 256 << 20, MaxClientSettingBytes: 8 << 10,
 			ClientLoginTimeout: time.Minute, ClientStallTimeout: 5 * time.Minute,
 			QueryWaitTimeout: 2 * time.Minute, QueryWaitNotify: 5 * time.Second,
 			ServerConnectTimeout: 5 * time.Second, ServerIdleTimeout: 10 * time.Minute, ServerLifetime: time.Hour,

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"fmt"
+
 	"portero/config"
 	"portero/metrics"
 	"portero/session"
@@ -35,12 +37,23 @@ func (r *relay) repin() metrics.Reason {
 		r.tell(e)
 		return metrics.TooManyPinned
 	}
+	if now&session.PinSettings != 0 && r.sess.Pinning() == session.PinningError {
+		r.tell(r.tooManySettings())
+		return metrics.TooManyPinned
+	}
 	if news := now &^ r.c.pinsTold; news != 0 {
 		r.c.pinsTold |= news
 		r.c.proxy.log.Info("client pinned to its server", "id", r.c.id, "address", r.c.addr, "user", r.c.pool.Key.User,
 			"database", r.c.pool.Key.Database, "reason", news.String(), "member", r.claim.Server.Member(), "pid", r.claim.Server.PID())
 	}
 	return metrics.None
+}
+
+func (r *relay) tooManySettings() *wire.Error {
+	e := wire.Fatal(wire.ConfigurationLimit, "what this session has set cannot be carried to another server, and it may not keep its own (pin_policy)")
+	e.Detail = fmt.Sprintf("It is more than %d bytes (max_client_setting_bytes), or more at once than is looked for, or nobody could read what it is.", r.c.proxy.cfg.Pool.MaxClientSettingBytes)
+	e.Hint = `Set less, and by names that stand in the statement; raise max_client_setting_bytes; or set pin_policy = "pin" for the route.`
+	return e
 }
 
 // unpin counts out a client that lets its server go, whatever it has there.

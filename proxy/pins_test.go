@@ -403,7 +403,7 @@ func TestOtherReasonsToKeepAServerShowAsWell(t *testing.T) {
 		{"other user", said("set session authorization app"), said("reset session authorization")},
 		{"many settings", said("select set_config('app.long', repeat('x', 9000), false)"), said("discard all")},
 		{"many settings", said("select set_config('app.' || 'computed', 'x', false)"), said("discard all")},
-		{"long statement", messages{parseAs("s", "select 1 --"+strings.Repeat("x", 20_000)), syncs()}, messages{closing("s"), syncs()}},
+		{"long statement", messages{parseAs("s", "select 1 --"+strings.Repeat("x", 100_000)), syncs()}, messages{closing("s"), syncs()}},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
 			w := start(t, size(2))
@@ -419,5 +419,22 @@ func TestOtherReasonsToKeepAServerShowAsWell(t *testing.T) {
 				t.Error("the log does not tell")
 			}
 		})
+	}
+}
+
+func TestWhoSetsMoreThanIsCarriedIsToldByWhatLimit(t *testing.T) {
+	w := start(t, size(2), limits(func(p *config.Pool) { p.MaxClientSettingBytes = 100 }), pinPolicy("error"))
+	a := w.dial()
+	a.query("set app.x = 'short'")
+	if got := a.value("show app.x"); got != "short" {
+		t.Errorf("app.x is %s", got)
+	}
+	a.ask("C(SET) Z(I)", q("set app.x = '"+strings.Repeat("x", 200)+"'"))
+	if got := a.lastWord(); !strings.Contains(got, "53400") || !strings.Contains(got, "max_client_setting_bytes") {
+		t.Error(got)
+	}
+	a.ended()
+	if got := w.dial().value("select coalesce(current_setting('app.x', true), '')"); got != "" {
+		t.Errorf("the next client finds %s", got)
 	}
 }

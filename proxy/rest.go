@@ -36,7 +36,7 @@ func (c *client) toWork(l *loop.Loop) *relay {
 		r, st.free = st.free[n-1], st.free[:n-1]
 	} else {
 		r = &relay{st: st}
-		r.sess.Share(&st.texts, c.proxy.statementLimits())
+		r.sess.Share(&st.texts, c.proxy.limits())
 	}
 	r.begin(c, l)
 	c.relay = r
@@ -44,12 +44,13 @@ func (c *client) toWork(l *loop.Loop) *relay {
 	return r
 }
 
-// statementLimits are those of one loop.
-func (p *Proxy) statementLimits() session.Limits {
+// limits are those of a session on one loop.
+func (p *Proxy) limits() session.Limits {
 	cfg := &p.cfg.Pool
 	return session.Limits{
 		Server: cfg.MaxPreparedStatements, Client: cfg.MaxClientStatements,
 		ClientBytes: cfg.MaxClientStatementBytes, Bytes: cfg.MaxStatementBytes / len(p.loops),
+		Settings: cfg.MaxClientSettingBytes,
 	}
 }
 

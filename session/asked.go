@@ -75,9 +75,9 @@ func (s *Session) Bound() bool {
 
 // Question is the Query to ask; its answer, one row, goes to Told.
 func (s *Session) Question() []byte {
-	columns := []string{valueOf(role)}
+	columns := []string{s.valueOf(role)}
 	for _, name := range s.asked.names {
-		columns = append(columns, valueOf(name))
+		columns = append(columns, s.valueOf(name))
 	}
 	from := ""
 	if s.asked.doubt && len(s.asked.names) > 0 {
@@ -105,8 +105,8 @@ func sources(names []string) string {
 }
 
 // valueOf is the expression for a value, as much of it as there is room for.
-func valueOf(name string) string {
-	return fmt.Sprintf("pg_catalog.left(pg_catalog.current_setting(%s, true), %d)", literal(name), maxSettings+1)
+func (s *Session) valueOf(name string) string {
+	return fmt.Sprintf("pg_catalog.left(pg_catalog.current_setting(%s, true), %d)", literal(name), s.limits.Settings+1)
 }
 
 // Told takes in the answer; a value that is nil means that there is no such
@@ -138,7 +138,7 @@ func (s *Session) Told(values [][]byte) bool {
 			s.settings = s.settings.With(name, value)
 		}
 	}
-	s.overfull = s.overfull || len(s.settings.text()) > maxSettings
+	s.overfull = s.overfull || len(s.settings.text()) > s.limits.Settings
 	s.kept, s.asked = s.settings, asked{}
 	return true
 }
@@ -199,9 +199,8 @@ func (s *Session) touch(name string) {
 
 // What a client sets beyond these stays on its server, and so does the client.
 const (
-	maxAsked    = 100     // settings in one question
-	maxCalls    = 16      // calls of set_config in a statement: each is read to its end
-	maxSettings = 8 << 10 // bytes of names and values
+	maxAsked = 100 // settings in one question
+	maxCalls = 16  // calls of set_config in a statement: each is read to its end
 )
 
 // Names of no setting: everything is what RESET ALL and DISCARD ALL set, tooMany

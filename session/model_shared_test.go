@@ -87,7 +87,7 @@ func newCrowd(t testing.TB) *crowd {
 	texts := &Texts{}
 	for i := range c.clients {
 		c.clients[i] = &sharer{number: i}
-		c.clients[i].s.Share(texts, Limits{Server: 2, Client: 10, ClientBytes: 1 << 20, Bytes: 1 << 20})
+		c.clients[i].s.Share(texts, Limits{Server: 2, Client: 10, ClientBytes: 1 << 20, Bytes: 1 << 20, Settings: 8 << 10})
 		c.connect(c.clients[i])
 	}
 	for i := range c.servers {

@@ -150,6 +150,9 @@ const (
 	PinningAllow                // nothing: its next statement may meet another server
 )
 
+// Pinning is what becomes of what the client cannot take to another server.
+func (s *Session) Pinning() Pinning { return s.pinning }
+
 // hint takes in what a statement that is run now shows of itself.
 func (s *Session) hint(h hints) {
 	if h == 0 || s.loss.active() {

@@ -103,15 +103,16 @@ func (s *Session) Rest() Rest {
 	return Rest{Settings: s.settings, Base: s.base, Pinning: s.pinning, names: s.names, unnamed: s.unnamed}
 }
 
-// Limits bound the prepared statements that are carried from server to server.
+// Limits bound what is carried from server to server.
 type Limits struct {
 	Server      int // statements that a server keeps
 	Client      int // statements that a client has under names
 	ClientBytes int // of these names and texts
 	Bytes       int // of the texts that the clients of a loop have, equal ones counted once
+	Settings    int // bytes of names and values of what a client has set; at more it keeps its server
 }
 
-var noLimits = Limits{Server: 200, Client: 1000, ClientBytes: 1 << 24, Bytes: 1 << 28}
+var noLimits = Limits{Server: 200, Client: 1000, ClientBytes: 1 << 24, Bytes: 1 << 28, Settings: 8 << 10}
 
 // Share has the session make its Statements by those of others on its loop, within
 // limits. Without it a session has Texts of its own.
