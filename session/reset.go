@@ -101,8 +101,9 @@ func (s *Session) restoreQuery(f wire.Frame, replaced int) int {
 		return replaced
 	}
 	if replaced == 0 {
-		s.edit = append(appendHead(s.edit, 'Q', f.Size), f.Body...)
+		s.edit, replaced = appendHead(s.edit, 'Q', f.Size), wire.HeaderLen
 	}
+	s.edit = append(s.edit, f.Body[replaced-wire.HeaderLen:]...)
 	s.edit = wire.Append(s.edit, &pgproto3.Query{String: setting})
 	s.ring.push(request{t: 'Q', kind: kindEmpty, marks: skipped, effect: ofQuery[kindEmpty]})
 	return wire.HeaderLen + f.Size
