@@ -78,3 +78,21 @@ func TestALongTextThatSetsNothingPinsNobody(t *testing.T) {
 		})
 	}
 }
+
+// Nor does it help to write a name as nobody does.
+func TestSettingsByOddNamesAreNotLeftToOthers(t *testing.T) {
+	w := start(t, size(2))
+	for _, sql := range []string{`set u&"work\005fmem" = '77MB'`, `select "set_config"('work_mem', '77MB', false)`} {
+		a, b := w.dial(), w.dial()
+		a.query(sql)
+		for range 4 {
+			if got := a.value("show work_mem"); got != "77MB" {
+				t.Errorf("%s: the client has %s", sql, got)
+			}
+			if got := b.value("show work_mem"); got != "4MB" {
+				t.Errorf("%s: another client has %s", sql, got)
+			}
+		}
+		a.query("discard all")
+	}
+}

@@ -57,7 +57,7 @@ func setByName(rest []byte) []string {
 	return []string{settingName(rest)}
 }
 
-// settingName reads a name, in parts or quoted. What it cannot read may be the role.
+// settingName reads a name, in parts or quoted. What it cannot read may be any.
 func settingName(rest []byte) string {
 	name := ""
 	for {
@@ -65,12 +65,12 @@ func settingName(rest []byte) string {
 		rest = skipBlank(rest)
 		if len(rest) > 0 && rest[0] == '"' {
 			end := bytes.IndexByte(rest[1:], '"')
-			if end < 0 {
-				return role
+			if end < 0 || end+2 < len(rest) && rest[end+2] == '"' {
+				return tooMany
 			}
 			part, rest = rest[1:1+end], rest[2+end:]
-		} else {
-			part, rest = firstWord(rest)
+		} else if part, rest = firstWord(rest); is(part, "U") && bytes.HasPrefix(rest, []byte(`&"`)) {
+			return tooMany
 		}
 		name += strings.ToLower(string(part))
 		after, more := cutWords(rest, ".")
@@ -79,7 +79,7 @@ func settingName(rest []byte) string {
 		}
 		name, rest = name+".", after
 	}
-	if name == authorization || name == "u" || strings.ContainsAny(name, "\\") { // U&"..." may be any name
+	if name == authorization {
 		return role
 	}
 	return name
@@ -128,7 +128,7 @@ func definesFunction(sql []byte) bool {
 // isLocal reports whether the last argument of a call of set_config, whose
 // arguments these are, is plainly true.
 func isLocal(rest []byte) bool {
-	last, ok := cutWords(rest, "(")
+	last, ok := cutWords(bytes.TrimPrefix(rest, []byte(`"`)), "(")
 	s := splitter{sql: last}
 	from := 0
 	for ok && s.at < len(last) {
@@ -147,7 +147,7 @@ func isLocal(rest []byte) bool {
 }
 
 func literalIn(rest []byte) string {
-	after, ok := cutWords(rest, "(")
+	after, ok := cutWords(bytes.TrimPrefix(rest, []byte(`"`)), "(")
 	after = skipBlank(after)
 	if !ok {
 		return role // the name of something else
