@@ -105,6 +105,29 @@ func TestPreparedStatementsThatSetFollowTheirClients(t *testing.T) {
 	}
 }
 
+// An Execute that asks for no more rows than there are ends without a CommandComplete.
+func TestWhatTheFirstRowsSetFollowsTheirClient(t *testing.T) {
+	for name, ends := range map[string]messages{"by a Sync": {syncs()}, "behind a Flush": {&pgproto3.Flush{}, syncs()}} {
+		t.Run(name, func(t *testing.T) {
+			w := start(t, size(2))
+			a, b, c := w.dial(), w.dial(), w.dial()
+			a.ask("1 2 D(5MB) s Z(I)", append(messages{parse("select set_config('work_mem', '5MB', false)"), bind(), &pgproto3.Execute{MaxRows: 1}}, ends...)...)
+			for range 2 {
+				b.run("begin") // has a's server
+				if got := a.value("show work_mem"); got != "5MB" {
+					t.Errorf("it is %s", got)
+				}
+				for _, other := range []*raw{b, c} {
+					if got := other.value("show work_mem"); got != "4MB" {
+						t.Errorf("another client has %s", got)
+					}
+				}
+				b.run("commit")
+			}
+		})
+	}
+}
+
 // What was set and not carried yet is not lost in silence.
 func TestSettingsOfALostServerGoWithTheTransaction(t *testing.T) {
 	w := start(t, size(2))
