@@ -51,6 +51,24 @@ func TestCopyInThatTheServerFailsSwallowsWhatComesLate(t *testing.T) {
 	}
 }
 
+// PostgreSQL hangs up on who sends anything but data in a COPY. What was sent ahead of
+// the server's word that it takes data reaches it, and its last words the client.
+func TestAnythingButDataInACopyEndsTheClient(t *testing.T) {
+	for name, behind := range map[string]messages{
+		"a Query":             {q("select 1")},
+		"the next statement":  {parse("select 1"), bind(), execute(), syncs()},
+		"a Bind, in the dark": {bind(), syncs()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, r := copyTable(t)
+			r.send(append(messages{q("copy numbers from stdin"), data("1")}, behind...)...)
+			r.expect("G E(ERROR_08P01) E(FATAL_08P01)")
+			r.ended()
+			w.dial().ask("T D(0) C(SELECT_1) Z(I)", q("select count(*) from numbers"))
+		})
+	}
+}
+
 func TestCopyInFailsInATransaction(t *testing.T) {
 	_, r := copyTable(t)
 	r.ask("C(BEGIN) Z(T)", q("begin"))

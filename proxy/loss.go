@@ -22,6 +22,9 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 	case r.c.mode == modeSession:
 		r.endSession(why, frame)
 		return why
+	case said != nil && said.Code == wire.ProtocolViolation: // the client's own fault: anything but data in a COPY
+		r.sendClient(frame)
+		return why
 	case bound:
 		r.tell(wire.Fatal(wire.ConnectionFailure, "the server was lost, and with it what the session had set up"))
 		return why
