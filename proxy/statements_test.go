@@ -315,6 +315,45 @@ func TestEqualTextsUnderAnotherSearchPathAreOtherStatements(t *testing.T) {
 	}
 }
 
+// So it does on what else literals and conditions are read by.
+func TestEqualTextsUnderSettingsThatReadThemAreOtherStatements(t *testing.T) {
+	for _, c := range []struct{ set, sql, usual, other string }{
+		{"array_nulls = off", "select '{null}'::text[]", "{NULL}", `{"null"}`},
+		{"transform_null_equals = on", "select (null = null) is null", "t", "f"},
+		{"timezone_abbreviations = 'Australia'", "select extract(hour from timestamptz '2024-01-02 03:04:05 EST' at time zone 'UTC')", "8", "17"},
+	} {
+		t.Run(c.set, func(t *testing.T) {
+			w := start(t, size(1))
+			a, b := w.dial(), w.dial()
+			b.query("set " + c.set)
+			for _, r := range []*raw{a, b} {
+				r.ask("1 Z(I)", parseAs("s", c.sql), syncs())
+			}
+			for range 2 {
+				a.ask("2 D("+c.usual+") C(SELECT_1) Z(I)", bindTo("s"), execute(), syncs())
+				b.ask("2 D("+c.other+") C(SELECT_1) Z(I)", bindTo("s"), execute(), syncs())
+			}
+		})
+	}
+}
+
+// Where a statement is made anew, its literals are read as they were.
+func TestAStatementIsMadeAnewUnderTheSettingsItWasPreparedWith(t *testing.T) {
+	for set, c := range map[string]struct{ sql, want string }{
+		"xmloption = document": {"select 'no document'::xml", "no_document"},
+		"array_nulls = off":    {"select '{null}'::text[]", "{NULL}"},
+	} {
+		t.Run(set, func(t *testing.T) {
+			w := start(t, size(2))
+			a, b := w.dial(), w.dial()
+			a.ask("1 Z(I)", parseAs("s", c.sql), syncs())
+			a.query("set " + set)
+			b.query("begin") // has a's server
+			a.ask("2 D("+c.want+") C(SELECT_1) Z(I)", bindTo("s"), execute(), syncs())
+		})
+	}
+}
+
 // A plan whose result has changed is made anew where the client asks for a
 // description, in no transaction: it gets that and the result. Else the client, who
 // would not know what it is told, hears of it until it prepares the statement again,

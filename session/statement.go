@@ -89,7 +89,10 @@ func (st Statement) touches(touch func(name string)) {
 // decisive are the settings by which PostgreSQL reads a text when it is parsed:
 // literals, strings, names. A path that changes later is followed by the plans
 // that are there (RevalidateCachedQuery), a DateStyle is not.
-var decisive = [...]string{"client_encoding", "datestyle", "intervalstyle", role, "search_path", "standard_conforming_strings", "timezone"}
+var decisive = [...]string{
+	"array_nulls", "client_encoding", "datestyle", "intervalstyle", role, "search_path", "standard_conforming_strings", "timezone",
+	"timezone_abbreviations", "transform_null_equals", "xmloption",
+}
 
 // decisiveOf is the part of s that decides what a statement means.
 func decisiveOf(s Settings) (d Settings) {
