@@ -354,6 +354,33 @@ func TestAStatementIsMadeAnewUnderTheSettingsItWasPreparedWith(t *testing.T) {
 	}
 }
 
+// What a client deallocates inside of a block is every client's on that server. It
+// is noticed at the latest when one needs it, who may hear of it once.
+func TestAStatementThatIsGoneFromItsServerIsMadeAnew(t *testing.T) {
+	const missing = "E(26000 prepared statement \"s\" does not exist) Z(I)"
+	for name, c := range map[string]struct {
+		use  messages
+		want []string
+	}{
+		"with a description": {runs("s"), []string{"2 T D(7) C(SELECT_1) Z(I)"}},
+		"without":            {messages{bindTo("s"), execute(), syncs()}, []string{missing, "2 D(7) C(SELECT_1) Z(I)"}},
+		"described":          {messages{describe("s"), syncs()}, []string{missing, "t T Z(I)"}},
+		"by EXECUTE":         {messages{q("execute s")}, []string{missing, "T D(7) C(SELECT_1) Z(I)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := start(t, size(1))
+			a, b := w.dial(), w.dial()
+			a.ask("1 Z(I)", parseAs("s", "select 7"), syncs())
+			b.ask("C(DO) Z(I)", q("do $$begin execute 'deallocate all'; end$$"))
+			for _, want := range append(c.want, c.want[len(c.want)-1]) {
+				if got := a.converse(c.use); got != want {
+					t.Errorf("%s, want %s", got, want)
+				}
+			}
+		})
+	}
+}
+
 // A plan whose result has changed is made anew where the client asks for a
 // description, in no transaction: it gets that and the result. Else the client, who
 // would not know what it is told, hears of it until it prepares the statement again,

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"strconv"
 
 	"portero/wire"
 )
@@ -37,6 +38,16 @@ func (s *Session) Repeatable() bool {
 // is asked or answered.
 func (s *Session) Keep() { s.repeats = true }
 
+// asksAgain reports whether what has failed is asked again, of which the client hears
+// nothing.
+func (s *Session) asksAgain() bool {
+	if !s.repeats || s.ring.at(0).is(skipped) {
+		return false
+	}
+	s.repeats, s.repeating = false, true
+	return true
+}
+
 // unshape forgets what the statement that was bound last has been described as: it
 // will be described anew.
 func (s *Session) unshape() {
@@ -52,6 +63,28 @@ func (s *Session) unshape() {
 // isReplan reports whether an error says that a plan's result has changed.
 func isReplan(body []byte) bool {
 	return bytes.Contains(body, []byte("C"+wire.FeatureNotSupported+"\x00")) && bytes.Contains(body, []byte("cached plan must not change result type"))
+}
+
+// forgotten takes in that the server does not have a statement any more that it is
+// remembered to have: a function has deallocated it. It is made anew when it is
+// needed, for which this error may come too late.
+func (s *Session) forgotten(body []byte) bool {
+	if s.memory == nil || !bytes.Contains(body, []byte("C"+wire.UndefinedStatementName+"\x00")) {
+		return false
+	}
+	at, end := errorField(body, 'M')
+	_, after, ok := bytes.Cut(body[at:end], []byte(`"`+madePrefix))
+	if !ok {
+		return false
+	}
+	digits, _, _ := bytes.Cut(after, []byte(`"`))
+	number, _ := strconv.ParseUint(string(digits), 10, 32)
+	d := s.memory.numbered(uint32(number))
+	if d == nil || d.st.isOnly() {
+		return false
+	}
+	s.memory.drop(d)
+	return true
 }
 
 // replan has the client's statements made anew on this server.

@@ -211,13 +211,17 @@ func (s *Session) failed(f wire.Frame) Verdict {
 	s.told, s.copyIn, s.early = true, false, false
 	s.asked.doubt = s.asked.any()
 	v := s.retold(f)
-	if (first == 'B' || first == 'D') && isReplan(f.Body) {
+	asked := first == 'B' || first == 'D'
+	switch {
+	case asked && isReplan(f.Body):
 		s.replan()
-		if s.repeats && !s.ring.at(0).is(skipped) {
-			s.repeats, s.repeating, v = false, true, Discard
+		if s.asksAgain() {
+			v = Discard
 			s.instead = append(s.instead[:0], f.Body...)
 			s.unshape()
 		}
+	case s.forgotten(f.Body) && asked && s.asksAgain():
+		s.Reply, v = s.Reply[:0], Discard
 	}
 	switch {
 	case first != 'Q' && first != 'F':
@@ -252,7 +256,7 @@ func (s *Session) retold(f wire.Frame) Verdict {
 		s.instead = s.instead[:0]
 		return Answer
 	}
-	if s.again && s.ring.first() == 'B' && isMisfit(f.Body) {
+	if s.again && len(s.instead) > 0 && s.ring.first() == 'B' && isMisfit(f.Body) {
 		s.tellError(s.instead)
 		return Answer
 	}
