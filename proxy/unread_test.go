@@ -15,19 +15,33 @@ func TestWhatATextSetsThatIsNotReadIsNotLeftToOthers(t *testing.T) {
 		sets messages
 		want string
 	}{
-		"SET behind much else":                   {messages{q("select length('" + long + "'); set work_mem = '77MB'")}, `77MB_"$user",_public`},
-		"SET in front":                           {messages{q("set work_mem = '77MB'; select length('" + long + "')")}, `77MB_"$user",_public`},
-		"SET in the middle":                      {messages{q("select length('" + long + "'); set search_path = other; select length('" + long + "')")}, "4MB_other"},
-		"of the client's own making":             {messages{q("select length('" + long + "'); set app.x = 'mine'; select length('" + long + "')")}, `4MB_"$user",_public_mine`},
-		"set_config by the extended protocol":    {extended("select length('" + long + "'), set_config('app.x', 'mine', false)"), `4MB_"$user",_public_mine`},
-		"SET by the extended protocol":           {extended("--" + long + "\nset search_path = other"), "4MB_other"},
-		"SET behind which nobody reads":          {extended("set app.x = 'mine' --" + long), `4MB_"$user",_public_mine`},
-		"a DO":                                   {messages{q("do $$begin set work_mem = '77MB'; end$$")}, `77MB_"$user",_public`},
-		"a DO with one of the client's own":      {messages{q("do $$begin perform set_config('app.x', 'mine', false); end$$")}, `4MB_"$user",_public_mine`},
-		"a DO by the extended protocol":          {extended("do $$begin set work_mem = '77MB'; end$$"), `77MB_"$user",_public`},
-		"a long DO":                              {messages{q("do $$begin set work_mem = '77MB'; /*" + long + "*/ set search_path = other; end$$")}, "77MB_other"},
-		"SET of what the client has set already": {messages{q("set work_mem = '5MB'"), q("select length('" + long + "'); set work_mem = '77MB'")}, `77MB_"$user",_public`},
-		"RESET of what the client has set":       {messages{q("set work_mem = '5MB'"), q("select length('" + long + "'); reset work_mem")}, `4MB_"$user",_public`},
+		"SET behind much else":                    {messages{q("select length('" + long + "'); set work_mem = '77MB'")}, `77MB_"$user",_public`},
+		"SET in front":                            {messages{q("set work_mem = '77MB'; select length('" + long + "')")}, `77MB_"$user",_public`},
+		"SET in the middle":                       {messages{q("select length('" + long + "'); set search_path = other; select length('" + long + "')")}, "4MB_other"},
+		"of the client's own making":              {messages{q("select length('" + long + "'); set app.x = 'mine'; select length('" + long + "')")}, `4MB_"$user",_public_mine`},
+		"set_config by the extended protocol":     {extended("select length('" + long + "'), set_config('app.x', 'mine', false)"), `4MB_"$user",_public_mine`},
+		"SET by the extended protocol":            {extended("--" + long + "\nset search_path = other"), "4MB_other"},
+		"SET behind which nobody reads":           {extended("set app.x = 'mine' --" + long), `4MB_"$user",_public_mine`},
+		"a DO":                                    {messages{q("do $$begin set work_mem = '77MB'; end$$")}, `77MB_"$user",_public`},
+		"a DO with one of the client's own":       {messages{q("do $$begin perform set_config('app.x', 'mine', false); end$$")}, `4MB_"$user",_public_mine`},
+		"a DO by the extended protocol":           {extended("do $$begin set work_mem = '77MB'; end$$"), `77MB_"$user",_public`},
+		"a long DO":                               {messages{q("do $$begin set work_mem = '77MB'; /*" + long + "*/ set search_path = other; end$$")}, "77MB_other"},
+		"SET of what the client has set already":  {messages{q("set work_mem = '5MB'"), q("select length('" + long + "'); set work_mem = '77MB'")}, `77MB_"$user",_public`},
+		"RESET of what the client has set":        {messages{q("set work_mem = '5MB'"), q("select length('" + long + "'); reset work_mem")}, `4MB_"$user",_public`},
+		"a name in escapes":                       {messages{q(`set u&"app\002ex" = 'mine'`)}, `4MB_"$user",_public_mine`},
+		"a name in escapes, not the client's own": {messages{q(`set u&"work!005fmem" uescape '!' = '77MB'`)}, `77MB_"$user",_public`},
+		"PREPARE beside others": {
+			messages{q("prepare p as select set_config('app.x', 'mine', false); select 1"), q("explain analyze execute p"), q("deallocate p")}, `4MB_"$user",_public_mine`,
+		},
+		"PREPARE by the extended protocol": {
+			append(extended("prepare p as select set_config('work_mem', '77MB', false)"), q("execute p"), q("deallocate p")), `77MB_"$user",_public`,
+		},
+		"a letter with a byte like a backslash": {
+			messages{q("set client_encoding = 'SJIS'"), q("select E'\x95\x5c'; set work_mem = '77MB'; select E' x'"), q("set client_encoding = 'UTF8'")}, `77MB_"$user",_public`,
+		},
+		"such a letter beside one of the client's own": {
+			messages{q("set client_encoding = 'GBK'"), q("select E'\x95\x5c'; set app.x = 'mine'; select E' x'"), q("set client_encoding = 'UTF8'")}, `4MB_"$user",_public_mine`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := start(t, size(2))

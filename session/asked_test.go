@@ -18,7 +18,7 @@ func TestSetByFindsWhatIsSetForTheSession(t *testing.T) {
 		"set session characteristics as transaction read only": "default_transaction_isolation default_transaction_deferrable",
 		"set role low": "role", "set session role low": "role", `set "role" = low`: "role", "set role=none": "role", "reset role": "role",
 		"set session authorization app": "role", "reset session authorization": "role", "set session_authorization to app": "role",
-		`set u&"rol\0065" to low`: tooMany, `set "rol` + "\n": tooMany,
+		`set u&"rol\0065" to low`: tooMany, `set session a.U&"\0062" to 1`: tooMany, "set u = 1": "u", `set "rol` + "\n": tooMany,
 		"reset all": "*", "discard all": "*", "discard plans": "", "discard temp": "",
 		"select set_config('role', 'low', false)": "role", "SELECT SET_CONFIG ($1, $2, $3)": tooMany, "select set_config( 'session_authorization', 'a', false)": "role",
 		"with x as (select set_config('a.b', 'c', false)) select set_config('Work_Mem', '1MB', false)": "a.b work_mem",

@@ -1,6 +1,9 @@
 package session
 
 import (
+	"bytes"
+	"strings"
+
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"portero/wire"
@@ -144,12 +147,11 @@ func (s *Session) request(f wire.Frame) (q request, script []kind) {
 // in PostgreSQL.
 func (s *Session) query(f wire.Frame) (q request, script []kind) {
 	sql, whole := statement(f.Body, f.Whole())
-	if !whole {
-		s.touch(everything)
-		s.asked.doubt = true // it may reset
-		s.runs(sql, mentions(sql)|s.unread.begin(f.Body, false))
-		s.unreadRuns()
-		return execute('Q', kindUnknown), nil
+	switch {
+	case !whole:
+		return s.unreadQuery(sql, s.unread.begin(f.Body, false)), nil
+	case s.misleads(sql):
+		return s.unreadQuery(sql, settingsIn(sql, 0, len(sql), false)), nil
 	}
 	sql = skipEmpty(sql)
 	rest, several := s.afterFirst(sql)
@@ -162,6 +164,37 @@ func (s *Session) query(f wire.Frame) (q request, script []kind) {
 	q.run(script)
 	return q, script
 }
+
+// unreadQuery is a Query that cannot be taken apart; h is what it may set.
+func (s *Session) unreadQuery(sql []byte, h hints) request {
+	s.touch(everything)
+	s.asked.doubt = true // it may reset
+	s.runs(sql, mentions(sql)|h)
+	s.unreadRuns()
+	return execute('Q', kindUnknown)
+}
+
+// misleads reports whether it cannot be told where the statements of a text end:
+// in some encodings a byte of a letter looks like a backslash, which PostgreSQL
+// does not see, as it reads the text in an encoding of its own.
+func (s *Session) misleads(sql []byte) bool {
+	if bytes.IndexByte(sql, '\\') < 0 || isOne(sql) {
+		return false
+	}
+	encoding, set := s.settings.Get("client_encoding")
+	encoding = strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToUpper(encoding))
+	for _, plain := range plainEncodings {
+		if strings.HasPrefix(encoding, plain) {
+			return false
+		}
+	}
+	return set
+}
+
+// plainEncodings are the beginnings of the names of encodings in which a byte below
+// 0x80 is always a letter by itself. The others are SJIS, BIG5, GBK, UHC, JOHAB and
+// their relatives (PostgreSQL documentation, "Supported Character Sets").
+var plainEncodings = [...]string{"UTF8", "UNICODE", "LATIN", "ISO8859", "SQLASCII", "EUC", "KOI8", "WIN12", "WINDOWS12", "WIN866", "WIN874"}
 
 func (s *Session) afterFirst(sql []byte) (rest []byte, several bool) {
 	if isOne(sql) {
@@ -201,8 +234,12 @@ func (s *Session) classified(sql []byte, alone bool) kind {
 	case k == kindOther && s.heard && callsNotify(sql):
 		s.heed(heedNotify)
 	}
-	if k == kindPrepare && alone && s.carries(sql) {
+	switch {
+	case k != kindPrepare:
+	case alone && s.carries(sql):
 		h &^= hints(PinPrepared)
+	case h&sets != 0:
+		s.touch(tooMany) // whenever it is executed, by a name that nobody knows here
 	}
 	s.executesByName(sql)
 	s.runs(sql, h)

@@ -21,7 +21,8 @@ func invents(sql []byte) bool {
 				break
 			}
 		}
-		return strings.Contains(settingName(rest), ".")
+		name := settingName(rest)
+		return name == tooMany || strings.Contains(name, ".")
 	}
 	if !setsByFunction(sql) {
 		return false

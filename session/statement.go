@@ -166,6 +166,8 @@ func (t *Texts) statement(text []byte, means Settings) Statement {
 		var h hints
 		if p.kind, h = classify(sql); p.kind == kindSet {
 			p.sets, p.reset, p.marks = strings.Join(setBy(sql), sep)+sep, resetBy(sql), invents(sql)
+		} else if p.kind == kindPrepare && h&sets != 0 { // as in Session.classified
+			p.kind, p.sets = kindSet, tooMany+sep
 		} else if p.kind == kindHeeds {
 			p.heeds = heedOf(sql)
 		} else if callsNotify(sql) {
