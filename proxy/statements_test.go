@@ -337,6 +337,41 @@ func TestEqualTextsUnderSettingsThatReadThemAreOtherStatements(t *testing.T) {
 	}
 }
 
+// A client that changes such a setting ahead of any answer, or for its transaction
+// only, means something else by a text than others do.
+func TestNobodyIsGivenAStatementThatWasReadByAnothersSettings(t *testing.T) {
+	const text = "select '04.05.2024'::date::text, '{null}'::text[]"
+	const usual, dmy, off = "D(2024-04-05,{NULL})", "D(2024-05-04,{NULL})", `D(2024-04-05,{"null"})`
+	set := func(sql string) messages { return messages{parse(sql), bind(), execute()} }
+	prepares := messages{parseAs("s", text), syncs()}
+	for name, c := range map[string]struct {
+		steps []messages
+		want  string
+	}{
+		"in a pipeline":                    {[]messages{append(set("set datestyle = 'ISO, DMY'"), prepares...)}, dmy},
+		"in one of several groups":         {[]messages{append(messages{q("set datestyle = 'ISO, DMY'")}, prepares...)}, dmy},
+		"in a transaction":                 {[]messages{{q("begin")}, {q("set array_nulls = off")}, prepares, {q("commit")}}, off},
+		"for the transaction":              {[]messages{{q("begin; set local array_nulls = off")}, prepares, {q("commit")}}, off},
+		"for the transaction, by function": {[]messages{{q("begin")}, append(set("select set_config('array_nulls', 'off', true)"), prepares...), {q("commit")}}, off},
+		"that is made anew":                {[]messages{prepares, {q("do $$begin execute 'deallocate all'; end$$")}, {bindTo("s"), syncs()}, append(set("set datestyle = 'ISO, DMY'"), bindTo("s"), execute(), syncs())}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := start(t, size(1))
+			a, b := w.dial(), w.dial()
+			b.ask("1 Z(I)", parseAs("mine", text), syncs())
+			for _, step := range c.steps {
+				a.converse(step)
+			}
+			for range 2 {
+				b.ask("2 "+usual+" C(SELECT_1) Z(I)", bindTo("mine"), execute(), syncs())
+				if got := a.converse(messages{bindTo("s"), execute(), syncs()}); !strings.Contains(got, c.want) {
+					t.Errorf("who has prepared it is told %s, want %s", got, c.want)
+				}
+			}
+		})
+	}
+}
+
 // Where a statement is made anew, its literals are read as they were.
 func TestAStatementIsMadeAnewUnderTheSettingsItWasPreparedWith(t *testing.T) {
 	for set, c := range map[string]struct{ sql, want string }{

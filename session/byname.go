@@ -196,7 +196,11 @@ func (s *Session) prepares(name string, old Statement, had bool, rest []byte) ui
 	if had {
 		number = s.taken(old)
 	} else {
-		d := s.memory.add(s.texts.bySQL(rest, s.decisive()), s.limits.Server)
+		st := s.texts.bySQL(rest, s.decisive())
+		if s.rereading() {
+			st = st.own()
+		}
+		d := s.memory.add(st, s.limits.Server)
 		s.tidy()
 		c.made, c.names, c.now = d, true, d.st
 		number = d.number

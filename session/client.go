@@ -229,6 +229,7 @@ func (s *Session) classified(sql []byte, alone bool) kind {
 	switch {
 	case k == kindSet:
 		s.touched(sql)
+		s.rereads = s.rereads || rereads(sql)
 	case k == kindHeeds:
 		s.heed(heedOf(sql))
 	case k == kindOther && s.heard && callsNotify(sql):

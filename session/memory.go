@@ -18,6 +18,7 @@ type Memory struct {
 	newest   *made // of a circle, in the order in which they were used last
 	last     uint32
 	unnamed  Statement // nobodys where it is not known
+	tainted  []*made   // not for others: see rereads.go
 	leftover []uint32  // numbers that the server still has and nobody knows by a Statement
 }
 

@@ -29,6 +29,7 @@ type statements struct {
 	again     bool // it has been
 
 	decisiveOf, decides Settings // what of the settings decides the meaning of a text
+	rereads             bool     // something asked since the transaction began may have changed that
 }
 
 // emptied is what is left of it for the next client, with what that has carried here.

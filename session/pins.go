@@ -161,7 +161,7 @@ func (s *Session) hint(h hints) {
 	if h&(unseen|unlisted) != 0 {
 		s.overfull = s.overfull || h&unlisted != 0
 		s.touch(everything)
-		s.asked.doubt, s.asked.strangers = true, true
+		s.asked.doubt, s.asked.strangers, s.rereads = true, true, true
 	}
 	if s.pinning == PinningAllow {
 		return

@@ -18,7 +18,9 @@ func (s *Session) parse(f wire.Frame) kind {
 		s.here |= parsedHere
 	}
 	if f.Whole() {
-		s.meant = s.texts.statement(rest, s.decisive())
+		if s.meant = s.texts.statement(rest, s.decisive()); s.rereading() {
+			s.meant = s.meant.own()
+		}
 		s.parses(s.meant.shows())
 		return s.meant.kind()
 	}
@@ -114,6 +116,7 @@ func (s *Session) willRun(st Statement) {
 		st.touches(s.touch)
 		s.asked.doubt = s.asked.doubt || p.reset != ""
 		s.leaves = s.leaves || p.marks
+		s.rereads = s.rereads || p.rereads
 	}
 	s.hint(p.all)
 	s.heed(p.heeds)

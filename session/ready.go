@@ -74,6 +74,7 @@ func (s *Session) reached(status byte) {
 		s.kept = s.settings
 		if s.ring.empty() {
 			s.asked.over()
+			s.rereads = false
 		}
 		s.asked.adrift = s.asked.any()
 	}

@@ -208,6 +208,9 @@ func (s *Session) ensure(st Statement) *made {
 		return d
 	}
 	d = s.memory.add(st, s.limits.Server)
+	if s.rereading() {
+		s.memory.taint(d)
+	}
 	s.tidy()
 	s.make(d)
 	return d

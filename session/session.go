@@ -127,6 +127,9 @@ func (s *Session) Settings() Settings { return s.settings }
 // has its statements under the client's names.
 func (s *Session) Serve(d Defaulter, m *Memory) {
 	s.defaults, s.memory, s.foreign, s.stray, s.haunted = d, m, false, false, false
+	if m != nil {
+		m.cleanse()
+	}
 }
 
 // Busy reports whether something was asked that no ReadyForQuery has closed yet.

@@ -27,6 +27,8 @@ type prepared struct {
 	heeds   string // what it has to do with notifications, see heedOf
 	shape   uint64 // of its parameters and results, see shape.go; 0: nobody has had it described
 	planned bool   // what it returns is known when it is parsed
+	rereads bool   // it may change settings by which texts are read
+	owner   *byte  // not nil: it is one client's own, see rereads.go
 	only    uint32 // not 0: the text is not known, the statement is on one server, under this number
 }
 
@@ -166,8 +168,9 @@ func (t *Texts) statement(text []byte, means Settings) Statement {
 		var h hints
 		if p.kind, h = classify(sql); p.kind == kindSet {
 			p.sets, p.reset, p.marks = strings.Join(setBy(sql), sep)+sep, resetBy(sql), invents(sql)
+			p.rereads = rereads(sql)
 		} else if p.kind == kindPrepare && h&sets != 0 { // as in Session.classified
-			p.kind, p.sets = kindSet, tooMany+sep
+			p.kind, p.sets, p.rereads = kindSet, tooMany+sep, true
 		} else if p.kind == kindHeeds {
 			p.heeds = heedOf(sql)
 		} else if callsNotify(sql) {
@@ -186,7 +189,7 @@ func (t *Texts) statement(text []byte, means Settings) Statement {
 func (t *Texts) bySQL(rest []byte, means Settings) Statement {
 	p := prepared{text: string(rest), means: means, sql: true}
 	if setsByFunction(rest) {
-		p.kind, p.sets, p.marks = kindSet, strings.Join(setByFunction(rest), sep)+sep, invents(rest)
+		p.kind, p.sets, p.marks, p.rereads = kindSet, strings.Join(setByFunction(rest), sep)+sep, invents(rest), rereads(rest)
 	}
 	if callsNotify(rest) {
 		p.heeds = heedNotify
