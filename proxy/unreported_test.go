@@ -17,6 +17,7 @@ var unreported = []struct{ name, sql, show, want string }{
 	{"SET SCHEMA", "set schema 'it''s'", "search_path", `"it's"`},
 	{"a setting of the application's own", "set app.tenant = 'seven of \\ nine'", "app.tenant", `seven of \ nine`},
 	{"set_config", "select set_config('app.tenant', '', false), set_config('work_mem', '6MB', false)", "work_mem", "6MB"},
+	{"set_config, quoted", `select pg_catalog."set_config"('work_mem', '6MB', false)`, "work_mem", "6MB"},
 	{"of two statements", "select 1; set work_mem = '7MB'; select 2", "work_mem", "7MB"},
 	{"committed", "begin; set work_mem = '5MB'; commit", "work_mem", "5MB"},
 	{"rolled back", "begin; set work_mem = '5MB'; rollback", "work_mem", "4MB"},

@@ -24,7 +24,8 @@ func TestSetByFindsWhatIsSetForTheSession(t *testing.T) {
 		"with x as (select set_config('a.b', 'c', false)) select set_config('Work_Mem', '1MB', false)": "a.b work_mem",
 		"select set_config(lower('ROLE'), 'low', false)":                                               tooMany, "select set_config(e'r\\157le', 'x', false)": tooMany, "select set_config('a.' || 'b', 'x', false)": tooMany,
 		"select set_config('": tooMany, "select 1": "", "create or replace function f() returns text language sql as $$ select set_config($1, $2, false) $$": "",
-		"select set_config('app.tenant', $1, true)": "", "select set_config('role', 'low', TRUE ), 1": "", "select set_config('a.b', 'x,(''y', /* ) */ true)": "",
+		`select pg_catalog."set_config" ('work_mem', '1MB', false)`: "work_mem", `select "set_config"($1, '1MB', false)`: tooMany,
+		"select set_config('app.tenant', $1, true)": "", `select "set_config"('a.b', 'x', true)`: "", "select set_config('role', 'low', TRUE ), 1": "", "select set_config('a.b', 'x,(''y', /* ) */ true)": "",
 		"select set_config('a.b', f(1, true), false)": "a.b", "select set_config('a.b', 'x', not true)": "a.b", "select set_config('a.b', 'true', $1)": "a.b",
 		strings.Repeat("select set_config('a.b', 'x', true), ", maxCalls+1): tooMany, "set": "", "set ;": "", "select set_config('a.b', 'x', true": "a.b", "select set_config('a.b', 'x', (true))": "a.b",
 	} {
