@@ -128,7 +128,7 @@ func definesFunction(sql []byte) bool {
 // isLocal reports whether the last argument of a call of set_config, whose
 // arguments these are, is plainly true.
 func isLocal(rest []byte) bool {
-	last, ok := cutWords(bytes.TrimPrefix(rest, []byte(`"`)), "(")
+	last, ok := argumentsOf(rest)
 	s := splitter{sql: last}
 	from := 0
 	for ok && s.at < len(last) {
@@ -146,8 +146,14 @@ func isLocal(rest []byte) bool {
 	return false
 }
 
+// argumentsOf is what stands behind the parenthesis of a call, whose function's name
+// may be quoted.
+func argumentsOf(rest []byte) (after []byte, ok bool) {
+	return cutWords(bytes.TrimPrefix(rest, []byte(`"`)), "(")
+}
+
 func literalIn(rest []byte) string {
-	after, ok := cutWords(bytes.TrimPrefix(rest, []byte(`"`)), "(")
+	after, ok := argumentsOf(rest)
 	after = skipBlank(after)
 	if !ok {
 		return role // the name of something else
