@@ -31,6 +31,9 @@ type ear struct {
 	running   bool   // run is at work
 	connected bool
 	missed    bool // the connection was lost while somebody listened
+
+	encoding string // of what it hears, the database's
+	usual    string // client_encoding of clients that have not set it
 }
 
 // channel is who listens to it, each from behind the round of this number.

@@ -86,6 +86,9 @@ func (a *ear) logIn(l *line) error {
 	if err := inTheirEncoding(l.stream, login.Parameters); err != nil {
 		return err
 	}
+	a.mu.Lock()
+	a.encoding, a.usual = login.Parameters["server_encoding"], login.Parameters["client_encoding"]
+	a.mu.Unlock()
 	said, err := ask(l.stream, false)
 	if err != nil {
 		return err

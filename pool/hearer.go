@@ -58,6 +58,14 @@ func (h *Hearer) Channels() int {
 	return len(h.channels)
 }
 
+// Encodings are that of what it hears, and that which the client has if it has not
+// set another, as PostgreSQL calls them.
+func (h *Hearer) Encodings() (heard, usual string) {
+	h.ear.mu.Lock()
+	defer h.ear.mu.Unlock()
+	return h.ear.encoding, h.ear.usual
+}
+
 // Take adds what has come to dst, and tells how many notifications that are. What
 // the client does not listen to any more is left out, as PostgreSQL does.
 func (h *Hearer) Take(dst []byte) (_ []byte, n int) {

@@ -116,7 +116,7 @@ func (r *relay) listen(come []string, e *pool.Errand) bool {
 	case c.hearer == nil:
 		c.hearer = c.pool.NewHearer(r.loop, c.stirred)
 	}
-	return c.pool.Listen(c.hearer, gone, come, e)
+	return c.pool.Listen(c.hearer, r.asHeard(gone), come, e)
 }
 
 // notifyPatience is how long a client that has notified waits to be heard.

@@ -42,6 +42,7 @@ func (r *relay) notify() metrics.Reason {
 // giveNotes gives the client all that has come.
 func (r *relay) giveNotes() metrics.Reason {
 	b, n := r.c.hearer.Take(nil)
+	b = r.recoded(b)
 	m := r.c.pool.Metrics().Shard(r.loop.ID)
 	m.Notifications.Add(uint64(n))
 	m.BytesSent.Add(uint64(len(b)))
