@@ -3,6 +3,7 @@ package pool
 import (
 	"portero/loop"
 	"portero/metrics"
+	"portero/session"
 	"portero/wire"
 )
 
@@ -10,14 +11,15 @@ import (
 // server it is lent. It belongs to one loop; its fields are read and written
 // there only. A Claim is reused for the client's next transaction.
 type Claim struct {
-	Server  *Server        // lent; nil while waiting
-	Err     *wire.Error    // the wait ended without a server; the client is to be told and closed
-	Events  loop.Events    // what the server's socket has become ready for since the Task last looked
-	Lost    metrics.Reason // the server must be given up now: EpochMoved
-	Since   int64          // loop time at which the wait began
-	Startup Startup        // what the server must have been opened with
-	Refused []byte         // with Err: it is the server's refusal of Startup, and so that came
-	Client  *loop.Socket   // the client's; broken off if its peer falls silent while a server is lent to it; nil = never
+	Server   *Server          // lent; nil while waiting
+	Err      *wire.Error      // the wait ended without a server; the client is to be told and closed
+	Events   loop.Events      // what the server's socket has become ready for since the Task last looked
+	Lost     metrics.Reason   // the server must be given up now: EpochMoved
+	Since    int64            // loop time at which the wait began
+	Startup  Startup          // what the server must have been opened with
+	Settings session.Settings // what the client has set: of idle servers one that has the same is preferred
+	Refused  []byte           // with Err: it is the server's refusal of Startup, and so that came
+	Client   *loop.Socket     // the client's; broken off if its peer falls silent while a server is lent to it; nil = never
 
 	pool *Pool
 	loop *loop.Loop

@@ -11,14 +11,13 @@ import (
 	"portero/wire"
 )
 
-// popIdleLocked takes an idle server that was opened with st to be lent; nil if
-// there is none.
-func (p *Pool) popIdleLocked(st Startup) *Server {
-	at := p.quietestLocked(st)
+// popIdleLocked takes an idle server for a claim, to be lent; nil if there is none.
+func (p *Pool) popIdleLocked(c *Claim) *Server {
+	at := p.quietestLocked(c.Startup)
 	if at == nil {
 		return nil
 	}
-	s := at.pop(st)
+	s := at.pop(c.Startup, c.Settings)
 	p.idle--
 	p.lent++
 	s.state = stateLent
@@ -146,7 +145,7 @@ func (p *Pool) serveLocked() (lucky []*Claim) {
 	}
 	for c := p.waiting.first; c != nil && p.idle > 0 && !p.held; {
 		next := c.next
-		if s := p.popIdleLocked(c.Startup); s != nil {
+		if s := p.popIdleLocked(c); s != nil {
 			p.waiting.remove(c)
 			c.handed = s
 			lucky = append(lucky, c)

@@ -1,6 +1,10 @@
 package pool
 
-import "slices"
+import (
+	"slices"
+
+	"portero/session"
+)
 
 // place is what a pool has at one member. Guarded by the pool's mu.
 type place struct {
@@ -71,9 +75,25 @@ func (at *place) lastOf(st Startup) int {
 	return i
 }
 
+// maxLooks is how many idle servers are looked at for one that needs no change.
+const maxLooks = 32
+
+// bestOf is which of the idle servers opened with st suits a client with these
+// settings: of those that have them the one used last, else the one used last of
+// all; -1: there is none.
+func (at *place) bestOf(st Startup, want session.Settings) int {
+	last := at.lastOf(st)
+	for i := last; i >= 0 && i > last-maxLooks; i-- {
+		if s := at.idle[i]; s.Applied == want && s.startup == st {
+			return i
+		}
+	}
+	return last
+}
+
 // pop takes that server, as lent.
-func (at *place) pop(st Startup) *Server {
-	i := at.lastOf(st)
+func (at *place) pop(st Startup, want session.Settings) *Server {
+	i := at.bestOf(st, want)
 	s := at.idle[i]
 	at.idle = slices.Delete(at.idle, i, i+1)
 	at.lent++

@@ -129,7 +129,7 @@ func (p *Pool) Metrics() *metrics.Pool { return p.counters.Load() }
 func (p *Pool) Acquire(c *Claim) bool {
 	p.mu.Lock()
 	for p.waiting.n == 0 && p.idle > 0 && !p.held {
-		s := p.popIdleLocked(c.Startup)
+		s := p.popIdleLocked(c)
 		if s == nil {
 			break
 		}

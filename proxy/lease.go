@@ -8,6 +8,7 @@ import (
 
 	"portero/metrics"
 	"portero/pool"
+	"portero/session"
 	"portero/wire"
 )
 
@@ -15,6 +16,7 @@ import (
 // It returns them again, from where they lie after it has waited. Without an
 // error and without a server the first of them has been refused.
 func (r *relay) lease(rest []byte) ([]byte, metrics.Reason) {
+	r.prefer()
 	if r.c.pool.Acquire(&r.claim) && r.claim.Server.Applied == r.sess.Settings() {
 		r.serveBy(r.claim.Server)
 		return rest, metrics.None
@@ -28,6 +30,14 @@ func (r *relay) lease(rest []byte) ([]byte, metrics.Reason) {
 	}
 	buf := r.loop.Scratch()
 	return buf[:r.in.load(r.loop, buf)], metrics.None
+}
+
+// prefer says which of the idle servers the client would have: one that needs no
+// change. In session mode all that it may have are as it wants them.
+func (r *relay) prefer() {
+	if r.claim.Settings = (session.Settings{}); r.c.mode != modeSession {
+		r.claim.Settings = r.sess.Settings()
+	}
 }
 
 // serveBy begins the time in which the client's own bytes reach the server.

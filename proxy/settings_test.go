@@ -130,3 +130,26 @@ func TestAValueThatIsReportedInAnotherSpellingIsSetOnce(t *testing.T) {
 		t.Errorf("set %d times", set)
 	}
 }
+
+// Clients that have set different things each find the server again that has them,
+// and need not change it.
+func TestAServerThatHasTheClientsSettingsIsPreferred(t *testing.T) {
+	w := start(t, size(3))
+	clients := []*raw{w.dial(), w.dial("TimeZone", "Asia/Tokyo"), w.dial()}
+	clients[2].query("set work_mem = '77MB'")
+	pids := make([]string, len(clients))
+	for i, c := range clients {
+		c.query("begin")
+		pids[i] = c.value("select pg_backend_pid()")
+	}
+	for _, c := range clients {
+		c.query("commit")
+	}
+	for round := range 10 {
+		for i, c := range clients {
+			if got := c.value("select pg_backend_pid()"); got != pids[i] {
+				t.Fatalf("round %d: client %d has server %s, and %s is as it wants it", round, i, got, pids[i])
+			}
+		}
+	}
+}
