@@ -102,7 +102,7 @@ func (c *client) bench(ctx context.Context, protocol string, script ...string) e
 	if protocol == "prepared" { // pgbench blocks while it prepares, also where another of its clients has a server in a transaction
 		clients = "1"
 	}
-	args := append([]string{"--no-vacuum", "--client", clients, "--transactions", strconv.Itoa(max(2, c.amount()/1800)), "--protocol", protocol}, script...)
+	args := append([]string{"--no-vacuum", "--client", clients, "--transactions", strconv.Itoa(max(2, c.amount()/3600)), "--protocol", protocol}, script...)
 	out, err := c.output(ctx, "pgbench", args...)
 	if err != nil {
 		return err
@@ -161,11 +161,14 @@ func runDump(ctx context.Context, c *client) error {
 		if _, err := c.output(ctx, "pg_restore", "--dbname", c.route, "--jobs", "2", "--exit-on-error", files); err != nil {
 			return err
 		}
-		after, err := c.dump(ctx)
-		if err != nil {
+		if err := c.sql(ctx, "select count(*), md5(string_agg(repeat, ' ' order by i)) from many"); err != nil {
 			return err
 		}
-		if err := c.sql(ctx, "select count(*), md5(string_agg(repeat, ' ' order by i)) from many"); err != nil {
+		if c.amount() < usual {
+			return nil // a dump reads the whole catalog, more than once
+		}
+		after, err := c.dump(ctx)
+		if err != nil {
 			return err
 		}
 		c.print("what has been restored is what was dumped: %v", after == before)
