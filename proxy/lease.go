@@ -16,8 +16,7 @@ import (
 // It returns them again, from where they lie after it has waited. Without an
 // error and without a server the first of them has been refused.
 func (r *relay) lease(rest []byte) ([]byte, metrics.Reason) {
-	r.prefer()
-	if r.c.pool.Acquire(&r.claim) && r.claim.Server.Applied == r.sess.Settings() {
+	if r.acquire() && r.claim.Server.Applied == r.sess.Settings() {
 		r.serveBy(r.claim.Server)
 		return rest, metrics.None
 	}
@@ -32,12 +31,13 @@ func (r *relay) lease(rest []byte) ([]byte, metrics.Reason) {
 	return buf[:r.in.load(r.loop, buf)], metrics.None
 }
 
-// prefer says which of the idle servers the client would have: one that needs no
-// change. In session mode all that it may have are as it wants them.
-func (r *relay) prefer() {
+// acquire asks the pool for a server, of the idle ones one that needs no change. In
+// session mode all that the client may have are as it wants them.
+func (r *relay) acquire() bool {
 	if r.claim.Settings = (session.Settings{}); r.c.mode != modeSession {
 		r.claim.Settings = r.sess.Settings()
 	}
+	return r.c.pool.Acquire(&r.claim)
 }
 
 // serveBy begins the time in which the client's own bytes reach the server.

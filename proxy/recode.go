@@ -85,8 +85,9 @@ func convert(s string, from, to encoding.Encoding) string {
 		return s
 	}
 	var b strings.Builder
+	encoder := to.NewEncoder()
 	for _, letter := range plain {
-		if coded, err := to.NewEncoder().String(string(letter)); err == nil {
+		if coded, err := encoder.String(string(letter)); err == nil {
 			b.WriteString(coded)
 		} else {
 			b.WriteByte('?')

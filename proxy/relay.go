@@ -80,7 +80,6 @@ func (r *relay) notice(ev loop.Events) {
 func (r *relay) Run(t *loop.Task) {
 	r.claim.Bind(r.c.pool, t)
 	r.claim.Client, r.claim.Startup = &r.c.sock, r.c.startup
-	r.prefer()
 	why := metrics.Panic
 	defer func() {
 		if r.c != nil { // neither at rest nor finished

@@ -64,7 +64,7 @@ func TestTooManySettingsStayWithTheirServer(t *testing.T) {
 	s.Reset(Rest{})
 	s.Serve(serverDefaults, nil)
 	s.touch("a.a")
-	s.Told([][]byte{[]byte("none"), bytes.Repeat([]byte("x"), noLimits.Settings)})
+	s.Told([][]byte{[]byte("none"), bytes.Repeat([]byte("x"), usualLimits.Settings)})
 	if s.Lending() != Kept || !s.Bound() {
 		t.Error("a long value is to be carried")
 	}

@@ -57,7 +57,7 @@ func fuzzStep(t *testing.T, s *Session, f wire.Frame, fromClient, linked bool) b
 			s.Lose(s.Fault)
 			linked = false
 		case Settle:
-			if s.Unanswered() > 0 || s.Status() != 'I' {
+			if s.ring.len() > 0 || s.Status() != 'I' {
 				t.Fatal("what is to be settled is not over")
 			}
 			s.Settled()

@@ -49,21 +49,28 @@ func readsLiterals(name string) bool { return name != role && name != "search_pa
 
 // runOurs has the server run a statement before the frame at hand; c takes hold with it.
 func (s *Session) runOurs(sql string, c change) {
-	name := string(appendMade(nil, s.memory.next()))
-	for _, m := range throwaway(name, sql) {
+	s.appendOurs(sql, kindPrepare, func(q request) {
+		if q.t == 'E' && (c.made != nil || c.names) {
+			q.marks |= pending
+			c.group = s.group
+			s.changes.push(c)
+		}
+		s.ring.pushBeforeLast(q)
+	})
+}
+
+// appendOurs adds what runs a statement of ours, of kind k, and has ask put each of
+// its requests into the ring.
+func (s *Session) appendOurs(sql string, k kind, ask func(q request)) {
+	for _, m := range throwaway(string(appendMade(nil, s.memory.next())), sql) {
 		at := len(s.edit)
 		s.edit = wire.Append(s.edit, m)
 		q := alone(s.edit[at])
 		if q.t == 'E' {
-			q = execute('E', kindPrepare)
-			if c.made != nil || c.names {
-				q.marks = pending
-				c.group = s.group
-				s.changes.push(c)
-			}
+			q = execute('E', k)
 		}
-		q.marks |= skipped
-		s.ring.pushBeforeLast(q)
+		q.marks = skipped
+		ask(q)
 	}
 }
 

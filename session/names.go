@@ -39,7 +39,7 @@ func (a *statements) emptied(from Rest) statements {
 		a.edit = nil
 	}
 	if a.texts == nil {
-		a.texts, a.limits = &Texts{}, noLimits
+		a.texts, a.limits = &Texts{}, usualLimits
 	}
 	return statements{
 		names: from.names, unnamed: from.unnamed, texts: a.texts, limits: a.limits, changes: a.changes,

@@ -174,18 +174,8 @@ func (s *Session) restoreExecute(f wire.Frame) int {
 	if setting == "" {
 		return 0
 	}
-	name := string(appendMade(nil, s.memory.next()))
 	s.edit = append(appendHead(s.edit, 'E', f.Size), f.Body...)
-	for _, m := range throwaway(name, setting) {
-		at := len(s.edit)
-		s.edit = wire.Append(s.edit, m)
-		q := alone(s.edit[at])
-		if q.t == 'E' {
-			q = execute('E', kindSet)
-		}
-		q.marks = skipped
-		s.ring.push(q)
-	}
+	s.appendOurs(setting, kindSet, s.ring.push)
 	return wire.HeaderLen + f.Size
 }
 

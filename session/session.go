@@ -112,7 +112,8 @@ type Limits struct {
 	Settings    int // bytes of names and values of what a client has set; at more it keeps its server
 }
 
-var noLimits = Limits{Server: 200, Client: 1000, ClientBytes: 1 << 24, Bytes: 1 << 28, Settings: 8 << 10}
+// usualLimits are those of a session that shares nothing.
+var usualLimits = Limits{Server: 200, Client: 1000, ClientBytes: 1 << 24, Bytes: 1 << 28, Settings: 8 << 10}
 
 // Share has the session make its Statements by those of others on its loop, within
 // limits. Without it a session has Texts of its own.
@@ -138,9 +139,6 @@ func (s *Session) Busy() bool { return s.busy }
 // Status is that of the last ReadyForQuery: I idle, T in a transaction, E in a
 // failed one.
 func (s *Session) Status() byte { return s.status }
-
-// Unanswered is how many requests the server still owes an answer.
-func (s *Session) Unanswered() int { return s.ring.len() }
 
 // What a client may have asked without an answer, before no more is read of it.
 const (
