@@ -60,6 +60,7 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 			run = end
 		case session.Settle:
 			r.sendClient(buf[run:i])
+			r.flushReply()
 			run, r.withheld = end, true
 		case session.Hear:
 			r.sendClient(buf[run:i])

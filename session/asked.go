@@ -29,6 +29,7 @@ type standing struct {
 	defaults Defaulter // of the server in use
 	foreign  bool      // the server acts as another user than the one who has logged in
 	overfull bool      // the client has set more than can be carried to another server
+	unheard  []unheard // reports that the client has not had, see restored.go
 	asked    asked
 	unread   unread // the frame that streams
 	leaves   bool   // see Leaves

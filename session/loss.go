@@ -37,17 +37,18 @@ func errFailedBlock() *wire.Error {
 // and has not begun what was asked behind it. A PANIC is no such word, as it comes
 // out of the middle of a commit too.
 func (s *Session) Lose(said *wire.Error) {
+	s.restoredByLoss()
 	ended := s.endOldest()
 	spoken := said != nil && said.Severity != "PANIC"
 	s.revert()
 	s.foreign, s.overfull, s.stray, s.asked, s.pins = false, false, false, asked{}, 0
-	s.repeats, s.repeating, s.again, s.probing, s.owes, s.misshapen = false, false, false, false, false, Statement{}
+	s.repeats, s.repeating, s.again, s.probing, s.misshapen = false, false, false, false, Statement{}
 	s.heeds = heeding{}
 	o := owed{s: s, cause: errLost(), unknown: s.whatIsUnknown(spoken, ended), told: s.now == failed}
 	if said != nil {
 		o.detail = "The server said: " + said.Message
 	}
-	asked := s.busy
+	asked := s.busy && !s.ring.isOurs()
 	o.answerAll()
 	s.loss = loss{block: s.now == block || s.now == failed, skip: o.skip}
 	if s.loss.block && !asked && !o.told {

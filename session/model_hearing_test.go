@@ -1,7 +1,7 @@
 package session
 
 import (
-	"strings"
+	"slices"
 
 	"portero/wire"
 )
@@ -18,6 +18,7 @@ func (c *crowd) hear(one *sharer) {
 		case Answer:
 			c.replies(one)
 		case Settle:
+			c.replies(one)
 			c.settle(one)
 			c.receive(one, serverFrame(c.t, token{"ReadyForQuery", []string{"I"}}))
 		default:
@@ -28,36 +29,25 @@ func (c *crowd) hear(one *sharer) {
 	c.giveBack(one)
 }
 
-// reports takes a ParameterStatus of what the client gave at its start. A RESET
-// goes back to the server's value first, and to the client's behind its
-// ReadyForQuery: only what it comes to is compared.
-func (one *sharer) reports(f wire.Frame, in map[string]string) bool {
-	if f.Type != 'S' {
-		return false
-	}
-	name, value, _ := wire.ParameterStatus(f.Body)
-	_, given := starts[one.number][strings.ToLower(name)]
-	if given {
-		in[name] = value
-	}
-	return given
-}
-
 func (c *crowd) receive(one *sharer, f wire.Frame) {
 	text := answerText(c.t, f, true)
 	if !c.mute {
 		c.note(one, "         %s   %s", text, stateText(&one.s))
 	}
-	if one.reports(f, one.shown) {
-		return
-	}
-	one.got = append(one.got, text)
 	if e := one.client.received(f); e != "" {
 		c.fault("%s", e)
 	}
-	if n := len(one.got); n > len(one.want) || one.got[n-1] != one.want[n-1] {
-		c.compare(one)
+	if one.reports = append(one.reports, text); f.Type == 'S' {
+		return // these come in any order, before something else
 	}
+	slices.Sort(one.reports[:len(one.reports)-1])
+	for _, text := range one.reports {
+		one.got = append(one.got, text)
+		if n := len(one.got); n > len(one.want) || one.got[n-1] != one.want[n-1] {
+			c.compare(one)
+		}
+	}
+	one.reports = nil
 }
 
 func (c *crowd) replies(one *sharer) {

@@ -173,11 +173,6 @@ func (c *crowd) overhears(one *sharer) {
 	if len(one.held) > 0 || one.own.asleep || one.own.status != 'I' || one.own.mind.base != nil {
 		return // the server of its own is ahead
 	}
-	for name, value := range one.due {
-		if shown, ok := one.shown[name]; ok && shown != value {
-			c.fault("client %d was told last that its %s is %q, and it is %q", one.number, name, shown, value)
-		}
-	}
 	want, may := one.own.mind.channels, one.own.mind.doubtful
 	for _, name := range want {
 		if !slices.Contains(one.ears, name) {

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,20 +52,19 @@ type shared struct {
 
 // sharer is a client, and the server of its own that it is compared with.
 type sharer struct {
-	number int
-	s      Session
-	client modelClient
-	rest   Rest
-	ears   []string // channels that it hears by the ear, sorted
-	own    *modelServer
-	held   []wire.Frame // to be shown to the session
-	asked  bool         // the first of held is counted as asked, and waits for a server
-	server *shared
-	leaves bool // it has said goodbye
-	got    []string
-	want   []string
-	shown  map[string]string // reports of what it gave at its start
-	due    map[string]string // ... as the server of its own has them
+	number  int
+	s       Session
+	client  modelClient
+	rest    Rest
+	ears    []string // channels that it hears by the ear, sorted
+	own     *modelServer
+	held    []wire.Frame // to be shown to the session
+	asked   bool         // the first of held is counted as asked, and waits for a server
+	server  *shared
+	leaves  bool // it has said goodbye
+	got     []string
+	want    []string
+	reports []string // have come, and nothing behind them
 }
 
 // crowd is some clients over fewer servers.
@@ -108,8 +108,7 @@ func (c *crowd) connect(one *sharer) {
 	}
 	one.own, one.client = newMindful(newModelServer(c.t), starts[one.number]), modelClient{status: 'I'}
 	one.rest = Rest{Settings: base, Base: base}
-	one.held, one.asked, one.leaves, one.got, one.want, one.ears = nil, false, false, nil, nil, nil
-	one.shown, one.due = map[string]string{}, map[string]string{}
+	one.held, one.asked, one.leaves, one.got, one.want, one.reports, one.ears = nil, false, false, nil, nil, nil, nil
 	c.reset(one)
 }
 
@@ -211,8 +210,13 @@ func (c *crowd) say(one *sharer, k token) {
 // wanted takes in what the server of its own tells a client.
 func (c *crowd) wanted(one *sharer) {
 	for _, f := range one.own.out {
-		if !one.reports(f, one.due) {
-			one.want = append(one.want, answerText(c.t, f, true))
+		one.want = append(one.want, answerText(c.t, f, true))
+		if f.Type == 'S' {
+			reports := len(one.want) - 1
+			for reports > 0 && strings.HasPrefix(one.want[reports-1], "ParameterStatus") {
+				reports--
+			}
+			slices.Sort(one.want[reports:])
 		}
 	}
 	one.own.out = nil

@@ -64,8 +64,8 @@ func (one *sharer) speech(choose func(n int) int) []token {
 	switch choose(8) {
 	case 0:
 		first, second := text(), text()
-		if resetBy([]byte(first)) != "" && strings.HasPrefix(second, "select ") {
-			second = "select 1" // which in the same Query would meet the server's default
+		if resetBy([]byte(first)) != "" && (strings.HasPrefix(second, "select ") || strings.HasPrefix(second, "savepoint ")) {
+			second = "select 1" // which in the same Query would meet the server's default, or go back to it
 		}
 		if first == "reset role" || second == "reset role" {
 			return []token{{"Query", []string{"reset role"}}} // what becomes of it beside others the server does not tell

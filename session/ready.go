@@ -51,18 +51,21 @@ func (s *Session) answered(v Verdict, failed bool) Verdict {
 	if s.again && v != Discard {
 		s.again, s.instead = false, s.instead[:0]
 	}
-	settles, ours := s.settles(failed), s.ring.first() == 'Q' && s.ring.at(0).is(skipped) // it has a ReadyForQuery of its own
-	switch {
-	case v == Discard && s.owes && !ours: // the client may have asked for more meanwhile
-		s.owes = false
+	switch settles := s.settles(failed); {
+	case v != Discard && s.isOurs(0): // that has a ReadyForQuery of its own, and what has to be settled is behind it
+		s.owes = true
+		return Discard
+	case v != Discard:
 		return settles
-	case v == Discard:
-		return Discard
-	case ours && s.status == 'I' && s.heeds.any():
-		s.owes = true // behind what is our own, and all that has to be settled
-		return Discard
+	case s.owes: // the client may have asked for more meanwhile
+		s.owes = false
+		if s.hear() && settles == Forward {
+			s.ready(s.status)
+			return Answer
+		}
+		return settles
 	}
-	return settles
+	return Discard
 }
 
 // reached takes in the status that a ReadyForQuery gives.

@@ -196,11 +196,10 @@ func (s *Session) swallow(f wire.Frame) Verdict {
 			s.executed(f)
 		}
 	case 'T', 'D', 'N':
-	case 'S', 'A':
+	case 'S':
+		return s.parameterStatus(f)
+	case 'A':
 		v = Forward
-		if f.Type == 'S' {
-			s.Reported(f)
-		}
 	case 'E':
 		if wire.IsFatal(f.Body) {
 			s.Fault = wire.ParseError(f.Body)

@@ -112,6 +112,16 @@ func (r *ring) pushBeforeLast(q request) {
 // at is the i-th request; valid until the ring changes.
 func (r *ring) at(i int) *request { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
 
+// isOurs reports whether nothing of the client is in it, but something of our own.
+func (r *ring) isOurs() bool {
+	for i := range r.n {
+		if !r.at(i).is(skipped) {
+			return false
+		}
+	}
+	return r.n > 0
+}
+
 // first is the type of the oldest request, 0 when there is none.
 func (r *ring) first() byte {
 	if r.n == 0 {

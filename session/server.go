@@ -40,8 +40,7 @@ func (s *Session) FromServer(f wire.Frame) Verdict {
 	case 'E':
 		return s.failed(f)
 	case 'S':
-		s.Reported(f)
-		return Forward
+		return s.parameterStatus(f)
 	case 'N':
 		return Forward
 	case 'A':

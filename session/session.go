@@ -62,7 +62,7 @@ type exchange struct {
 	boundTo Statement // what that runs, if it sets something
 	named   kind      // of the named portals, taken together
 
-	owes bool // the client's ReadyForQuery, behind what is our own
+	owes bool // the client's ReadyForQuery, behind a Query of our own
 }
 
 // Defaulter knows what a parameter is when nobody has set it.
