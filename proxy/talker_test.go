@@ -48,7 +48,8 @@ var simple = []string{
 	"select 1; select 2", "begin; select 1", "select 1; select 1/0; select 2", "begin; select 1/0", "commit; begin", "rollback; select 3", "insert into u values (5); select 1/0", "set work_mem = '5MB'; select 1/0",
 	"set search_path = public; show search_path", "begin; set local work_mem = '7MB'; show work_mem; commit; show work_mem", "select 1; copy t to stdout; select 2", ";;", "/* /* a */ */ select 1 -- x", "begin; commit; begin; rollback",
 	"deallocate a", "deallocate prepare b", "deallocate all", "DEALLOCATE \"c\"", "execute a", "execute b(1)", "execute a(1)", "explain (costs off) execute a", "discard all", "discard plans", "discard all",
-	"set work_mem = '6MB'; set datestyle = 'German'", "set role diff_low; select current_user", "savepoint s; select 1/0; rollback to s",
+	"deallocate a; deallocate b", "deallocate b; select 1/0; deallocate a", "execute a; deallocate a; select 4", "deallocate a; deallocate a", "begin; deallocate c; deallocate a; commit",
+	"reset work_mem; set work_mem = '7MB'", "set work_mem = '6MB'; set datestyle = 'German'", "set role diff_low; select current_user", "savepoint s; select 1/0; rollback to s",
 }
 
 // asking are statements with parameters.
@@ -87,8 +88,13 @@ func (w talker) portal() string {
 
 func (w talker) rows() uint32 { return pick[uint32](w, 0, 0, 0, 0, 1, 2, 1000) }
 
+// parse may speak of a statement by its name, if that is not one of its own kind.
 func (w talker) parse(name string) *pgproto3.Parse {
-	return &pgproto3.Parse{Name: name, Query: w.sql(), ParameterOIDs: pick(w, nil, nil, nil, nil, []uint32{23}, []uint32{25}, []uint32{0}, []uint32{99999}, []uint32{0, 23})}
+	sql := w.sql()
+	if name != "a" && name != "b" && w.IntN(6) == 0 {
+		sql = pick(w, "execute a", "execute b(1)", "execute a", "deallocate a", "DEALLOCATE PREPARE \"b\"", "explain (costs off) execute a", "deallocate all")
+	}
+	return &pgproto3.Parse{Name: name, Query: sql, ParameterOIDs: pick(w, nil, nil, nil, nil, []uint32{23}, []uint32{25}, []uint32{0}, []uint32{99999}, []uint32{0, 23})}
 }
 
 func (w talker) bind(portal, name string) *pgproto3.Bind {
@@ -209,12 +215,16 @@ func (w talker) copies() (m messages) {
 	} else {
 		m = messages{q(sql)}
 	}
+	wrong := false
 	for range w.IntN(3) {
-		m = append(m, &pgproto3.CopyData{Data: []byte(pick(w, "10\n", "11\n12\n", "x\n", "1", "\\.\n"))})
+		data := pick(w, "10\n", "11\n12\n", "x\n", "1", "\\.\n")
+		m, wrong = append(m, &pgproto3.CopyData{Data: []byte(data)}), wrong || data == "x\n"
 	}
 	switch w.IntN(10) {
 	case 0:
-		m = append(m, syncs())
+		if !wrong { // behind what may have failed it is answered, in the middle of a COPY it is not
+			m = append(m, syncs())
+		}
 	case 1:
 		m = append(m, &pgproto3.Flush{})
 	}

@@ -98,79 +98,11 @@ func (s *Session) numberFor(r reference) (number uint32, ok bool) {
 	case !known:
 		return 0, false
 	case r.verb == deallocates:
-		return s.deallocates(name, st), true
+		c := s.deallocates(name, st)
+		s.pends(c)
+		return c.closed, true
 	}
 	return s.executes(st)
-}
-
-// parseUnnamedByName is a Parse of the unnamed statement that may speak of a
-// prepared one: psycopg 3 deallocates that way in its pipelines. A named one of
-// that kind is not understood.
-func (s *Session) parseUnnamedByName(f wire.Frame) int {
-	s.parsedEnds = ""
-	r := s.inParse(f)
-	number, ok := s.numberInParse(r)
-	s.parseUnnamed(f)
-	if !ok {
-		return 0
-	}
-	if r.verb == deallocates {
-		s.parsedEnds = string(cutName(unquoted(r.name)))
-	}
-	s.unnamed = onlyHere(s.memory.next(), s.ring.last().kind) // as it is sent it means something on this server alone
-	s.memory.unnamed, s.waits = s.unnamed, true
-	return s.rename(f, offset(f.Body, r.name), len(r.name), number)
-}
-
-// inParse finds how a Parse of the unnamed statement speaks of a prepared one.
-func (s *Session) inParse(f wire.Frame) (r reference) {
-	if s.names.len() == 0 {
-		return r
-	}
-	_, text, _ := wire.CutString(f.Body)
-	sql, whole := statement(text, f.Whole())
-	if s.memory == nil || !whole || !mayReference(sql) || s.several(sql) {
-		return r
-	}
-	return referenceIn(sql)
-}
-
-// numberInParse is the server's statement that a Parse is to speak of; false: it
-// speaks of none that the client has.
-func (s *Session) numberInParse(r reference) (number uint32, ok bool) {
-	if r.verb == nothing {
-		return 0, false
-	}
-	name := cutName(unquoted(r.name))
-	st, known := s.names.get(name)
-	if !known || s.unsure(name, st) {
-		return 0, false
-	}
-	switch r.verb {
-	case executes:
-		if d := s.ensure(st); d != nil {
-			return d.number, true
-		}
-	case deallocates: // in place of the server's own, which others have too, one that is made for it
-		number = s.memory.next()
-		s.edit = appendEmpty(s.edit, number)
-		s.inject('P', change{})
-		return number, true
-	}
-	return 0, false
-}
-
-// endsByName is an Execute of what deallocates a statement.
-func (s *Session) endsByName(f wire.Frame) {
-	name := s.boundEnds
-	if name == "" || len(f.Body) == 0 || f.Body[0] != 0 {
-		return
-	}
-	s.boundEnds = ""
-	if old, had := s.names.get([]byte(name)); had {
-		s.pends(change{name: name, old: old, had: true, names: true})
-		s.name(name, Statement{}, false)
-	}
 }
 
 // executes finds the server's statement for a Query, which has it made first.
@@ -216,8 +148,9 @@ func (s *Session) prepares(name string, old Statement, had bool, rest []byte) ui
 }
 
 // deallocates finds what the server can deallocate for the client: its own
-// statement, or where it has none, which may be as it cannot be made any more, an empty one.
-func (s *Session) deallocates(name string, st Statement) uint32 {
+// statement, or where it has none, which may be as it cannot be made any more, an
+// empty one. What is returned is to be pending.
+func (s *Session) deallocates(name string, st Statement) change {
 	number := uint32(0)
 	if d := s.memory.find(st); d != nil {
 		s.memory.drop(d)
@@ -228,9 +161,8 @@ func (s *Session) deallocates(name string, st Statement) uint32 {
 		s.inject('P', change{})
 		s.injectSync()
 	}
-	s.pends(change{name: name, old: st, had: true, names: true, closed: number, alone: true})
 	s.name(name, Statement{}, false)
-	return number
+	return change{name: name, old: st, had: true, names: true, closed: number, alone: true}
 }
 
 // injectSync ends what is injected before a Query: without it an error there

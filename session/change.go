@@ -2,7 +2,7 @@ package session
 
 // change is what a Parse or a Close has made of names, before the server has
 // said that it is done. It stands for one request of the ring that is marked
-// pends, and takes hold at once: what the client sends behind it finds its
+// pending, for which there may be several, and takes hold at once: what the client sends behind it finds its
 // names as they will be. If the server fails the request, or skips it, the
 // change is taken back.
 type change struct {
@@ -14,9 +14,11 @@ type change struct {
 	all    bool      // all named statements will be gone
 	alone  bool      // it can fail without what is behind it being skipped
 	left   int       // statements of a Query of several from its own on; else 0
+	with   bool      // it belongs to the request of the change before it
 	made   *made     // the statement made on the server
 	closed uint32    // the number of one closed there
 
+	moved     moved     // in the text of its request
 	described *made     // the server's statement that is described
 	wanted    Statement // ... to see whether it is this one
 	group     uint32    // number of the Sync that ends its requests
@@ -42,6 +44,19 @@ func (c *changes) clear()           { c.drop(c.len()) }
 func (c *changes) push(one change) {
 	c.buf = append(c.buf, one)
 	c.size += one.now.size()
+}
+
+// of is how many of the oldest belong to so many requests.
+func (c *changes) of(requests int) (n int) {
+	for ; n < c.len(); n++ {
+		if c.at(n).with {
+			continue
+		}
+		if requests--; requests < 0 {
+			break
+		}
+	}
+	return n
 }
 
 // drop removes the oldest n.

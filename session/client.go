@@ -62,7 +62,7 @@ func (s *Session) refers(f wire.Frame, linked bool) Verdict {
 	}
 	switch name, ok := named(f); {
 	case !ok:
-	case s.changes.len() > 0 && s.mustWait(f.Type, name):
+	case s.changes.len() > 0 && !s.skipping && (s.mustWait(f.Type, name) || s.refersToUnsure(f, name)):
 		return Wait
 	case alone:
 		s.name(string(cutName(name)), Statement{}, false)
@@ -75,7 +75,7 @@ func (s *Session) refers(f wire.Frame, linked bool) Verdict {
 // mustWait reports whether a frame's meaning depends on what is unanswered. The
 // unnamed statement may be parsed anew however the one before ends.
 func (s *Session) mustWait(t byte, name []byte) bool {
-	if len(name) == 0 && (t == 'P' || t == 'C') || s.skipping {
+	if len(name) == 0 && (t == 'P' || t == 'C') {
 		return false
 	}
 	return s.isUnsure(cutName(name))

@@ -17,7 +17,7 @@ func (s *Session) make(d *made) {
 		defer s.switchTo(now, p.means)
 	}
 	if !d.st.isSQL() {
-		s.edit = appendParse(s.edit, d)
+		s.edit = appendParse(s.edit, d.number, s.textFor(d.st, d.aimed))
 		s.inject('P', change{made: d})
 		return
 	}
@@ -85,17 +85,18 @@ func throwaway(name, sql string) [5]wire.Message {
 // bringUnnamed sees to it that the server's unnamed statement is the client's.
 func (s *Session) bringUnnamed() {
 	m := s.memory
+	aimed := s.aim(s.unnamed, m.aimed)
+	defer func() { s.supply(s.unnamed, aimed) }()
 	switch {
-	case m.unnamed == s.unnamed:
-		return
+	case m.unnamed == s.unnamed && m.aimed == aimed:
 	case s.unnamed == (Statement{}) || s.unnamed.isOnly():
 		s.edit = append(s.edit, closeUnnamed...)
 		s.inject('C', change{})
 		m.unnamed = Statement{}
 	default:
-		s.edit = appendUnnamed(s.edit, s.unnamed)
+		s.edit = appendUnnamed(s.edit, s.textFor(s.unnamed, aimed))
 		s.inject('P', change{})
-		m.unnamed = s.unnamed
+		m.unnamed, m.aimed = s.unnamed, aimed
 	}
 }
 

@@ -82,7 +82,7 @@ func (s *Session) endOldest() bool {
 	}
 	status := statusOf(s.now)
 	if q.is(pending) {
-		s.changes.drop(1)
+		s.changes.drop(s.changes.of(1))
 	}
 	s.ring.pop()
 	if q.is(skipped) {
@@ -131,6 +131,11 @@ func (s *Session) Refuse(e *wire.Error) {
 	o := owed{s: s, cause: e, unknown: make([]bool, s.ring.len()), unseen: true}
 	o.answerAll()
 	s.loss = loss{skip: o.skip}
+	for i := range s.ring.len() {
+		if s.ring.at(i).t == 'Q' {
+			s.unnamed = Statement{} // exec_simple_query drops it first of all
+		}
+	}
 	s.forget()
 	s.ring.clear()
 	s.status, s.now, s.asked, s.pins, s.heeds = 'I', idle, asked{}, 0, heeding{}

@@ -18,6 +18,7 @@ type Memory struct {
 	newest   *made // of a circle, in the order in which they were used last
 	last     uint32
 	unnamed  Statement // nobodys where it is not known
+	aimed    uint32    // the number that its text speaks of; 0: of none
 	tainted  []*made   // not for others: see rereads.go
 	leftover []uint32  // numbers that the server still has and nobody knows by a Statement
 }
@@ -26,11 +27,12 @@ type Memory struct {
 type made struct {
 	st           Statement
 	number       uint32 // its name there is portero_NUMBER
+	aimed        uint32 // the number that its text speaks of; 0: of none
 	older, newer *made
 }
 
 // Forget is called when the server has forgotten all: DISCARD ALL, DEALLOCATE ALL.
-func (m *Memory) Forget() { *m = Memory{last: m.last, unnamed: m.unnamed} }
+func (m *Memory) Forget() { *m = Memory{last: m.last, unnamed: m.unnamed, aimed: m.aimed} }
 
 // Overwritten is called when something of our own was sent to the server.
 func (m *Memory) Overwritten() { m.unnamed = nobodys }
@@ -99,6 +101,9 @@ func (m *Memory) retire(d *made) {
 	if m.made[d.st] == d {
 		m.drop(d)
 		m.leftover = append(m.leftover, d.number)
+		if v, _ := d.st.refers(); v == deallocates && d.aimed != 0 {
+			m.leftover = append(m.leftover, d.aimed)
+		}
 	}
 }
 
@@ -165,10 +170,8 @@ func appendMade(b []byte, number uint32) []byte {
 }
 
 // appendParse adds the Parse that makes a statement under a name.
-func appendParse(b []byte, d *made) []byte {
-	return appendFrame(b, 'P', func(b []byte) []byte {
-		return append(append(appendMade(b, d.number), 0), d.st.h.Value().text...)
-	})
+func appendParse(b []byte, number uint32, text string) []byte {
+	return appendFrame(b, 'P', func(b []byte) []byte { return append(append(appendMade(b, number), 0), text...) })
 }
 
 // appendEmpty adds the Parse of an empty statement, which never fails.
@@ -177,8 +180,8 @@ func appendEmpty(b []byte, number uint32) []byte {
 }
 
 // appendUnnamed adds the Parse of the unnamed statement.
-func appendUnnamed(b []byte, st Statement) []byte {
-	return appendFrame(b, 'P', func(b []byte) []byte { return append(append(b, 0), st.h.Value().text...) })
+func appendUnnamed(b []byte, text string) []byte {
+	return appendFrame(b, 'P', func(b []byte) []byte { return append(append(b, 0), text...) })
 }
 
 // appendClose adds the Close of a statement of the server.

@@ -283,8 +283,10 @@ func (m *modelServer) finish(sql string) {
 			m.commit()
 		}
 		m.status, m.txn = 'T', nil
+		clear(m.portals)
 	case "rollback and chain":
 		m.status, m.txn = 'T', nil
+		clear(m.portals)
 	case "rollback to a", "rollback to b":
 		m.status = 'T'
 		m.join()

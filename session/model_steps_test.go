@@ -64,8 +64,8 @@ func (one *sharer) speech(choose func(n int) int) []token {
 	switch choose(8) {
 	case 0:
 		first, second := text(), text()
-		if resetBy([]byte(first)) != "" && (strings.HasPrefix(second, "select ") || strings.HasPrefix(second, "savepoint ")) {
-			second = "select 1" // which in the same Query would meet the server's default, or go back to it
+		if resetBy([]byte(first)) != "" && meetsDefault(second) {
+			second = "select 1"
 		}
 		if first == "reset role" || second == "reset role" {
 			return []token{{"Query", []string{"reset role"}}} // what becomes of it beside others the server does not tell
@@ -86,6 +86,17 @@ func (one *sharer) speech(choose func(n int) int) []token {
 	return []token{{"Query", []string{text()}}}
 }
 
+// meetsDefault reports whether a statement behind a RESET in the same Query would meet
+// the server's own value, or have something go back to it.
+func meetsDefault(sql string) bool {
+	for _, begin := range [...]string{"select ", "savepoint ", "set local "} {
+		if strings.HasPrefix(sql, begin) {
+			return true
+		}
+	}
+	return false
+}
+
 // may reports whether a client in this state sends such a message at all. Left out
 // is also what is known to be otherwise than on a server of its own.
 func (m *modelClient) may(k token) bool {
@@ -102,10 +113,6 @@ func (m *modelClient) may(k token) bool {
 		}
 	case "Describe": // a server describes the parameters before it finds that a table is gone; who has to be given the statement first does not
 		if k.args[0] == "S" && strings.Contains(m.named[k.args[1]], "* from x") {
-			return false
-		}
-	case "Execute": // of a named portal it is not known that it resets something
-		if k.arg(0) != "" && (strings.Contains(m.bound[k.args[0]], "reset") || strings.Contains(m.bound[k.args[0]], "default")) {
 			return false
 		}
 	}

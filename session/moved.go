@@ -31,7 +31,14 @@ func characters(text []byte) int {
 // made anew has its position in the text of the PREPARE, which has the same name
 // in most cases at the same place.
 func (s *Session) unmoved(body []byte) (told []byte, changed bool) {
-	if len(s.moved) == 0 || s.ring.len() != 1 || s.ring.first() != 'Q' {
+	var all []moved
+	switch {
+	case s.ring.first() == 'Q' && s.ring.len() == 1:
+		all = s.moved
+	case s.ring.first() != 'Q' && s.ring.at(0).is(pending) && s.changes.at(0).moved != moved{}:
+		all = []moved{s.changes.at(0).moved}
+	}
+	if len(all) == 0 {
 		return body, false
 	}
 	at, end := errorField(body, 'P')
@@ -40,7 +47,7 @@ func (s *Session) unmoved(body []byte) (told []byte, changed bool) {
 		return body, false
 	}
 	by := 0
-	for _, m := range s.moved {
+	for _, m := range all {
 		if position > m.from+m.by+by {
 			by += m.by
 		}

@@ -21,9 +21,6 @@ type statements struct {
 	misshapen Statement // it has not
 	boundMade *made     // the server's statement that the unnamed portal runs, if it has a name
 
-	parsedEnds string // the statement that the unnamed one deallocates
-	boundEnds  string // ... that the unnamed portal does
-
 	repeats   bool // what was asked has been kept, to be asked again if need be
 	repeating bool // it will be, once the server is ready
 	again     bool // it has been

@@ -35,7 +35,7 @@ func (o *owed) answerAll() {
 	for o.at < s.ring.len() {
 		if q := s.ring.at(o.at); q.t == 'c' || q.is(skipped) {
 			if q.is(pending) {
-				s.undo(1, false)
+				s.undo(s.changes.of(1), false)
 			}
 			o.at++
 			continue
@@ -84,11 +84,11 @@ func (o *owed) answer(end int, whole bool) (failed bool) {
 		for i := o.at; i < end; i++ {
 			o.end(s.ring.at(i))
 		}
-		s.changes.drop(o.changes(end))
+		s.changes.drop(s.changes.of(o.changes(end)))
 		s.now, o.told = idle, false
 		return false
 	}
-	s.undo(o.changes(end), false)
+	s.undo(s.changes.of(o.changes(end)), false)
 	for i := o.at; i < end; i++ {
 		s.now = s.after(s.ring.at(i), s.now)
 	}
@@ -101,7 +101,7 @@ func (o *owed) answer(end int, whole bool) (failed bool) {
 	return true
 }
 
-// changes is how many changes of names a group was to make.
+// changes is how many requests of a group were to change names.
 func (o *owed) changes(end int) (n int) {
 	for i := o.at; i < end; i++ {
 		if o.s.ring.at(i).is(pending) {

@@ -21,6 +21,9 @@ func (s *Session) parse(f wire.Frame) kind {
 		if s.meant = s.texts.statement(rest, s.decisive()); s.rereading() {
 			s.meant = s.meant.own()
 		}
+		if r := s.inText(rest); r.name != nil {
+			s.meant = s.meant.referring(r.verb, string(cutName(unquoted(r.name))))
+		}
 		s.parses(s.meant.shows())
 		return s.meant.kind()
 	}
@@ -95,10 +98,7 @@ func (s *Session) bind(f wire.Frame) kind {
 	s.here &^= boundSurely
 	switch {
 	case ok && len(portal) == 0:
-		s.bound, s.boundTo = k, Statement{}
-		if k == kindSet {
-			s.boundTo, _ = s.recall(name)
-		}
+		s.bound = k
 		s.here |= boundHere
 		if len(name) == 0 && s.here&parsedHere != 0 {
 			s.here |= boundSurely
@@ -106,7 +106,34 @@ func (s *Session) bind(f wire.Frame) kind {
 	case k != kindOther:
 		s.named = kindUnknown
 	}
+	if ok {
+		s.boundTo(portal, name)
+	}
 	return k
+}
+
+// boundTo notes what a portal runs, if more comes of that than its answer: it resets
+// something, or speaks of another statement.
+func (s *Session) boundTo(portal, name []byte) {
+	st, _ := s.recall(name)
+	v, _ := st.refers()
+	switch matters := v != nothing || st.resets() != "" && s.base != (Settings{}); {
+	case matters && s.portals == nil:
+		s.portals = map[string]Statement{string(portal): st}
+	case matters:
+		s.portals[string(portal)] = st
+	default:
+		delete(s.portals, string(portal))
+	}
+}
+
+// ran is that of the portal that an Execute names.
+func (s *Session) ran(f wire.Frame) Statement {
+	if len(s.portals) == 0 {
+		return Statement{}
+	}
+	portal, _, _ := wire.CutString(f.Body)
+	return s.portals[string(portal)]
 }
 
 // willRun notes what a prepared statement does that is run next.
@@ -120,6 +147,11 @@ func (s *Session) willRun(st Statement) {
 	}
 	s.hint(p.all)
 	s.heed(p.heeds)
+	if other, known := s.names.get([]byte(p.refers)); known && p.verb == executes {
+		if v, _ := other.refers(); v == nothing {
+			s.willRun(other)
+		}
+	}
 }
 
 // portal returns the kind of the statement that an Execute runs.

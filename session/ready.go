@@ -16,7 +16,7 @@ func (s *Session) readyForQuery(f wire.Frame) Verdict {
 	case 'Q', 'F', 'S':
 		q := s.ring.at(0)
 		if q.is(pending) {
-			s.changes.drop(1)
+			s.changes.drop(s.changes.of(1))
 		}
 		if q.is(skipped) {
 			v = Discard
@@ -86,7 +86,7 @@ func (s *Session) reached(status byte) {
 	}
 	s.forget()
 	if status == 'I' {
-		s.named = kindOther // portals end with their transaction
+		s.named, s.portals = kindOther, nil // portals end with their transaction
 	}
 }
 

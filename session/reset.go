@@ -167,10 +167,11 @@ func isReset(names []string, name string) bool {
 // restoreExecute sends the client's values behind the Execute of a statement that
 // resets them, by a statement and a portal that are gone again behind it.
 func (s *Session) restoreExecute(f wire.Frame) int {
-	if s.base == (Settings{}) || s.memory == nil || s.boundTo.resets() == "" || !f.Whole() || len(f.Body) == 0 || f.Body[0] != 0 {
+	name := s.ran(f).resets()
+	if name == "" || s.memory == nil || !f.Whole() {
 		return 0
 	}
-	setting := s.restoring([]string{s.boundTo.resets()})
+	setting := s.restoring([]string{name})
 	if setting == "" {
 		return 0
 	}

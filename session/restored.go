@@ -1,7 +1,6 @@
 package session
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -18,27 +17,23 @@ import (
 type unheard struct {
 	name string // as PostgreSQL reports it
 	told string // the value that the client knows
+	now  string // that of the server
 }
 
 // parameterStatus is a ParameterStatus.
 func (s *Session) parameterStatus(f wire.Frame) Verdict {
-	v := Forward
-	if name, _, ok := wire.ParameterStatus(f.Body); ok && f.Whole() && s.restores(name) {
-		s.hush(name)
-		v = Discard
+	name, value, ok := wire.ParameterStatus(f.Body)
+	own, given := s.base.Get(strings.ToLower(name))
+	if !ok || !f.Whole() || !given || !s.isOurs(0) && !s.isOurs(1) {
+		s.Reported(f)
+		return Forward
 	}
-	s.Reported(f)
-	return v
-}
-
-// restores reports whether a parameter is about to have, or is just given, the
-// value from the client's start again.
-func (s *Session) restores(name string) bool {
-	if s.base == (Settings{}) || !s.isOurs(0) && !s.isOurs(1) {
-		return false
+	s.hush(name, value)
+	if s.isDefault(name, value) {
+		value = own // what is asked meanwhile comes behind what is our own
 	}
-	_, given := s.base.Get(strings.ToLower(name))
-	return given
+	s.settings = s.settings.With(name, value)
+	return Discard
 }
 
 // isOurs reports whether the i-th request is a Query of our own.
@@ -46,27 +41,28 @@ func (s *Session) isOurs(i int) bool {
 	return s.ring.len() > i && s.ring.at(i).t == 'Q' && s.ring.at(i).is(skipped)
 }
 
-func (s *Session) hush(name string) {
-	if slices.ContainsFunc(s.unheard, func(u unheard) bool { return u.name == name }) {
-		return
+func (s *Session) hush(name, now string) {
+	for i := range s.unheard {
+		if u := &s.unheard[i]; u.name == name {
+			u.now = now
+			return
+		}
 	}
-	value, _ := s.value(name)
-	s.unheard = append(s.unheard, unheard{name, value})
-}
-
-// value is that of a parameter, by the name that PostgreSQL reports it with.
-func (s *Session) value(name string) (value string, known bool) {
-	if value, known = s.settings.Get(strings.ToLower(name)); !known && s.defaults != nil {
-		value, known = s.defaults.Default(name)
+	told, known := s.settings.Get(strings.ToLower(name))
+	if !known && s.defaults != nil {
+		told, _ = s.defaults.Default(name)
 	}
-	return value, known
+	s.unheard = append(s.unheard, unheard{name, told, now})
 }
 
 // hear tells the client what has become of the parameters. False: there is nothing to tell.
 func (s *Session) hear() (told bool) {
 	for _, u := range s.unheard {
-		if value, known := s.value(u.name); known && value != u.told {
-			s.send(&pgproto3.ParameterStatus{Name: u.name, Value: value})
+		if s.settings = s.settings.With(u.name, u.now); s.isDefault(u.name, u.now) {
+			s.settings = s.settings.Without(u.name)
+		}
+		if u.now != u.told {
+			s.send(&pgproto3.ParameterStatus{Name: u.name, Value: u.now})
 			told = true
 		}
 	}
@@ -80,12 +76,15 @@ func (s *Session) restoredByLoss() {
 	if !s.owes {
 		return
 	}
-	for _, u := range s.unheard {
-		if value, given := s.base.Get(strings.ToLower(u.name)); given {
-			s.settings, s.kept = s.settings.With(u.name, value), s.kept.With(u.name, value)
+	for i := range s.unheard {
+		if u := &s.unheard[i]; s.isDefault(u.name, u.now) {
+			u.now, _ = s.base.Get(strings.ToLower(u.name))
 		}
 	}
 	s.hear()
+	if s.status == 'I' {
+		s.kept = s.settings
+	}
 	s.ready(s.status)
 	s.owes = false
 }

@@ -153,7 +153,7 @@ func (r *ring) trim() {
 }
 
 // skipToSync removes what a server will not answer after an error in the
-// extended protocol. It reports how many changes of names that takes with it, and
+// extended protocol. It reports how many requests of these were to change names, and
 // whether a Sync ends the skipping already.
 func (r *ring) skipToSync() (changes int, ends bool) {
 	for r.n > 0 && r.first() != 'S' {

@@ -56,10 +56,11 @@ type renamed struct {
 // where it means the client's.
 func (s *Session) sendScript(f wire.Frame, all []reference) int {
 	var to []renamed
-	ended := false
+	var ends []change // pending behind all that goes before the Query
 	for _, r := range all {
-		st, known := s.names.get(unquoted(r.name))
-		if !known || r.verb == deallocates && ended { // a request takes back one change, not two
+		name := cutName(unquoted(r.name))
+		st, known := s.names.get(name)
+		if !known {
 			continue
 		}
 		var number uint32
@@ -67,19 +68,23 @@ func (s *Session) sendScript(f wire.Frame, all []reference) int {
 		case prepares: // it will be refused
 			number = s.taken(st)
 			s.injectSync()
+		case deallocates:
+			c := s.deallocates(string(name), st)
+			c.left, c.with = len(s.ring.scriptOf(s.ring.last()))-r.nth, len(ends) > 0
+			ends, number = append(ends, c), c.closed
 		default:
 			var ok bool
-			if number, ok = s.numberFor(r); !ok {
+			if number, ok = s.executes(st); !ok {
 				continue
-			}
-			if r.verb == deallocates {
-				s.changes.last().left, ended = len(s.ring.scriptOf(s.ring.last()))-r.nth, true
 			}
 		}
 		to = append(to, renamed{offset(f.Body, r.name), len(r.name), number})
 	}
 	if len(to) == 0 {
 		return 0
+	}
+	for _, c := range ends {
+		s.pends(c)
 	}
 	s.rewrite(f, to)
 	return wire.HeaderLen + f.Size

@@ -21,7 +21,7 @@ func (s *Session) Send(f wire.Frame) (edit []byte, replaced int) {
 	case 'Q':
 		replaced = s.restoreQuery(f, s.sendQuery(f))
 	case 'E':
-		s.endsByName(f)
+		s.byReference(f)
 		replaced = s.restoreExecute(f)
 	case 'P':
 		replaced = s.sendParse(f)
@@ -47,7 +47,7 @@ func (s *Session) sendParse(f wire.Frame) int {
 	}
 	name := cutName(text)
 	if len(name) == 0 {
-		return s.parseUnnamedByName(f)
+		return s.parseUnnamed(f)
 	}
 	old, had := s.names.get(name)
 	if s.memory == nil {
@@ -63,9 +63,15 @@ func (s *Session) sendParse(f wire.Frame) int {
 	if why := s.overLimit(name, st); why != 0 {
 		return s.provoke(f, why)
 	}
+	aimed := s.aim(st, 0)
 	d := s.memory.add(st, s.limits.Server)
+	d.aimed = aimed
 	s.tidy()
-	s.change(change{name: string(name), names: true, made: d}, d.st)
+	s.change(change{name: string(name), names: true, made: d, moved: s.movedIn(st, aimed)}, d.st)
+	if aimed != 0 {
+		s.edit = appendParse(s.edit, d.number, s.textFor(st, aimed))
+		return wire.HeaderLen + f.Size
+	}
 	return s.rename(f, 0, len(text), d.number)
 }
 
@@ -109,13 +115,20 @@ func (s *Session) newStatement() Statement {
 
 // parseUnnamed: the unnamed statement of a server is left as it is until it is
 // in the way.
-func (s *Session) parseUnnamed(f wire.Frame) {
+func (s *Session) parseUnnamed(f wire.Frame) int {
 	st := s.newStatement()
-	s.change(change{old: s.unnamed, names: true}, st)
-	s.waits = st.isOnly()
+	aimed := uint32(0)
 	if s.memory != nil {
-		s.memory.unnamed = st
+		aimed = s.aim(st, 0)
+		s.memory.unnamed, s.memory.aimed = st, aimed
 	}
+	s.change(change{old: s.unnamed, names: true, moved: s.movedIn(st, aimed)}, st)
+	s.waits = st.isOnly()
+	if aimed == 0 {
+		return 0
+	}
+	s.edit = appendUnnamed(s.edit, s.textFor(st, aimed))
+	return wire.HeaderLen + f.Size
 }
 
 func (s *Session) sendBind(f wire.Frame) int {
@@ -126,14 +139,14 @@ func (s *Session) sendBind(f wire.Frame) int {
 	if len(name) == 0 {
 		s.waits = false
 		if len(portal) == 0 {
-			s.boundEnds, s.boundMade = s.parsedEnds, nil
+			s.boundMade = nil
 		}
 		s.bringUnnamed()
 		return 0
 	}
 	replaced, d := s.address(f, len(portal)+1, name)
 	if len(portal) == 0 {
-		s.boundEnds, s.boundMade = "", d
+		s.boundMade = d
 	}
 	return replaced
 }
@@ -204,10 +217,17 @@ func (s *Session) address(f wire.Frame, at int, name []byte) (replaced int, d *m
 // ensure finds the server's statement, or has it made first; nil: it cannot be made.
 func (s *Session) ensure(st Statement) *made {
 	d := s.memory.find(st)
-	if d != nil || st.isOnly() {
+	before := uint32(0)
+	if d != nil {
+		before = d.aimed
+	}
+	aimed := s.aim(st, before)
+	defer func() { s.supply(st, aimed) }()
+	if d != nil && aimed == before || st.isOnly() {
 		return d
 	}
 	d = s.memory.add(st, s.limits.Server)
+	d.aimed = aimed
 	if s.rereading() {
 		s.memory.taint(d)
 	}

@@ -227,7 +227,7 @@ func (s *Session) failed(f wire.Frame) Verdict {
 		s.now, _ = failing[s.now].out().only()
 		mine := first != 0 && s.ring.at(0).is(pending)
 		changes, ends := s.ring.skipToSync()
-		s.undo(changes, mine)
+		s.undo(s.changes.of(changes), mine)
 		if s.skipping = !ends; ends && s.ring.at(0).is(skipped) { // it is about the Query behind
 			s.instead = append(s.instead[:0], f.Body...)
 			s.Reply = s.Reply[:0]
@@ -235,11 +235,12 @@ func (s *Session) failed(f wire.Frame) Verdict {
 		}
 	case s.ring.at(0).is(pending):
 		s.ring.at(0).marks &^= pending
-		if left := s.changes.at(0).left; left > len(s.ring.scriptOf(s.ring.at(0))) {
-			s.changes.drop(1) // it was done, and is not rolled back
-		} else {
-			s.undo(1, true)
+		n, done, left := s.changes.of(1), 0, len(s.ring.scriptOf(s.ring.at(0)))
+		for done < n && s.changes.at(done).left > left { // these were done, and are not rolled back
+			done++
 		}
+		s.changes.drop(done)
+		s.undo(n-done, true)
 	}
 	return v
 }

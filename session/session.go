@@ -57,10 +57,10 @@ type exchange struct {
 	partial  bool // it is a Query whose text was not seen whole, of which something has completed
 	stepped  bool // something has been committed since the last ReadyForQuery, ahead of the rest of what was asked with it
 
-	here    uint8     // parsedHere, boundHere
-	bound   kind      // of the unnamed portal
-	boundTo Statement // what that runs, if it sets something
-	named   kind      // of the named portals, taken together
+	here    uint8                // parsedHere, boundHere
+	bound   kind                 // of the unnamed portal
+	named   kind                 // of the named portals, taken together
+	portals map[string]Statement // by the name of a portal: what it runs, if it resets or refers to something
 
 	owes bool // the client's ReadyForQuery, behind a Query of our own
 }

@@ -29,6 +29,8 @@ type prepared struct {
 	planned bool   // what it returns is known when it is parsed
 	rereads bool   // it may change settings by which texts are read
 	owner   *byte  // not nil: it is one client's own, see rereads.go
+	verb    verb   // how it speaks of another prepared one, see referring.go
+	refers  string // by this name
 	only    uint32 // not 0: the text is not known, the statement is on one server, under this number
 }
 
