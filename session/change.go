@@ -38,7 +38,6 @@ type changes struct {
 
 func (c *changes) len() int         { return len(c.buf) - c.head }
 func (c *changes) at(i int) *change { return &c.buf[c.head+i] }
-func (c *changes) last() *change    { return &c.buf[len(c.buf)-1] }
 func (c *changes) clear()           { c.drop(c.len()) }
 
 func (c *changes) push(one change) {
