@@ -148,6 +148,7 @@ func (c checker) checkPool() {
 	c.atLeast0("pool.client_stall_timeout", p.ClientStallTimeout)
 	c.atLeast0("pool.query_wait_timeout", p.QueryWaitTimeout)
 	c.atLeast0("pool.query_wait_notify", p.QueryWaitNotify)
+	c.atLeast0("pool.switchover_drain", p.SwitchoverDrain)
 	c.atLeast0("pool.server_idle_timeout", p.ServerIdleTimeout)
 	c.atLeast0("pool.server_lifetime", p.ServerLifetime)
 	c.atLeast0("pool.server_check_delay", p.ServerCheckDelay)

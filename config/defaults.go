@@ -53,6 +53,7 @@ func defaultPool() Pool {
 		ClientStallTimeout:      5 * time.Minute,
 		QueryWaitTimeout:        120 * time.Second,
 		QueryWaitNotify:         5 * time.Second,
+		SwitchoverDrain:         5 * time.Second,
 		ServerConnectTimeout:    5 * time.Second,
 		ServerIdleTimeout:       10 * time.Minute,
 		ServerLifetime:          time.Hour,

@@ -102,7 +102,7 @@ func (s *script) do(t *testing.T, line string) {
 }
 
 func (s *script) fold() {
-	s.known.follow(pictures(newLayout("service", "demo", false), maps.Clone(s.keys), time.Now()))
+	s.known.follow(pictures(newLayout("service", "demo", false), maps.Clone(s.keys), time.Now()), time.Now())
 }
 
 func (s *script) state() string {

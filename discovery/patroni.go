@@ -3,6 +3,7 @@ package discovery
 import (
 	"slices"
 	"sort"
+	"time"
 )
 
 // patroni is what is known of a cluster that Patroni keeps in etcd: the last
@@ -11,16 +12,18 @@ import (
 type patroni struct {
 	seen    map[int]picture
 	reigns  map[int]reign
-	leaders map[int]Member // the last leader of each group as its own key described it
+	leaders map[int]Member     // the last leader of each group as its own key described it
+	wanted  map[int]Switchover // what was announced last
 }
 
 func newPatroni() *patroni {
-	return &patroni{seen: map[int]picture{}, reigns: map[int]reign{}, leaders: map[int]Member{}}
+	return &patroni{seen: map[int]picture{}, reigns: map[int]reign{}, leaders: map[int]Member{}, wanted: map[int]Switchover{}}
 }
 
-// follow takes the pictures of a newer revision. A group whose keys have all
-// gone keeps its epoch and is without leader and members.
-func (p *patroni) follow(seen map[int]picture) {
+// follow takes the pictures of a newer revision, seen at now. A group whose keys have
+// all gone keeps its epoch and is without leader and members.
+func (p *patroni) follow(seen map[int]picture, now time.Time) {
+	p.date(seen, now)
 	p.seen = seen
 	for id := range p.reigns {
 		if _, ok := seen[id]; !ok {
@@ -33,6 +36,23 @@ func (p *patroni) follow(seen map[int]picture) {
 			p.leaders[id] = m
 		}
 	}
+}
+
+// date notes since when a switchover is announced.
+func (p *patroni) date(seen map[int]picture, now time.Time) {
+	wanted := map[int]Switchover{}
+	for id, pic := range seen {
+		if pic.announced == nil {
+			continue
+		}
+		s, before := *pic.announced, p.wanted[id]
+		if s.Since = before.Since; s != before {
+			s.Since = now
+		}
+		wanted[id], pic.announced = s, &s
+		seen[id] = pic
+	}
+	p.wanted = wanted
 }
 
 // see tells what a picture says of the reign. A member's timeline counts only if

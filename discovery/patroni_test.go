@@ -7,7 +7,7 @@ import (
 
 func citusGroups(t *testing.T, known *patroni, keys map[string]string) map[int]*Group {
 	t.Helper()
-	known.follow(pictures(newLayout("/service", "demo", true), keys, time.Time{}))
+	known.follow(pictures(newLayout("/service", "demo", true), keys, time.Time{}), time.Now())
 	return known.groups()
 }
 
@@ -77,18 +77,18 @@ func TestFailsafeKeepsTheLastLeaderWhenItsKeysExpire(t *testing.T) {
 		"members/m2": `{"conn_url":"postgres://10.0.0.2:5432/postgres","state":"running","role":"replica","timeline":3}`,
 	}
 	p := newPatroni()
-	p.follow(map[int]picture{0: newPicture(keys, time.Now())})
+	p.follow(map[int]picture{0: newPicture(keys, time.Now())}, time.Now())
 	before := p.groups()[0]
 	delete(keys, "leader")
 	delete(keys, "members/m1")
-	p.follow(map[int]picture{0: newPicture(keys, time.Now())})
+	p.follow(map[int]picture{0: newPicture(keys, time.Now())}, time.Now())
 	g := p.groups()[0]
 	m, ok := g.Member("m1")
 	if g.Leader != "" || g.LastLeader != "m1" || g.Epoch != before.Epoch || !ok || m.Address != "10.0.0.1:5432" {
 		t.Fatalf("leader %q, last %q, epoch %d (was %d), member %+v %v", g.Leader, g.LastLeader, g.Epoch, before.Epoch, m, ok)
 	}
 	keys["config"] = `{}`
-	p.follow(map[int]picture{0: newPicture(keys, time.Now())})
+	p.follow(map[int]picture{0: newPicture(keys, time.Now())}, time.Now())
 	if _, ok := p.groups()[0].Member("m1"); ok {
 		t.Fatal("without failsafe mode an expired member must not be kept")
 	}

@@ -114,24 +114,24 @@ func TestOnlyASwitchoverThatIsDueIsAnnounced(t *testing.T) {
 		value, leader string
 		want          *Switchover
 	}{
-		{`{"leader":"m1","member":"m2"}`, "m1", &Switchover{"m1", "m2"}},
-		{`{"leader":"m1","member":"m2"}`, "", &Switchover{"m1", "m2"}},
+		{`{"leader":"m1","member":"m2"}`, "m1", &Switchover{From: "m1", To: "m2"}},
+		{`{"leader":"m1","member":"m2"}`, "", &Switchover{From: "m1", To: "m2"}},
 		{`{"leader":"m1","member":"m2"}`, "m2", nil},
 		{`{"leader":"m1","member":""}`, "m3", nil},
-		{`{"leader":"m1"}`, "m1", &Switchover{"m1", ""}},
-		{`{"member":"m2"}`, "m1", &Switchover{"", "m2"}},
+		{`{"leader":"m1"}`, "m1", &Switchover{From: "m1", To: ""}},
+		{`{"member":"m2"}`, "m1", &Switchover{From: "", To: "m2"}},
 		{`{}`, "m1", nil},
 		{``, "m1", nil},
 		{`[]`, "m1", nil},
-		{`m1:m2`, "m1", &Switchover{"m1", "m2"}},
-		{`m1: `, "m1", &Switchover{"m1", ""}},
-		{`:m2`, "m1", &Switchover{"", "m2"}},
+		{`m1:m2`, "m1", &Switchover{From: "m1", To: "m2"}},
+		{`m1: `, "m1", &Switchover{From: "m1", To: ""}},
+		{`:m2`, "m1", &Switchover{From: "", To: "m2"}},
 		{`{"leader":"m1","scheduled_at":"2026-08-01T12:00:01+00:00"}`, "m1", nil},
 		{`{"leader":"m1","scheduled_at":"2026-08-01T14:00:00.123456+02:00"}`, "m1", nil},
-		{`{"leader":"m1","scheduled_at":"2026-08-01T14:00:00+02:00"}`, "m1", &Switchover{"m1", ""}},
-		{`{"leader":"m1","scheduled_at":"2026-08-01 11:59:59+00:00"}`, "m1", &Switchover{"m1", ""}},
+		{`{"leader":"m1","scheduled_at":"2026-08-01T14:00:00+02:00"}`, "m1", &Switchover{From: "m1", To: ""}},
+		{`{"leader":"m1","scheduled_at":"2026-08-01 11:59:59+00:00"}`, "m1", &Switchover{From: "m1", To: ""}},
 		{`{"leader":"m1","scheduled_at":"tomorrow"}`, "m1", nil},
-		{`{"leader":"m1","scheduled_at":null}`, "m1", &Switchover{"m1", ""}},
+		{`{"leader":"m1","scheduled_at":null}`, "m1", &Switchover{From: "m1", To: ""}},
 	}
 	for _, test := range tests {
 		got := newPicture(map[string]string{keyFailover: test.value, keyLeader: test.leader}, now).announced
@@ -220,7 +220,7 @@ func TestACitusClusterIsSeenByGroups(t *testing.T) {
 
 func TestAPlainClusterWithoutKeysHasAnEmptyGroup(t *testing.T) {
 	known := newPatroni()
-	known.follow(pictures(newLayout("", "demo", false), nil, time.Time{}))
+	known.follow(pictures(newLayout("", "demo", false), nil, time.Time{}), time.Now())
 	if g := known.groups()[0]; g == nil || g.Leader != "" || g.Epoch != 0 {
 		t.Errorf("got %+v", g)
 	}
@@ -248,8 +248,8 @@ func FuzzPictures(f *testing.F) {
 			checkMembers(t, p.members)
 		}
 		known := newPatroni()
-		known.follow(first)
-		known.follow(first)
+		known.follow(first, time.Now())
+		known.follow(first, time.Now())
 		for _, g := range known.groups() {
 			if g.Epoch > 1 {
 				t.Fatalf("the same keys moved the epoch: %+v", g)

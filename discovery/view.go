@@ -49,7 +49,8 @@ type Group struct {
 
 // Switchover is what Patroni's failover key announces.
 type Switchover struct {
-	From, To string // member names; To may be ""
+	From, To string    // member names; To may be ""
+	Since    time.Time // when it was seen first
 }
 
 // Member is one PostgreSQL server of a group.

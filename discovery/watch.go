@@ -246,12 +246,13 @@ func (f *follower) lookForMembers(seen map[int]picture) {
 
 // publish folds the copy and hands it to the cluster together with note.
 func (f *follower) publish(note func()) {
-	seen := pictures(f.layout, f.mirror.keys, time.Now())
+	now := time.Now()
+	seen := pictures(f.layout, f.mirror.keys, now)
 	f.lookForMembers(seen)
 	f.cluster.change(func() bool {
 		note()
 		f.cluster.stats.Revision = f.mirror.revision
-		f.known.follow(seen)
+		f.known.follow(seen, now)
 		return true
 	})
 }

@@ -59,7 +59,7 @@ func (p *Pool) answered(s *Server, l *loop.Loop) {
 	case why != metrics.None:
 		p.mu.Unlock()
 		p.died(s, why, said)
-	case p.overLocked(s) != metrics.None, p.queuedLocked() > 0 && !p.held:
+	case p.overLocked(s) != metrics.None, p.queuedLocked() > 0 && !p.heldLocked():
 		p.passOnLocked(s, l)
 	default:
 		s.state = stateIdle

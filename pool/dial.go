@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"time"
@@ -73,17 +74,44 @@ func (p *Pool) connect(parent context.Context, v *discovery.View, m discovery.Me
 
 // logIn is connect when its turn has come and there is room.
 func (p *Pool) logIn(ctx context.Context, m discovery.Member, patience time.Duration) (*Server, error) {
+	st := startupOf(ctx)
+	e := p.takeWarm(m, st)
+	if e == nil {
+		var err error
+		if e, err = p.knock(ctx, m, st, patience); err != nil {
+			return nil, err
+		}
+	}
+	defer hurry(ctx, e.conn)()
+	s, err := p.admit(ctx, e, st)
+	if err != nil {
+		e.conn.Close()
+		return nil, err
+	}
+	return s, s.Sock.Open(e.conn, s)
+}
+
+// knock dials and logs in, with what st has given for the start of the session.
+func (p *Pool) knock(ctx context.Context, m discovery.Member, st Startup, patience time.Duration) (*entered, error) {
 	conn, err := p.dial(ctx, m, patience)
 	if err != nil {
 		return nil, err
 	}
 	defer hurry(ctx, conn)()
-	s, err := p.admit(ctx, conn, m)
+	e := &entered{conn: conn, stream: wire.NewStream(conn), member: m}
+	params := p.loginParams(conn)
+	params.Parameters = p.loginParameters(st)
+	e.login, err = auth.Login(e.stream, params)
+	if err = mismatch(st, err); err == nil || isOfStartup(err) {
+		p.letIn(params.Credentials)
+	} else {
+		err = p.keptOut(params.Credentials, err)
+	}
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	return s, s.Sock.Open(conn, s)
+	return e, nil
 }
 
 func (p *Pool) dial(ctx context.Context, m discovery.Member, patience time.Duration) (net.Conn, error) {
@@ -92,36 +120,26 @@ func (p *Pool) dial(ctx context.Context, m discovery.Member, patience time.Durat
 	return p.owner.clusters[p.Key.Cluster].dial(ctx, m.Address)
 }
 
-// admit logs in and has the server prove itself. conn has the deadline for the
-// login already, and remains the caller's.
-func (p *Pool) admit(ctx context.Context, conn net.Conn, m discovery.Member) (*Server, error) {
-	stream := wire.NewStream(conn)
-	st, params := startupOf(ctx), p.loginParams(conn)
-	params.Parameters = p.loginParameters(st)
-	login, err := auth.Login(stream, params)
-	err = mismatch(st, err)
-	if err != nil && !isOfStartup(err) {
-		return nil, p.keptOut(params.Credentials, err)
-	}
-	p.letIn(params.Credentials)
-	if err != nil {
-		return nil, err
-	}
-	epoch, role, err := p.prove(ctx, conn, stream, m)
+// admit has a server that has logged in prove itself. The connection remains the
+// caller's.
+func (p *Pool) admit(ctx context.Context, e *entered, st Startup) (*Server, error) {
+	epoch, said, err := p.prove(ctx, e, st)
 	if err != nil {
 		return nil, mismatch(st, err)
 	}
-	if rest := stream.Buffered(); len(rest) > 0 {
-		return nil, fmt.Errorf("%s sent %d bytes after its login", m.Address, len(rest))
+	if rest := e.stream.Buffered(); len(rest) > 0 {
+		return nil, fmt.Errorf("%s sent %d bytes after its login", e.member.Address, len(rest))
 	}
-	defaults := copyOf(login.Parameters)
-	if role != "" {
-		defaults["role"] = role // which PostgreSQL does not report
+	params := e.login.Parameters
+	maps.Copy(params, said.reported) // it may have been promoted meanwhile
+	defaults := maps.Clone(params)
+	if said.role != "" {
+		defaults["role"] = said.role // which PostgreSQL does not report
 	}
 	return &Server{
-		pool: p, member: m.Name, address: m.Address, epoch: epoch,
-		pid: login.PID, secret: login.SecretKey, params: login.Parameters, defaults: defaults,
-		startup: st, greeting: p.toKeep(login.Greeting), expires: p.expiry(),
+		pool: p, member: e.member.Name, address: e.member.Address, epoch: epoch,
+		pid: e.login.PID, secret: e.login.SecretKey, params: params, defaults: defaults,
+		startup: st, greeting: p.toKeep(e.login.Greeting), expires: p.expiry(),
 	}, nil
 }
 
@@ -132,14 +150,6 @@ func (p *Pool) toKeep(greeting []byte) []byte {
 		return nil
 	}
 	return greeting
-}
-
-func copyOf(m map[string]string) map[string]string {
-	c := make(map[string]string, len(m))
-	for k, v := range m {
-		c[k] = v
-	}
-	return c
 }
 
 // leaveWhenMoved cancels what is done at a host that is no longer the target:
@@ -168,12 +178,8 @@ func (p *Pool) watchTarget(ctx context.Context, cancel context.CancelCauseFunc, 
 
 // isTarget reports whether a server of m would still be welcome.
 func (p *Pool) isTarget(v *discovery.View, m discovery.Member) bool {
-	g := v.Groups[p.Key.Group]
-	if g == nil {
-		return false
-	}
-	now, ok := g.Member(m.Name)
-	return ok && now.Address == m.Address && p.fits(g, now)
+	pl := p.plan(v)
+	return pl.has(m)
 }
 
 func (p *Pool) loginParams(conn net.Conn) auth.LoginParams {

@@ -45,17 +45,19 @@ func (a *ear) needed() bool {
 // leader is the member to listen at. Where hosts have to be asked and none is
 // known to lead, it is each in turn.
 func (a *ear) leader(v *discovery.View) (discovery.Member, bool) {
-	g := v.Groups[a.pool.Key.Group]
-	if g == nil || len(g.Members) == 0 {
+	pl := a.plan(v)
+	if len(pl.targets) == 0 {
 		return discovery.Member{}, false
-	}
-	if m, ok := g.Member(leaderOf(g)); ok {
-		return m, true
 	}
 	a.pool.mu.Lock()
 	defer a.pool.mu.Unlock()
 	a.pool.nextHost++
-	return g.Members[a.pool.nextHost%len(g.Members)], g.AskHosts
+	return pl.targets[a.pool.nextHost%len(pl.targets)], true
+}
+
+// plan is who leads: an ear listens at the leader, whatever role its pool is for.
+func (a *ear) plan(v *discovery.View) plan {
+	return newPlan(v, a.pool.Key.Group, "leader", 0, time.Now())
 }
 
 // dial opens the connection, with the pool's login, and has it prove itself.
@@ -96,7 +98,8 @@ func (a *ear) logIn(l *line) error {
 	said.Group, said.Member = p.Key.Group, l.member.Name
 	p.cluster.Observe(said.Proof)
 	l.pid, l.view = login.PID, p.cluster.View()
-	l.epoch, err = judgeLeader(l.view.Groups[p.Key.Group], said.Proof)
+	pl := a.plan(l.view)
+	l.epoch, err = pl.judge(l.member, said.Proof)
 	return err
 }
 
@@ -121,21 +124,4 @@ func inTheirEncoding(stream *wire.Stream, parameters map[string]string) error {
 			return refused
 		}
 	}
-}
-
-// judgeLeader decides whether a server that says proof of itself leads the group.
-func judgeLeader(g *discovery.Group, proof discovery.Proof) (epoch uint64, err error) {
-	switch {
-	case g == nil:
-		return 0, errMoved
-	case g.SystemID != "" && proof.SystemID != g.SystemID:
-		return 0, fmt.Errorf("%w: %s, not %s", errStranger, proof.SystemID, g.SystemID)
-	case proof.InRecovery:
-		return 0, errInRecovery
-	case proof.Timeline < g.Timeline:
-		return 0, fmt.Errorf("%w: %d, not %d", errOldTimeline, proof.Timeline, g.Timeline)
-	case leaderOf(g) != proof.Member && !g.AskHosts:
-		return 0, errMoved
-	}
-	return g.Epoch, nil
 }

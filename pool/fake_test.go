@@ -28,6 +28,7 @@ type fake struct {
 	listener net.Listener
 	system   string
 	timeline int64
+	standby  bool // it reports in_hot_standby
 	recovery bool
 	silent   bool          // accepts and never answers
 	refusal  *wire.Error   // instead of a login
@@ -204,6 +205,9 @@ func (f *fake) welcome(c net.Conn, be *pgproto3.Backend, first pgproto3.Frontend
 		<-slow
 	}
 	be.Send(&pgproto3.ParameterStatus{Name: "server_version", Value: "15.0"})
+	if f.tells() {
+		be.Send(&pgproto3.ParameterStatus{Name: "in_hot_standby", Value: "on"})
+	}
 	be.Send(&pgproto3.BackendKeyData{ProcessID: pid, SecretKey: binary.BigEndian.AppendUint32(nil, pid)})
 	be.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
 	return be.Flush() == nil
@@ -220,7 +224,23 @@ func (f *fake) answer(be *pgproto3.Backend, sql string) {
 		be.Send(&pgproto3.DataRow{Values: row})
 	}
 	be.Send(&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")})
+	if f.tells() {
+		be.Send(&pgproto3.ParameterStatus{Name: "in_hot_standby", Value: map[bool]string{true: "on", false: "off"}[f.recovers()]})
+	}
 	be.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+}
+
+// tells is whether it reports in_hot_standby, as PostgreSQL does since version 14.
+func (f *fake) tells() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.standby
+}
+
+func (f *fake) recovers() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.recovery
 }
 
 func (f *fake) cancel(x *pgproto3.CancelRequest) {

@@ -10,35 +10,38 @@ import (
 
 // follow brings the pool in line with a new view: servers that no longer
 // belong are closed if idle and taken away if lent, and as many are opened at
-// the new leader at once.
-func (p *Pool) follow(v *discovery.View) {
-	g := v.Groups[p.Key.Group]
+// the new leader at once. It is to be called again at until, if that is not zero.
+func (p *Pool) follow(v *discovery.View) (until time.Time) {
+	pl := p.plan(v)
+	g := pl.group
 	p.mu.Lock()
-	p.held = p.Key.Role == "leader" && (g == nil || (leaderOf(g) == "" && !g.AskHosts))
-	if g != nil && g.Epoch != p.epoch {
-		p.epoch = g.Epoch
-		p.expireWelcomesLocked(g.Epoch)
-		clear(p.objections)
-	}
-	p.followed = v
+	p.now, p.followed = pl, v
 	p.forgetLocked(g)
 	lent := p.condemnLocked()
+	if pl.known && pl.epoch != p.epoch {
+		p.epoch = pl.epoch
+		p.expireWelcomesLocked(pl.epoch)
+		clear(p.objections)
+	}
 	condemned := func(s *Server) bool { return s.condemned != metrics.None }
 	idle := append(p.takeIdleLocked(condemned), p.takeAskedLocked(condemned)...)
 	if n := len(idle) + len(lent); n > 0 {
 		p.heirs, p.heirsUntil = min(p.size, n), loop.Clock()+int64(heirsFor)
 		p.wanted = max(p.wanted, p.heirs)
 	}
+	cold := p.warmLocked()
 	wake := p.serveLocked()
 	p.openLocked()
 	p.mu.Unlock()
 	wakeAll(wake)
+	p.hangUpAll(cold)
 	for _, s := range idle {
 		p.destroy(s, metrics.EpochMoved)
 	}
 	for _, s := range lent {
 		p.cut(s, g)
 	}
+	return pl.until
 }
 
 // heirsFor is how long servers are tried to be opened at a new leader that
@@ -49,7 +52,7 @@ const heirsFor = time.Minute
 // returns those of them that are lent.
 func (p *Pool) condemnLocked() (lent []*Server) {
 	for s := range p.servers {
-		if p.currentLocked(s) {
+		if p.now.keeps(s.member, s.epoch, p.epoch) {
 			continue
 		}
 		s.condemned = metrics.EpochMoved
@@ -93,8 +96,10 @@ func (p *Pool) sweep() {
 	aged := p.takeAgedLocked()
 	mute := p.speechlessLocked()
 	due := p.checkLocked()
+	cold := p.coldLocked()
 	p.openLocked()
 	p.mu.Unlock()
+	p.hangUpAll(cold)
 	for s, why := range aged {
 		p.destroy(s, why)
 	}
@@ -127,13 +132,13 @@ func (p *Pool) wantedLocked() int {
 // bareLocked is at how many members that may serve it a pool that is in use has
 // no server.
 func (p *Pool) bareLocked() (bare int) {
-	g := p.cluster.View().Groups[p.Key.Group]
+	pl := p.plan(p.cluster.View())
 	now := loop.Clock()
-	if p.Key.Role == "leader" || g == nil || p.opening > 0 || !p.busyLocked(now) {
+	if p.Key.Role == "leader" || p.opening > 0 || !p.busyLocked(now) {
 		return 0
 	}
-	for _, m := range g.Members {
-		if p.fits(g, m) && p.faultLocked(g, m, now) == faultless && p.serversAtLocked(m.Name) == 0 {
+	for _, m := range pl.targets {
+		if p.faultLocked(pl.group, m, now) == faultless && p.serversAtLocked(m.Name) == 0 {
 			bare++
 		}
 	}

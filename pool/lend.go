@@ -93,7 +93,7 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop) {
 	if p.choosy.n > 0 && s.AsNew() {
 		q = &p.choosy
 	}
-	if q.n == 0 || p.held {
+	if q.n == 0 || p.heldLocked() {
 		p.idleLocked(s)
 		p.mu.Unlock()
 		return
@@ -131,10 +131,22 @@ func (p *Pool) overLocked(s *Server) metrics.Reason {
 	return metrics.None
 }
 
+// currentLocked reports whether a server still belongs to the pool, by the view as it is.
+func (p *Pool) currentLocked(s *Server) bool {
+	pl := p.now
+	if v := p.cluster.View(); v != p.followed {
+		pl = p.plan(v)
+	}
+	return pl.keeps(s.member, s.epoch, p.epoch)
+}
+
+// heldLocked reports whether nobody is to be served at present.
+func (p *Pool) heldLocked() bool { return p.now.hold != NotHeld }
+
 // serveLocked hands idle servers to those who wait and returns the claims to
 // be woken once mu is free.
 func (p *Pool) serveLocked() (lucky []*Claim) {
-	for p.choosy.n > 0 && !p.held {
+	for p.choosy.n > 0 && !p.heldLocked() {
 		s := p.popAsNewLocked(p.choosy.first.Startup)
 		if s == nil {
 			break
@@ -143,7 +155,7 @@ func (p *Pool) serveLocked() (lucky []*Claim) {
 		c.handed = s
 		lucky = append(lucky, c)
 	}
-	for c := p.waiting.first; c != nil && p.idle > 0 && !p.held; {
+	for c := p.waiting.first; c != nil && p.idle > 0 && !p.heldLocked(); {
 		next := c.next
 		if s := p.popIdleLocked(c); s != nil {
 			p.waiting.remove(c)

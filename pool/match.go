@@ -72,7 +72,7 @@ func (p *Pool) openForWaitingLocked() {
 // books, to make room for one that somebody waits for. As nobody waits while a
 // server is idle that he could have, that is of no use to any of them.
 func (p *Pool) takeSpareLocked() *Server {
-	if p.held || !p.known {
+	if p.heldLocked() || !p.known {
 		return nil
 	}
 	var oldest *Server

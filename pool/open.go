@@ -40,7 +40,7 @@ var (
 // openLocked starts as many openers as there are servers missing: for those who
 // wait, each with what it must be opened with, and then for those who will come.
 func (p *Pool) openLocked() {
-	if p.closed || p.ctx.Err() != nil {
+	if p.closed || p.ctx.Err() != nil || p.now.hold == HoldSwitchover { // what is opened now is cut off by it
 		return
 	}
 	p.openForWaitingLocked()
@@ -234,7 +234,7 @@ func (p *Pool) construct(ctx context.Context) (*Server, error) {
 // unless there are others to try.
 func (p *Pool) limit(v *discovery.View, patience time.Duration) time.Duration {
 	whole := p.owner.limits.ServerConnectTimeout
-	if p.hasChoice(v) {
+	if pl := p.plan(v); pl.choice {
 		return min(patience, whole)
 	}
 	return whole

@@ -72,7 +72,6 @@ type Pool struct {
 	wanted     int             // servers to have open even if nobody waits
 	heirs      int             // of them, for those that were closed when the leader moved
 	heirsUntil int64           // so long they are waited for, on the loops' clock
-	held       bool            // no leader: nobody is served
 	known      bool            // a server has let it in: it is a candidate no more
 	inside     bool            // a candidate's opener has its turn at the door
 	verdict    *wire.Error     // why a candidate was given up
@@ -81,6 +80,8 @@ type Pool struct {
 	warned     int64           // when a failure to open was last logged aloud
 	trouble    trouble         // the last failure, for clients
 	followed   *discovery.View
+	now        plan // by it
+	warm       warmth
 	epoch      uint64        // of the group; leader pools only
 	proved     chan struct{} // closed when a server has been opened; then replaced
 	welcomes   map[session.Settings][]byte
@@ -128,7 +129,7 @@ func (p *Pool) Metrics() *metrics.Pool { return p.counters.Load() }
 // and its Task will be woken with c.Server or c.Err set. On c's loop.
 func (p *Pool) Acquire(c *Claim) bool {
 	p.mu.Lock()
-	for p.waiting.n == 0 && p.idle > 0 && !p.held {
+	for p.waiting.n == 0 && p.idle > 0 && !p.heldLocked() {
 		s := p.popIdleLocked(c)
 		if s == nil {
 			break

@@ -166,17 +166,37 @@ func (ps *Pools) followCluster(name string) {
 	d := ps.clusters[name].discovery
 	for {
 		v := d.View()
+		var soonest time.Time
 		for _, p := range ps.all() {
-			if p.Key.Cluster == name {
-				p.follow(v)
+			if p.Key.Cluster != name {
+				continue
+			}
+			if until := p.follow(v); !until.IsZero() && (soonest.IsZero() || until.Before(soonest)) {
+				soonest = until
 			}
 		}
-		select {
-		case <-v.Replaced():
-		case <-ps.ctx.Done():
+		if !ps.awaitChange(v, soonest) {
 			return
 		}
 	}
+}
+
+// awaitChange waits until a view is replaced or the time has come, if there is one;
+// false: the pools end.
+func (ps *Pools) awaitChange(v *discovery.View, at time.Time) bool {
+	var alarm <-chan time.Time
+	if !at.IsZero() {
+		t := time.NewTimer(time.Until(at))
+		defer t.Stop()
+		alarm = t.C
+	}
+	select {
+	case <-v.Replaced():
+	case <-alarm:
+	case <-ps.ctx.Done():
+		return false
+	}
+	return true
 }
 
 const sweepEvery = time.Second
@@ -242,8 +262,10 @@ func (ps *Pools) Close() {
 // shut begins no more openers.
 func (p *Pool) shut() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.closed = true
+	cold := p.coolLocked()
+	p.mu.Unlock()
+	p.hangUpAll(cold)
 }
 
 // closeIdle closes the servers that nobody holds.
@@ -264,11 +286,17 @@ func (p *Pool) closeIdle() {
 // it in vain.
 func (ps *Pools) Ready(routes []config.Route) (missing []string) {
 	for _, r := range routes {
-		g := ps.clusters[r.Cluster].discovery.View().Groups[r.Group]
-		if g != nil && (leaderOf(g) != "" || g.AskHosts && !ps.inVain(r.Cluster, r.Group)) {
+		pl := newPlan(ps.clusters[r.Cluster].discovery.View(), r.Group, "leader", ps.limits.SwitchoverDrain, time.Now())
+		why := pl.hold
+		switch {
+		case why == HoldSwitchover: // planned, and short
+			continue
+		case why == NotHeld && pl.leads == "" && ps.inVain(r.Cluster, r.Group):
+			why = HoldUnknown
+		case why == NotHeld:
 			continue
 		}
-		text := fmt.Sprintf("cluster %s, group %d: no leader known", r.Cluster, r.Group)
+		text := fmt.Sprintf("cluster %s, group %d: %s", r.Cluster, r.Group, why)
 		if !slices.Contains(missing, text) {
 			missing = append(missing, text)
 		}

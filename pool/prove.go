@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -28,7 +28,8 @@ const question = `SELECT pg_catalog.pg_is_in_recovery(),
 // account is what a server says of itself.
 type account struct {
 	discovery.Proof
-	role string // that it acts in, as ALTER ROLE ... SET can have it begin with one; none = none, "" = not told
+	role     string            // that it acts in, as ALTER ROLE ... SET can have it begin with one; none = none, "" = not told
+	reported map[string]string // parameters that have changed since its login: in_hot_standby with its promotion
 }
 
 var (
@@ -46,52 +47,36 @@ func isVerdict(err error) bool {
 }
 
 // prove asks the server what it is until it is what the pool wants, and
-// returns the epoch it belongs to and the role that it acts in. A leader still in
-// recovery is asked again and again, so that it is in use the moment it takes writes.
-func (p *Pool) prove(ctx context.Context, conn net.Conn, stream *wire.Stream, m discovery.Member) (epoch uint64, role string, err error) {
+// returns the epoch it belongs to. A leader still in recovery is asked again and again,
+// so that it is in use the moment it takes writes.
+func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (epoch uint64, said account, err error) {
+	m, reported := e.member, map[string]string{}
 	for {
-		conn.SetDeadline(time.Now().Add(p.owner.limits.ServerConnectTimeout)) //nolint:errcheck // a closed connection fails at its first use
+		e.conn.SetDeadline(time.Now().Add(p.owner.limits.ServerConnectTimeout)) //nolint:errcheck // a closed connection fails at its first use
 		if err := ctx.Err(); err != nil {
-			return 0, "", err // the deadline that hurries us was set before ours
+			return 0, said, err // the deadline that hurries us was set before ours
 		}
-		said, err := ask(stream, startupOf(ctx) != Startup{})
-		if err != nil {
-			return 0, "", err
+		if said, err = ask(e.stream, st != Startup{}); err != nil {
+			return 0, said, err
 		}
+		maps.Copy(reported, said.reported)
+		said.reported = reported
 		said.Group, said.Member = p.Key.Group, m.Name
 		p.cluster.Observe(said.Proof)
 		v := p.cluster.View()
-		epoch, err := p.judge(v, m, said.Proof)
-		if err == nil || !errors.Is(err, errInRecovery) || p.hasChoice(v) {
-			return epoch, said.role, err
+		pl := p.plan(v)
+		if epoch, err = pl.judge(m, said.Proof); err == nil || !errors.Is(err, errInRecovery) || pl.choice {
+			return epoch, said, err
 		}
-		if !p.stillWanted(startupOf(ctx)) {
-			return 0, "", errNotWanted
+		if !p.stillWanted(st) {
+			return 0, said, errNotWanted
 		}
 		p.troubled(inWords(err))
 		p.pauseAfter(ctx, v, askOften)
 		if !p.isTarget(p.cluster.View(), m) {
-			return 0, "", errMoved
+			return 0, said, errMoved
 		}
 	}
-}
-
-// judge decides whether a server that says proof of itself may be lent.
-func (p *Pool) judge(v *discovery.View, m discovery.Member, proof discovery.Proof) (uint64, error) {
-	g := v.Groups[p.Key.Group]
-	switch {
-	case g == nil || !p.isTarget(v, m):
-		return 0, errMoved
-	case g.SystemID != "" && proof.SystemID != g.SystemID:
-		return 0, fmt.Errorf("%w: %s, not %s", errStranger, proof.SystemID, g.SystemID)
-	case p.Key.Role == "leader" && proof.InRecovery:
-		return 0, errInRecovery
-	case p.Key.Role == "leader" && proof.Timeline < g.Timeline:
-		return 0, fmt.Errorf("%w: %d, not %d", errOldTimeline, proof.Timeline, g.Timeline)
-	case p.Key.Role == "replica" && !proof.InRecovery:
-		return 0, errNotReplica
-	}
-	return g.Epoch, nil
 }
 
 // asked is the question between statements that keep what a client has given for
@@ -123,6 +108,10 @@ func ask(stream *wire.Stream, given bool) (account, error) {
 		switch f.Type {
 		case 'D':
 			failed = said.decode(f.Body)
+		case 'S':
+			if name, value, ok := wire.ParameterStatus(f.Body); ok {
+				said.report(name, value)
+			}
 		case 'E':
 			if failed == nil {
 				failed = wire.ParseError(f.Body)
@@ -133,6 +122,13 @@ func ask(stream *wire.Stream, given bool) (account, error) {
 			}
 		}
 	}
+}
+
+func (a *account) report(name, value string) {
+	if a.reported == nil {
+		a.reported = make(map[string]string)
+	}
+	a.reported[name] = value
 }
 
 func (a *account) decode(body []byte) error {

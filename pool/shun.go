@@ -159,21 +159,13 @@ func (p *Pool) refusedBy(m discovery.Member, e *wire.Error, began int64) (final 
 
 // allRefuseLocked reports whether every member that fits has refused since then.
 func (p *Pool) allRefuseLocked(since int64) bool {
-	g := p.cluster.View().Groups[p.Key.Group]
-	if g == nil {
-		return false
-	}
-	fitting := 0
-	for _, m := range g.Members {
-		if !p.fits(g, m) {
-			continue
-		}
-		fitting++
+	pl := p.plan(p.cluster.View())
+	for _, m := range pl.targets {
 		if s := p.shunned[m.Name]; s == nil || s.fault != faultRefused || s.at < since {
 			return false
 		}
 	}
-	return fitting > 0
+	return len(pl.targets) > 0
 }
 
 // welcomed ends what is held against a member that let a server in.

@@ -1,0 +1,230 @@
+package pool
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"portero/discovery"
+)
+
+// plan is what a view means to the pools of one group and role: whether clients are
+// served, and by whom. "Who leads" is decided here and nowhere else; lending,
+// openers, ears, readiness, metrics and the log read it. It is a value, made by a
+// pure function of the view and the time, and never changed.
+type plan struct {
+	hold    Hold               // why nobody is served; NotHeld: clients are
+	until   time.Time          // HoldSwitchover ends then by itself; else zero: what ends it is another view
+	known   bool               // the view has the group
+	epoch   uint64             // of the group's leader; servers for leaders that were opened in another are not lent
+	targets []discovery.Member // who may be asked to serve, in the order of the view
+	choice  bool               // if one of them does not answer or is not what is wanted, another may be it
+	warm    string             // the member that is to lead next, where servers may be opened and wait; "" = not known
+	leads   string             // the member that leads, "" if none does; for all roles
+
+	group *discovery.Group // as the view has it; nil: not at all
+	role  string
+}
+
+// Hold is why the clients of a group's leader are held. Log, metrics, readiness and
+// the status page have the same words for it.
+type Hold uint8
+
+// The reasons to hold.
+const (
+	NotHeld        Hold = iota
+	HoldUnknown         // the source has not told of the group yet
+	HoldLeaderless      // nobody leads
+	HoldStandby         // a standby cluster takes no writes
+	HoldDemoted         // the holder of the leader key says that it is demoted
+	HoldSwitchover      // a switchover is announced: what begins now would be cut off by it
+)
+
+var holdWords = [...]string{
+	NotHeld: "", HoldUnknown: "no leader known", HoldLeaderless: "no leader", HoldStandby: "standby cluster", HoldDemoted: "leader demoted",
+	HoldSwitchover: "switchover announced",
+}
+
+// String gives the words for h; "" for NotHeld.
+func (h Hold) String() string {
+	if int(h) < len(holdWords) {
+		return holdWords[h]
+	}
+	return fmt.Sprintf("hold %d", uint8(h))
+}
+
+// newPlan is the plan for a group and a role at a time. drain is how long an announced
+// switchover holds the clients of a leader that goes on leading.
+func newPlan(v *discovery.View, group int, role string, drain time.Duration, now time.Time) plan {
+	g := v.Groups[group]
+	if g == nil {
+		return plan{hold: heldFor(role, HoldUnknown), role: role}
+	}
+	pl := plan{known: true, epoch: g.Epoch, group: g, role: role}
+	var why Hold
+	pl.leads, why = leaderOf(g)
+	if role != "leader" {
+		pl.choice = len(g.Members) > 1
+		pl.targets = readersOf(g, role)
+		return pl
+	}
+	switch m, ok := g.Member(pl.leads); {
+	case ok:
+		pl.targets = []discovery.Member{m}
+	case g.AskHosts: // those who are asked find out who leads
+		pl.targets = g.Members
+	default:
+		pl.hold = why
+	}
+	pl.choice = g.AskHosts && len(g.Members) > 1
+	pl.announce(drain, now)
+	return pl
+}
+
+// heldFor is why for those who need a leader.
+func heldFor(role string, why Hold) Hold {
+	if role == "leader" {
+		return why
+	}
+	return NotHeld
+}
+
+// announce takes in that a switchover is wanted: the old leader ends its connections
+// some 300 ms later, so what begins now waits, for a while at most.
+func (pl *plan) announce(drain time.Duration, now time.Time) {
+	s := pl.group.Announced
+	if s == nil {
+		return
+	}
+	pl.warm = candidateOf(pl.group)
+	end := s.Since.Add(drain)
+	if pl.hold == NotHeld && now.Before(end) {
+		pl.hold, pl.until = HoldSwitchover, end
+	}
+}
+
+// candidateOf is the member that an announced switchover goes to; where that is left
+// to Patroni, the only one that it can be.
+func candidateOf(g *discovery.Group) string {
+	if g.Announced.To != "" {
+		if _, ok := g.Member(g.Announced.To); ok {
+			return g.Announced.To
+		}
+		return ""
+	}
+	candidate := ""
+	for _, m := range g.Members {
+		switch {
+		case m.Name == g.Leader || m.Role != "replica" || m.State != "running":
+		case candidate != "":
+			return ""
+		default:
+			candidate = m.Name
+		}
+	}
+	return candidate
+}
+
+// leaderOf is the member that leads, or why there is none. A missing key alone does
+// not end a leader in failsafe mode (Patroni, docs/dcs_failsafe_mode.rst): it goes on
+// as long as it proves itself.
+func leaderOf(g *discovery.Group) (name string, why Hold) {
+	name = g.Leader
+	if name == "" && g.Failsafe {
+		name = g.LastLeader
+	}
+	m, ok := g.Member(name)
+	switch {
+	case g.Standby, ok && m.Role == "standby_leader":
+		return "", HoldStandby
+	case !ok:
+		return "", HoldLeaderless
+	case m.Role == "demoted":
+		return "", HoldDemoted
+	}
+	return name, NotHeld
+}
+
+// readersOf are the members that may serve role replica or any.
+func readersOf(g *discovery.Group, role string) []discovery.Member {
+	var fit []discovery.Member
+	for _, m := range g.Members {
+		if reads(g, m, role) {
+			fit = append(fit, m)
+		}
+	}
+	return fit
+}
+
+func reads(g *discovery.Group, m discovery.Member, role string) bool {
+	switch {
+	case g.AskHosts:
+		return role == "any" || m.Name != g.Leader
+	case noLoadBalance(m) || m.State != "running":
+		return false
+	case role == "any" || m.Role == "standby_leader":
+		return true
+	}
+	return m.Name != g.Leader && m.Role == "replica"
+}
+
+// noLoadBalance is Patroni's tag that takes a member out of /replica.
+func noLoadBalance(m discovery.Member) bool {
+	v, ok := m.Tags["noloadbalance"]
+	if !ok {
+		return false
+	}
+	b, isBool := v.(bool)
+	return !isBool || b
+}
+
+// candidate is the member that an announced switchover goes to, if it is known.
+func (pl *plan) candidate() (m discovery.Member, ok bool) {
+	if pl.warm == "" {
+		return m, false
+	}
+	return pl.group.Member(pl.warm)
+}
+
+// has reports whether a member is a target, at the address that it was read with.
+func (pl *plan) has(m discovery.Member) bool {
+	return slices.ContainsFunc(pl.targets, func(t discovery.Member) bool { return t.Name == m.Name && t.Address == m.Address })
+}
+
+// keeps reports whether a server may stay that belongs to a member and was opened in
+// an epoch. before is the last epoch that was known.
+func (pl *plan) keeps(member string, epoch, before uint64) bool {
+	switch {
+	case pl.role == "leader" && !pl.known:
+		return epoch == before
+	case pl.role == "leader":
+		return epoch == pl.epoch
+	case !pl.known:
+		return true
+	}
+	return slices.ContainsFunc(pl.targets, func(t discovery.Member) bool { return t.Name == member })
+}
+
+// judge decides whether a server that says proof of itself may serve, and in which
+// epoch it does.
+func (pl *plan) judge(m discovery.Member, proof discovery.Proof) (epoch uint64, err error) {
+	g := pl.group
+	switch {
+	case g == nil || !pl.has(m):
+		return 0, errMoved
+	case g.SystemID != "" && proof.SystemID != g.SystemID:
+		return 0, fmt.Errorf("%w: %s, not %s", errStranger, proof.SystemID, g.SystemID)
+	case pl.role == "leader" && proof.InRecovery:
+		return 0, errInRecovery
+	case pl.role == "leader" && proof.Timeline < g.Timeline:
+		return 0, fmt.Errorf("%w: %d, not %d", errOldTimeline, proof.Timeline, g.Timeline)
+	case pl.role == "replica" && !proof.InRecovery:
+		return 0, errNotReplica
+	}
+	return g.Epoch, nil
+}
+
+// plan is what v means to the pool now.
+func (p *Pool) plan(v *discovery.View) plan {
+	return newPlan(v, p.Key.Group, p.Key.Role, p.owner.limits.SwitchoverDrain, time.Now())
+}
