@@ -6,6 +6,7 @@
 //
 //	/         status page, for people
 //	/metrics  for Prometheus
+//	/failovers  the last failovers as JSON
 //	/healthz  200 while the process serves HTTP
 //	/readyz   200 if clients can be served, else 503 and the reasons, one a line
 //

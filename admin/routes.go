@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"portero/metrics"
 )
 
 // maxScrapes is how many scrapes run at once; more are answered 503. Two
@@ -28,7 +31,20 @@ func routes(o Options, log *slog.Logger) http.Handler {
 	if o.Status != nil {
 		mux.Handle("GET /{$}", status(o.Status))
 	}
+	if o.Failovers != nil {
+		mux.Handle("GET /failovers", failovers(o.Failovers))
+	}
 	return guarded(mux)
+}
+
+// failovers answers with the last failovers as JSON, the newest first.
+func failovers(last func() []metrics.FailoverState) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		out := json.NewEncoder(w)
+		out.SetIndent("", "  ")
+		_ = out.Encode(last()) // a reader that is gone is no fault of ours
+	}
 }
 
 // guarded sets the headers that hold for every answer: nothing is kept, nothing

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"portero/metrics"
 )
 
 // The page is small and its readers are near, so that these can be short enough
@@ -36,6 +38,9 @@ type Options struct {
 	// Status writes the status page, as HTML or plain text, which the first
 	// bytes tell apart; WriteStatus writes one. nil: / is not found.
 	Status func(w io.Writer)
+
+	// Failovers are the last ones, the newest first. nil: /failovers is not found.
+	Failovers func() []metrics.FailoverState
 
 	// Log is told of faults. nil: nobody is.
 	Log *slog.Logger

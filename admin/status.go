@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	_ "embed"
+	"fmt"
 	"html/template"
 	"io"
 	"slices"
@@ -26,6 +27,8 @@ type Snapshot struct {
 	Groups  []metrics.GroupState
 	Pools   []metrics.PoolState
 
+	Failovers []metrics.FailoverState // the newest first
+
 	Candidates metrics.CandidatesState // pools beside those in Pools
 	MaxPools   int                     // max_pools; 0 if there is no limit
 }
@@ -43,6 +46,7 @@ var statusPage = template.Must(template.New("status").Funcs(template.FuncMap{
 	"counts": nonZero,
 	"sum":    sum,
 	"leads":  leads,
+	"since":  sinceBegan,
 }).Parse(statusHTML))
 
 // WriteStatus writes s to w as one HTML page that needs nothing else. It reads
@@ -68,8 +72,17 @@ func groupNotes(g metrics.GroupState) []string {
 	note(g.Stale, "view is stale")
 	note(g.Paused, "Patroni is paused")
 	note(g.Standby, "standby cluster")
+	note(g.Held != "" && g.Switchover == "", "clients are held: "+g.Held)
 	note(g.Switchover != "", "switchover announced: "+g.Switchover)
 	return notes
+}
+
+// sinceBegan is how long after its beginning a failover came to a phase; "" if it has not.
+func sinceBegan(f metrics.FailoverState, at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%.3f s", at.Sub(f.Began()).Seconds())
 }
 
 func leads(g metrics.GroupState, m metrics.MemberState) bool {

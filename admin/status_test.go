@@ -37,6 +37,10 @@ func busy() Snapshot {
 				},
 			},
 		},
+		Failovers: []metrics.FailoverState{{
+			Cluster: "main", From: "pg2", To: "pg1", Epoch: 4, Announced: started, Lost: started.Add(300 * time.Millisecond), Elected: started.Add(1500 * time.Millisecond),
+			Proved: started.Add(1625 * time.Millisecond), Released: started.Add(1625 * time.Millisecond), ClientsHeld: 8, Outcomes: metrics.Outcomes{Repeated: 5, Unknown: 1},
+		}},
 		Pools: []metrics.PoolState{
 			{Pool: pool, ClientsActive: 5, ClientsWaiting: 2, ServersActive: 5, Size: 20, MaxWait: 1234 * time.Microsecond},
 			{Pool: first},
@@ -58,6 +62,7 @@ func written(t *testing.T, s Snapshot) string {
 func TestStatusPageShowsTheSnapshot(t *testing.T) {
 	page := written(t, busy())
 	for _, want := range []string{
+		"1.625 s", "1 unknown, 5 repeated",
 		"1.2.3", "not ready", "main has no leader", "up 2d2h", "127.0.0.1:6432",
 		"<b>17</b> clients of at most 10000", "1\u202f234\u202f567 accepted", "1 refused", "1 panics",
 		"main / 0", "<b>pg1</b>", "10.0.0.2:5432", "16.0 MiB", "2.2 s",

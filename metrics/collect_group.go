@@ -33,10 +33,15 @@ var groupMetrics = []metric[GroupState]{
 		func(s *GroupState) float64 { return float64(s.EpochChanges) }),
 	groupCounter("leaderless_seconds_total", "Time in which the group had no leader that could be used.",
 		func(s *GroupState) float64 { return s.LeaderlessSeconds }),
+	groupGauge("held", "1 if clients that need the leader are held, else 0.",
+		func(s *GroupState) float64 { return toFloat(s.Held != "") }),
+	groupCounter("held_seconds_total", "Time in which clients that needed the leader were held.",
+		func(s *GroupState) float64 { return s.HeldSeconds }),
 }
 
 var (
 	leaderDesc = describe("group_leader_info", "Always 1; the label says which member leads.", memberLabelNames...)
+	lostDesc   = describe("group_lost_transactions_total", "Transactions whose server was lost, by what became of them.", "cluster", "group", "outcome")
 	lagDesc    = describe("group_member_lag_bytes", "Bytes a member is behind its leader, where known.", memberLabelNames...)
 )
 
@@ -56,6 +61,7 @@ func describeGroups(ch chan<- *prometheus.Desc) {
 	}
 	ch <- leaderDesc
 	ch <- lagDesc
+	ch <- lostDesc
 	for _, m := range discoveryMetrics {
 		ch <- m.desc
 	}
@@ -79,6 +85,9 @@ func (s *GroupState) send(ch chan<- prometheus.Metric) {
 	}
 	if s.Leader != "" {
 		ch <- prometheus.MustNewConstMetric(leaderDesc, prometheus.GaugeValue, 1, cluster, group, label(s.Leader))
+	}
+	for outcome, n := range s.Outcomes.all() {
+		ch <- prometheus.MustNewConstMetric(lostDesc, prometheus.CounterValue, float64(n), cluster, group, outcome)
 	}
 	for _, m := range s.Members {
 		if m.Lag >= 0 {

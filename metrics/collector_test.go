@@ -42,10 +42,10 @@ func madeUp() *Collector {
 	groups := []GroupState{
 		{
 			Cluster: "main", Leader: "pg1", Epoch: 3, Timeline: 7, EpochChanges: 2,
-			LeaderlessSeconds: 1.25, Connected: true,
+			LeaderlessSeconds: 1.25, HeldSeconds: 1.5, Outcomes: Outcomes{Failed: 2, Repeated: 3}, Connected: true,
 			Members: []MemberState{{Name: "pg1", Lag: -1}, {Name: "pg2", Lag: 4096}},
 		},
-		{Cluster: "other", Group: 2, Stale: true, Paused: true},
+		{Cluster: "other", Group: 2, Held: "no leader", Stale: true, Paused: true},
 	}
 	return NewCollector(process,
 		func() []PoolState { return pools },

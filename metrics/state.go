@@ -57,6 +57,10 @@ type GroupState struct {
 	Connected bool // the source of the view is being heard
 	Stale     bool // the view is the last one known, and may be outdated
 
+	Held        string   // why clients that need the leader wait, in words; "" if they do not
+	HeldSeconds float64  // how long they have, in sum since Portero started, the present spell included
+	Outcomes    Outcomes // of the transactions whose servers were lost
+
 	Paused     bool   // Patroni is in maintenance mode
 	Standby    bool   // standby cluster: its leader takes no writes
 	Switchover string // an announced switchover in words, as "a to b"; "" if none

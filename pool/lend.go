@@ -40,6 +40,7 @@ func (p *Pool) registerLocked(r *puddle.Resource[*Server]) bool {
 	p.owner.backends.add(s)
 	p.lent++
 	p.usual = s.startup
+	p.opened = max(p.opened, s.epoch)
 	return true
 }
 

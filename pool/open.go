@@ -100,6 +100,7 @@ func (p *Pool) open(st Startup, replaced *Server) {
 	p.mu.Lock()
 	p.openerEndsLocked(st)
 	var wake []*Claim
+	waited, before := p.queuedLocked(), p.opened
 	switch {
 	case err == errNoRoom:
 		p.wanted = 0 // until the next sweep
@@ -115,8 +116,12 @@ func (p *Pool) open(st Startup, replaced *Server) {
 	}
 	loud := refused != nil && p.mayWarnLocked()
 	p.openLocked() // somebody may have come while this one ended
+	now := p.opened
 	p.mu.Unlock()
 	wakeAll(wake)
+	if now != before {
+		p.provedFirst(now, waited)
+	}
 	if refused != nil {
 		p.log.Log(p.ctx, levelOf(loud), "server login failed", "error", refused.Error())
 	}

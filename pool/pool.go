@@ -83,6 +83,7 @@ type Pool struct {
 	now        plan // by it
 	warm       warmth
 	epoch      uint64        // of the group; leader pools only
+	opened     uint64        // newest epoch of a server that it has had
 	proved     chan struct{} // closed when a server has been opened; then replaced
 	welcomes   map[session.Settings][]byte
 	saidIn     uint64              // the epoch of the servers that said them

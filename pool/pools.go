@@ -33,6 +33,8 @@ type Pools struct {
 	backends backends
 	hearers  atomic.Int64 // clients that listen by an ear
 
+	chronicles chronicles
+
 	candidates *metrics.Pool // what all candidates count into
 	warned     atomic.Int64  // when the log was last told of a candidate's failure
 
@@ -166,6 +168,7 @@ func (ps *Pools) followCluster(name string) {
 	d := ps.clusters[name].discovery
 	for {
 		v := d.View()
+		ps.seeAll(name, v)
 		var soonest time.Time
 		for _, p := range ps.all() {
 			if p.Key.Cluster != name {

@@ -48,6 +48,7 @@ func (p *Pool) reportClosed(s *Server, why metrics.Reason) {
 		level = slog.LevelWarn
 		p.Metrics().Error(why)
 		p.cluster.Doubt(p.Key.Group, s.member)
+		p.diedUnasked()
 	case metrics.EpochMoved, metrics.ServerRecovery, metrics.ServerDirty:
 		p.Metrics().Error(why)
 	}

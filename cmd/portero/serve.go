@@ -60,7 +60,6 @@ type instance struct {
 	pools     *pool.Pools
 	proxy     *proxy.Proxy
 	admin     *admin.Server
-	tally     *tally
 	listening []string
 	started   time.Time
 
@@ -127,7 +126,6 @@ func start(p *parts, process *metrics.Process, log *slog.Logger) (*instance, err
 		}
 		in.clusters[c.Name] = d
 	}
-	in.tally = startTally(in.clusters)
 	var err error
 	if in.pools, err = pool.New(p.cfg, p.descriptors.servers, in.clusters, in.loops, log); err != nil {
 		return nil, err
@@ -195,12 +193,13 @@ func (in *instance) startAdmin() error {
 	if in.cfg.Admin.Address == "" {
 		return nil
 	}
-	collector := metrics.NewCollector(in.process, in.pools.States, in.pools.Candidates, in.tally.states, in.proxy.Clients)
+	collector := metrics.NewCollector(in.process, in.pools.States, in.pools.Candidates, in.pools.Groups, in.proxy.Clients)
 	in.admin = admin.New(in.cfg.Admin.Address, admin.Options{
-		Gatherer: metrics.NewRegistry(version(), collector),
-		Ready:    in.notReady,
-		Status:   in.writeStatus,
-		Log:      in.log,
+		Gatherer:  metrics.NewRegistry(version(), collector),
+		Ready:     in.notReady,
+		Status:    in.writeStatus,
+		Failovers: in.pools.Failovers,
+		Log:       in.log,
 	})
 	return in.admin.Start()
 }
@@ -218,7 +217,7 @@ func (in *instance) writeStatus(w io.Writer) {
 	err := admin.WriteStatus(w, admin.Snapshot{
 		Version: version(), Started: in.started, Now: time.Now(), Listeners: in.listening, NotReady: in.notReady(),
 		Clients: in.proxy.Clients(), MaxClients: int(in.process.ClientsLimit.Load()), Process: in.process,
-		Groups: in.tally.states(), Pools: in.pools.States(), Candidates: in.pools.Candidates(), MaxPools: in.cfg.Pool.MaxPools,
+		Groups: in.pools.Groups(), Failovers: in.pools.Failovers(), Pools: in.pools.States(), Candidates: in.pools.Candidates(), MaxPools: in.cfg.Pool.MaxPools,
 	})
 	if err != nil {
 		in.log.Debug("status page", "error", err)
@@ -270,7 +269,6 @@ func (in *instance) close(ctx context.Context, done chan<- struct{}) {
 	in.proxy.Shutdown(ctx)
 	in.stopDeriving()
 	<-in.deriving
-	in.tally.close()
 	in.pools.Close()
 	for _, d := range in.clusters {
 		d.Close()

@@ -1,0 +1,140 @@
+package pool
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"portero/discovery"
+	"portero/metrics"
+)
+
+// groupKey names a group.
+type groupKey struct {
+	cluster string
+	group   int
+}
+
+// chronicles is what has become of all groups. Its mu is taken after every other.
+type chronicles struct {
+	mu sync.Mutex
+	of map[groupKey]*chronicle
+}
+
+// tell has something told to the chronicle of a group, and returns its failover with the
+// phases that this has begun.
+func (cs *chronicles) tell(k groupKey, what func(c *chronicle) []phase) (f metrics.FailoverState, begun []phase) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if cs.of == nil {
+		cs.of = make(map[groupKey]*chronicle)
+	}
+	c := cs.of[k]
+	if c == nil {
+		c = &chronicle{}
+		cs.of[k] = c
+	}
+	begun = what(c)
+	if all := c.failovers(); len(all) > 0 && len(begun) > 0 {
+		f = all[len(all)-1]
+	}
+	return f, begun
+}
+
+// note tells a group's chronicle, and the log of each phase that has begun.
+func (ps *Pools) note(k groupKey, what func(c *chronicle) []phase) {
+	f, begun := ps.chronicles.tell(k, what)
+	for _, p := range begun {
+		ps.log.Info("failover", "cluster", k.cluster, "group", k.group, "phase", string(p), "from", f.From, "to", f.To,
+			"epoch", f.Epoch, "timeline", f.Timeline, "after", time.Since(f.Began()).Round(time.Millisecond), "clients_held", f.ClientsHeld)
+	}
+}
+
+// seeAll tells the chronicles of a cluster of a new view.
+func (ps *Pools) seeAll(cluster string, v *discovery.View) {
+	for id := range v.Groups {
+		ps.see(groupKey{cluster, id}, v)
+	}
+}
+
+func (ps *Pools) see(k groupKey, v *discovery.View) {
+	now := time.Now()
+	pl := newPlan(v, k.group, "leader", ps.limits.SwitchoverDrain, now)
+	ps.note(k, func(c *chronicle) []phase { return c.see(&pl, now) })
+}
+
+func (p *Pool) group() groupKey { return groupKey{p.Key.Cluster, p.Key.Group} }
+
+// diedUnasked is a server of a leader that has died without being asked to.
+func (p *Pool) diedUnasked() {
+	if p.Key.Role == "leader" {
+		p.owner.note(p.group(), func(c *chronicle) []phase { return c.died(time.Now()) })
+	}
+}
+
+// provedFirst is the first server that the pool has in an epoch, for which so many clients
+// have waited. It may know of the epoch before followCluster does.
+func (p *Pool) provedFirst(epoch uint64, waited int) {
+	if p.Key.Role == "leader" {
+		p.owner.see(p.group(), p.cluster.View())
+		p.owner.note(p.group(), func(c *chronicle) []phase { return c.proved(epoch, waited, time.Now()) })
+	}
+}
+
+// Count adds what became of transactions whose server was lost. Any goroutine.
+func (p *Pool) Count(o metrics.Outcomes) {
+	p.owner.note(p.group(), func(c *chronicle) []phase { c.count(o, time.Now()); return nil })
+}
+
+// Failovers are the last ones of all groups, the newest first.
+func (ps *Pools) Failovers() []metrics.FailoverState {
+	ps.chronicles.mu.Lock()
+	defer ps.chronicles.mu.Unlock()
+	all := []metrics.FailoverState{}
+	for k, c := range ps.chronicles.of {
+		for _, f := range c.failovers() {
+			f.Cluster, f.Group = k.cluster, k.group
+			all = append(all, f)
+		}
+	}
+	slices.SortFunc(all, func(a, b metrics.FailoverState) int { return b.Began().Compare(a.Began()) })
+	return all
+}
+
+// Groups describes all groups, for metrics and the status page.
+func (ps *Pools) Groups() (states []metrics.GroupState) {
+	now := time.Now()
+	for name, cl := range ps.clusters {
+		v, connected := cl.discovery.View(), cl.discovery.Stats().Connected
+		if len(v.Groups) == 0 {
+			states = append(states, metrics.GroupState{Cluster: name, Connected: connected, Stale: v.Stale})
+		}
+		for id := range v.Groups {
+			s := ps.groupState(groupKey{name, id}, v, now)
+			s.Connected, s.Stale = connected, v.Stale
+			states = append(states, s)
+		}
+	}
+	return states
+}
+
+func (ps *Pools) groupState(k groupKey, v *discovery.View, now time.Time) metrics.GroupState {
+	pl := newPlan(v, k.group, "leader", ps.limits.SwitchoverDrain, now)
+	g := pl.group
+	s := metrics.GroupState{
+		Cluster: k.cluster, Group: k.group, Leader: pl.leads, Epoch: g.Epoch, Timeline: g.Timeline,
+		Paused: g.Paused, Standby: g.Standby, Held: pl.hold.String(),
+	}
+	if g.Announced != nil {
+		s.Switchover = g.Announced.From + " to " + g.Announced.To
+	}
+	for _, m := range g.Members {
+		s.Members = append(s.Members, metrics.MemberState{Name: m.Name, Address: m.Address, Role: m.Role, State: m.State, Timeline: m.Timeline, Lag: m.Lag})
+	}
+	ps.chronicles.mu.Lock()
+	defer ps.chronicles.mu.Unlock()
+	if c := ps.chronicles.of[k]; c != nil {
+		s.EpochChanges, s.LeaderlessSeconds, s.HeldSeconds, s.Outcomes = c.changes, c.leaderless(now).Seconds(), c.heldFor(now).Seconds(), c.total
+	}
+	return s
+}
