@@ -7,7 +7,8 @@ import (
 
 // A server that has been idle for server_check_delay is asked for a sign of
 // life in the background, so that who is lent one need not wait for that. It is
-// out of the idle ones until it has answered.
+// out of the idle ones until it has answered. So are all of a leader when one of its
+// servers has died.
 
 // areYouThere is the question, a Sync: the cheapest that there is. It leaves no
 // trace in the server's log or statistics.
@@ -20,9 +21,31 @@ func (p *Pool) checkLocked() []*Server {
 		return nil
 	}
 	now := loop.Clock()
-	due := p.takeIdleLocked(func(s *Server) bool {
-		return now-max(s.since, s.heard) > delay && s.Sock.Loop() != nil
-	})
+	return p.takeToAskLocked(func(s *Server) bool { return now-max(s.since, s.heard) > delay })
+}
+
+// suspect is called when a server of a group's leader has died without being asked to:
+// the leader may be on its way down. Those that are idle there are lent again when each
+// has answered; a Sync is enough, as a demotion ends all connections, and a server in
+// recovery says so before its ReadyForQuery (in_hot_standby, since PostgreSQL 14).
+func (ps *Pools) suspect(k groupKey) {
+	for _, p := range ps.all() {
+		if p.group() != k || p.Key.Role != "leader" {
+			continue
+		}
+		p.mu.Lock()
+		due := p.takeToAskLocked(func(*Server) bool { return true })
+		p.mu.Unlock()
+		for _, s := range due {
+			p.check(s)
+		}
+	}
+}
+
+// takeToAskLocked takes the idle servers that are wanted, to be asked.
+func (p *Pool) takeToAskLocked(wanted func(s *Server) bool) []*Server {
+	now := loop.Clock()
+	due := p.takeIdleLocked(func(s *Server) bool { return s.Sock.Loop() != nil && wanted(s) })
 	for _, s := range due {
 		s.state, s.asked = stateAsked, now
 	}

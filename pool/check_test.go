@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portero/config"
+	"portero/metrics"
 )
 
 // checked has idle servers asked after delay, and given up when they have not
@@ -148,5 +149,38 @@ func TestServersThatAreAskedLeaveWithTheirLeaderAndWithThePool(t *testing.T) {
 	p.oneDue(t)
 	r.pools.Close()
 	wait(t, "the other too", func() error { return until(r.b.lives() == 0) })
+	wait(t, "balance", p.balanced)
+}
+
+func TestWhenAServerDiesTheOthersAreAskedBeforeTheyAreLent(t *testing.T) {
+	r := startReign(t, nil)
+	p, other := r.join(4, 0, "leader", "app"), r.join(4, 0, "leader", "other")
+	c, d, e := r.client(p, 0), r.client(p, 1), r.client(other, 0)
+	c.get()
+	d.get()
+	e.get()
+	d.release()
+	e.release()
+	settleLoops(r.stage)
+	before := r.a.asked()
+	c.discard(metrics.ServerLost)
+	wait(t, "the idle ones of both pools are asked", func() error { return until(r.a.asked() == before+2) })
+	d.get()
+	e.get()
+	d.release()
+	e.release()
+	wait(t, "balance", p.balanced)
+}
+
+// A server that says that it is in recovery leads no more.
+func TestAnIdleServerThatIsInRecoveryIsNotLent(t *testing.T) {
+	r := startReign(t, nil)
+	r.a.set(func() { r.a.standby = true })
+	p := r.join(4, 0, "leader", "app")
+	c := r.client(p, 0)
+	s := c.get()
+	c.do(func() { s.Reported("in_hot_standby", "on") })
+	c.release()
+	wait(t, "it is closed", func() error { return until(r.a.lives() == 0) })
 	wait(t, "balance", p.balanced)
 }

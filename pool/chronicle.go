@@ -86,8 +86,11 @@ func (c *chronicle) see(pl *plan, now time.Time) (begun []phase) {
 	moved := pl.epoch != c.epoch && c.epoch != 0
 	if pl.leads != "" && (moved || c.leads == "" && c.now != nil) {
 		f := c.begin(now)
-		f.To, f.Epoch, f.Timeline = pl.leads, pl.epoch, pl.group.Timeline
+		f.To, f.Epoch = pl.leads, pl.epoch
 		note(phaseElected, &f.Elected)
+	}
+	if f := c.now; f != nil && !f.Elected.IsZero() && pl.leads != "" {
+		f.Timeline = pl.group.Timeline // it is told by the server's proof
 	}
 	if f := c.now; f != nil && !f.Announced.IsZero() && !announced && f.Lost.IsZero() && f.Elected.IsZero() {
 		note(phaseCalledOff, &f.CalledOff)

@@ -20,6 +20,15 @@ func (p *Pool) destroy(s *Server, why metrics.Reason) {
 	p.openLocked()
 }
 
+// condemn has a server be closed when it comes back, or is to be lent.
+func (p *Pool) condemn(s *Server, why metrics.Reason) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.condemned == metrics.None {
+		s.condemned = why
+	}
+}
+
 // buryLocked takes a server that is lent to the caller out of all books but
 // lent. puddle's Destroy would keep its place there until a goroutine that
 // nobody waits for has run; so it is taken out of puddle's hands, and the caller
@@ -49,6 +58,7 @@ func (p *Pool) reportClosed(s *Server, why metrics.Reason) {
 		p.Metrics().Error(why)
 		p.cluster.Doubt(p.Key.Group, s.member)
 		p.diedUnasked()
+		p.owner.suspect(p.group())
 	case metrics.EpochMoved, metrics.ServerRecovery, metrics.ServerDirty:
 		p.Metrics().Error(why)
 	}

@@ -108,6 +108,9 @@ func (s *Server) Reported(name, value string) {
 		return
 	}
 	s.params[name] = value
+	if name == "in_hot_standby" && value == "on" && s.pool.Key.Role == "leader" {
+		s.pool.condemn(s, metrics.ServerRecovery)
+	}
 }
 
 // Ready implements loop.Handler.

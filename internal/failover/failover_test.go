@@ -2,11 +2,13 @@ package failover
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
 
 	"portero/internal/lab"
+	"portero/metrics"
 )
 
 // scene is one cluster under load, which the cases share and disturb in turn.
@@ -145,9 +147,44 @@ func (s *scene) lostTransaction(t *testing.T, tx *lab.Client) {
 }
 
 func (s *scene) switchover(t *testing.T) {
+	began := time.Now()
 	before, after := s.disturb(t, func(ctx context.Context, _ *lab.Member) error { return s.group.Switchover(ctx) })
 	if before == after {
 		t.Error("there was no switchover")
+	}
+	if told := s.toldSince(began); len(told) > 0 {
+		t.Errorf("the writers were told %v", told)
+	}
+	f := s.lastFailover(t)
+	if f.From != before.Name || f.To != after.Name {
+		t.Errorf("the last failover was from %q to %q", f.From, f.To)
+	}
+	s.inOrder(t, f.Announced, f.Lost, f.Elected, f.Proved, f.Released)
+	s.inOrder(t, f.Announced, f.Held, f.Elected)
+}
+
+// lastFailover is the newest that Portero tells of.
+func (s *scene) lastFailover(t *testing.T) metrics.FailoverState {
+	t.Helper()
+	_, body, err := s.portero.Get(t.Context(), "/failovers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []metrics.FailoverState
+	if err := json.Unmarshal([]byte(body), &all); err != nil || len(all) == 0 {
+		t.Fatalf("%v in %s", err, body)
+	}
+	t.Logf("%+v", all[0])
+	return all[0]
+}
+
+// inOrder holds that all of it has happened, one behind the other.
+func (s *scene) inOrder(t *testing.T, all ...time.Time) {
+	t.Helper()
+	for i, at := range all {
+		if at.IsZero() || i > 0 && at.Before(all[i-1]) {
+			t.Errorf("phase %d of a failover at %v, of %v", i, at, all)
+		}
 	}
 }
 
@@ -161,6 +198,8 @@ func (s *scene) crash(t *testing.T) {
 	if before != after {
 		t.Logf("another member leads")
 	}
+	f := s.lastFailover(t)
+	s.inOrder(t, f.Lost, f.Elected, f.Proved, f.Released)
 }
 
 // death kills Patroni and postgres: the key runs out, the other is promoted.
@@ -174,6 +213,11 @@ func (s *scene) death(t *testing.T) {
 	})
 	if before == after {
 		t.Error("the dead host leads")
+	}
+	f := s.lastFailover(t)
+	s.inOrder(t, f.Lost, f.Elected, f.Proved, f.Released)
+	if f.To != after.Name || !f.Announced.IsZero() {
+		t.Errorf("a failover to %q, announced at %v", f.To, f.Announced)
 	}
 }
 
