@@ -26,6 +26,7 @@ func madeUp() *Collector {
 	pool.Shard(0).Transactions.Add(3)
 	pool.Shard(1).Transactions.Add(4)
 	pool.Shard(0).Queries.Add(9)
+	pool.Shard(1).Repeated.Add(4)
 	pool.Shard(0).BytesReceived.Add(700)
 	pool.Shard(1).BytesSent.Add(900)
 	pool.Shard(1).Notifications.Add(11)

@@ -46,6 +46,7 @@ func (p *Pool) Error(r Reason) { p.errors.add(r) }
 type PoolTotals struct {
 	Transactions  uint64
 	Queries       uint64
+	Repeated      uint64        // transactions that a server aborted as it shut down, and another ran again
 	BytesReceived uint64        // from clients
 	BytesSent     uint64        // to clients
 	Notifications uint64        // given to clients that listen by the pool's ear
@@ -69,6 +70,7 @@ func (p *Pool) Totals() PoolTotals {
 func (t *PoolTotals) add(o PoolTotals) {
 	t.Transactions += o.Transactions
 	t.Queries += o.Queries
+	t.Repeated += o.Repeated
 	t.BytesReceived += o.BytesReceived
 	t.BytesSent += o.BytesSent
 	t.Notifications += o.Notifications
@@ -87,6 +89,7 @@ func (t *PoolTotals) add(o PoolTotals) {
 type Shard struct {
 	Transactions  atomic.Uint64
 	Queries       atomic.Uint64
+	Repeated      atomic.Uint64 // transactions that a server aborted as it shut down, and another ran again
 	BytesReceived atomic.Uint64 // from clients
 	BytesSent     atomic.Uint64 // to clients
 	Notifications atomic.Uint64 // given to clients that listen by the pool's ear
@@ -98,7 +101,7 @@ type Shard struct {
 	// Shards lie side by side in one slice. At least one whole cache line apart,
 	// whatever the slice's alignment, no two loops write the same line, and the
 	// processor's habit of fetching lines in pairs does not join them again.
-	_ [shardSize - (7+NumWaitBuckets)*8]byte
+	_ [shardSize - (8+NumWaitBuckets)*8]byte
 }
 
 const shardSize = 256 // bytes
@@ -116,6 +119,7 @@ func (s *Shard) Waited(d time.Duration) {
 func (s *Shard) addTo(t *PoolTotals) {
 	t.Transactions += s.Transactions.Load()
 	t.Queries += s.Queries.Load()
+	t.Repeated += s.Repeated.Load()
 	t.BytesReceived += s.BytesReceived.Load()
 	t.BytesSent += s.BytesSent.Load()
 	t.Notifications += s.Notifications.Load()

@@ -13,6 +13,7 @@ func TestTotalsAddUpTheShards(t *testing.T) {
 		s := p.Shard(i)
 		s.Transactions.Add(1)
 		s.Queries.Add(10)
+		s.Repeated.Add(20)
 		s.BytesReceived.Add(100)
 		s.BytesSent.Add(1000)
 		s.Waited(time.Duration(i) * time.Second)
@@ -20,7 +21,7 @@ func TestTotalsAddUpTheShards(t *testing.T) {
 	p.Error(WaitTimeout)
 
 	want := PoolTotals{
-		Transactions: 3, Queries: 30, BytesReceived: 300, BytesSent: 3000,
+		Transactions: 3, Queries: 30, Repeated: 60, BytesReceived: 300, BytesSent: 3000,
 		Waits: 3, WaitTime: 3 * time.Second,
 		Errors: ReasonCounts{WaitTimeout: 1},
 	}

@@ -33,6 +33,7 @@ type Claim struct {
 	ticket     uint64 // its turn; the queue is sorted by it
 	queued     bool
 	asNew      bool    // only a server that is as new will do
+	after      int64   // ... and was opened after that, on the loops' clock
 	handed     *Server // granted, not yet delivered to the loop
 	failed     *wire.Error
 	failedBy   []byte // as Refused

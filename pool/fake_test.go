@@ -30,6 +30,7 @@ type fake struct {
 	timeline int64
 	standby  bool // it reports in_hot_standby
 	recovery bool
+	booted   string        // when its postmaster was
 	silent   bool          // accepts and never answers
 	refusal  *wire.Error   // instead of a login
 	garbage  bool          // no PostgreSQL at all answers
@@ -216,7 +217,7 @@ func (f *fake) welcome(c net.Conn, be *pgproto3.Backend, first pgproto3.Frontend
 func (f *fake) answer(be *pgproto3.Backend, sql string) {
 	if strings.Contains(sql, "pg_is_in_recovery") {
 		f.mu.Lock()
-		row := [][]byte{[]byte("f"), fmt.Appendf(nil, "%08X", f.timeline), []byte(f.system), []byte("none")}
+		row := [][]byte{[]byte("f"), fmt.Appendf(nil, "%08X", f.timeline), []byte(f.system), []byte("none"), []byte(f.booted)}
 		if f.recovery {
 			row[0], row[1] = []byte("t"), nil
 		}

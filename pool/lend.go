@@ -91,7 +91,7 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop) {
 		return
 	}
 	q := &p.waiting
-	if p.choosy.n > 0 && s.AsNew() {
+	if c := p.choosy.first; c != nil && c.wants(s) {
 		q = &p.choosy
 	}
 	if q.n == 0 || p.heldLocked() {
@@ -148,7 +148,7 @@ func (p *Pool) heldLocked() bool { return p.now.hold != NotHeld }
 // be woken once mu is free.
 func (p *Pool) serveLocked() (lucky []*Claim) {
 	for p.choosy.n > 0 && !p.heldLocked() {
-		s := p.popAsNewLocked(p.choosy.first.Startup)
+		s := p.popAsNewLocked(p.choosy.first)
 		if s == nil {
 			break
 		}
@@ -168,12 +168,15 @@ func (p *Pool) serveLocked() (lucky []*Claim) {
 	return lucky
 }
 
-// popAsNewLocked takes an idle server that was opened with st and is as new; nil
-// if there is none.
-func (p *Pool) popAsNewLocked(st Startup) *Server {
+// wants reports whether a server is new enough for a claim that is choosy.
+func (c *Claim) wants(s *Server) bool { return s.AsNew() && s.opened > c.after }
+
+// popAsNewLocked takes an idle server that a choosy claim may have; nil if there
+// is none.
+func (p *Pool) popAsNewLocked(c *Claim) *Server {
 	found := false
 	taken := p.takeIdleLocked(func(s *Server) bool {
-		wanted := !found && s.startup == st && s.AsNew()
+		wanted := !found && s.startup == c.Startup && c.wants(s)
 		found = found || wanted
 		return wanted
 	})

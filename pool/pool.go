@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/puddle/v2"
 
 	"portero/discovery"
+	"portero/loop"
 	"portero/metrics"
 	"portero/session"
 	"portero/wire"
@@ -149,7 +150,7 @@ func (p *Pool) Acquire(c *Claim) bool {
 		p.destroy(s, why)
 		p.mu.Lock()
 	}
-	c.Since, c.asNew = c.loop.Now(), false
+	c.Since, c.asNew, c.after = c.loop.Now(), false, 0
 	if c.failed = p.verdict; c.failed == nil {
 		if e := p.knownMisfitLocked(c.Startup); e != nil {
 			c.failed, c.failedBy = e.said.AsFatal(), e.frame
@@ -219,6 +220,18 @@ func (p *Pool) Discard(c *Claim, why metrics.Reason) {
 // fault, and asks for another: before all who wait, as its turn had come. asNew:
 // one that no client has worked on. The Task is woken as after Acquire. On c's loop.
 func (p *Pool) Exchange(c *Claim, why metrics.Reason, asNew bool) {
+	p.exchange(c, why, asNew || c.after > 0)
+}
+
+// Renew is Exchange for a server that is opened from now on, whatever is idle. Where
+// PostgreSQL shuts down, that is one of its successor: a postmaster that has begun to
+// end its backends lets nobody in any more.
+func (p *Pool) Renew(c *Claim, why metrics.Reason) {
+	c.after = loop.Clock()
+	p.exchange(c, why, true)
+}
+
+func (p *Pool) exchange(c *Claim, why metrics.Reason, asNew bool) {
 	s := c.drop()
 	p.mu.Lock()
 	c.Since, c.asNew = c.loop.Now(), asNew

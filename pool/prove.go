@@ -23,13 +23,15 @@ import (
 const question = `SELECT pg_catalog.pg_is_in_recovery(),
  CASE WHEN pg_catalog.pg_is_in_recovery() THEN '' ELSE pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) END,
  (SELECT system_identifier FROM pg_catalog.pg_control_system()),
- pg_catalog.current_setting('role')`
+ pg_catalog.current_setting('role'),
+ (pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8`
 
 // account is what a server says of itself.
 type account struct {
 	discovery.Proof
 	role     string            // that it acts in, as ALTER ROLE ... SET can have it begin with one; none = none, "" = not told
 	reported map[string]string // parameters that have changed since its login: in_hot_standby with its promotion
+	started  string            // when its postmaster was, in microseconds; "" = not told
 }
 
 var (
@@ -140,6 +142,9 @@ func (a *account) decode(body []byte) error {
 	a.SystemID = string(row.Values[2])
 	if len(row.Values) > 3 {
 		a.role = string(row.Values[3])
+	}
+	if len(row.Values) > 4 {
+		a.started = string(row.Values[4])
 	}
 	if a.InRecovery {
 		return nil

@@ -46,6 +46,9 @@ type Server struct {
 	vetted   session.Settings  // those of Applied that were last found to suit the pool; see strays
 	greeting []byte            // what it said at login, in session mode
 	expires  int64             // nanoseconds of the process clock; 0 = never
+	opened   int64             // when it had proved itself, on that clock
+
+	postmaster string // when that was started, as it says; "" = not told
 
 	holder atomic.Pointer[Claim] // nil while idle
 
@@ -69,6 +72,10 @@ func (s *Server) PID() uint32 { return s.pid }
 
 // Member is the name of the member that the server belongs to.
 func (s *Server) Member() string { return s.member }
+
+// SamePostmaster reports whether both belong to one run of PostgreSQL, as far as is known: a
+// restart makes another of it, as a failover does. A server that is closed may be asked too.
+func (s *Server) SamePostmaster(other *Server) bool { return s.postmaster == other.postmaster }
 
 // AsNew reports whether nothing that a client has done can be in the server's
 // way: what it refuses, any server refuses. Only the holder may ask.

@@ -23,6 +23,7 @@ type fake struct {
 	cancels atomic.Int32
 	prove   func(c *fakeConn) bool                  // before AuthenticationOk; false closes the connection; nil asks for nothing
 	facts   func() map[string]string                // reported with the login; nil: a server_version
+	started func() string                           // when its postmaster was; nil: it does not tell
 	greet   func(c *fakeConn)                       // before the first message; nil for nothing
 	admit   func(user, database string) *wire.Error // nil: all
 	behave  func(c *fakeConn, m pgproto3.FrontendMessage) bool
@@ -116,7 +117,11 @@ func (f *fake) serve(c *fakeConn) {
 			return
 		}
 		if ask, ok := m.(*pgproto3.Query); ok && strings.Contains(ask.String, "pg_is_in_recovery") {
-			c.rows("f", "00000001", "4711", "none")
+			said := []string{"f", "00000001", "4711", "none"}
+			if f.started != nil {
+				said = append(said, f.started())
+			}
+			c.rows(said...)
 			c.say(&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
 			continue
 		}

@@ -99,7 +99,7 @@ func TestServerLostInAnAutocommitStatementThatItHasAborted(t *testing.T) {
 	r.send(q("select pg_sleep(60)"))
 	asleep(t, pid)
 	killBackend(t, pid)
-	r.expect("T E(ERROR_08006) Z(I)")
+	r.expect("E(ERROR_08006) Z(I)")
 	r.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
 }
 

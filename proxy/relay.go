@@ -21,7 +21,8 @@ type relay struct {
 	claim pool.Claim
 	sess  session.Session
 	in    stream // from the client
-	again []byte // what the client has asked, while that may have to be asked again
+	again []byte // what the client has asked, while that may have to be asked again; empty: nothing was kept
+	runs  int    // times that it was run again because a server shut down
 	out   stream // from the server
 
 	clientReadable bool  // a Read may find something
@@ -47,6 +48,7 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 	r.sess.Reset(c.carried)
 	r.clientReadable, r.clientGone, r.goodbye, r.cut, r.asking, r.cancelled = false, false, false, false, false, false
 	r.stalled, r.farewell, r.pins, r.pinIdle, r.withheld = stall{}, 0, 0, 0, false
+	r.again, r.runs = r.again[:0], 0
 	r.sess.ByEar(c.mode != modeSession)
 }
 

@@ -59,6 +59,9 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 			if r.in.dropped {
 				run = i
 			}
+			if !r.sess.Busy() {
+				start, alone = i, true
+			}
 			continue
 		}
 		f, ok, err := wire.Next(buf[i:])
@@ -98,7 +101,7 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 			r.sendServer(buf[run:i])
 			run = end
 			if !r.sess.Busy() {
-				start = end
+				start, alone = end, true
 			}
 		case r.claim.Server != nil:
 			run, dropped = r.edit(f, buf, run, i)
@@ -118,8 +121,8 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 	r.spend(i + work)
 	r.flushReply()
 	r.sendServer(buf[run:i])
-	if alone && i == len(buf) {
-		r.keepAgain(buf[start:i])
+	if start < i {
+		r.keepAgain(buf[start:i], alone, i == len(buf))
 	}
 	r.in.keep(r.loop, buf[i:])
 	r.in.ready = i < len(buf) && work >= perTurn
@@ -164,24 +167,7 @@ func (r *relay) hold(rest []byte, work int) {
 	r.flushReply()
 	r.in.keep(r.loop, rest)
 	r.in.held = true
-}
-
-// maxAgain is how many bytes of a request are kept in case that it has to be asked
-// again.
-const maxAgain = 2 << 10
-
-// keepAgain keeps what was asked, where it may be asked again.
-func (r *relay) keepAgain(asked []byte) {
-	if len(asked) <= maxAgain && r.sess.Repeatable() {
-		r.again = append(r.again[:0], asked...)
-		r.sess.Keep()
-	}
-}
-
-// askAgain has what was kept of the client's come before all else that it has sent.
-func (r *relay) askAgain() {
-	r.in.keep(r.loop, append(r.again, r.in.kept...))
-	r.in.ready = true
+	r.again = r.again[:0]
 }
 
 // sendServer forwards a run, behind what of it had to be edited. A broken server

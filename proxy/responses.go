@@ -28,6 +28,9 @@ func (r *relay) fromServer() metrics.Reason {
 }
 
 func (r *relay) takeAnswers(buf []byte) metrics.Reason {
+	if said := r.aborted(buf); said != nil {
+		return r.runAgain(said)
+	}
 	run, i, frames := 0, 0, 0
 	for i < len(buf) {
 		if r.out.passing > 0 {
@@ -80,6 +83,9 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 	r.spend(i + frames*perFrame)
 	r.goOn(frames)
 	r.out.keep(r.loop, buf[i:])
+	if i > 0 {
+		r.runs = 0
+	}
 	if r.sess.Transactions > 0 {
 		r.sign()
 	}

@@ -125,9 +125,10 @@ func (s *Session) whatIsUnknown(hasSpoken, ended bool) []bool {
 	return s.fates()
 }
 
-// Refuse answers a request that no server has seen: the client's transaction,
-// if it was to open one, has not begun.
+// Refuse answers a request that no server has seen, or that none has an answer
+// to (Aborted): the client's transaction, if it was to open one, has not begun.
 func (s *Session) Refuse(e *wire.Error) {
+	s.undo(s.changes.len(), false)
 	o := owed{s: s, cause: e, unknown: make([]bool, s.ring.len()), unseen: true}
 	o.answerAll()
 	s.loss = loss{skip: o.skip}

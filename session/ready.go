@@ -102,6 +102,6 @@ func stateOf(status byte) state {
 
 // forget is called when nothing is unanswered any more.
 func (s *Session) forget() {
-	s.busy, s.copyIn, s.early, s.skipping, s.open = false, false, false, false, false
+	s.busy, s.copyIn, s.early, s.skipping, s.open, s.begun = false, false, false, false, false, false
 	s.told, s.complete, s.partial, s.stepped = false, false, false, false
 }

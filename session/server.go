@@ -8,6 +8,7 @@ import (
 
 // FromServer takes a server's frame.
 func (s *Session) FromServer(f wire.Frame) Verdict {
+	s.begun = s.busy
 	if t := s.ring.first(); (t == 'Q' || t == 'E') && s.ring.at(0).is(skipped) {
 		return s.swallow(f)
 	}

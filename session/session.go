@@ -50,6 +50,7 @@ type exchange struct {
 	skipping bool  // the server ignores all up to the next Sync
 	open     bool  // something of the extended protocol waits for its Sync
 	pushed   bool  // the frame at hand has its request in the ring
+	begun    bool  // the server has said something since the client has asked what is under way
 
 	// Of the oldest request:
 	told     bool // it has been answered by an error, its ReadyForQuery is to come
