@@ -19,20 +19,26 @@ import (
 //     many ReadyForQuery as it asked for;
 //   - what it is told of a loss is true: whatever the server may have committed is
 //     said to be unknown, and nothing else;
+//   - what it is not told of, as it is asked again, the server has not committed;
 //   - after a loss ROLLBACK brings it back to I.
 func TestClientsAlwaysSeeAWholeConversation(t *testing.T) {
 	n := 6000
 	if testing.Short() {
 		n = 2000
 	}
+	again := 0
 	for seed := range uint64(n) {
 		if c := newConversation(t, rand.New(rand.NewPCG(seed, 1)).IntN); c.run(40) {
+			again += c.again
 			continue
 		}
 		c := newConversation(t, rand.New(rand.NewPCG(seed, 1)).IntN)
 		c.logging = true
 		c.run(40)
 		t.Fatalf("seed %d: %s\n%s", seed, c.broken, strings.Join(c.log, "\n"))
+	}
+	if again < n/100 {
+		t.Errorf("only %d times was something asked again", again)
 	}
 }
 
@@ -74,6 +80,8 @@ type conversation struct {
 	counted  bool              // the first of held counts as asked already
 	held     []sent            // by the client, and to wait for answers
 	sent     []sent            // to this server
+	kept     []sent            // frames as the client sent them, since nothing was under way
+	again    int               // times that they were asked again
 	heard    int               // messages of this server that have reached the client
 	asked    int               // requests so far
 	client   modelClient
@@ -158,6 +166,9 @@ func (c *conversation) send(k token) {
 func (c *conversation) goOn() {
 	for len(c.held) > 0 {
 		one, v := c.held[0], Forward
+		if !c.s.Busy() {
+			c.kept = nil
+		}
 		if !c.counted {
 			v = c.s.FromClient(one.f, c.server != nil)
 		}
@@ -166,6 +177,7 @@ func (c *conversation) goOn() {
 			if c.counted = !c.forward(one); c.counted {
 				return
 			}
+			c.kept = append(c.kept, one)
 		case Answer:
 			c.replies()
 		case Discard:

@@ -11,7 +11,7 @@ import (
 
 // lose ends the server: in silence, or with a last word.
 func (c *conversation) lose() {
-	if c.server == nil {
+	if c.server == nil || c.choose(2) == 0 && c.stops() {
 		return
 	}
 	var said *wire.Error

@@ -20,6 +20,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the transcripts should say
 //
 //	client MESSAGE...   what the client sends
 //	server MESSAGE...   what the server sends
+//	stops MESSAGE...    the server shuts down: that is all that it says
 //	lose                the server is gone, without a word
 //	full                no server is free from here on
 //	refuse CODE TEXT    the client's wait for one ends with an error
@@ -104,6 +105,7 @@ type player struct {
 	real     *realServer
 	memory   *Memory // of the server in use
 	held     []token // what waits for answers
+	kept     []token // what has been sent since nothing was under way
 }
 
 // loginDefaults are a server's parameters at login, as far as the transcripts
@@ -138,6 +140,8 @@ func (p *player) do(line string) {
 		for _, k := range tokens(p.t, rest) {
 			p.server(k)
 		}
+	case "stops":
+		p.stops(tokens(p.t, rest))
 	case "lose":
 		p.lost(nil)
 	case "full", "free":
@@ -168,6 +172,9 @@ func (p *player) client(list []token) {
 	for i, k := range list {
 		f := clientFrame(p.t, k)
 		name := describeToken(k)
+		if !p.s.Busy() {
+			p.kept = nil
+		}
 		switch v := p.s.FromClient(f, p.linked); v {
 		case Forward:
 			if !p.linked && p.full {
@@ -176,6 +183,7 @@ func (p *player) client(list []token) {
 				return
 			}
 			p.forwardToServer(f, name)
+			p.kept = append(p.kept, k)
 		case Answer:
 			p.say("answered %s", name)
 			p.replies()
@@ -242,6 +250,27 @@ func (p *player) server(k token) {
 		p.say("the server dies: %s", text)
 		p.lost(p.s.Fault)
 	}
+}
+
+// stops is a server that shuts down. What it has aborted is asked again, if nobody
+// can tell the difference.
+func (p *player) stops(list []token) {
+	p.t.Helper()
+	var answer []byte
+	for _, k := range list {
+		answer = serverFrame(p.t, k).Append(answer)
+	}
+	if p.s.Aborted(answer) == nil {
+		for _, k := range list {
+			p.server(k)
+		}
+		return
+	}
+	p.linked, p.memory = false, &Memory{}
+	p.s.TakeBack()
+	p.say("taken back")
+	p.client(p.kept)
+	p.goOn()
 }
 
 // goOn shows the session again what was to wait for an answer.
