@@ -82,7 +82,7 @@ func (p *Pool) answered(s *Server, l *loop.Loop) {
 	case why != metrics.None:
 		p.mu.Unlock()
 		p.died(s, why, said)
-	case p.overLocked(s) != metrics.None, p.queuedLocked() > 0 && !p.heldLocked():
+	case p.overLocked(s) != metrics.None, p.queuedLocked() > 0 && !p.holdsAllLocked():
 		p.passOnLocked(s, l)
 	default:
 		s.state = stateIdle

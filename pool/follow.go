@@ -16,6 +16,7 @@ func (p *Pool) follow(v *discovery.View) (until time.Time) {
 	g := pl.group
 	p.mu.Lock()
 	p.now, p.followed = pl, v
+	p.announced.Store(pl.hold == HoldSwitchover)
 	p.forgetLocked(g)
 	lent := p.condemnLocked()
 	if pl.known && pl.epoch != p.epoch {

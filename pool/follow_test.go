@@ -36,7 +36,7 @@ func TestAMemberThatCallsItselfDemotedIsNotServedThoughItHasTheKey(t *testing.T)
 	c.release()
 	r.keys.member("a", r.a.addr, "demoted", 1, nil)
 	r.sees("demoted", func() bool { m, _ := r.cluster.View().Groups[0].Member("a"); return m.Role == "demoted" })
-	wait(t, "held", func() error { p.mu.Lock(); defer p.mu.Unlock(); return until(p.heldLocked()) })
+	wait(t, "held", func() error { p.mu.Lock(); defer p.mu.Unlock(); return until(p.holdsAllLocked()) })
 	c.ask()
 	settleLoops(r.stage)
 	if len(c.granted) > 0 {
@@ -213,7 +213,7 @@ func TestServersReleasedWhileThereIsNoLeaderAreKept(t *testing.T) {
 	first := c.get()
 	d.ask()
 	r.keys.put("leader", "")
-	wait(t, "held", func() error { p.mu.Lock(); defer p.mu.Unlock(); return until(p.heldLocked()) })
+	wait(t, "held", func() error { p.mu.Lock(); defer p.mu.Unlock(); return until(p.holdsAllLocked()) })
 	c.release()
 	settleLoops(r.stage)
 	if len(d.granted) > 0 {

@@ -91,10 +91,10 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop) {
 		return
 	}
 	q := &p.waiting
-	if c := p.choosy.first; c != nil && c.wants(s) {
+	if c := p.choosy.first; c != nil && c.wants(s) && !p.holdsLocked(c) {
 		q = &p.choosy
 	}
-	if q.n == 0 || p.heldLocked() {
+	if q.n == 0 || p.holdsAllLocked() {
 		p.idleLocked(s)
 		p.mu.Unlock()
 		return
@@ -141,13 +141,22 @@ func (p *Pool) currentLocked(s *Server) bool {
 	return pl.keeps(s.member, s.epoch, p.epoch)
 }
 
-// heldLocked reports whether nobody is to be served at present.
-func (p *Pool) heldLocked() bool { return p.now.hold != NotHeld }
+// holdsLocked reports whether a claim is not to be served at present, holdsAllLocked
+// whether none is. Where a switchover is announced, those go on that are over before
+// anybody could mind, until the leader stops: so nobody waits longer than he must.
+func (p *Pool) holdsLocked(c *Claim) bool {
+	return p.now.hold != NotHeld && !(p.now.hold == HoldSwitchover && c.Brief)
+}
+
+func (p *Pool) holdsAllLocked() bool { return p.now.hold != NotHeld && p.now.hold != HoldSwitchover }
+
+// SwitchoverAnnounced reports whether those are held whose claims are not Brief. Any goroutine.
+func (p *Pool) SwitchoverAnnounced() bool { return p.announced.Load() }
 
 // serveLocked hands idle servers to those who wait and returns the claims to
 // be woken once mu is free.
 func (p *Pool) serveLocked() (lucky []*Claim) {
-	for p.choosy.n > 0 && !p.heldLocked() {
+	for p.choosy.n > 0 && !p.holdsLocked(p.choosy.first) {
 		s := p.popAsNewLocked(p.choosy.first)
 		if s == nil {
 			break
@@ -156,8 +165,12 @@ func (p *Pool) serveLocked() (lucky []*Claim) {
 		c.handed = s
 		lucky = append(lucky, c)
 	}
-	for c := p.waiting.first; c != nil && p.idle > 0 && !p.heldLocked(); {
+	for c := p.waiting.first; c != nil && p.idle > 0 && !p.holdsAllLocked(); {
 		next := c.next
+		if p.holdsLocked(c) {
+			c = next
+			continue
+		}
 		if s := p.popIdleLocked(c); s != nil {
 			p.waiting.remove(c)
 			c.handed = s

@@ -35,6 +35,9 @@ func (v *cover) has(c *Claim) bool {
 func (p *Pool) heirLocked(q *queue, s *Server) *Claim {
 	opening := cover{pool: p}
 	for c := q.first; c != nil; c = c.next {
+		if p.holdsLocked(c) {
+			continue
+		}
 		if c.Startup == s.startup || !opening.has(c) && p.haveLocked() >= p.mostLocked() {
 			return c
 		}
@@ -72,7 +75,7 @@ func (p *Pool) openForWaitingLocked() {
 // books, to make room for one that somebody waits for. As nobody waits while a
 // server is idle that he could have, that is of no use to any of them.
 func (p *Pool) takeSpareLocked() *Server {
-	if p.heldLocked() || !p.known {
+	if p.now.hold != NotHeld || !p.known {
 		return nil
 	}
 	var oldest *Server

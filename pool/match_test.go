@@ -290,7 +290,7 @@ func TestAnythingMayHappenToServersOfManyKinds(t *testing.T) {
 func (p *Pool) nobodyWaitsInVain() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for c := p.waiting.first; c != nil && !p.heldLocked(); c = c.next {
+	for c := p.waiting.first; c != nil && !p.holdsAllLocked(); c = c.next {
 		if at := p.quietestLocked(c.Startup); at != nil {
 			return fmt.Errorf("somebody waits for what is idle at %s", at.member)
 		}

@@ -37,7 +37,7 @@ const (
 	HoldLeaderless      // nobody leads
 	HoldStandby         // a standby cluster takes no writes
 	HoldDemoted         // the holder of the leader key says that it is demoted
-	HoldSwitchover      // a switchover is announced: what begins now would be cut off by it
+	HoldSwitchover      // a switchover is announced: a transaction block that begins now would be cut off by it, see Claim.Brief
 )
 
 var holdWords = [...]string{

@@ -59,6 +59,8 @@ type Pool struct {
 	probing chan struct{} // token of the one opener that may ask often
 	ear     *ear
 
+	announced atomic.Bool // a switchover is, and holds those who begin a block
+
 	mu         sync.Mutex // guards what follows; no I/O under it, but for epoll_ctl of a server nobody holds
 	waiting    queue
 	choosy     queue                // those of them for whom only a server as new will do; each has given one up
@@ -131,7 +133,7 @@ func (p *Pool) Metrics() *metrics.Pool { return p.counters.Load() }
 // and its Task will be woken with c.Server or c.Err set. On c's loop.
 func (p *Pool) Acquire(c *Claim) bool {
 	p.mu.Lock()
-	for p.waiting.n == 0 && p.idle > 0 && !p.heldLocked() {
+	for p.waiting.n == 0 && p.idle > 0 && !p.holdsLocked(c) {
 		s := p.popIdleLocked(c)
 		if s == nil {
 			break

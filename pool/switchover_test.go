@@ -113,3 +113,33 @@ func TestAServerThatWasPromotedWhileItWaitedSaysSo(t *testing.T) {
 	}
 	c.release()
 }
+
+// What is over with its answer is run again if the leader stops at it: it does not wait.
+func TestAnAnnouncedSwitchoverDoesNotHoldWhatIsBrief(t *testing.T) {
+	r := startReign(t, func(c *config.Pool) { c.SwitchoverDrain = time.Hour })
+	p := r.join(1, 0, "leader", "app")
+	first, block, brief, second := r.client(p, 0), r.client(p, 0), r.client(p, 1), r.client(p, 1)
+	brief.do(func() { brief.claim.Brief = true })
+	second.do(func() { second.claim.Brief = true })
+	first.get()
+	r.announced()
+	wait(t, "held", func() error { p.mu.Lock(); defer p.mu.Unlock(); return until(p.now.hold == HoldSwitchover) })
+	block.ask()
+	settleLoops(r.stage)
+	brief.ask()
+	settleLoops(r.stage)
+	second.ask()
+	first.release()
+	brief.wait()
+	brief.release()
+	second.wait()
+	second.release()
+	settleLoops(r.stage)
+	if len(block.granted) > 0 {
+		t.Error("a block began at the old leader")
+	}
+	r.keys.put("failover", "")
+	block.wait()
+	block.release()
+	wait(t, "balance", p.balanced)
+}

@@ -67,7 +67,8 @@ func (r *relay) aborted(buf []byte) *wire.Error {
 	return r.sess.Aborted(buf)
 }
 
-// runAgain waits for a server in place of the one that has said that it ends, and has it run what the other has aborted.
+// runAgain waits for a server in place of the one that has said that it ends, and has it
+// run what the other has aborted.
 func (r *relay) runAgain(said *wire.Error) metrics.Reason {
 	r.logServer(said)
 	lost := r.claim.Server
@@ -82,15 +83,46 @@ func (r *relay) runAgain(said *wire.Error) metrics.Reason {
 		r.flushReply()
 	case s.SamePostmaster(lost):
 		r.release()
-		r.sess.Lose(said)
-		r.flushReply()
+		r.lose(said)
 	default:
 		r.sess.TakeBack()
 		r.serveBy(s)
 		r.askAgain()
 		r.runs++
 		r.c.pool.Metrics().Shard(r.loop.ID).Repeated.Add(1)
+		r.c.pool.Count(metrics.Outcomes{Repeated: 1})
 		r.c.proxy.log.Info("statement run again", "id", r.c.id, "member", s.Member(), "pid", s.PID(), "times", r.runs)
 	}
 	return metrics.None
+}
+
+// isBrief reports whether what the client has asked, which begins with a frame that the
+// session has just seen, is over with its answer, and could be run again.
+func (r *relay) isBrief(rest []byte) bool {
+	if r.c.mode == modeSession || len(rest) > maxAgain {
+		return false
+	}
+	parses, binds := 0, 0
+	for at := rest; len(at) > 0; {
+		f, ok, err := wire.Next(at)
+		if err != nil || !ok || !f.Whole() {
+			return false
+		}
+		at = at[wire.HeaderLen+f.Size:]
+		switch f.Type {
+		case 'Q', 'F', 'S':
+			return len(at) == 0 && r.sess.IsBrief(rest)
+		case 'P':
+			parses++
+		case 'B':
+			binds++
+		case 'D', 'E', 'C', 'H':
+		default:
+			return false
+		}
+		if parses > 1 || binds > 1 {
+			return false
+		}
+	}
+	return rest == nil // at its login it asks nothing
 }

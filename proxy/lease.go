@@ -16,7 +16,7 @@ import (
 // It returns them again, from where they lie after it has waited. Without an
 // error and without a server the first of them has been refused.
 func (r *relay) lease(rest []byte) ([]byte, metrics.Reason) {
-	if r.acquire() && r.claim.Server.Applied == r.sess.Settings() {
+	if r.acquire(rest) && r.claim.Server.Applied == r.sess.Settings() {
 		r.serveBy(r.claim.Server)
 		return rest, metrics.None
 	}
@@ -32,8 +32,10 @@ func (r *relay) lease(rest []byte) ([]byte, metrics.Reason) {
 }
 
 // acquire asks the pool for a server, of the idle ones one that needs no change. In
-// session mode all that the client may have are as it wants them.
-func (r *relay) acquire() bool {
+// session mode all that the client may have are as it wants them. rest is what it has
+// asked, nil if that is nothing.
+func (r *relay) acquire(rest []byte) bool {
+	r.claim.Brief = r.c.pool.SwitchoverAnnounced() && r.isBrief(rest)
 	if r.claim.Settings = (session.Settings{}); r.c.mode != modeSession {
 		r.claim.Settings = r.sess.Settings()
 	}

@@ -18,23 +18,38 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 	r.in.dropped = true  // the rest of a frame that streams, if one does
 	switch {
 	case half: // in the middle of a message there is no room for an error
-		return why
+		return r.cutBy(why)
 	case r.c.mode == modeSession:
 		r.endSession(why, frame)
-		return why
+		return r.cutBy(why)
 	case said != nil && said.Code == wire.ProtocolViolation: // the client's own fault: anything but data in a COPY
 		r.sendClient(frame)
 		return why
 	case bound:
 		r.tell(wire.Fatal(wire.ConnectionFailure, "the server was lost, and with it what the session had set up"))
-		return why
+		return r.cutBy(why)
 	}
-	r.sess.Lose(said)
-	r.flushReply()
+	r.lose(said)
 	if r.withheld {
 		return r.ready()
 	}
 	return metrics.None
+}
+
+// lose tells the client what is true of what it has asked.
+func (r *relay) lose(said *wire.Error) {
+	r.sess.Lose(said)
+	r.flushReply()
+	if failed, unknown := r.sess.Failed, r.sess.Unknown; failed+unknown > 0 {
+		r.c.pool.Count(metrics.Outcomes{Failed: uint64(failed), Unknown: uint64(unknown)})
+		r.sess.Failed, r.sess.Unknown = 0, 0
+	}
+}
+
+// cutBy counts a client that has to end with its server.
+func (r *relay) cutBy(why metrics.Reason) metrics.Reason {
+	r.c.pool.Count(metrics.Outcomes{Cut: 1})
+	return why
 }
 
 // endSession tells a client in session mode what PostgreSQL itself would: the

@@ -33,7 +33,7 @@ func (r *relay) welcome() metrics.Reason {
 // end. The client hears what that has said at its login, and is told its process
 // ID: from here on all is as on a connection of its own.
 func (r *relay) welcomeToServer() metrics.Reason {
-	r.acquire()
+	r.acquire(nil)
 	if why := r.obtain(); why != metrics.None {
 		return why
 	}
@@ -61,7 +61,7 @@ func (r *relay) greet(b []byte) {
 
 // askWelcome gives a server the client's settings and notes what it reports.
 func (r *relay) askWelcome() ([]byte, metrics.Reason) {
-	r.acquire()
+	r.acquire(nil)
 	if why := r.obtain(); why != metrics.None {
 		return nil, why
 	}

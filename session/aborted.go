@@ -84,6 +84,28 @@ func (s *Session) isOneUnit(done int) bool {
 	return !s.ring.empty() && (left < 0 || done == 0)
 }
 
+// IsBrief reports whether what the client is about to ask, which begins with the frame
+// that was seen last, opens no transaction block and commits nothing by itself: then
+// nobody minds if it is aborted and asked again. asked begins with that frame.
+func (s *Session) IsBrief(asked []byte) bool {
+	f, ok, err := wire.Next(asked)
+	if err != nil || !ok || s.ring.empty() {
+		return false
+	}
+	k := kindUnknown
+	switch f.Type {
+	case 'Q', 'F':
+		q := s.ring.last()
+		return !q.explicit && !q.effect[idle].out().has(block)
+	case 'P':
+		k = s.meant.kind()
+	case 'B':
+		_, name, _ := bound(f)
+		k = s.kindOf(name)
+	}
+	return !k.explicit() && !ofKind[k][idle].out().has(block)
+}
+
 // closes reports whether a ReadyForQuery answers a message of a type.
 func closes(t byte) bool { return t == 'Q' || t == 'F' || t == 'S' }
 

@@ -54,6 +54,7 @@ func (s *Session) Lose(said *wire.Error) {
 	if s.loss.block && !asked && !o.told {
 		o.cause.Detail = o.detail
 		s.loss.pending = o.cause
+		s.Failed++
 	}
 	s.forget()
 	s.ring.clear()

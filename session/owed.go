@@ -181,6 +181,12 @@ func (o *owed) tell(e *wire.Error) {
 		e.Detail, o.detail = o.detail, ""
 	}
 	o.s.Reply = e.Append(o.s.Reply)
+	switch e.Code {
+	case wire.ResolutionUnknown:
+		o.s.Unknown++
+	case wire.ConnectionFailure:
+		o.s.Failed++
+	}
 }
 
 func (s *Session) rolledBack() {

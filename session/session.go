@@ -34,6 +34,8 @@ type Session struct {
 	Queries      int // statements finished since the relay last looked
 	Transactions int // ReadyForQuery with status I, likewise
 
+	Failed, Unknown int // transactions that a loss has rolled back, and those of which it is not known, likewise
+
 	Reply []byte // for the client; the relay sends and empties it
 	Fault *wire.Error
 }
