@@ -76,6 +76,7 @@ func parseMembers(keys map[string]string, leader string) []Member {
 			continue
 		}
 		m, position := parseMember(name, value)
+		m.Located = position > 0
 		switch {
 		case name == leader:
 			m.Lag = 0

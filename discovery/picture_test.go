@@ -272,3 +272,19 @@ func checkMembers(t *testing.T, members []Member) {
 		}
 	}
 }
+
+// Patroni leaves the position out while it stops PostgreSQL.
+func TestAMemberIsLocatedWhileItsKeyTellsAPosition(t *testing.T) {
+	p := newPicture(map[string]string{
+		"leader":      "m1",
+		"members/m1":  `{"conn_url":"postgres://10.0.0.1/postgres","state":"running","role":"master","timeline":3}`,
+		"members/m2":  `{"conn_url":"postgres://10.0.0.2/postgres","state":"running","role":"replica","xlog_location":67395656}`,
+		"members/m3":  `{"conn_url":"postgres://10.0.0.3/postgres","state":"running","role":"replica","replay_lsn":"67395656"}`,
+		"members/odd": `{`,
+	}, time.Time{})
+	for _, m := range p.members {
+		if want := m.Name == "m2" || m.Name == "m3"; m.Located != want {
+			t.Errorf("%s is located: %v", m.Name, m.Located)
+		}
+	}
+}

@@ -62,6 +62,10 @@ type Member struct {
 	Timeline int64  // 0 = not known
 	Lag      int64  // bytes behind the leader, as coarse as Patroni's loop_wait; -1 = not known
 	Tags     map[string]any
+
+	// Located is whether its key tells a position in the WAL. Patroni leaves that out
+	// while it starts, stops or restarts PostgreSQL (patroni/ha.py, touch_member).
+	Located bool
 }
 
 // Member returns the member called name.

@@ -69,7 +69,7 @@ func (c *chronicle) play(what string, now time.Time) []phase {
 	v := led(func(g *discovery.Group) {
 		g.Leader, g.Epoch = strings.Trim(what[:1], "-"), uint64(what[1]-'0')
 		if _, to, ok := strings.Cut(what, ">"); ok {
-			g.Announced = &discovery.Switchover{To: to, Since: now}
+			g.Announced, g.Members[0].Located = &discovery.Switchover{To: to, Since: now}, false
 		}
 	})
 	pl := newPlan(v, 0, "leader", time.Minute, now)

@@ -89,16 +89,17 @@ func heldFor(role string, why Hold) Hold {
 	return NotHeld
 }
 
-// announce takes in that a switchover is wanted: the old leader ends its connections
-// some 300 ms later, so what begins now waits, for a while at most.
+// announce takes in that a switchover is wanted. The leader goes on for some hundred
+// milliseconds, until it has been looked for a candidate and a checkpoint is done; that it
+// is being stopped shows in its key. From then on what begins waits, for a while at most.
 func (pl *plan) announce(drain time.Duration, now time.Time) {
 	s := pl.group.Announced
 	if s == nil {
 		return
 	}
 	pl.warm = candidateOf(pl.group)
-	end := s.Since.Add(drain)
-	if pl.hold == NotHeld && now.Before(end) {
+	m, ok := pl.group.Member(pl.leads)
+	if end := s.Since.Add(drain); ok && !m.Located && pl.hold == NotHeld && now.Before(end) {
 		pl.hold, pl.until = HoldSwitchover, end
 	}
 }

@@ -15,7 +15,7 @@ var announcedAt = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 // led is a group of two under Patroni, of which a leads, and what edit makes of it.
 func led(edit func(g *discovery.Group)) *discovery.View {
 	g := &discovery.Group{Leader: "a", LastLeader: "a", Epoch: 3, Timeline: 7, SystemID: "4711", Members: []discovery.Member{
-		{Name: "a", Address: "a:1", Role: "primary", State: "running"},
+		{Name: "a", Address: "a:1", Role: "primary", State: "running", Located: true},
 		{Name: "b", Address: "b:1", Role: "replica", State: "running"},
 	}}
 	if edit != nil {
@@ -26,7 +26,7 @@ func led(edit func(g *discovery.Group)) *discovery.View {
 
 func announce(from, to string) func(g *discovery.Group) {
 	return func(g *discovery.Group) {
-		g.Announced = &discovery.Switchover{From: from, To: to, Since: announcedAt}
+		g.Announced, g.Members[0].Located = &discovery.Switchover{From: from, To: to, Since: announcedAt}, false
 	}
 }
 
@@ -49,7 +49,8 @@ func TestAPlanIsWhatAViewMeans(t *testing.T) {
 		{"its leader says so", func(g *discovery.Group) { g.Members[0].Role = "standby_leader" }, 0, "standby cluster", "a b", "a b"},
 		{"a replica that is not to be read", func(g *discovery.Group) { g.Members[1].Tags = map[string]any{"noloadbalance": true} }, 0, "a", "", "a"},
 		{"a replica that does not run", func(g *discovery.Group) { g.Members[1].State = "starting" }, 0, "a", "", "a"},
-		{"a switchover to b", announce("a", "b"), 0, "switchover announced until 5s, a, warm b", "b", "a b"},
+		{"a switchover to b is wanted", func(g *discovery.Group) { announce("a", "b")(g); g.Members[0].Located = true }, 0, "a, warm b", "b", "a b"},
+		{"and begins", announce("a", "b"), 0, "switchover announced until 5s, a, warm b", "b", "a b"},
 		{"to whom it may be", announce("a", ""), 0, "switchover announced until 5s, a, warm b", "b", "a b"},
 		{"to nobody who is there", announce("a", "c"), 0, "switchover announced until 5s, a", "b", "a b"},
 		{"it takes its time", announce("a", "b"), 4 * time.Second, "switchover announced until 5s, a, warm b", "b", "a b"},
