@@ -41,6 +41,7 @@ var tools = map[string][]string{
 	"internal/corpus":   {"internal/lab"},
 	"internal/drivers":  {"internal/lab"},
 	"bench":             {"internal/lab"},
+	"faults":            {"internal/lab"},
 }
 
 const (

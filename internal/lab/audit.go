@@ -2,14 +2,16 @@ package lab
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
 
 // WriterTable makes, run by a superuser, the table that Writers write to as role app. It has
-// no unique constraint: a row that is written twice must be there twice.
+// no unique constraint: a row that is written twice must be there twice. Column begun is
+// Attempt.Begun. Writers below 0 are not in a ledger.
 var WriterTable = []string{
-	"create table written (writer int, seq bigint)",
+	"create table written (writer int, seq bigint, begun bigint)",
 	"create index on written (writer, seq)",
 	"alter table written owner to app",
 }
@@ -18,6 +20,8 @@ var WriterTable = []string{
 type Audit struct {
 	Lost  []Ack // it does not have
 	Twice []Ack // it has more than once
+	// Refused are attempts that it has although their writers were told that they had failed.
+	Refused []Attempt
 }
 
 // Audit compares the ledger with the table at dsn.
@@ -29,11 +33,16 @@ func (l Ledger) Audit(ctx context.Context, dsn string) (Audit, error) {
 	var found Audit
 	for i, account := range l {
 		for j, ack := range account.Acked {
-			switch n := there[row{i, j + 1}]; {
+			switch n := len(there[row{i, j + 1}]); {
 			case n == 0:
 				found.Lost = append(found.Lost, ack)
 			case n > 1:
 				found.Twice = append(found.Twice, ack)
+			}
+		}
+		for _, a := range account.Refused {
+			if slices.Contains(there[row{i, a.Row}], a.Begun) {
+				found.Refused = append(found.Refused, a)
 			}
 		}
 	}
@@ -42,22 +51,22 @@ func (l Ledger) Audit(ctx context.Context, dsn string) (Audit, error) {
 
 type row struct{ writer, seq int }
 
-// rowsThere is how often each row is in the table.
-func rowsThere(ctx context.Context, dsn string) (map[row]int, error) {
+// rowsThere is, for each row in the table, of which attempts it is.
+func rowsThere(ctx context.Context, dsn string) (map[row][]int64, error) {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close(ctx)
-	rows, err := conn.Query(ctx, "select writer, seq, count(*) from written group by writer, seq")
+	rows, err := conn.Query(ctx, "select writer, seq, coalesce(begun, 0) from written where writer >= 0")
 	if err != nil {
 		return nil, err
 	}
-	there := make(map[row]int)
+	there := make(map[row][]int64)
 	var r row
-	var n int
-	_, err = pgx.ForEachRow(rows, []any{&r.writer, &r.seq, &n}, func() error {
-		there[r] = n
+	var begun int64
+	_, err = pgx.ForEachRow(rows, []any{&r.writer, &r.seq, &begun}, func() error {
+		there[r] = append(there[r], begun)
 		return nil
 	})
 	return there, err

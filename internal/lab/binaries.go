@@ -19,6 +19,14 @@ func findServer(name string) (string, error) {
 	return path, nil
 }
 
+// findDaemon also looks where Debian puts daemons, which an ordinary user's PATH leaves out.
+func findDaemon(name string) (string, error) {
+	if path, err := exec.LookPath("/usr/sbin/" + name); err == nil {
+		return path, nil
+	}
+	return findServer(name)
+}
+
 // findPatroni finds Patroni, and what it silently waits for when etcd speaks TLS.
 func findPatroni(tls bool) (string, error) {
 	if tls && exec.Command("python3", "-c", "import idna").Run() != nil {

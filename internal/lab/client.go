@@ -32,12 +32,22 @@ func (c *Client) Ask(ctx context.Context, sql string) (string, error) {
 
 // AskExtended runs one statement by the extended protocol, with parameters as text.
 func (c *Client) AskExtended(ctx context.Context, sql string, args ...string) (string, error) {
+	result := c.ExecParams(ctx, sql, texts(args), nil, nil, nil).Read()
+	return firstValue(result), result.Err
+}
+
+// AskPrepared runs a statement that has been prepared under a name, with parameters as text.
+func (c *Client) AskPrepared(ctx context.Context, name string, args ...string) (string, error) {
+	result := c.ExecPrepared(ctx, name, texts(args), nil, nil).Read()
+	return firstValue(result), result.Err
+}
+
+func texts(args []string) [][]byte {
 	values := make([][]byte, len(args))
 	for i, arg := range args {
 		values[i] = []byte(arg)
 	}
-	result := c.ExecParams(ctx, sql, values, nil, nil, nil).Read()
-	return firstValue(result), result.Err
+	return values
 }
 
 func firstValue(results ...*pgconn.Result) string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"syscall"
@@ -118,17 +117,15 @@ func (e *Etcd) startAll(ctx context.Context) error {
 		}
 	}
 	for _, m := range e.members {
-		if err := m.waitListening(ctx); err != nil {
+		if err := m.process.waitListening(ctx, m.endpoint); err != nil {
 			return err
 		}
 	}
 	if err := e.connect("", ""); err != nil {
 		return err
 	}
-	for i := range e.members {
-		if err := e.waitMember(ctx, i); err != nil {
-			return err
-		}
+	if err := e.WaitHealthy(ctx); err != nil {
+		return err
 	}
 	return Poll(ctx, "wait for etcd's quorum", func() error {
 		ctx, cancel := limit(ctx, askLimit)
@@ -138,27 +135,11 @@ func (e *Etcd) startAll(ctx context.Context) error {
 	})
 }
 
-// waitListening spares the client a first failed dial, after which it waits a second.
-func (m *etcdMember) waitListening(ctx context.Context) error {
-	return Poll(ctx, "wait for etcd on "+m.endpoint, func() error {
-		if !m.process.running() {
-			return hopeless{errors.New("it ended\n" + tail(m.process.log))}
-		}
-		conn, err := net.Dial("tcp", m.endpoint)
-		if err == nil {
-			conn.Close()
-		}
-		return err
-	})
-}
-
 // waitMember waits until member i knows a leader.
 func (e *Etcd) waitMember(ctx context.Context, i int) error {
 	m := e.members[i]
 	return Poll(ctx, "wait for etcd's leader on "+m.endpoint, func() error {
-		ctx, cancel := limit(ctx, askLimit)
-		defer cancel()
-		status, err := e.Client.Status(ctx, e.url(m))
+		status, err := e.status(ctx, m)
 		if err == nil && status.Leader == 0 {
 			err = errors.New("no leader")
 		}
@@ -231,7 +212,34 @@ func (e *Etcd) RestartMember(ctx context.Context, i int) error {
 	if m.process, err = e.site.start(m.command); err != nil {
 		return err
 	}
-	return m.waitListening(ctx)
+	return m.process.waitListening(ctx, m.endpoint)
+}
+
+// Leader is the number of the member that leads etcd.
+func (e *Etcd) Leader(ctx context.Context) (int, error) {
+	for i, m := range e.members {
+		status, err := e.status(ctx, m)
+		if err == nil && status.Leader == status.Header.MemberId {
+			return i, nil
+		}
+	}
+	return 0, errors.New("no member leads etcd")
+}
+
+func (e *Etcd) status(ctx context.Context, m *etcdMember) (*clientv3.StatusResponse, error) {
+	ctx, cancel := limit(ctx, askLimit)
+	defer cancel()
+	return e.Client.Status(ctx, e.url(m))
+}
+
+// WaitHealthy waits until all members know a leader.
+func (e *Etcd) WaitHealthy(ctx context.Context) error {
+	for i := range e.members {
+		if err := e.waitMember(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Log is the end of what member i logged.

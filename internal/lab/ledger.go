@@ -18,6 +18,16 @@ type Ack struct {
 type Trouble struct {
 	At   time.Time
 	What string // an error's SQLSTATE, Cut, RolledBack or Unreadable; "" for a new connection
+	// InBlock says that the client had begun a transaction that it had not ended, Ended that
+	// its connection was gone.
+	InBlock, Ended bool
+}
+
+// Attempt is one try to write a row. When it was begun, in microseconds since 1970 by the
+// client's clock, is part of what it writes.
+type Attempt struct {
+	Row   int
+	Begun int64
 }
 
 const (
@@ -31,6 +41,9 @@ type Account struct {
 	Troubles []Trouble
 	Unknown  int // rows of which the writer did not know whether they had been written, and looked
 	Found    int // of those, rows that had been
+	// Refused are attempts that an error ended which leaves no doubt: it came on a connection
+	// that lives, and is not 08007.
+	Refused []Attempt
 }
 
 // Ledger is what all writers were told, up to the moment when it was taken: account i is

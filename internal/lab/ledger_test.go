@@ -63,8 +63,8 @@ func TestGapsOfAllWritersAndOfTheWorst(t *testing.T) {
 func TestTroublesAreThoseOfTheTimeAskedFor(t *testing.T) {
 	moments := at(1, 10, 15, 20, 21)
 	l := Ledger{
-		{Troubles: []Trouble{{moments[0], "08006"}, {moments[1], "08006"}, {moments[2], ""}}},
-		{Troubles: []Trouble{{moments[3], "08006"}, {moments[3], "08007"}, {moments[4], ""}}},
+		{Troubles: []Trouble{{At: moments[0], What: "08006"}, {At: moments[1], What: "08006"}, {At: moments[2], What: ""}}},
+		{Troubles: []Trouble{{At: moments[3], What: "08006"}, {At: moments[3], What: "08007"}, {At: moments[4], What: ""}}},
 	}
 	got, reconnects := l.Troubles(moments[1], moments[3])
 	if want := map[string]int{"08006": 2, "08007": 1}; !maps.Equal(got, want) || reconnects != 1 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"syscall"
 )
 
@@ -58,6 +59,16 @@ func (m *Member) StopPatroni(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("stop patroni of %s: %w", m.Name, ctx.Err())
 	}
+}
+
+// KillPatroni kills Patroni alone with SIGKILL; PostgreSQL goes on.
+func (m *Member) KillPatroni() { m.patroni.kill() }
+
+// RestartPostgres has Patroni stop PostgreSQL and start it where it is, and returns once that
+// is done.
+func (m *Member) RestartPostgres(ctx context.Context) error {
+	_, err := m.ask(ctx, http.MethodPost, "/restart", object{})
+	return err
 }
 
 // SuspendPatroni stops Patroni where it is (SIGSTOP): its lease runs out while PostgreSQL

@@ -1,7 +1,10 @@
 package lab
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,6 +76,29 @@ func (p *process) running() bool {
 	default:
 		return true
 	}
+}
+
+// alive is an error with the end of its log when it has ended, after which Poll stops asking.
+func (p *process) alive() error {
+	if p.running() {
+		return nil
+	}
+	return hopeless{errors.New(filepath.Base(p.cmd.Path) + " has ended\n" + tail(p.log))}
+}
+
+// waitListening waits until it accepts connections: who does so spares etcd's client a first
+// failed dial, after which that waits a second.
+func (p *process) waitListening(ctx context.Context, address string) error {
+	return Poll(ctx, "wait for "+filepath.Base(p.cmd.Path)+" on "+address, func() error {
+		if err := p.alive(); err != nil {
+			return err
+		}
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	})
 }
 
 // signal sends sig to the process group. It is no error if it is gone.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,7 +16,6 @@ const (
 	betweenRows    = 5 * time.Millisecond
 	redialPause    = 50 * time.Millisecond // between two attempts to connect
 	unknownOutcome = "08007"
-	everyExplicit  = 4 // each fourth row is written by BEGIN, INSERT, COMMIT
 )
 
 // writer writes rows (number, 1), (number, 2), ..., each until it is known to be written, as a
@@ -24,11 +24,15 @@ const (
 // whether the row is there before it tries again.
 type writer struct {
 	number int
+	kind   Kind
 	dsn    string
 	began  atomic.Int64 // when the row at hand was begun, in Unix nanoseconds; 0 between rows
 
-	client *Client // owned by the goroutine of work
-	dialed bool
+	// Owned by the goroutine of work:
+	client   *Client
+	dialed   bool
+	prepared *Client // the last client that has prepared its statement
+	inBlock  bool    // BEGIN has been answered, and no end of the transaction
 
 	mu      sync.Mutex // guards account; nothing waits while it is held
 	account Account
@@ -78,10 +82,14 @@ func (w *writer) writeRow(ctx context.Context, seq int) (where string, ok bool) 
 				}
 			}
 		} else {
-			if where, err = w.try(ctx, seq); err == nil {
+			a := Attempt{seq, time.Now().UnixMicro()}
+			if where, err = w.try(ctx, a); err == nil {
 				return where, true
 			}
-			inDoubt = w.client.IsClosed() || SQLState(err) == unknownOutcome
+			inDoubt = w.kind != Reading && (w.client.IsClosed() || SQLState(err) == unknownOutcome)
+			if !inDoubt {
+				w.refuse(a)
+			}
 		}
 		if err != nil && ctx.Err() == nil {
 			w.failed(ctx, err)
@@ -90,56 +98,25 @@ func (w *writer) writeRow(ctx context.Context, seq int) (where string, ok bool) 
 	return "", false
 }
 
-// sayWhere has an INSERT answer with the server's port and timeline.
-const sayWhere = " returning inet_server_port() || ' ' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)"
-
-var errRolledBack = errors.New("COMMIT was answered by ROLLBACK")
-
-// try writes the row once.
-func (w *writer) try(ctx context.Context, seq int) (where string, err error) {
-	insert := fmt.Sprintf("insert into written (writer, seq) values (%d, %d)", w.number, seq) + sayWhere
-	switch {
-	case seq%everyExplicit == 0:
-		return w.tryExplicitly(ctx, insert)
-	case w.number%2 == 0:
-		return w.client.Ask(ctx, insert)
-	}
-	return w.client.AskExtended(ctx, "insert into written (writer, seq) values ($1, $2)"+sayWhere,
-		strconv.Itoa(w.number), strconv.Itoa(seq))
-}
-
-func (w *writer) tryExplicitly(ctx context.Context, insert string) (where string, err error) {
-	if _, err = w.client.Ask(ctx, "begin"); err != nil {
-		return "", err
-	}
-	if where, err = w.client.Ask(ctx, insert); err != nil {
-		return "", err
-	}
-	tag, err := w.client.Ask(ctx, "commit")
-	if err == nil && tag != "COMMIT" {
-		err = errRolledBack
-	}
-	return where, err
-}
-
 // look asks whether a row in doubt is there.
 func (w *writer) look(ctx context.Context, seq int) (bool, error) {
 	n, err := w.client.Ask(ctx, fmt.Sprintf("select count(*) from written where writer = %d and seq = %d", w.number, seq))
 	return n != "0", err
 }
 
-// failed notes an error and brings a living client out of its transaction.
+// failed records an error and brings a living client out of its transaction.
 func (w *writer) failed(ctx context.Context, err error) {
 	if errors.Is(err, errRolledBack) {
-		w.note(RolledBack)
+		w.told(RolledBack)
 	} else {
-		w.note(SQLState(err))
+		w.told(SQLState(err))
 	}
 	if !w.client.IsClosed() && w.client.TxStatus() != 'I' {
 		if _, err := w.client.Ask(ctx, "rollback"); err != nil {
-			w.note(SQLState(err))
+			w.told(SQLState(err))
 		}
 	}
+	w.inBlock = false
 }
 
 // ensureClient connects if there is no living client, and notes each time after the first.
@@ -172,10 +149,24 @@ func (w *writer) hangUp() {
 }
 
 // note records an error, or a new connection when what is empty.
-func (w *writer) note(what string) {
+func (w *writer) note(what string) { w.enter(Trouble{At: time.Now(), What: what}) }
+
+// told records an error that the client has met, and what it has done to it.
+func (w *writer) told(what string) {
+	w.enter(Trouble{At: time.Now(), What: what, InBlock: w.inBlock, Ended: w.client.IsClosed()})
+}
+
+func (w *writer) enter(t Trouble) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.account.Troubles = append(w.account.Troubles, Trouble{time.Now(), what})
+	w.account.Troubles = append(w.account.Troubles, t)
+}
+
+// refuse records an attempt that has failed for certain.
+func (w *writer) refuse(a Attempt) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.account.Refused = append(w.account.Refused, a)
 }
 
 // resolve records how a doubt ended.
@@ -211,6 +202,6 @@ func (w *writer) copy() Account {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	a := w.account
-	a.Acked, a.Troubles = a.Acked[:len(a.Acked):len(a.Acked)], a.Troubles[:len(a.Troubles):len(a.Troubles)]
+	a.Acked, a.Troubles, a.Refused = slices.Clip(a.Acked), slices.Clip(a.Troubles), slices.Clip(a.Refused)
 	return a
 }

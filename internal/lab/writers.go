@@ -17,13 +17,18 @@ type Writers struct {
 	working sync.WaitGroup
 }
 
-// StartWriters starts n writers at dsn, where WriterTable has been run. They work until Stop,
-// or ctx ends; the caller stops them.
+// StartWriters starts n writers of kind Mixed at dsn, where WriterTable has been run. They work
+// until Stop, or ctx ends; the caller stops them.
 func StartWriters(ctx context.Context, n int, dsn string) *Writers {
+	return StartKinds(ctx, dsn, make([]Kind, n)...)
+}
+
+// StartKinds is StartWriters with one writer of each of the kinds, in their order.
+func StartKinds(ctx context.Context, dsn string, kinds ...Kind) *Writers {
 	ctx, giveUp := context.WithCancel(ctx)
 	all := &Writers{giveUp: giveUp, stop: make(chan struct{})}
-	for i := range n {
-		w := &writer{number: i, dsn: dsn}
+	for i, kind := range kinds {
+		w := &writer{number: i, kind: kind, dsn: dsn}
 		all.all = append(all.all, w)
 		all.working.Go(func() { w.work(ctx, all.stop) })
 	}

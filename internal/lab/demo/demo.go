@@ -26,7 +26,7 @@ type demo struct {
 	group    *lab.Group // the one that things happen to
 	idle     *lab.Crowd
 	writers  *lab.Writers
-	prober   *prober
+	prober   *lab.Prober
 	progress *progress
 }
 
@@ -100,8 +100,7 @@ func (d *demo) startCluster(ctx context.Context, etcdPorts []int) error {
 	if err != nil {
 		return err
 	}
-	return lab.RunSQL(ctx, leader.SuperuserDSN("app"),
-		append([]string{"create table probe (at timestamptz)"}, lab.WriterTable...)...)
+	return lab.RunSQL(ctx, leader.SuperuserDSN("app"), lab.WriterTable...)
 }
 
 // disturb lets all write, makes the events happen, and returns when the last row is written.
@@ -109,7 +108,7 @@ func (d *demo) disturb(ctx context.Context) ([]*outcome, error) {
 	watching, unwatch := context.WithCancel(ctx)
 	defer unwatch()
 	d.writers = lab.StartWriters(ctx, d.options.writers, d.dsn("app"))
-	d.prober = startProber(watching, d.group.Members)
+	d.prober = lab.StartProber(watching, d.group.Members)
 	d.progress = startProgress(watching, d.writers, d.group)
 
 	outcomes, err := d.happen(ctx)
@@ -120,7 +119,7 @@ func (d *demo) disturb(ctx context.Context) ([]*outcome, error) {
 	}
 	d.writers.Stop(finishing)
 	unwatch()
-	d.prober.done.Wait()
+	d.prober.Wait()
 	d.progress.done.Wait()
 	return outcomes, err
 }

@@ -22,8 +22,8 @@ type outcome struct {
 }
 
 // measure fills in what the writers and the prober saw between from and to.
-func (o *outcome) measure(l lab.Ledger, p *prober) {
-	o.unwritable = lab.LongestGap(p.writes(), o.from, o.to)
+func (o *outcome) measure(l lab.Ledger, p *lab.Prober) {
+	o.unwritable = lab.LongestGap(p.Writes(), o.from, o.to)
 	o.paused, o.worst = l.Gaps(o.from, o.to)
 	o.errors, o.reconnects = l.Troubles(o.from, o.to)
 }

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options are the command line's.
+type options struct {
+	portero string
+	faults  []*fault
+	kinds   []*kind
+	runs    int // 0: as many as each case has by default
+
+	ttl, loopWait, retryTimeout time.Duration // Patroni's
+
+	out, plot string // files; "": none
+}
+
+func main() {
+	o, err := parseOptions(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		err = run(ctx, o)
+		interrupted := ctx.Err() != nil
+		stop()
+		if interrupted {
+			err = errors.New("interrupted; everything that was started has ended")
+		}
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "faults: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func parseOptions(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("faults", flag.ContinueOnError)
+	flags.StringVar(&o.portero, "portero", "bin/portero", "the portero to prove")
+	cases := flags.String("cases", strings.Join(faultNames(), ","), "`faults` to make happen")
+	chains := flags.String("chains", strings.Join(kindNames(), ","), "`chains` to make them happen to")
+	flags.IntVar(&o.runs, "runs", 0, "runs of each case; 0: 20 of switchover and crash through Portero, else 3")
+	flags.DurationVar(&o.ttl, "ttl", 20*time.Second, "Patroni's ttl")
+	flags.DurationVar(&o.loopWait, "loop-wait", 5*time.Second, "Patroni's loop_wait")
+	flags.DurationVar(&o.retryTimeout, "retry-timeout", 5*time.Second, "Patroni's retry_timeout")
+	flags.StringVar(&o.out, "out", "", "Markdown `file` whose section between the marks of faults is rewritten")
+	flags.StringVar(&o.plot, "plot", "", "PNG `file` of writes around a switchover and a crash")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	for _, name := range strings.Split(*cases, ",") {
+		f := faultByName(name)
+		if f == nil {
+			return o, fmt.Errorf("no case %q; there are %s", name, strings.Join(faultNames(), ", "))
+		}
+		o.faults = append(o.faults, f)
+	}
+	for _, name := range strings.Split(*chains, ",") {
+		k := kindByName(name)
+		if k == nil {
+			return o, fmt.Errorf("no chain %q; there are %s", name, strings.Join(kindNames(), ", "))
+		}
+		o.kinds = append(o.kinds, k)
+	}
+	return o, o.check(flags.Args())
+}
+
+// check refuses what could only fail after minutes of measuring.
+func (o options) check(rest []string) error {
+	if len(rest) > 0 {
+		return fmt.Errorf("unexpected argument %q", rest[0])
+	}
+	if o.runs < 0 {
+		return errors.New("-runs is at least 0")
+	}
+	if o.loopWait+2*o.retryTimeout > o.ttl {
+		return errors.New("Patroni wants loop-wait + 2 * retry-timeout to be at most ttl")
+	}
+	if _, err := os.Stat(o.portero); err != nil {
+		return fmt.Errorf("%w (make build makes it)", err)
+	}
+	if o.out != "" {
+		return checkSection(o.out)
+	}
+	return nil
+}
+
+// progress tells a person who waits; the results alone go to standard output.
+func progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, time.Now().Format(time.TimeOnly)+"  "+format+"\n", args...)
+}

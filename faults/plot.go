@@ -1,0 +1,3 @@
+package main
+
+func (r *report) writePlot(path string) error { return nil }

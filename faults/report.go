@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// report is all that a program's run has found.
+type report struct {
+	options options
+	machine machine
+	runs    map[cell][]*figures
+	failed  []string // runs that were not brought to their end
+}
+
+func (r *report) add(f *fault, k *kind, found *figures) {
+	r.runs[cell{f, k}] = append(r.runs[cell{f, k}], found)
+	progress("%s, %s, run %d: %s", k.name, f.name, len(r.runs[cell{f, k}]), summary(found))
+}
+
+// broken notes a run that was not brought to its end.
+func (r *report) broken(f *fault, k *kind) {
+	r.failed = append(r.failed, fmt.Sprintf("%s through %s", f.what, k.label()))
+}
+
+// summary is one run in one line.
+func summary(f *figures) string {
+	return fmt.Sprintf("%d rows, %d lost, %d twice, %d refused and there, %d+%d reached a non-leader; in a transaction: %s; outside: %s; %d cut; database %s, all %s, worst %s; replica: %s, %d cut, %s",
+		f.acked, f.lost, f.twice, f.refused, f.late, f.underWay, errorList(f.inBlock), errorList(f.outside), f.cut,
+		seconds(f.database), seconds(f.all), seconds(f.worst), errorList(f.replica.errors), f.replica.cut, seconds(f.replica.worst))
+}
+
+// publish writes the report to standard output, and into the files that are asked for.
+func (r *report) publish() error {
+	text := r.text()
+	fmt.Print(text)
+	if r.options.plot != "" {
+		if err := r.writePlot(r.options.plot); err != nil {
+			return err
+		}
+	}
+	if r.options.out == "" {
+		return nil
+	}
+	return writeSection(r.options.out, text)
+}
+
+// text is the section of the page.
+func (r *report) text() string {
+	var b strings.Builder
+	b.WriteString(r.provenance())
+	b.WriteString("Counts are sums over all runs; times are in seconds, median / longest of the runs.\n\n")
+	b.WriteString(r.promises())
+	b.WriteString("\n" + r.pauses())
+	b.WriteString("\nThe clients on the replica's route, who read:\n\n" + r.replicas())
+	if lines := r.verdicts(); lines != nil {
+		b.WriteString("\nTo reach:\n\n" + strings.Join(lines, "\n") + "\n")
+	}
+	for _, failed := range r.failed {
+		fmt.Fprintf(&b, "\nA run was not brought to its end, and is not in the tables: %s.\n", failed)
+	}
+	return b.String()
+}
+
+// provenance says when, where and how, so that a reader can run it again.
+func (r *report) provenance() string {
+	o := r.options
+	return fmt.Sprintf("%s, %s.\n\n`go run ./faults %s`: ttl %v, loop_wait %v, retry_timeout %v.\n\n",
+		time.Now().Format(time.DateOnly), r.machine, strings.Join(os.Args[1:], " "), o.ttl, o.loopWait, o.retryTimeout)
+}
+
+// cells is the order of the rows: by fault, then by chain.
+func (r *report) cells() []cell {
+	var cells []cell
+	for c := range r.runs {
+		cells = append(cells, c)
+	}
+	slices.SortFunc(cells, func(a, b cell) int {
+		if a.fault != b.fault {
+			return slices.Index(faults, a.fault) - slices.Index(faults, b.fault)
+		}
+		return slices.Index(kinds, a.kind) - slices.Index(kinds, b.kind)
+	})
+	return cells
+}
+
+const (
+	beginMark = "<!-- faults:begin -->"
+	endMark   = "<!-- faults:end -->"
+)
+
+// checkSection finds out before the run whether writeSection will know where to write.
+func checkSection(path string) error {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, _, err = aroundSection(path, text)
+	return err
+}
+
+// writeSection replaces what stands between the marks, or makes the file.
+func writeSection(path, section string) error {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = []byte("# Failover\n\n"+beginMark+"\n"+endMark+"\n"), nil
+	}
+	if err != nil {
+		return err
+	}
+	before, after, err := aroundSection(path, text)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, slices.Concat(before, []byte("\n"+section), after), 0o644)
+}
+
+// aroundSection returns the text up to and with the first mark, and from the second on.
+func aroundSection(path string, text []byte) (before, after []byte, err error) {
+	begin := bytes.Index(text, []byte(beginMark))
+	end := bytes.Index(text, []byte(endMark))
+	if begin < 0 || end < begin {
+		return nil, nil, fmt.Errorf("%s has no section between %s and %s", path, beginMark, endMark)
+	}
+	return text[:begin+len(beginMark)], text[end:], nil
+}

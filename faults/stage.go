@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"portero/internal/lab"
+)
+
+// runLimit is for one run, from a healthy cluster to a healthy cluster.
+const runLimit = 5 * time.Minute
+
+// stage is a cluster and a chain before it.
+type stage struct {
+	options options
+	kind    *kind
+	etcd    *lab.Etcd
+	cluster *lab.Cluster
+	group   *lab.Group
+	chain   *chain
+}
+
+// startStage starts everything but clients. The caller closes it.
+func startStage(ctx context.Context, o options, k *kind) (*stage, error) {
+	s := &stage{options: o, kind: k}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s: %w", k.name, err), s.close())
+	}
+	return s, nil
+}
+
+func (s *stage) start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	var err error
+	if s.etcd, err = lab.StartEtcd(ctx, 3, lab.EtcdOptions{}); err != nil {
+		return err
+	}
+	s.cluster, err = lab.StartCluster(ctx, lab.ClusterOptions{
+		Etcd: s.etcd, TTL: s.options.ttl, LoopWait: s.options.loopWait, RetryTimeout: s.options.retryTimeout,
+		Synchronous: true, Settings: lab.WitnessSettings,
+	})
+	if err != nil {
+		return err
+	}
+	s.group = s.cluster.Groups[0]
+	leader, err := s.group.Leader(ctx)
+	if err != nil {
+		return err
+	}
+	if err := lab.RunSQL(ctx, leader.SuperuserDSN("app"), slices.Concat(lab.WriterTable, lab.Witness)...); err != nil {
+		return err
+	}
+	if s.chain, err = s.kind.start(ctx, s.options, s.cluster); err != nil {
+		return err
+	}
+	return s.chain.waitReady(ctx)
+}
+
+func (s *stage) close() (err error) {
+	if s.chain != nil {
+		err = errors.Join(err, s.chain.close())
+	}
+	if s.cluster != nil {
+		err = errors.Join(err, s.cluster.Close())
+	}
+	if s.etcd != nil {
+		err = errors.Join(err, s.etcd.Close())
+	}
+	return err
+}
+
+// play makes one fault happen to a crew of its own, and returns what it found.
+func (s *stage) play(ctx context.Context, f *fault) (*figures, error) {
+	ctx, cancel := context.WithTimeout(ctx, runLimit)
+	defer cancel()
+	if err := s.clear(ctx, f); err != nil {
+		return nil, err
+	}
+	all, err := startCrew(ctx, s.kind, s.chain, s.group.Members)
+	if err != nil {
+		return nil, err
+	}
+	defer all.idle.HangUp()
+	from, to, err := s.disturb(ctx, f, all)
+	all.stop(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.count(ctx, all, from, to)
+}
+
+// clear brings the cluster into the state in which the fault is to find it.
+func (s *stage) clear(ctx context.Context, f *fault) error {
+	if err := s.group.WaitHealthy(ctx); err != nil {
+		return err
+	}
+	leader, err := s.group.Leader(ctx)
+	if err != nil {
+		return err
+	}
+	if err := lab.RunSQL(ctx, leader.SuperuserDSN("app"), "truncate written"); err != nil {
+		return err
+	}
+	if f.before != nil {
+		if err := f.before(ctx, s); err != nil {
+			return err
+		}
+	}
+	return s.group.ForgetWrites()
+}
+
+// disturb lets the crew work for a while, makes the fault happen, and waits until all is well.
+func (s *stage) disturb(ctx context.Context, f *fault, all *crew) (from, to time.Time, err error) {
+	if err = all.settle(ctx); err != nil {
+		return from, to, err
+	}
+	leader, err := s.group.Leader(ctx)
+	if err != nil {
+		return from, to, err
+	}
+	from = time.Now()
+	if err = f.happen(ctx, s, leader); err != nil {
+		return from, to, err
+	}
+	if err = s.group.WaitHealthy(ctx); err != nil {
+		return from, to, err
+	}
+	err = all.settle(ctx)
+	return from, time.Now(), err
+}
+
+// linger lets things be for a while.
+func linger(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

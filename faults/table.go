@@ -1,0 +1,168 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// promises is the table of what must not be.
+func (r *report) promises() string {
+	rows := [][]string{{
+		"fault", "chain", "runs", "rows confirmed", "lost", "twice", "told failed, and there",
+		"reached a non-leader", "… under way", "errors in a transaction", "errors outside of one", "connections cut",
+	}}
+	for _, c := range r.cells() {
+		s := sum(r.runs[c])
+		rows = append(rows, []string{
+			c.fault.what, c.kind.label(), fmt.Sprint(len(r.runs[c])), fmt.Sprint(s.acked), fmt.Sprint(s.lost),
+			fmt.Sprint(s.twice), fmt.Sprint(s.refused), fmt.Sprint(s.late), fmt.Sprint(s.underWay),
+			errorList(s.inBlock), errorList(s.outside), fmt.Sprint(s.cut),
+		})
+	}
+	return markdown(rows, "llrrrrrrrllr")
+}
+
+// pauses is the table of times. Nothing in it is added up over runs.
+func (r *report) pauses() string {
+	rows := [][]string{{"fault", "chain", "runs", "database took no writes", "no writer was served", "worst writer", "added for all", "added for the worst"}}
+	for _, c := range r.cells() {
+		t := spread(r.runs[c])
+		rows = append(rows, []string{
+			c.fault.what, c.kind.label(), fmt.Sprint(len(r.runs[c])),
+			t.database.String(), t.all.String(), t.worst.String(), t.addedAll.String(), t.addedWorst.String(),
+		})
+	}
+	return markdown(rows, "llrrrrrr")
+}
+
+func (r *report) replicas() string {
+	rows := [][]string{{"fault", "chain", "errors", "connections cut", "worst reader waited"}}
+	for _, c := range r.cells() {
+		s, t := sum(r.runs[c]), spread(r.runs[c])
+		rows = append(rows, []string{c.fault.what, c.kind.label(), errorList(s.replica.errors), fmt.Sprint(s.replica.cut), t.replica.String()})
+	}
+	return markdown(rows, "lllrr")
+}
+
+// sum adds up the counts of runs.
+func sum(runs []*figures) figures {
+	s := figures{inBlock: make(map[string]int), outside: make(map[string]int), replica: route{errors: make(map[string]int)}}
+	for _, f := range runs {
+		s.acked += f.acked
+		s.lost += f.lost
+		s.twice += f.twice
+		s.refused += f.refused
+		s.late += f.late
+		s.underWay += f.underWay
+		s.cut += f.cut
+		s.replica.cut += f.replica.cut
+		addErrors(s.inBlock, f.inBlock)
+		addErrors(s.outside, f.outside)
+		addErrors(s.replica.errors, f.replica.errors)
+	}
+	return s
+}
+
+func addErrors(to, from map[string]int) {
+	for what, n := range from {
+		to[what] += n
+	}
+}
+
+// durations are one time of each run, in order.
+type durations []time.Duration
+
+// times are those of all runs of a case.
+type times struct{ database, all, worst, addedAll, addedWorst, replica durations }
+
+func spread(runs []*figures) times {
+	var t times
+	for _, f := range runs {
+		t.database = append(t.database, f.database)
+		t.all = append(t.all, f.all)
+		t.worst = append(t.worst, f.worst)
+		t.addedAll = append(t.addedAll, f.all-f.database)
+		t.addedWorst = append(t.addedWorst, f.worst-f.database)
+		t.replica = append(t.replica, f.replica.worst)
+	}
+	for _, d := range []durations{t.database, t.all, t.worst, t.addedAll, t.addedWorst, t.replica} {
+		slices.Sort(d)
+	}
+	return t
+}
+
+func (d durations) median() time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	last := len(d) - 1
+	return (d[last/2] + d[(last+1)/2]) / 2
+}
+
+func (d durations) longest() time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	return d[len(d)-1]
+}
+
+func (d durations) String() string { return seconds(d.median()) + " / " + seconds(d.longest()) }
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()) }
+
+// errorList is as "3 × 08006, 1 × 08007".
+func errorList(errors map[string]int) string {
+	if len(errors) == 0 {
+		return "none"
+	}
+	var list []string
+	for _, what := range slices.Sorted(maps.Keys(errors)) {
+		list = append(list, fmt.Sprintf("%d × %s", errors[what], what))
+	}
+	return strings.Join(list, ", ")
+}
+
+// markdown lays out a table whose first row is its head; columns has l (left) or r (right)
+// for each column.
+func markdown(rows [][]string, columns string) string {
+	widths := make([]int, len(columns))
+	for _, row := range rows {
+		for i, text := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(text))
+		}
+	}
+	var b strings.Builder
+	for n, row := range rows {
+		for i, text := range row {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
+			if columns[i] == 'r' {
+				text = pad + text
+			} else {
+				text += pad
+			}
+			b.WriteString("| " + text + " ")
+		}
+		b.WriteString("|\n")
+		if n == 0 {
+			b.WriteString(rule(widths, columns))
+		}
+	}
+	return b.String()
+}
+
+// rule is the line below the head; a colon marks a column aligned to the right.
+func rule(widths []int, columns string) string {
+	var b strings.Builder
+	for i, width := range widths {
+		dashes := strings.Repeat("-", width)
+		if columns[i] == 'r' {
+			dashes = dashes[1:] + ":"
+		}
+		b.WriteString("| " + dashes + " ")
+	}
+	return b.String() + "|\n"
+}

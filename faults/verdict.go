@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// What is to be reached, of design and issue.
+const (
+	addedMedian = 50 * time.Millisecond
+	addedMost   = 200 * time.Millisecond
+)
+
+// verdicts say for Portero what is to be reached and what was; nil if it was not played.
+func (r *report) verdicts() []string {
+	var all []*figures
+	for c, runs := range r.runs {
+		if c.kind.name == porteroName {
+			all = append(all, runs...)
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	s := sum(all)
+	lines := []string{fmt.Sprintf("- %s: Portero, all %d runs: lost %d, twice %d, told failed and there %d, reached a non-leader %d.",
+		reached(s.lost+s.twice+s.refused+s.late == 0), len(all), s.lost, s.twice, s.refused, s.late)}
+	for _, f := range faults {
+		if runs := r.runs[cell{f, kindByName(porteroName)}]; f.plot && runs != nil {
+			lines = append(lines, planned(f, runs)...)
+		}
+	}
+	return lines
+}
+
+// planned are the verdicts on a switchover or a crash.
+func planned(f *fault, runs []*figures) []string {
+	s, t := sum(runs), spread(runs)
+	lines := []string{
+		fmt.Sprintf("- %s: %s, added for the worst writer: median at most %s (%s), most at most %s (%s).",
+			reached(t.addedWorst.median() <= addedMedian && t.addedWorst.longest() <= addedMost), f.what,
+			millis(addedMedian), millis(t.addedWorst.median()), millis(addedMost), millis(t.addedWorst.longest())),
+		fmt.Sprintf("- %s: %s, connections cut: 0 (%d).", reached(s.cut == 0), f.what, s.cut),
+	}
+	if f.name == "switchover" {
+		lines = append(lines, fmt.Sprintf("- %s: %s, errors: 0 (%d).",
+			reached(total(s.inBlock)+total(s.outside) == 0), f.what, total(s.inBlock)+total(s.outside)))
+	}
+	return lines
+}
+
+func total(errors map[string]int) (n int) {
+	for _, count := range errors {
+		n += count
+	}
+	return n
+}
+
+func millis(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/1e6) }
+
+func reached(yes bool) string {
+	if yes {
+		return "reached"
+	}
+	return "**not reached**"
+}
