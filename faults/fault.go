@@ -21,6 +21,18 @@ type fault struct {
 var faults = []*fault{
 	{name: "switchover", what: "planned switchover (REST)", happen: switchover, plot: true},
 	{name: "crash", what: "postgres killed, Patroni alive", happen: crash, plot: true},
+	{name: "death", what: "leader's host dies", happen: death},
+	{name: "shutdown", what: "leader's Patroni stopped in good order", happen: shutdown},
+	{name: "freeze", what: "leader's host frozen, thawed when another leads", happen: freeze},
+	{name: "hang", what: "leader's Patroni hangs, another is promoted", happen: hang},
+	{name: "etcd-one", what: "one member of etcd dies, its leader", happen: oneEtcd},
+	{name: "etcd-quorum-failsafe", what: "etcd loses its quorum, failsafe_mode", before: failsafeOn, happen: quorum},
+	{name: "etcd-quorum", what: "etcd loses its quorum, no failsafe_mode", before: failsafeOff, happen: quorumDemotes},
+	{name: "etcd-all", what: "all of etcd restarted", happen: allEtcd},
+	{name: "restart", what: "postgres restarted in place (REST)", happen: restartPostgres},
+	{name: "patroni", what: "leader's Patroni killed and started", happen: restartPatroni},
+	{name: "paused", what: "postgres killed in a paused cluster", before: pause, happen: crashPaused},
+	{name: "replica", what: "replica's host dies and comes back", happen: replicaDeath},
 }
 
 func faultByName(name string) *fault {

@@ -32,7 +32,7 @@ func TestClusterFailsOverAndLeavesNothingBehind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := second.waitWritable(ctx); err != nil { // it takes the key before it is promoted
+		if err := second.WaitWritable(ctx); err != nil { // it takes the key before it is promoted
 			t.Error(err)
 		}
 		healthy(ctx, t, g)
@@ -78,7 +78,7 @@ func TestHostDeathPromotesTheReplicaAndTheHostComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := next.waitWritable(ctx); err != nil {
+	if err := next.WaitWritable(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if err := dead.Restart(); err != nil {

@@ -68,7 +68,8 @@ func (g *Group) setUp(ctx context.Context) error {
 	return leader.setLoopWait(ctx, g.cluster.options.LoopWait)
 }
 
-func (m *Member) waitWritable(ctx context.Context) error {
+// WaitWritable waits until the member takes writes.
+func (m *Member) WaitWritable(ctx context.Context) error {
 	return Poll(ctx, "wait until "+m.Name+" is writable", func() error {
 		if err := m.alive(); err != nil {
 			return hopeless{err}

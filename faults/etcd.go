@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"portero/internal/lab"
+)
+
+// outage is for how long a member of etcd is away.
+const outage = 5 * time.Second
+
+// oneEtcd kills the member of etcd that leads it.
+func oneEtcd(ctx context.Context, s *stage, _ *lab.Member) error {
+	i, err := s.etcd.Leader(ctx)
+	if err != nil {
+		return err
+	}
+	s.etcd.KillMember(i)
+	if err := linger(ctx, outage); err != nil {
+		return err
+	}
+	return s.bringBack(ctx, i)
+}
+
+// quorum takes two members of etcd away for longer than the lease of the leader's key, which
+// failsafe mode is to make harmless.
+func quorum(ctx context.Context, s *stage, _ *lab.Member) error {
+	s.etcd.KillMember(0)
+	s.etcd.KillMember(1)
+	if err := linger(ctx, s.options.ttl+outage); err != nil {
+		return err
+	}
+	return s.bringBack(ctx, 0, 1)
+}
+
+// quorumDemotes does the same without failsafe mode: the leader becomes a replica, and keeps
+// its key.
+func quorumDemotes(ctx context.Context, s *stage, leader *lab.Member) error {
+	s.etcd.KillMember(0)
+	s.etcd.KillMember(1)
+	err := lab.Poll(ctx, "wait until the leader is demoted", func() error {
+		writable, err := leader.IsWritable(ctx)
+		if err == nil && writable {
+			err = errors.New("it takes writes")
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := linger(ctx, outage); err != nil {
+		return err
+	}
+	return s.bringBack(ctx, 0, 1)
+}
+
+// allEtcd restarts all of etcd, as an unlucky upgrade does.
+func allEtcd(ctx context.Context, s *stage, _ *lab.Member) error {
+	for i := range s.etcd.Endpoints() {
+		s.etcd.KillMember(i)
+	}
+	return s.bringBack(ctx, 0, 1, 2)
+}
+
+// bringBack starts members of etcd again, and waits until it is whole.
+func (s *stage) bringBack(ctx context.Context, members ...int) error {
+	for _, i := range members {
+		if err := s.etcd.RestartMember(ctx, i); err != nil {
+			return err
+		}
+	}
+	return s.etcd.WaitHealthy(ctx)
+}
+
+func failsafeOn(ctx context.Context, s *stage) error { return s.group.SetFailsafe(ctx, true) }
+
+func failsafeOff(ctx context.Context, s *stage) error { return s.group.SetFailsafe(ctx, false) }
