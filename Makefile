@@ -9,7 +9,7 @@ DRIVERS := python3-psycopg2 python3-psycopg default-jre-headless libpostgresql-j
 # A package's tests have servers of their own, and watch the clock: one package at a time.
 ONE := -p 1
 
-.PHONY: help build demo test lint race stress fuzz bench failover
+.PHONY: help build demo test lint race stress fuzz bench failover faults
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -53,3 +53,7 @@ bench: build ## beside PgBouncer and HAProxy (and BEFORE, another build), into d
 failover: build ## ten switchovers, ten crashes, ten dead leaders; about half an hour
 	scripts/packages $(SERVERS)
 	go run ./internal/lab/demo -runs 10 -events switchover,crash,kill
+
+faults: build ## all faults through Portero and two chains of HAProxy and PgBouncer, into docs/failover.md; hours
+	scripts/packages $(SERVERS) pgbouncer haproxy
+	go run ./faults -out docs/failover.md -plot docs/failover.png

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"portero/internal/lab"
@@ -46,6 +47,9 @@ func (k *kind) label() string {
 	}
 	return "Portero"
 }
+
+// plain is the label in ASCII, which is all that the plot's letters have.
+func (k *kind) plain() string { return strings.ReplaceAll(k.label(), "→", "->") }
 
 func kindByName(name string) *kind {
 	for _, k := range kinds {

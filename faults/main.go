@@ -85,7 +85,7 @@ func (o options) check(rest []string) error {
 		return errors.New("-runs is at least 0")
 	}
 	if o.loopWait+2*o.retryTimeout > o.ttl {
-		return errors.New("Patroni wants loop-wait + 2 * retry-timeout to be at most ttl")
+		return errors.New("for Patroni, loop-wait + 2 * retry-timeout is at most ttl")
 	}
 	if _, err := os.Stat(o.portero); err != nil {
 		return fmt.Errorf("%w (make build makes it)", err)

@@ -12,10 +12,16 @@ func restartPostgres(ctx context.Context, _ *stage, leader *lab.Member) error {
 	return leader.RestartPostgres(ctx)
 }
 
-// restartPatroni leaves postgres running meanwhile.
-func restartPatroni(_ context.Context, _ *stage, leader *lab.Member) error {
+// restartPatroni leaves postgres running meanwhile, which is no longer synchronous then.
+func restartPatroni(ctx context.Context, s *stage, leader *lab.Member) error {
 	leader.KillPatroni()
-	return leader.Restart()
+	if err := leader.Restart(); err != nil {
+		return err
+	}
+	if err := leader.WaitPatroni(ctx); err != nil {
+		return err
+	}
+	return s.group.Resynchronize(ctx)
 }
 
 func pause(ctx context.Context, s *stage) error { return s.group.SetPause(ctx, true) }

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func errorsOf(what string, n int) map[string]int { return map[string]int{what: n} }
+
+// twoRuns are of a case with something in each column.
+func twoRuns() []*figures {
+	return []*figures{
+		{acked: 100, lost: 1, late: 2, inBlock: errorsOf("08006", 1), outside: errorsOf("08007", 2), cut: 3,
+			database: time.Second, all: 1100 * time.Millisecond, worst: 1200 * time.Millisecond},
+		{acked: 50, twice: 4, refused: 5, underWay: 6, inBlock: errorsOf("08006", 1), outside: nil,
+			database: 3 * time.Second, all: 3 * time.Second, worst: 3400 * time.Millisecond,
+			replica: route{errors: errorsOf("57P01", 1), cut: 1, worst: 7 * time.Second}},
+	}
+}
+
+func reportOf(name string, runs []*figures) *report {
+	return &report{runs: map[cell][]*figures{
+		{faultByName("switchover"), kindByName(name)}: runs,
+	}}
+}
+
+// cellsOf are the texts of a table's row.
+func cellsOf(table string, row int) []string {
+	var cells []string
+	for _, text := range strings.Split(strings.Split(table, "\n")[row], "|") {
+		cells = append(cells, strings.TrimSpace(text))
+	}
+	return cells[1 : len(cells)-1]
+}
+
+func TestTablesAddCountsUpAndSpreadTimes(t *testing.T) {
+	r := reportOf(outerName, twoRuns())
+	for _, c := range []struct{ table, want string }{
+		{r.promises(), "planned switchover (REST);HAProxy → PgBouncer;2;150;1;4;5;2;6;2 × 08006;2 × 08007;3"},
+		{r.pauses(), "planned switchover (REST);HAProxy → PgBouncer;2;2.00 / 3.00;2.05 / 3.00;2.30 / 3.40;0.05 / 0.10;0.30 / 0.40"},
+		{r.replicas(), "planned switchover (REST);HAProxy → PgBouncer;1 × 57P01;1;3.50 / 7.00"},
+	} {
+		if got := strings.Join(cellsOf(c.table, 2), ";"); got != c.want {
+			t.Errorf("%s\nwant %s", got, c.want)
+		}
+	}
+}
+
+func TestVerdictsAreOnPorteroAlone(t *testing.T) {
+	if lines := reportOf(outerName, twoRuns()).verdicts(); lines != nil {
+		t.Errorf("on another chain: %v", lines)
+	}
+	for _, line := range reportOf(porteroName, twoRuns()).verdicts() {
+		if !strings.HasPrefix(line, "- **not reached**") {
+			t.Errorf("%s", line)
+		}
+	}
+	good := []*figures{{acked: 1, database: time.Second, all: time.Second, worst: 1040 * time.Millisecond}}
+	for _, line := range reportOf(porteroName, good).verdicts() {
+		if !strings.HasPrefix(line, "- reached") {
+			t.Errorf("%s", line)
+		}
+	}
+}
+
+func TestRowsAreByFaultAndThenByChain(t *testing.T) {
+	r := &report{runs: map[cell][]*figures{}}
+	for _, f := range []string{"crash", "switchover"} {
+		for _, k := range []string{innerName, porteroName, outerName} {
+			r.runs[cell{faultByName(f), kindByName(k)}] = []*figures{{}}
+		}
+	}
+	var got []string
+	for _, c := range r.cells() {
+		got = append(got, c.fault.name+" "+c.kind.name)
+	}
+	want := "switchover portero,switchover haproxy-pgbouncer,switchover pgbouncer-haproxy,crash portero,crash haproxy-pgbouncer,crash pgbouncer-haproxy"
+	if strings.Join(got, ",") != want {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestTheSectionOfThePageIsReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "failover.md")
+	for _, section := range []string{"first\n", "second\n"} {
+		if err := writeSection(path, section); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(text), beginMark+"\nsecond\n"+endMark) || strings.Contains(string(text), "first") {
+		t.Errorf("%q, %v", text, err)
+	}
+	if err := os.WriteFile(path, []byte("no marks"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if checkSection(path) == nil || writeSection(path, "third") == nil {
+		t.Error("a page without marks was taken")
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "portero")
+	if err := os.WriteFile(binary, nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"-cases", "flood"}, {"-chains", "odyssey"}, {"-runs", "-1"}, {"-retry-timeout", "10s"}, {"more"}, {"-portero", binary + "x"},
+	} {
+		if _, err := parseOptions(append([]string{"-portero", binary}, args...)); err == nil {
+			t.Errorf("%v was taken", args)
+		}
+	}
+	o, err := parseOptions([]string{"-portero", binary})
+	if err != nil || len(o.faults) != len(faults) || len(o.kinds) != 3 {
+		t.Errorf("%+v, %v", o, err)
+	}
+	crash, portero := faultByName("crash"), kindByName(porteroName)
+	if o.runsOf(crash, portero) != 20 || o.runsOf(crash, kindByName(innerName)) != 3 || o.runsOf(faultByName("hang"), portero) != 3 {
+		t.Error("the runs of a case by default")
+	}
+	o.runs = 7
+	if o.runsOf(crash, portero) != 7 {
+		t.Error("-runs is not heard")
+	}
+}
