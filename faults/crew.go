@@ -78,16 +78,23 @@ func (all *crew) workers() []*lab.Writers {
 	return []*lab.Writers{all.writers, all.leader, all.replica}
 }
 
-// settle waits until each worker has gone on for a while from now on.
+// settle waits until each worker has been served, and then for undisturbed work of a while.
 func (all *crew) settle(ctx context.Context) error {
-	enough := time.Now().Add(observed)
+	if err := all.servedSince(ctx, time.Now()); err != nil {
+		return err
+	}
+	return all.servedSince(ctx, time.Now().Add(observed))
+}
+
+// servedSince waits until each worker has had an answer after a moment.
+func (all *crew) servedSince(ctx context.Context, moment time.Time) error {
 	return lab.Poll(ctx, "wait for the clients", func() error {
 		if err := all.chain.alive(); err != nil {
 			return err
 		}
 		for _, writers := range all.workers() {
 			for i, account := range writers.Ledger() {
-				if last := account.Last(); last.Before(enough) {
+				if last := account.Last(); last.Before(moment) {
 					return fmt.Errorf("client %d has had no answer since %s", i, last.Format(time.TimeOnly))
 				}
 			}

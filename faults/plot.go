@@ -20,7 +20,7 @@ const (
 	panelWidth  = 560
 	panelHeight = 150
 	leftMargin  = 60 // of each panel, for the marks of its axis
-	topMargin   = 34 // of each panel, for its title
+	topMargin   = 48 // of each panel, for its title
 	footHeight  = 44 // below the last panel
 	edge        = 20 // at the right of each panel
 	letter      = 7  // width of one
@@ -97,7 +97,7 @@ func drawColumns(columns [][]series) image.Image {
 		}
 		for y, s := range column {
 			left, top := x*wide+leftMargin, y*(topMargin+panelHeight)+topMargin
-			p := panel{canvas, image.Rect(left, top, left+panelWidth, top+panelHeight), n, nice(most)}
+			p := panel{canvas, image.Rect(left, top, left+panelWidth, top+panelHeight), n, nice(most, tops)}
 			p.draw(s, y == len(column)-1)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 )
 
 func TestNiceTopsOfAnAxis(t *testing.T) {
-	for n, want := range map[int]int{0: 1, 1: 1, 2: 2, 3: 5, 5: 5, 6: 10, 11: 20, 99: 100, 170: 200, 201: 500} {
-		if got := nice(n); got != want {
+	for n, want := range map[int]int{0: 1, 1: 1, 2: 2, 5: 6, 7: 8, 9: 10, 99: 100, 170: 200, 201: 300, 801: 1000} {
+		if got := nice(n, tops); got != want {
 			t.Errorf("nice(%d) = %d, want %d", n, got, want)
 		}
 	}

@@ -33,12 +33,17 @@ func span(column []*figures) int {
 	return int((plotBefore + min(plotLongest, longest+plotAfter)) / plotStep)
 }
 
-// nice is the least of 1, 2 and 5 times a power of ten that is at least n.
-func nice(n int) int {
+var (
+	tops  = []int{1, 2, 3, 4, 6, 8} // of the vertical axis
+	ticks = []int{1, 2, 5}          // of the time axis
+)
+
+// nice is the least of some digits times a power of ten that is at least n.
+func nice(n int, digits []int) int {
 	for power := 1; ; power *= 10 {
-		for _, m := range []int{1, 2, 5} {
-			if m*power >= n {
-				return m * power
+		for _, digit := range digits {
+			if digit*power >= n {
+				return digit * power
 			}
 		}
 	}
@@ -48,7 +53,7 @@ func nice(n int) int {
 // most ten of them.
 func tick(steps int) int {
 	seconds := int(time.Duration(steps) * plotStep / time.Second)
-	return nice((seconds + 9) / 10)
+	return nice((seconds+9)/10, ticks)
 }
 
 // bar is where step i of n lies on an axis of a width, from left up to and without right.

@@ -19,7 +19,7 @@ type Trouble struct {
 	At   time.Time
 	What string // an error's SQLSTATE, Cut, RolledBack or Unreadable; "" for a new connection
 	// InBlock says that the client had begun a transaction that it had not ended, Ended that
-	// its connection was gone.
+	// it ended a connection on which rows had been acknowledged.
 	InBlock, Ended bool
 }
 

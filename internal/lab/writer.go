@@ -31,6 +31,7 @@ type writer struct {
 	// Owned by the goroutine of work:
 	client   *Client
 	dialed   bool
+	served   *Client // the last client that has had an answer
 	prepared *Client // the last client that has prepared its statement
 	inBlock  bool    // BEGIN has been answered, and no end of the transaction
 
@@ -58,6 +59,7 @@ func (w *writer) work(ctx context.Context, stop <-chan struct{}) {
 			return
 		}
 		a.Ended = time.Now()
+		w.served = w.client
 		w.began.Store(0)
 		w.acknowledge(a, where)
 	}
@@ -153,7 +155,8 @@ func (w *writer) note(what string) { w.enter(Trouble{At: time.Now(), What: what}
 
 // told records an error that the client has met, and what it has done to it.
 func (w *writer) told(what string) {
-	w.enter(Trouble{At: time.Now(), What: what, InBlock: w.inBlock, Ended: w.client.IsClosed()})
+	ended := w.client.IsClosed() && w.client == w.served
+	w.enter(Trouble{At: time.Now(), What: what, InBlock: w.inBlock, Ended: ended})
 }
 
 func (w *writer) enter(t Trouble) {
