@@ -58,6 +58,11 @@ func TestVerdictsAreOnPorteroAlone(t *testing.T) {
 			t.Errorf("%s", line)
 		}
 	}
+	for _, bad := range []*figures{{lost: 1}, {twice: 1}, {refused: 1}, {late: 1}} {
+		if line := reportOf(porteroName, []*figures{bad}).verdicts()[0]; !strings.Contains(line, "not reached") {
+			t.Errorf("%+v: %s", bad, line)
+		}
+	}
 	good := []*figures{{acked: 1, database: time.Second, all: time.Second, worst: 1040 * time.Millisecond}}
 	for _, line := range reportOf(porteroName, good).verdicts() {
 		if !strings.HasPrefix(line, "- reached") {

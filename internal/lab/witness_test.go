@@ -22,7 +22,7 @@ func TestStraysAreWritesOnAServerThatHasASuccessor(t *testing.T) {
 		{"begun before and written after", []Write{write("a", 0, 1, 1, 1), write("b", 0, 2, 3, 2), write("a", 1, 2, 5, 1)}, 0, 1},
 		{"a prober's word is enough that a timeline has begun", []Write{write("a", 0, 1, 1, 1), write("b", probeWriter, 2, 3, 2), write("a", 1, 4, 5, 1)}, 1, 0},
 		{"a prober itself is no stray", []Write{write("b", 0, 2, 3, 2), write("a", probeWriter, 4, 5, 1)}, 0, 0},
-		{"the first of two newer timelines counts", []Write{write("b", 0, 1, 2, 2), write("a", 0, 3, 4, 1), write("c", 0, 5, 6, 3)}, 1, 0},
+		{"the first of two newer timelines counts", []Write{write("b", 0, 1, 2, 2), write("c", 0, 5, 6, 3), write("a", 0, 3, 7, 1)}, 1, 0},
 		{"two servers on one timeline", []Write{write("a", 0, 1, 1, 1), write("b", 0, 2, 3, 1)}, 1, 0},
 		{"the same server on its next timeline", []Write{write("a", 0, 1, 1, 1), write("a", 0, 2, 3, 2)}, 0, 0},
 	} {
