@@ -141,7 +141,7 @@ func startHAProxyFirst(ctx context.Context, _ options, c *lab.Cluster) (*chain, 
 	var servers []lab.HAProxyServer
 	for _, m := range c.Groups[0].Members {
 		p, err := lab.StartPgBouncer(ctx, lab.PgBouncerOptions{
-			Databases: map[string]string{"app": m.Address}, PoolSize: poolSize,
+			Databases: map[string]string{"app": m.Address}, PoolSize: poolSize, Host: m.Host,
 		})
 		if err != nil {
 			return nil, errors.Join(err, started.close())

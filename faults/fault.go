@@ -15,6 +15,7 @@ type fault struct {
 	// happen makes it happen, and returns when nothing is left to do but to wait for health.
 	happen func(ctx context.Context, s *stage, leader *lab.Member) error
 	plot   bool // it is drawn
+	hosts  bool // it needs hosts of their own on a network
 }
 
 // faults are in the order of the tables, in which they also happen.
@@ -33,6 +34,8 @@ var faults = []*fault{
 	{name: "patroni", what: "leader's Patroni killed and started", happen: restartPatroni},
 	{name: "paused", what: "postgres killed in a paused cluster", before: pause, happen: crashPaused},
 	{name: "replica", what: "replica's host dies and comes back", happen: replicaDeath},
+	{name: "partition", what: "leader's host cut off from all", happen: partition, hosts: true},
+	{name: "etcd-cut", what: "leader's host cut off from etcd alone", happen: etcdCut, hosts: true},
 }
 
 func faultByName(name string) *fault {

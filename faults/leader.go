@@ -39,8 +39,8 @@ func shutdown(ctx context.Context, s *stage, leader *lab.Member) error {
 	return leader.Restart()
 }
 
-// freeze stops a host for longer than its lease, as a hypervisor may, and lets it go on:
-// postgres first, which knows of nothing.
+// freeze stops a host for longer than its lease, as a hypervisor may, and lets its postgres go
+// on, which knows of nothing.
 func freeze(ctx context.Context, s *stage, leader *lab.Member) error {
 	leader.SuspendPatroni()
 	leader.SuspendPostgres()
@@ -51,26 +51,27 @@ func freeze(ctx context.Context, s *stage, leader *lab.Member) error {
 		return err
 	}
 	leader.ResumePostgres()
-	if err := linger(ctx, danger); err != nil {
-		return err
-	}
-	leader.ResumePatroni()
-	return nil
+	return replace(ctx, leader)
 }
 
 // hang stops Patroni alone: its key runs out, and another is promoted beside its postgres.
-// Patroni never wakes: version 3.0 may then put its old key over the new one
-// (patroni/dcs/etcd3.py, _update_leader), and lose rows by itself.
 func hang(ctx context.Context, s *stage, leader *lab.Member) error {
 	leader.SuspendPatroni()
 	if err := s.succeed(ctx, leader); err != nil {
 		return err
 	}
+	return replace(ctx, leader)
+}
+
+// replace lets a stale leader answer for a while, and starts it anew. Its Patroni never wakes:
+// version 3.0 may then put its old key over the new one (patroni/dcs/etcd3.py,
+// _update_leader), lead on the old timeline, and lose rows by itself.
+func replace(ctx context.Context, stale *lab.Member) error {
 	if err := linger(ctx, danger); err != nil {
 		return err
 	}
-	leader.KillAll()
-	return leader.Restart()
+	stale.KillAll()
+	return stale.Restart()
 }
 
 // succeed waits until another member leads and takes writes.

@@ -28,19 +28,19 @@ func run(ctx context.Context, o options) error {
 }
 
 // playAll plays all faults before one chain. After a run that could not be brought to its end
-// everything is started anew; the next case follows.
+// everything is started anew, and the next fault follows.
 func (r *report) playAll(ctx context.Context, k *kind) (failed error) {
 	var s *stage
-	defer func() {
-		if s != nil {
-			failed = errors.Join(failed, s.close())
-		}
-	}()
+	defer func() { failed = errors.Join(failed, s.close()) }()
 	for _, f := range r.options.faults {
 		for n := range r.options.runsOf(f, k) {
+			if s != nil && (s.network != nil) != f.hosts {
+				failed = errors.Join(failed, s.close())
+				s = nil
+			}
 			if s == nil {
 				var err error
-				if s, err = startStage(ctx, r.options, k); err != nil {
+				if s, err = startStage(ctx, r.options, k, f.hosts); err != nil {
 					return errors.Join(failed, err)
 				}
 			}
@@ -48,15 +48,16 @@ func (r *report) playAll(ctx context.Context, k *kind) (failed error) {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if err != nil {
-				failed = errors.Join(failed, fmt.Errorf("%s, %s, run %d: %w", k.name, f.name, n+1, err))
-				progress("%s, %s, run %d: %v", k.name, f.name, n+1, err)
-				failed = errors.Join(failed, s.close())
-				s = nil
-				r.broken(f, k)
-				break
+			if err == nil {
+				r.add(f, k, found)
+				continue
 			}
-			r.add(f, k, found)
+			err = fmt.Errorf("%s, %s, run %d: %w", k.name, f.name, n+1, err)
+			progress("%v", err)
+			r.broken(f, k)
+			failed = errors.Join(failed, err, s.close())
+			s = nil
+			break
 		}
 	}
 	return failed

@@ -17,35 +17,53 @@ const runLimit = 5 * time.Minute
 type stage struct {
 	options options
 	kind    *kind
+	network *lab.Network // nil: all is on loopback
 	etcd    *lab.Etcd
 	cluster *lab.Cluster
 	group   *lab.Group
 	chain   *chain
 }
 
-// startStage starts everything but clients. The caller closes it.
-func startStage(ctx context.Context, o options, k *kind) (*stage, error) {
+// members is the number of PostgreSQL servers.
+const members = 2
+
+// startStage starts everything but clients, with hosts on a network or without. The caller
+// closes it.
+func startStage(ctx context.Context, o options, k *kind, hosts bool) (*stage, error) {
 	s := &stage{options: o, kind: k}
-	if err := s.start(ctx); err != nil {
+	if err := s.start(ctx, hosts); err != nil {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", k.name, err), s.close())
 	}
 	return s, nil
 }
 
-func (s *stage) start(ctx context.Context) error {
+func (s *stage) start(ctx context.Context, hosts bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	var err error
-	if s.etcd, err = lab.StartEtcd(ctx, 3, lab.EtcdOptions{}); err != nil {
+	var where lab.EtcdOptions
+	if hosts {
+		if s.network, err = lab.StartNetwork(members); err != nil {
+			return err
+		}
+		where.Address = s.network.EtcdAddress()
+	}
+	if s.etcd, err = lab.StartEtcd(ctx, 3, where); err != nil {
 		return err
 	}
 	s.cluster, err = lab.StartCluster(ctx, lab.ClusterOptions{
-		Etcd: s.etcd, TTL: s.options.ttl, LoopWait: s.options.loopWait, RetryTimeout: s.options.retryTimeout,
+		Members: members, Network: s.network, Etcd: s.etcd,
+		TTL: s.options.ttl, LoopWait: s.options.loopWait, RetryTimeout: s.options.retryTimeout,
 		Synchronous: true, Settings: lab.WitnessSettings,
 	})
 	if err != nil {
 		return err
 	}
+	return s.connect(ctx)
+}
+
+// connect makes the tables and starts the chain.
+func (s *stage) connect(ctx context.Context) error {
 	s.group = s.cluster.Groups[0]
 	leader, err := s.group.Leader(ctx)
 	if err != nil {
@@ -60,7 +78,11 @@ func (s *stage) start(ctx context.Context) error {
 	return s.chain.waitReady(ctx)
 }
 
+// close ends everything; of no stage, nothing.
 func (s *stage) close() (err error) {
+	if s == nil {
+		return nil
+	}
 	if s.chain != nil {
 		err = errors.Join(err, s.chain.close())
 	}
@@ -69,6 +91,9 @@ func (s *stage) close() (err error) {
 	}
 	if s.etcd != nil {
 		err = errors.Join(err, s.etcd.Close())
+	}
+	if s.network != nil {
+		err = errors.Join(err, s.network.Close())
 	}
 	return err
 }

@@ -22,6 +22,7 @@ type ClusterOptions struct {
 	Scopes    []string // one per group; default "0"
 	Members   int      // per group; default 2
 	Etcd      *Etcd    // where Patroni keeps its state; default: three members of the cluster's own
+	Network   *Network // member i of each group runs on its host i; default: all on loopback
 
 	TTL          time.Duration // default 20 s; Patroni's own default is 30
 	LoopWait     time.Duration // default 1 s; Patroni's own default is 10
@@ -139,6 +140,9 @@ func (c *Cluster) addGroup(number int, scope string) error {
 			Name: name, Address: loopback(ports[2*i]), REST: loopback(ports[2*i+1]),
 			DataDir: dir + "/data", SocketDir: dir,
 			group: g, dir: dir, log: c.site.path(name + ".log"),
+		}
+		if c.options.Network != nil {
+			m.move(c.options.Network.Hosts[i])
 		}
 		g.Members = append(g.Members, m)
 		if err := m.writeConfig(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,8 +16,13 @@ import (
 // EtcdOptions shape an etcd cluster. The zero value has neither authentication nor TLS.
 type EtcdOptions struct {
 	Ports              []int  // for clients, one per member; default: free ones
+	Address            string // for clients, without a port; default 127.0.0.1
 	Username, Password string // default: no authentication
 	TLS                bool   // for clients
+}
+
+func (o EtcdOptions) endpoint(port int) string {
+	return net.JoinHostPort(orDefault(o.Address, "127.0.0.1"), strconv.Itoa(port))
 }
 
 // Etcd is an etcd cluster of one or more members, numbered from 0. Its methods are for one
@@ -92,7 +98,7 @@ func (e *Etcd) prepare(binary string, n int, o EtcdOptions) error {
 		if err != nil {
 			return err
 		}
-		peer, client := "http://"+loopback(peerPorts[i]), scheme+"://"+loopback(clientPorts[i])
+		peer, client := "http://"+loopback(peerPorts[i]), scheme+"://"+o.endpoint(clientPorts[i])
 		args := []string{
 			"--name", name, "--data-dir", dir + "/data", "--unsafe-no-fsync", "--logger", "zap",
 			"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
@@ -101,7 +107,7 @@ func (e *Etcd) prepare(binary string, n int, o EtcdOptions) error {
 			"--initial-cluster-token", e.site.dir,
 		}
 		e.members = append(e.members, &etcdMember{
-			endpoint: loopback(clientPorts[i]),
+			endpoint: o.endpoint(clientPorts[i]),
 			command: command{path: binary, args: append(args, tls...), dir: dir,
 				log: e.site.path(name + ".log"), orphaned: syscall.SIGKILL},
 		})

@@ -40,7 +40,7 @@ listen %s
     http-check expect status 200
     default-server inter 3s fall 3 rise 2 on-marked-down shutdown-sessions
 `
-	haproxyServer = "    server %s %s maxconn 100 check port %s\n"
+	haproxyServer = "    server %s %s maxconn 100 check addr %s port %s\n"
 )
 
 // StartHAProxy starts the program and returns once it listens. The caller closes it.
@@ -87,8 +87,8 @@ func (h *HAProxy) start(ctx context.Context, binary string, servers []HAProxySer
 func (h *HAProxy) listen(role, address string, servers []HAProxyServer) string {
 	section := fmt.Sprintf(haproxyListen, role, address, role)
 	for _, s := range servers {
-		_, port, _ := strings.Cut(s.REST, ":") // all are on loopback
-		section += fmt.Sprintf(haproxyServer, s.Name, s.Address, port)
+		host, port, _ := strings.Cut(s.REST, ":") // IPv4, in a lab
+		section += fmt.Sprintf(haproxyServer, s.Name, s.Address, host, port)
 	}
 	return section
 }

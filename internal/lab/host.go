@@ -8,9 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
-	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -29,8 +26,7 @@ type Host struct {
 	ours    string // address of our end
 	address string // of the host
 
-	inside chan func() // run in the namespace
-	ended  chan struct{}
+	space *space
 
 	mu    sync.Mutex // guards what follows
 	ports []net.Listener
@@ -45,12 +41,11 @@ func StartHost() (*Host, error) {
 		cable:   cable,
 		ours:    fmt.Sprintf("198.%d.%d.%d", 18+n>>14, n>>6&255, n<<2&255|1),
 		address: fmt.Sprintf("198.%d.%d.%d", 18+n>>14, n>>6&255, n<<2&255|2),
-		inside:  make(chan func()), ended: make(chan struct{}), conns: make(map[net.Conn]struct{}),
+		conns:   make(map[net.Conn]struct{}),
 	}
-	began := make(chan error, 1)
-	go h.live(began)
-	if err := <-began; err != nil {
-		return nil, fmt.Errorf("start host: network namespace (as root only): %w", err)
+	var err error
+	if h.space, err = newSpace(); err != nil {
+		return nil, fmt.Errorf("start host: %w", err)
 	}
 	if err := h.connect(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start host: %w", err), h.Close())
@@ -71,37 +66,13 @@ func freeNetwork() (n int, cable string) {
 	}
 }
 
-// live runs what is to be done in the namespace. Its thread ends with it, and
-// with the thread and the last socket the namespace does.
-func (h *Host) live(began chan<- error) {
-	defer close(h.ended)
-	runtime.LockOSThread()
-	err := unix.Unshare(unix.CLONE_NEWNET)
-	began <- err
-	if err != nil {
-		return
-	}
-	for f := range h.inside {
-		f()
-	}
-}
-
-// do runs f in the namespace.
-func (h *Host) do(f func() error) error {
-	done := make(chan error, 1)
-	h.inside <- func() { done <- f() }
-	return <-done
-}
-
 // hostMAC is what the other end of each cable is called; it is alone there.
 const hostMAC = "02:00:00:00:00:02"
 
 // connect lays the cable. Our end knows the hardware address for good, so that
 // packets for a host that is silent go out and are lost, in place of an error.
 func (h *Host) connect() error {
-	thread := 0
-	h.do(func() error { thread = unix.Gettid(); return nil }) //nolint:errcheck // cannot fail
-	err := ip("link", "add", h.cable, "type", "veth", "peer", "name", "eth0", "address", hostMAC, "netns", strconv.Itoa(thread))
+	err := ip("link", "add", h.cable, "type", "veth", "peer", "name", "eth0", "address", hostMAC, "netns", h.space.thread())
 	if err == nil {
 		err = ip("addr", "add", h.ours+"/30", "dev", h.cable)
 	}
@@ -114,7 +85,7 @@ func (h *Host) connect() error {
 	if err != nil {
 		return err
 	}
-	return h.do(func() error {
+	return h.space.do(func() error {
 		// A host that forwards would answer for addresses that it has not.
 		if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("0"), 0); err != nil {
 			return err
@@ -126,28 +97,20 @@ func (h *Host) connect() error {
 	})
 }
 
-func ip(args ...string) error {
-	out, err := exec.Command("ip", args...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, out)
-	}
-	return nil
-}
-
 // Silence takes the host off the network without a word: what is sent to it
 // is lost, and nothing comes from it. Speak ends that.
 func (h *Host) Silence() error {
-	return h.do(func() error { return ip("addr", "del", h.address+"/30", "dev", "eth0") })
+	return h.space.do(func() error { return ip("addr", "del", h.address+"/30", "dev", "eth0") })
 }
 
 // Speak brings the host back; its connections are still there.
 func (h *Host) Speak() error {
-	return h.do(func() error { return ip("addr", "add", h.address+"/30", "dev", "eth0") })
+	return h.space.do(func() error { return ip("addr", "add", h.address+"/30", "dev", "eth0") })
 }
 
 // Listen opens a port of the host. It is closed with the host at the latest.
 func (h *Host) Listen() (l net.Listener, err error) {
-	err = h.do(func() error {
+	err = h.space.do(func() error {
 		l, err = net.Listen("tcp", h.address+":0")
 		return err
 	})
@@ -166,7 +129,7 @@ func (h *Host) Neighbour() string { return h.ours }
 // Dial connects from the host to an address of its neighbour. The caller
 // closes the connection.
 func (h *Host) Dial(address string) (conn net.Conn, err error) {
-	err = h.do(func() error {
+	err = h.space.do(func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return err
@@ -242,8 +205,7 @@ func (h *Host) Close() error {
 		c.Close()
 	}
 	h.mu.Unlock()
-	close(h.inside)
-	<-h.ended
+	h.space.close()
 	err := ip("link", "del", h.cable) // sockets may keep the namespace for a while
 	if err != nil && strings.Contains(err.Error(), "Cannot find device") {
 		return nil

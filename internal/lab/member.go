@@ -15,6 +15,7 @@ type Member struct {
 	REST      string // host:port of Patroni's REST interface
 	DataDir   string
 	SocketDir string
+	Host      *NetworkHost // where it runs, in a cluster with a Network
 
 	group   *Group
 	dir     string
@@ -32,9 +33,15 @@ func (m *Member) Restart() error {
 	var err error
 	m.patroni, err = c.site.start(command{
 		path: c.patroni, args: []string{m.configPath()},
-		dir: m.dir, log: m.log, orphaned: syscall.SIGKILL,
+		dir: m.dir, log: m.log, orphaned: syscall.SIGKILL, space: m.Host.in(),
 	})
 	return err
+}
+
+// move gives a member that has not been started yet a host of its own.
+func (m *Member) move(h *NetworkHost) {
+	m.Host = h
+	m.Address, m.REST = h.serve(m.Address), h.serve(m.REST)
 }
 
 // KillPostgres kills the postmaster and all of its children with SIGKILL, as a crash, and

@@ -76,6 +76,14 @@ func (o ClusterOptions) dynamicConfig() object {
 	}
 }
 
+// peers are the addresses that servers and clients have.
+func (c *Cluster) peers() string {
+	if c.options.Network != nil {
+		return c.options.Network.cidr()
+	}
+	return "127.0.0.1/32"
+}
+
 func (m *Member) postgresConfig() object {
 	c := m.group.cluster
 	parameters := object{"unix_socket_directories": m.SocketDir}
@@ -97,9 +105,9 @@ func (m *Member) postgresConfig() object {
 		"parameters": parameters,
 		"pg_hba": []string{
 			"local all all trust",
-			"host all postgres 127.0.0.1/32 trust",
-			"host replication replicator 127.0.0.1/32 trust",
-			"host all all 127.0.0.1/32 " + c.options.ClientAuth,
+			"host all postgres " + c.peers() + " trust",
+			"host replication replicator " + c.peers() + " trust",
+			"host all all " + c.peers() + " " + c.options.ClientAuth,
 		},
 		"basebackup": []any{object{"checkpoint": "fast"}, "no-sync"},
 		"remove_data_directory_on_rewind_failure":     true,

@@ -23,12 +23,13 @@ type PgBouncerOptions struct {
 	// it is.
 	Databases map[string]string
 	PoolSize  int
+	Host      *NetworkHost // where it runs; default: on loopback
 }
 
 const pgbouncerConfig = `
 [pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = %d
+listen_addr = %s
+listen_port = %s
 unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = %s
@@ -63,7 +64,7 @@ func (p *PgBouncer) start(ctx context.Context, binary string, o PgBouncerOptions
 	if err != nil {
 		return err
 	}
-	p.Address = loopback(ports[0])
+	p.Address = o.Host.serve(loopback(ports[0]))
 	config := "[databases]\n"
 	for name, address := range o.Databases {
 		host, port, err := net.SplitHostPort(address)
@@ -73,7 +74,11 @@ func (p *PgBouncer) start(ctx context.Context, binary string, o PgBouncerOptions
 		config += fmt.Sprintf("%s = host=%s port=%s dbname=app\n", name, host, port)
 	}
 	users := p.site.path("userlist.txt")
-	config += fmt.Sprintf(pgbouncerConfig, ports[0], users, o.PoolSize)
+	host, port, err := net.SplitHostPort(p.Address)
+	if err != nil {
+		return err
+	}
+	config += fmt.Sprintf(pgbouncerConfig, host, port, users, o.PoolSize)
 	if err := errors.Join(
 		p.site.writeFile(users, userList),
 		p.site.writeFile(p.site.path("pgbouncer.ini"), config),
@@ -82,7 +87,7 @@ func (p *PgBouncer) start(ctx context.Context, binary string, o PgBouncerOptions
 	}
 	p.process, err = p.site.start(command{
 		path: binary, args: []string{p.site.path("pgbouncer.ini")},
-		dir: p.site.dir, log: p.site.path("pgbouncer.log"), orphaned: syscall.SIGKILL,
+		dir: p.site.dir, log: p.site.path("pgbouncer.log"), orphaned: syscall.SIGKILL, space: o.Host.in(),
 	})
 	if err != nil {
 		return err

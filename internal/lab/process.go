@@ -23,6 +23,7 @@ type command struct {
 	log      string         // takes what it prints
 	out      *os.File       // takes it in place of log
 	orphaned syscall.Signal // what the kernel sends when this program dies
+	space    *space         // where it runs; nil: in no namespace of its own
 }
 
 // process is a direct child. It leads its own process group.
@@ -51,7 +52,11 @@ func (s *site) start(c command) (*process, error) {
 		Pdeathsig:  c.orphaned,
 		Credential: s.owner.credential,
 	}
-	if err := onStarterThread(cmd.Start); err != nil {
+	start := onStarterThread
+	if c.space != nil {
+		start = c.space.do // a thread that lives as long as what runs in the space
+	}
+	if err := start(cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(c.path), err)
 	}
 	p := &process{cmd: cmd, log: c.log, exited: make(chan struct{})}
