@@ -61,17 +61,25 @@ func startCrew(ctx context.Context, k *kind, c *chain, members []*lab.Member) (*
 		prober:  lab.StartProber(watching, members),
 		unwatch: unwatch,
 	}
-	if _, err := all.idle.Wait(); err != nil {
+	if err := all.begin(ctx); err != nil {
 		all.stop(ctx)
-		return nil, fmt.Errorf("idle clients: %w", err)
+		all.idle.HangUp()
+		return nil, err
+	}
+	return all, nil
+}
+
+// begin waits until all have been served.
+func (all *crew) begin(ctx context.Context) error {
+	if _, err := all.idle.Wait(); err != nil {
+		return fmt.Errorf("idle clients: %w", err)
 	}
 	for _, writers := range all.workers() {
 		if err := writers.GoOn(ctx, callItGoing); err != nil {
-			all.stop(ctx)
-			return nil, err
+			return err
 		}
 	}
-	return all, nil
+	return nil
 }
 
 func (all *crew) workers() []*lab.Writers {
@@ -103,7 +111,8 @@ func (all *crew) servedSince(ctx context.Context, moment time.Time) error {
 	})
 }
 
-// stop lets the workers finish what they have at hand, and waits for their end.
+// stop lets the workers finish what they have at hand, and waits for their end; the idle
+// clients stay.
 func (all *crew) stop(ctx context.Context) {
 	soon, cancel := context.WithTimeout(ctx, lastRow)
 	defer cancel()

@@ -73,7 +73,3 @@ func (s *stage) bringBack(ctx context.Context, members ...int) error {
 	}
 	return s.etcd.WaitHealthy(ctx)
 }
-
-func failsafeOn(ctx context.Context, s *stage) error { return s.group.SetFailsafe(ctx, true) }
-
-func failsafeOff(ctx context.Context, s *stage) error { return s.group.SetFailsafe(ctx, false) }

@@ -14,8 +14,10 @@ type fault struct {
 	before func(ctx context.Context, s *stage) error
 	// happen makes it happen, and returns when nothing is left to do but to wait for health.
 	happen func(ctx context.Context, s *stage, leader *lab.Member) error
-	plot   bool // it is drawn
-	hosts  bool // it needs hosts of their own on a network
+
+	failsafe bool // it is to find Patroni in failsafe_mode
+	plot     bool // it is drawn
+	hosts    bool // it needs hosts of their own on a network
 }
 
 // faults are in the order of the tables, in which they also happen.
@@ -27,8 +29,8 @@ var faults = []*fault{
 	{name: "freeze", what: "leader's host frozen, thawed when another leads", happen: freeze},
 	{name: "hang", what: "leader's Patroni hangs, another is promoted", happen: hang},
 	{name: "etcd-one", what: "one member of etcd dies, its leader", happen: oneEtcd},
-	{name: "etcd-quorum-failsafe", what: "etcd loses its quorum, failsafe_mode", before: failsafeOn, happen: quorum},
-	{name: "etcd-quorum", what: "etcd loses its quorum, no failsafe_mode", before: failsafeOff, happen: quorumDemotes},
+	{name: "etcd-quorum-failsafe", what: "etcd loses its quorum, failsafe_mode", happen: quorum, failsafe: true},
+	{name: "etcd-quorum", what: "etcd loses its quorum, no failsafe_mode", happen: quorumDemotes},
 	{name: "etcd-all", what: "all of etcd restarted", happen: allEtcd},
 	{name: "restart", what: "postgres restarted in place (REST)", happen: restartPostgres},
 	{name: "patroni", what: "leader's Patroni killed and started", happen: restartPatroni},

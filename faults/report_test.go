@@ -71,6 +71,18 @@ func TestVerdictsAreOnPorteroAlone(t *testing.T) {
 	}
 }
 
+func TestACrashMayTellClientsThatTheyWereCaught(t *testing.T) {
+	crash := faultByName("crash")
+	for what, want := range map[string]string{"08006": "- reached", "08007": "- reached", "57P01": "- **not reached**"} {
+		for _, f := range []*figures{{inBlock: errorsOf(what, 1)}, {outside: errorsOf(what, 1)}} {
+			lines := ofCase(crash, []*figures{f})
+			if last := lines[len(lines)-1]; !strings.HasPrefix(last, want) {
+				t.Errorf("%s: %s", what, last)
+			}
+		}
+	}
+}
+
 func TestRowsAreByFaultAndThenByChain(t *testing.T) {
 	r := &report{runs: map[cell][]*figures{}}
 	for _, f := range []string{"crash", "switchover"} {

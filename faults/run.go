@@ -27,40 +27,74 @@ func run(ctx context.Context, o options) error {
 	return errors.Join(failed, r.publish())
 }
 
-// playAll plays all faults before one chain. After a run that could not be brought to its end
-// everything is started anew, and the next fault follows.
+// playAll plays all faults before one chain.
 func (r *report) playAll(ctx context.Context, k *kind) (failed error) {
-	var s *stage
-	defer func() { failed = errors.Join(failed, s.close()) }()
+	t := &theatre{report: r, kind: k}
+	defer func() { failed = errors.Join(failed, t.clear()) }()
 	for _, f := range r.options.faults {
-		for n := range r.options.runsOf(f, k) {
-			if s != nil && (s.network != nil) != f.hosts {
-				failed = errors.Join(failed, s.close())
-				s = nil
-			}
-			if s == nil {
-				var err error
-				if s, err = startStage(ctx, r.options, k, f.hosts); err != nil {
-					return errors.Join(failed, err)
-				}
-			}
-			found, err := s.play(ctx, f)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if err == nil {
-				r.add(f, k, found)
-				continue
-			}
-			err = fmt.Errorf("%s, %s, run %d: %w", k.name, f.name, n+1, err)
-			progress("%v", err)
-			r.broken(f, k)
-			failed = errors.Join(failed, err, s.close())
-			s = nil
+		failed = errors.Join(failed, t.playRuns(ctx, f))
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return failed
+}
+
+// theatre has the stage for one chain, which is built anew when a fault needs another, and
+// after a run that could not be brought to its end.
+type theatre struct {
+	report *report
+	kind   *kind
+	stage  *stage // nil: none
+}
+
+// mostBroken is how many runs of a case may be broken before its others are left out.
+const mostBroken = 2
+
+// playRuns plays all runs of a fault.
+func (t *theatre) playRuns(ctx context.Context, f *fault) (failed error) {
+	broken := 0
+	for n := range t.report.options.runsOf(f, t.kind) {
+		found, err := t.play(ctx, f)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			t.report.add(f, t.kind, found)
+			continue
+		}
+		err = fmt.Errorf("%s, %s, run %d: %w", t.kind.name, f.name, n+1, err)
+		progress("%v", err)
+		t.report.broken(f, t.kind)
+		failed = errors.Join(failed, err, t.clear())
+		if broken++; broken == mostBroken {
 			break
 		}
 	}
 	return failed
+}
+
+// play plays one run, on a stage that suits it.
+func (t *theatre) play(ctx context.Context, f *fault) (*figures, error) {
+	if t.stage != nil && (t.stage.network != nil) != f.hosts {
+		if err := t.clear(); err != nil {
+			return nil, err
+		}
+	}
+	if t.stage == nil {
+		var err error
+		if t.stage, err = startStage(ctx, t.report.options, t.kind, f.hosts); err != nil {
+			return nil, err
+		}
+	}
+	return t.stage.play(ctx, f)
+}
+
+// clear takes the stage away.
+func (t *theatre) clear() error {
+	s := t.stage
+	t.stage = nil
+	return s.close()
 }
 
 // runsOf is how often a fault happens to a chain.

@@ -22,6 +22,8 @@ type stage struct {
 	cluster *lab.Cluster
 	group   *lab.Group
 	chain   *chain
+
+	failsafe bool // failsafe_mode is on
 }
 
 // members is the number of PostgreSQL servers.
@@ -129,6 +131,12 @@ func (s *stage) clear(ctx context.Context, f *fault) error {
 	}
 	if err := lab.RunSQL(ctx, leader.SuperuserDSN("app"), "truncate written"); err != nil {
 		return err
+	}
+	if f.failsafe != s.failsafe {
+		if err := s.group.SetFailsafe(ctx, f.failsafe); err != nil {
+			return err
+		}
+		s.failsafe = f.failsafe
 	}
 	if f.before != nil {
 		if err := f.before(ctx, s); err != nil {
