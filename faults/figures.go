@@ -25,6 +25,7 @@ type figures struct {
 	worst    time.Duration // the same for the one writer that waited longest
 
 	replica route
+	mended  bool  // Patroni did not bring the replica back
 	steps   []int // rows confirmed, per step of the plot
 }
 

@@ -62,10 +62,24 @@ func (r *report) text() string {
 	if lines := r.verdicts(); lines != nil {
 		b.WriteString("\nTo reach:\n\n" + strings.Join(lines, "\n") + "\n")
 	}
+	for _, c := range r.cells() {
+		if n := mended(r.runs[c]); n > 0 {
+			fmt.Fprintf(&b, "\nIn %d runs of \"%s\" through %s Patroni did not bring the replica back, and it was made anew.\n", n, c.fault.what, c.kind.label())
+		}
+	}
 	for _, failed := range r.failed {
 		fmt.Fprintf(&b, "\nA run was not brought to its end, and is not in the tables: %s.\n", failed)
 	}
 	return b.String()
+}
+
+func mended(runs []*figures) (n int) {
+	for _, f := range runs {
+		if f.mended {
+			n++
+		}
+	}
+	return n
 }
 
 // provenance says when, where and how, so that a reader can run it again.

@@ -64,7 +64,7 @@ func (t *theatre) playRuns(ctx context.Context, f *fault) (failed error) {
 			continue
 		}
 		err = fmt.Errorf("%s, %s, run %d: %w", t.kind.name, f.name, n+1, err)
-		progress("%v", err)
+		progress("%v\n%s", err, t.stage.logs())
 		t.report.broken(f, t.kind)
 		failed = errors.Join(failed, err, t.clear())
 		if broken++; broken == mostBroken {

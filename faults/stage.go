@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"portero/internal/lab"
 )
 
-// runLimit is for one run, from a healthy cluster to a healthy cluster.
-const runLimit = 5 * time.Minute
+const (
+	runLimit  = 7 * time.Minute // for one run, from a healthy cluster to a healthy cluster
+	healLimit = time.Minute     // beside ttl, for Patroni to make the cluster healthy
+)
 
 // stage is a cluster and a chain before it.
 type stage struct {
@@ -56,12 +59,19 @@ func (s *stage) start(ctx context.Context, hosts bool) error {
 	s.cluster, err = lab.StartCluster(ctx, lab.ClusterOptions{
 		Members: members, Network: s.network, Etcd: s.etcd,
 		TTL: s.options.ttl, LoopWait: s.options.loopWait, RetryTimeout: s.options.retryTimeout,
-		Synchronous: true, Settings: lab.WitnessSettings,
+		Synchronous: true, Settings: settings(),
 	})
 	if err != nil {
 		return err
 	}
 	return s.connect(ctx)
+}
+
+// settings are postgresql.conf's. pg_rewind wants whole pages.
+func settings() map[string]string {
+	all := maps.Clone(lab.WitnessSettings)
+	all["full_page_writes"] = "on"
+	return all
 }
 
 // connect makes the tables and starts the chain.
@@ -78,6 +88,16 @@ func (s *stage) connect(ctx context.Context) error {
 		return err
 	}
 	return s.chain.waitReady(ctx)
+}
+
+// logs are what the members have logged last; of no stage, nothing.
+func (s *stage) logs() (all string) {
+	if s != nil {
+		for _, m := range s.group.Members {
+			all += m.Log() + "\n"
+		}
+	}
+	return all
 }
 
 // close ends everything; of no stage, nothing.
@@ -112,12 +132,16 @@ func (s *stage) play(ctx context.Context, f *fault) (*figures, error) {
 		return nil, err
 	}
 	defer all.idle.HangUp()
-	from, to, err := s.disturb(ctx, f, all)
+	from, to, mended, err := s.disturb(ctx, f, all)
 	all.stop(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return s.count(ctx, all, from, to)
+	found, err := s.count(ctx, all, from, to)
+	if err == nil {
+		found.mended = mended
+	}
+	return found, err
 }
 
 // clear brings the cluster into the state in which the fault is to find it.
@@ -147,23 +171,47 @@ func (s *stage) clear(ctx context.Context, f *fault) error {
 }
 
 // disturb lets the crew work for a while, makes the fault happen, and waits until all is well.
-func (s *stage) disturb(ctx context.Context, f *fault, all *crew) (from, to time.Time, err error) {
+func (s *stage) disturb(ctx context.Context, f *fault, all *crew) (from, to time.Time, mended bool, err error) {
 	if err = all.settle(ctx); err != nil {
-		return from, to, err
+		return from, to, mended, err
 	}
 	leader, err := s.group.Leader(ctx)
 	if err != nil {
-		return from, to, err
+		return from, to, mended, err
 	}
 	from = time.Now()
 	if err = f.happen(ctx, s, leader); err != nil {
-		return from, to, err
+		return from, to, mended, err
 	}
-	if err = s.group.WaitHealthy(ctx); err != nil {
-		return from, to, err
+	if mended, err = s.heal(ctx); err != nil {
+		return from, to, mended, err
 	}
 	err = all.settle(ctx)
-	return from, time.Now(), err
+	return from, time.Now(), mended, err
+}
+
+// heal waits for the cluster's health, and brings it about if Patroni does not: version 3.0
+// sometimes starts postgres twice where it demotes it for want of etcd, and then takes the data
+// from under the one that it does not know of.
+func (s *stage) heal(ctx context.Context) (mended bool, err error) {
+	soon, cancel := context.WithTimeout(ctx, s.options.ttl+healLimit)
+	defer cancel()
+	if err = s.group.WaitHealthy(soon); err == nil {
+		return false, nil
+	}
+	progress("%v: the replica is made anew\n%s", err, s.logs())
+	leader, err := s.group.Leader(ctx)
+	if err != nil {
+		return true, err
+	}
+	for _, m := range s.group.Members {
+		if m != leader {
+			if err := m.Reinitialize(); err != nil {
+				return true, err
+			}
+		}
+	}
+	return true, s.group.WaitHealthy(ctx)
 }
 
 // linger lets things be for a while.

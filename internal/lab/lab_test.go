@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -56,5 +57,20 @@ func TestPollEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	if err := Poll(ctx, "wait", func() error { return ErrNoLeader }); err == nil {
 		t.Error("Poll succeeded")
+	}
+}
+
+func TestPollTellsWhatItWasToldBeforeItsEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	err := Poll(ctx, "wait", func() error {
+		if asked++; asked < 3 {
+			return ErrNoLeader
+		}
+		cancel() // in the middle of a question
+		return ctx.Err()
+	})
+	if !errors.Is(err, ErrNoLeader) {
+		t.Error(err)
 	}
 }

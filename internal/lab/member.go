@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"syscall"
 )
 
@@ -55,6 +56,16 @@ func (m *Member) KillAll() {
 	killPostgres(m.DataDir)
 	endAll(m.dir, syscall.SIGKILL, 0)
 	m.patroni.kill()
+}
+
+// Reinitialize kills what is left of the member, removes its data and starts it, so that it
+// copies the leader's.
+func (m *Member) Reinitialize() error {
+	m.KillAll()
+	if err := os.RemoveAll(m.DataDir); err != nil {
+		return err
+	}
+	return m.Restart()
 }
 
 // StopPatroni ends Patroni in good order, which stops PostgreSQL and gives up the leader key.

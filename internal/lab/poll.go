@@ -17,16 +17,21 @@ const (
 // come by then does not come.
 const Patience = 90 * time.Second
 
-// Poll asks until ask answers nil, and fails with its last answer when ctx ends. An answer of
-// Portero.Alive ends it at once.
+// Poll asks until ask answers nil, and fails when ctx ends with the last answer before that. An
+// answer of Portero.Alive ends it at once.
 func Poll(ctx context.Context, what string, ask func() error) error {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
+	var before error
 	for pause := firstPoll; ; pause = min(2*pause, pollEvery) {
 		err := ask()
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() != nil && before != nil {
+			err = before // what ctx has cut off says nothing
+		}
+		before = err
 		if _, ok := err.(hopeless); ok {
 			return fmt.Errorf("%s: %w", what, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -157,7 +158,7 @@ func serveStarterThread(calls <-chan func()) {
 	}
 }
 
-// tail is the end of a log, for error messages.
+// tail is the end of a log, for error messages; without what a Witness says there.
 func tail(path string) string {
 	const lines = 15
 	text, err := os.ReadFile(path)
@@ -165,5 +166,6 @@ func tail(path string) string {
 		return err.Error()
 	}
 	all := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	all = slices.DeleteFunc(all, func(line string) bool { return strings.Contains(line, witnessed) })
 	return path + ":\n  " + strings.Join(all[max(0, len(all)-lines):], "\n  ")
 }
