@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +45,7 @@ func (r *report) publish() error {
 		if err := r.writePlot(r.options.plot); err != nil {
 			return err
 		}
+		text += fmt.Sprintf("\n![Rows confirmed per 100 ms around a switchover and a crash](%s)\n", filepath.Base(r.options.plot))
 	}
 	if r.options.out == "" {
 		return nil
