@@ -47,7 +47,7 @@ func (c checker) checkStatic(key string, cl *Cluster) {
 		c.fault(hosts, "must be given with discovery static")
 	}
 	c.checkHosts(hosts, cl.Hosts, checkHost)
-	c.foreign(key, cl.Discovery, "etcd", "namespace", "scope", "citus")
+	c.foreign(key, cl.Discovery, "etcd", "namespace", "scope", "citus", "rest", "stale_leader_limit")
 }
 
 func (c checker) checkPatroni(key string, cl *Cluster) {
@@ -62,6 +62,7 @@ func (c checker) checkPatroni(key string, cl *Cluster) {
 		c.fault(childKey(key, "namespace"), "must not be empty")
 	}
 	c.checkEtcd(childKey(key, "etcd"), &cl.Etcd)
+	c.checkClientTLS(childKey(key, "rest"), &cl.REST)
 }
 
 func (c checker) checkEtcd(key string, e *Etcd) {
@@ -80,9 +81,8 @@ func (c checker) checkEtcd(key string, e *Etcd) {
 }
 
 func (c checker) checkEtcdTLS(key string, e *Etcd) {
-	c.checkAuthorities(childKey(key, "ca"), e.TLS.CA)
-	c.checkPair(key, e.TLS.Cert, e.TLS.Key)
-	if e.TLS == (EtcdTLS{}) {
+	c.checkClientTLS(key, &e.TLS)
+	if e.TLS == (ClientTLS{}) {
 		return
 	}
 	for _, endpoint := range e.Endpoints {
@@ -90,6 +90,11 @@ func (c checker) checkEtcdTLS(key string, e *Etcd) {
 			c.fault(key, "cannot be used with %s, which is not https", endpoint)
 		}
 	}
+}
+
+func (c checker) checkClientTLS(key string, t *ClientTLS) {
+	c.checkAuthorities(childKey(key, "ca"), t.CA)
+	c.checkPair(key, t.Cert, t.Key)
 }
 
 func (c checker) checkServerTLS(key string, t *ServerTLS) {

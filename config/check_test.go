@@ -153,14 +153,18 @@ name = "a"
 namespace = "/service"
 scope = "s"
 citus = false
+stale_leader_limit = "20s"
 [cluster.etcd]
 endpoints = ["h:1"]
+[cluster.rest]
 `, []string{
 			`2: cluster[1].hosts: must be given with discovery static`,
 			`4: cluster[1].namespace: has no meaning with discovery static`,
 			`5: cluster[1].scope: has no meaning with discovery static`,
 			`6: cluster[1].citus: has no meaning with discovery static`,
-			`7: cluster[1].etcd: has no meaning with discovery static`,
+			`7: cluster[1].stale_leader_limit: has no meaning with discovery static`,
+			`8: cluster[1].etcd: has no meaning with discovery static`,
+			`10: cluster[1].rest: has no meaning with discovery static`,
 		}},
 		{"patroni with a static list's settings", `
 [[cluster]]

@@ -18,6 +18,10 @@ type Config struct {
 // Loops is how many event loops run; 0 means one per core ("auto").
 type Loops int
 
+// StaleLeaderLimit is how long a leader is used after it was last confirmed; 0
+// means Patroni's own ttl - loop_wait ("auto").
+type StaleLeaderLimit time.Duration
+
 // Admin is the HTTP side: /metrics, /healthz, /readyz and the status page.
 type Admin struct {
 	Address string `toml:"address"` // host:port; "" turns it off
@@ -56,18 +60,22 @@ type Cluster struct {
 	Citus     bool      `toml:"citus"`     // patroni: groups under the scope, 0 = coordinator
 	Hosts     []string  `toml:"hosts"`     // static: host:port
 	TLS       ServerTLS `toml:"tls"`       // to the PostgreSQL servers
+	REST      ClientTLS `toml:"rest"`      // patroni: to its REST interface, which is asked while etcd is out of reach
+
+	StaleLeaderLimit StaleLeaderLimit `toml:"stale_leader_limit"` // patroni: clients are held from then on until etcd, or Patroni's REST interface, confirms the leader
 }
 
 // Etcd is how to reach the etcd that Patroni keeps its keys in.
 type Etcd struct {
-	Endpoints []string `toml:"endpoints"` // host:port or http(s)://host:port
-	Username  string   `toml:"username"`
-	Password  string   `toml:"password"`
-	TLS       EtcdTLS  `toml:"tls"`
+	Endpoints []string  `toml:"endpoints"` // host:port or http(s)://host:port
+	Username  string    `toml:"username"`
+	Password  string    `toml:"password"`
+	TLS       ClientTLS `toml:"tls"`
 }
 
-// EtcdTLS secures the way to etcd. Empty: no TLS, unless an endpoint says https.
-type EtcdTLS struct {
+// ClientTLS secures the way to etcd or to Patroni's REST interface. Empty: no TLS
+// to etcd, unless an endpoint says https; to Patroni as its member keys say.
+type ClientTLS struct {
 	CA         string `toml:"ca"`   // PEM file; "" = the system's
 	Cert       string `toml:"cert"` // PEM file, client certificate
 	Key        string `toml:"key"`  // PEM file

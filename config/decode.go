@@ -13,6 +13,10 @@ import (
 // maxLoops bounds a slip of the finger, not a machine.
 const maxLoops = 1024
 
+// shortestStaleLimit is above the time in which discovery calls a view stale, and
+// leaves Patroni a second to answer.
+const shortestStaleLimit = 4 * time.Second
+
 // decoder takes the values of a parsed file over into the structs. Unknown
 // keys and wrong types go to the report, and the walk goes on: one fault hides
 // no other. What is at fault or left out keeps the value it had before.
@@ -72,6 +76,8 @@ func (d decoder) value(key string, raw any, dst reflect.Value) {
 		d.duration(key, raw, to)
 	case *Loops:
 		d.loops(key, raw, to)
+	case *StaleLeaderLimit:
+		d.staleLeaderLimit(key, raw, to)
 	case *[]Listener:
 		*to = tables(d, key, raw, newListener)
 	case *[]Cluster:
@@ -152,6 +158,24 @@ func (d decoder) loops(key string, raw any, to *Loops) {
 		return
 	}
 	*to = Loops(v)
+}
+
+func (d decoder) staleLeaderLimit(key string, raw any, to *StaleLeaderLimit) {
+	if raw == "auto" {
+		*to = 0
+		return
+	}
+	text, _ := raw.(string)
+	v, err := time.ParseDuration(text)
+	if err != nil {
+		d.unreadable(key, `must be "auto" or a duration with its unit, such as "20s"`)
+		return
+	}
+	if v < shortestStaleLimit {
+		d.unreadable(key, `must be "auto" or at least %s: so long it takes to miss etcd and to ask Patroni`, shortestStaleLimit)
+		return
+	}
+	*to = StaleLeaderLimit(v)
 }
 
 // tables takes a list of tables over, each on top of what blank returns. What

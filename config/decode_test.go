@@ -92,6 +92,17 @@ pool.shutdown_timeout = ""
 		{"loops by another name", `loops = "all"`, []string{
 			`1: loops: must be "auto" or a whole number from 1 to 1024`,
 		}},
+		{"stale_leader_limit", `
+cluster = [
+	{name = "a", discovery = "patroni", scope = "a", etcd = {endpoints = ["h:1"]}, stale_leader_limit = 20},
+	{name = "b", discovery = "patroni", scope = "b", etcd = {endpoints = ["h:1"]}, stale_leader_limit = "never"},
+	{name = "c", discovery = "patroni", scope = "c", etcd = {endpoints = ["h:1"]}, stale_leader_limit = "0s"},
+	{name = "d", discovery = "patroni", scope = "d", etcd = {endpoints = ["h:1"]}, stale_leader_limit = "4s"},
+]`, []string{
+			`3: cluster[1].stale_leader_limit: must be "auto" or a duration with its unit, such as "20s"`,
+			`4: cluster[2].stale_leader_limit: must be "auto" or a duration with its unit, such as "20s"`,
+			`5: cluster[3].stale_leader_limit: must be "auto" or at least 4s: so long it takes to miss etcd and to ask Patroni`,
+		}},
 		{"control characters", `route = [{database = "a\u0000b"}]`, []string{
 			`1: route[1].database: must not have control characters in it`,
 		}},
@@ -207,11 +218,28 @@ connections = false
 [pool]
 server_idle_timeout = "0s"
 query_wait_timeout = "1h30m0.5s"
+[[cluster]]
+name = "a"
+discovery = "patroni"
+scope = "a"
+etcd = { endpoints = ["h:1"] }
+stale_leader_limit = "15s"
+[[cluster]]
+name = "b"
+discovery = "patroni"
+scope = "b"
+etcd = { endpoints = ["h:1"] }
+stale_leader_limit = "auto"
+[[route]]
+cluster = "a"
 [[auth.rule]]
 type = "local"
 method = "peer"
 user = ["app", "web"]
 `)
+	if got := [2]StaleLeaderLimit{cfg.Clusters[0].StaleLeaderLimit, cfg.Clusters[1].StaleLeaderLimit}; got != [2]StaleLeaderLimit{StaleLeaderLimit(15 * time.Second), 0} {
+		t.Errorf("stale_leader_limit: got %v", got)
+	}
 	if cfg.Loops != 3 || cfg.Log.Level != "debug" || cfg.Log.Connections || cfg.Pool.ServerIdleTimeout != 0 ||
 		cfg.Pool.QueryWaitTimeout != 90*time.Minute+500*time.Millisecond {
 		t.Errorf("got %+v", cfg)

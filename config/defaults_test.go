@@ -108,6 +108,7 @@ discovery = "patroni"
 scope = "s"
 etcd = { endpoints = ["h:2379"], tls = { ca = "a.crt", cert = "a.crt", key = "a.key" } }
 tls = { ca = "a.crt", cert = "a.crt", key = "a.key" }
+rest = { ca = "a.crt", cert = "a.crt", key = "a.key" }
 [auth]
 hba_file = "pg_hba.conf"
 ident_file = "pg_ident.conf"
@@ -121,8 +122,11 @@ ident_file = "pg_ident.conf"
 	if got, want := cfg.Listeners[0].TLS, (ListenerTLS{crt, key, crt, "require"}); got != want {
 		t.Errorf("listener: got %v, want %v", got, want)
 	}
-	if got, want := cfg.Clusters[0].Etcd.TLS, (EtcdTLS{CA: crt, Cert: crt, Key: key}); got != want {
+	if got, want := cfg.Clusters[0].Etcd.TLS, (ClientTLS{CA: crt, Cert: crt, Key: key}); got != want {
 		t.Errorf("etcd: got %v, want %v", got, want)
+	}
+	if got, want := cfg.Clusters[0].REST, cfg.Clusters[0].Etcd.TLS; got != want {
+		t.Errorf("rest: got %v, want %v", got, want)
 	}
 	if got, want := cfg.Clusters[0].TLS, (ServerTLS{"prefer", crt, crt, key}); got != want {
 		t.Errorf("cluster: got %v, want %v", got, want)

@@ -47,7 +47,8 @@ func TestExampleUncommentedIsWithoutFault(t *testing.T) {
 	writePair(t, "server.crt", "server.key")
 	writePair(t, "portero.crt", "portero.key")
 	writePair(t, "etcd-client.crt", "etcd-client.key")
-	for _, ca := range []string{"client-ca.crt", "postgres-ca.crt", "etcd-ca.crt"} {
+	writePair(t, "patroni-client.crt", "patroni-client.key")
+	for _, ca := range []string{"client-ca.crt", "postgres-ca.crt", "etcd-ca.crt", "patroni-ca.crt"} {
 		writePair(t, ca, "unused.key")
 	}
 	mustLoad(t, src)

@@ -145,12 +145,17 @@ endpoints = ["h:2379"]
 [cluster.etcd.tls]
 ca = "not.pem"
 key = "a.key"
+[cluster.rest]
+ca = "not.pem"
+cert = "a.crt"
 `, []string{
 			`5: cluster[1].tls.mode: must be one of disable, prefer, require, verify-ca, verify-full, not "allow"`,
 			`5: cluster[1].tls.ca: cannot read absent.ca: no such file or directory`,
 			`5: cluster[1].tls.key: must be given, because cert is`,
 			`12: cluster[2].etcd.tls.cert: must be given, because key is`,
 			`13: cluster[2].etcd.tls.ca: not.pem holds no certificate in PEM format`,
+			`15: cluster[2].rest.key: must be given, because cert is`,
+			`16: cluster[2].rest.ca: not.pem holds no certificate in PEM format`,
 		}},
 		{"of clusters, the CA and the mode", `
 [[cluster]]

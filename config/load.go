@@ -142,8 +142,8 @@ func (c *Config) fileNames() []*string {
 		names = append(names, &t.Cert, &t.Key, &t.ClientCA)
 	}
 	for i := range c.Clusters {
-		e, t := &c.Clusters[i].Etcd.TLS, &c.Clusters[i].TLS
-		names = append(names, &e.CA, &e.Cert, &e.Key, &t.CA, &t.Cert, &t.Key)
+		e, r, t := &c.Clusters[i].Etcd.TLS, &c.Clusters[i].REST, &c.Clusters[i].TLS
+		names = append(names, &e.CA, &e.Cert, &e.Key, &r.CA, &r.Cert, &r.Key, &t.CA, &t.Cert, &t.Key)
 	}
 	return names
 }

@@ -30,6 +30,8 @@ type Cluster struct {
 	stale  bool
 	stats  Stats
 
+	confirmed confirmations
+
 	stop    context.CancelFunc
 	workers sync.WaitGroup
 }
@@ -39,6 +41,7 @@ type Cluster struct {
 type source interface {
 	observe(p Proof) bool
 	doubt(group int, member string) bool
+	accept(group int, timeline int64) error
 	groups() map[int]*Group // of their own: the caller keeps them
 }
 
@@ -90,13 +93,19 @@ func (c *Cluster) start(ctx context.Context, cfg config.Cluster) error {
 
 func (c *Cluster) startPatroni(ctx context.Context, cfg config.Cluster) error {
 	known := newPatroni()
+	known.limit = time.Duration(cfg.StaleLeaderLimit)
 	f, err := newFollower(c, known, cfg)
+	if err != nil {
+		return err
+	}
+	a, err := newAsker(c, cfg.REST)
 	if err != nil {
 		return err
 	}
 	c.source, c.stale = known, true
 	c.workers.Go(func() { f.run(ctx) })
 	c.workers.Go(func() { c.age(ctx) })
+	c.workers.Go(func() { a.run(ctx) })
 	return nil
 }
 
@@ -118,6 +127,24 @@ func (c *Cluster) Doubt(group int, member string) {
 	c.change(func() bool { return c.source.doubt(group, member) })
 }
 
+// AcceptTimeline has clients served by a leader that is held because it is on an older
+// timeline than one that has taken writes before: those are lost. It begins a new epoch,
+// and is logged. An error says why the leader of the group is not held for that timeline.
+func (c *Cluster) AcceptTimeline(group int, timeline int64) error {
+	var err error
+	var before *Group
+	c.change(func() bool {
+		before = c.view.Load().Groups[group]
+		err = c.source.accept(group, timeline)
+		return err == nil
+	})
+	if err == nil {
+		c.log.Warn("older timeline accepted: what was written on the newer is given up",
+			"group", group, "leader", before.Leader, "timeline", timeline, "newest", before.Timeline)
+	}
+	return err
+}
+
 // Stats is how well the source is reached.
 func (c *Cluster) Stats() Stats {
 	c.mu.Lock()
@@ -132,9 +159,13 @@ func (c *Cluster) Close() {
 	c.workers.Wait()
 }
 
-// age marks the View stale when the source has been silent for too long.
+// ageEvery is how often age looks.
+const ageEvery = staleAfter / 20
+
+// age marks the View stale when the source has been silent for too long, and then
+// each leader unconfirmed that nobody has confirmed for too long.
 func (c *Cluster) age(ctx context.Context) {
-	tick := time.NewTicker(staleAfter / 20)
+	tick := time.NewTicker(ageEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -142,9 +173,8 @@ func (c *Cluster) age(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			c.change(func() bool {
-				ripe := !c.stale && now.Sub(c.stats.LastRead) > staleAfter
-				c.stale = c.stale || ripe
-				return ripe
+				c.stale = c.stale || now.Sub(c.stats.LastRead) > staleAfter
+				return c.stale
 			})
 		}
 	}
@@ -171,6 +201,9 @@ func (c *Cluster) publishLocked(old *View) bool {
 		Stale:    c.stale,
 		Changed:  time.Now(),
 		replaced: make(chan struct{}),
+	}
+	if v.Stale {
+		c.confirmed.mark(v.Groups, v.Changed)
 	}
 	if v.Stale == old.Stale && reflect.DeepEqual(v.Groups, old.Groups) {
 		return false
@@ -199,5 +232,19 @@ func (c *Cluster) report(old, now *View) {
 		if g.Announced != nil && was.Announced == nil {
 			c.log.Info("switchover announced", "group", id, "from", g.Announced.From, "to", g.Announced.To)
 		}
+		c.reportTrust(g, was)
+	}
+}
+
+// reportTrust logs why a leader is not used that holds the key, and that it is again.
+func (c *Cluster) reportTrust(g, was *Group) {
+	switch {
+	case g.Unconfirmed && !was.Unconfirmed:
+		c.log.Warn("leader not confirmed, clients are held", "group", g.ID, "leader", g.Holder(), "stale_leader_limit", g.StaleLimit)
+	case !g.Unconfirmed && was.Unconfirmed:
+		c.log.Info("leader confirmed", "group", g.ID, "leader", g.Holder())
+	}
+	if g.Behind != 0 && g.Behind != was.Behind {
+		c.log.Warn("leader is on an older timeline, clients are held", "group", g.ID, "leader", g.Holder(), "timeline", g.Behind, "newest", g.Timeline)
 	}
 }

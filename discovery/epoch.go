@@ -17,10 +17,20 @@ type reign struct {
 	floor    int64  // newest timeline of the reigns before; 0 = none known
 	system   string // system identifier now; "" = not known
 	past     string // last system identifier that was known
+	behind   int64  // older than newest, and what member has proved to be on; 0 = it has not
+	passed   int64  // newest timeline of the history key that counts no more, since an older one was accepted
 }
 
 // newest is the newest timeline that a leader of the group is known to have had.
 func (r reign) newest() int64 { return max(r.timeline, r.floor) }
+
+// newestWith is newest, with what the history key tells of.
+func (r reign) newestWith(history int64) int64 {
+	if history == r.passed {
+		return r.newest()
+	}
+	return max(r.newest(), history)
+}
 
 // of tells which database is led. Without an identifier the keys were removed:
 // what is written next may count timelines from anywhere. Another identifier
@@ -30,7 +40,7 @@ func (r reign) of(system string) reign {
 	case system == r.system:
 		return r
 	case system == "":
-		r.timeline, r.floor = 0, 0
+		r.timeline, r.floor, r.behind, r.passed = 0, 0, 0, 0
 	case r.past != "" && r.past != system:
 		r = reign{epoch: r.epoch}
 	}
@@ -48,7 +58,7 @@ func (r reign) hold(member string) reign {
 	if member == "" || member == r.member {
 		return r
 	}
-	r.floor, r.timeline = r.newest(), 0
+	r.floor, r.timeline, r.behind = r.newest(), 0, 0
 	r.member = member
 	r.epoch++
 	return r
@@ -58,6 +68,9 @@ func (r reign) hold(member string) reign {
 // key is rewritten once per HA loop only and may describe the member as it was
 // in an earlier reign, so that a timeline known from before says nothing.
 func (r reign) claim(timeline int64) reign {
+	if timeline > r.behind {
+		r.behind = 0 // it was promoted since: its next proof tells
+	}
 	if timeline <= r.newest() {
 		return r
 	}
@@ -73,6 +86,29 @@ func (r reign) prove(timeline int64) reign {
 		return r
 	}
 	return r.advance(timeline)
+}
+
+// compare tells whether the timeline that the leader has proved is older than the
+// newest that is known, with what the history key tells of. Patroni 3.0 goes back to
+// one when a leader that was frozen past its lease wakes and puts its old key over
+// the new one (patroni/dcs/etcd3.py, _update_leader).
+func (r reign) compare(timeline, history int64) reign {
+	switch {
+	case timeline <= 0:
+	case timeline < r.newestWith(history):
+		r.behind = timeline
+	default:
+		r.behind = 0
+	}
+	return r
+}
+
+// accept begins another reign of the same leader on the timeline that it is behind
+// on, as an operator has decided. What is newer is forgotten: it is lost.
+func (r reign) accept(history int64) reign {
+	r.floor, r.timeline, r.behind, r.passed = 0, r.behind, 0, history
+	r.epoch++
+	return r
 }
 
 // advance completes a reign whose timeline is not known yet, and begins another

@@ -21,6 +21,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the transcripts should say
 //	put KEY [VALUE]
 //	delete KEY
 //	prove MEMBER TIMELINE|recovery     what a server said of itself
+//	accept TIMELINE                    what an operator decides
 func TestReignsFollowTheTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/epoch/*.txt")
 	if err != nil || len(files) == 0 {
@@ -73,9 +74,10 @@ func play(t *testing.T, text string) string {
 }
 
 type script struct {
-	known *patroni
-	keys  map[string]string
-	gap   bool
+	known   *patroni
+	keys    map[string]string
+	gap     bool
+	refused error // to accept
 }
 
 func (s *script) do(t *testing.T, line string) {
@@ -92,6 +94,10 @@ func (s *script) do(t *testing.T, line string) {
 	case "prove":
 		timeline, _ := strconv.ParseInt(words[2], 10, 64)
 		s.known.observe(Proof{Member: words[1], InRecovery: words[2] == "recovery", Timeline: timeline})
+		return
+	case "accept":
+		timeline, _ := strconv.ParseInt(words[1], 10, 64)
+		s.refused = s.known.accept(0, timeline)
 		return
 	default:
 		t.Fatalf("unknown command %q", line)
@@ -114,6 +120,13 @@ func (s *script) state() string {
 	if g.Standby {
 		text += ", standby"
 	}
+	if g.Behind != 0 {
+		text += fmt.Sprintf(", behind on %d", g.Behind)
+	}
+	if s.refused != nil {
+		text += "; refused: " + s.refused.Error()
+		s.refused = nil
+	}
 	return text
 }
 
@@ -131,7 +144,7 @@ func FuzzEpochOnlyMovesForwards(f *testing.F) {
 	f.Fuzz(func(t *testing.T, news []byte) {
 		var r reign
 		for len(news) >= 2 {
-			kind, value := news[0]%4, news[1]%8
+			kind, value := news[0]%6, news[1]%8
 			news = news[2:]
 			old := r
 			switch kind {
@@ -143,6 +156,14 @@ func FuzzEpochOnlyMovesForwards(f *testing.F) {
 				r = r.prove(int64(value))
 			case 3:
 				r = r.of([]string{"", "x", "y"}[value%3])
+			case 4:
+				if r = r.compare(int64(value), int64(value/2)); r.behind != 0 && r.behind >= r.newestWith(int64(value/2)) {
+					t.Fatalf("behind, and not older: %+v became %+v", old, r)
+				}
+			case 5:
+				if r.behind != 0 {
+					r = r.accept(int64(value))
+				}
 			}
 			if r.epoch < old.epoch || r.epoch > old.epoch+1 {
 				t.Fatalf("%+v became %+v", old, r)
@@ -150,7 +171,7 @@ func FuzzEpochOnlyMovesForwards(f *testing.F) {
 			if r.epoch == old.epoch && r.member != old.member && kind != 3 {
 				t.Fatalf("another leader in the same epoch: %+v became %+v", old, r)
 			}
-			if kind != 3 && r.newest() < old.newest() {
+			if kind != 3 && kind != 5 && r.newest() < old.newest() {
 				t.Fatalf("the newest timeline went back: %+v became %+v", old, r)
 			}
 		}

@@ -61,7 +61,7 @@ func parseEndpoint(text string, secure bool) (endpoint, error) {
 
 // tlsConfig reads the certificates. It is called for each connection, so that
 // renewed files are taken up.
-func tlsConfig(cfg config.EtcdTLS, host string) (*tls.Config, error) {
+func tlsConfig(cfg config.ClientTLS, host string) (*tls.Config, error) {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
 		return nil, err
@@ -73,17 +73,17 @@ func tlsConfig(cfg config.EtcdTLS, host string) (*tls.Config, error) {
 	if cfg.CA != "" {
 		pem, err := os.ReadFile(cfg.CA)
 		if err != nil {
-			return nil, fmt.Errorf("etcd tls ca: %w", err)
+			return nil, fmt.Errorf("tls ca: %w", err)
 		}
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("etcd tls ca: no certificate in %s", cfg.CA)
+			return nil, fmt.Errorf("tls ca: no certificate in %s", cfg.CA)
 		}
 	}
 	if cfg.Cert != "" || cfg.Key != "" {
 		pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
 		if err != nil {
-			return nil, fmt.Errorf("etcd tls cert and key: %w", err)
+			return nil, fmt.Errorf("tls cert and key: %w", err)
 		}
 		t.Certificates = []tls.Certificate{pair}
 	}

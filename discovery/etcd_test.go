@@ -215,7 +215,7 @@ func TestEtcdIsReachedWithTLS(t *testing.T) {
 	secure.Etcd.TLS.CA = e.Certificate.CA
 	await(t, open(t, secure), "m1", leads("m1"))
 	bare := demo(e.Endpoints()[0]) // no scheme: TLS because it is configured
-	bare.Etcd.TLS = config.EtcdTLS{CA: e.Certificate.CA, ServerName: "localhost"}
+	bare.Etcd.TLS = config.ClientTLS{CA: e.Certificate.CA, ServerName: "localhost"}
 	await(t, open(t, bare), "m1", leads("m1"))
 	expectReason(t, demo("https://"+e.Endpoints()[0]), "unknown authority")
 	bare.Etcd.TLS.ServerName = "elsewhere"
@@ -243,7 +243,7 @@ func TestOpenRefusesWhatCanNeverWork(t *testing.T) {
 		"missing port":           with(func(c *config.Cluster) { c.Etcd.Endpoints = []string{"https://a"} }),
 		"no such file":           with(func(c *config.Cluster) { c.Etcd.TLS.CA = bad + "x" }),
 		"no certificate in":      with(func(c *config.Cluster) { c.Etcd.TLS.CA = bad }),
-		"etcd tls cert and key":  with(func(c *config.Cluster) { c.Etcd.TLS.Cert = bad }),
+		"etcd: tls cert and key": with(func(c *config.Cluster) { c.Etcd.TLS.Cert = bad }),
 	}
 	for want, cfg := range tests {
 		if _, err := Open(cfg, nil); err == nil || !strings.Contains(err.Error(), want) {

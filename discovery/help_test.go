@@ -207,3 +207,12 @@ func (b *lockedBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.text.String()
 }
+
+func textLog(b *lockedBuffer) *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
+
+func expectLine(t *testing.T, b *lockedBuffer, line string) {
+	t.Helper()
+	if text := b.String(); !strings.Contains(text, line) {
+		t.Errorf("no line %q in\n%s", line, text)
+	}
+}

@@ -25,11 +25,13 @@ type link struct {
 func (l *link) read(ctx context.Context) (snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
+	asked := time.Now()
 	answer, err := l.client.Get(ctx, l.prefix, clientv3.WithPrefix())
 	if err != nil {
 		return snapshot{}, fmt.Errorf("read %s: %w", l.prefix, err)
 	}
 	s := snapshot{
+		asked:    asked,
 		cluster:  answer.Header.ClusterId,
 		term:     answer.Header.RaftTerm,
 		revision: answer.Header.Revision,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -21,6 +22,7 @@ const (
 // memberValue is what is read of a member key (patroni/ha.py, touch_member).
 type memberValue struct {
 	ConnURL    string `json:"conn_url"`
+	APIURL     string `json:"api_url"`
 	ConnKwargs struct {
 		Host string `json:"host"`
 		Port number `json:"port"`
@@ -51,6 +53,7 @@ func parseMember(name, value string) (m Member, position int64) {
 		Timeline: int64(v.Timeline),
 		Lag:      -1,
 		Tags:     v.Tags,
+		REST:     restAddress(v.APIURL),
 	}
 	if m.Role == roleMaster {
 		m.Role = rolePrimary
@@ -73,11 +76,20 @@ func (v memberValue) address() string {
 	return joinHostPort(v.ConnKwargs.Host, v.ConnKwargs.Port.String())
 }
 
+// restAddress takes scheme and host:port out of an api_url; "" if it could not be asked.
+func restAddress(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Port() == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
 // hostPort takes host:port out of postgres://[user:password@]host[:port]/...;
 // "" if there is none. It does not use net/url, which refuses passwords that
 // libpq and Patroni accept.
-func hostPort(url string) string {
-	_, rest, ok := strings.Cut(url, "://")
+func hostPort(text string) string {
+	_, rest, ok := strings.Cut(text, "://")
 	if !ok {
 		return ""
 	}

@@ -17,6 +17,7 @@ var (
 
 // snapshot is the answer to one linearizable read of all keys.
 type snapshot struct {
+	asked         time.Time // when the read began: what it says was true then, or later
 	cluster, term uint64
 	revision      int64
 	keys          map[string]string

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"fmt"
 	"slices"
 	"sort"
 	"time"
@@ -14,6 +15,7 @@ type patroni struct {
 	reigns  map[int]reign
 	leaders map[int]Member     // the last leader of each group as its own key described it
 	wanted  map[int]Switchover // what was announced last
+	limit   time.Duration      // stale_leader_limit; 0 = by Patroni's own settings
 }
 
 func newPatroni() *patroni {
@@ -75,8 +77,24 @@ func (p *patroni) observe(proof Proof) bool {
 	if !ok || proof.InRecovery || proof.Member != old.member || foreign {
 		return false
 	}
-	p.reigns[proof.Group] = old.prove(proof.Timeline)
+	p.reigns[proof.Group] = old.prove(proof.Timeline).compare(proof.Timeline, p.seen[proof.Group].history)
 	return p.reigns[proof.Group] != old
+}
+
+// accept has the leader of a group begin a reign on the older timeline that it has
+// proved, and forgets the newer ones, those of the history key as it stands included.
+func (p *patroni) accept(group int, timeline int64) error {
+	r, history := p.reigns[group], p.seen[group].history
+	switch {
+	case r.behind == 0:
+		return fmt.Errorf("group %d: its leader is not held for an older timeline", group)
+	case r.behind != timeline:
+		return fmt.Errorf("group %d: its leader is held for timeline %d, not %d", group, r.behind, timeline)
+	case p.seen[group].group(group, r).Holder() != r.member:
+		return fmt.Errorf("group %d: %s, which is on timeline %d, does not lead", group, r.member, timeline)
+	}
+	p.reigns[group] = r.accept(history)
+	return nil
 }
 
 // doubt changes nothing: who leads is for the key to say.
@@ -86,6 +104,7 @@ func (p *patroni) groups() map[int]*Group {
 	groups := make(map[int]*Group, len(p.reigns))
 	for id, r := range p.reigns {
 		g := p.seen[id].group(id, r)
+		g.StaleLimit = p.staleLimit(p.seen[id])
 		p.keepUnleased(g)
 		groups[id] = g
 	}
@@ -108,6 +127,23 @@ func (p *patroni) keepUnleased(g *Group) {
 	sort.Slice(g.Members, func(i, j int) bool { return g.Members[i].Name < g.Members[j].Name })
 }
 
+// defaultLease is ttl - loop_wait of Patroni's own defaults.
+const defaultLease = 20 * time.Second
+
+// staleLimit is how long a leader is used that nobody confirms: less than what its
+// key lasts after it was seen. Another could lead only when that has expired.
+func (p *patroni) staleLimit(pic picture) time.Duration {
+	switch {
+	case pic.paused:
+		return 0
+	case p.limit > 0:
+		return p.limit
+	case pic.lease > 0:
+		return pic.lease
+	}
+	return defaultLease
+}
+
 // group joins what the keys show with what memory adds.
 func (p picture) group(id int, r reign) *Group {
 	return &Group{
@@ -115,7 +151,8 @@ func (p picture) group(id int, r reign) *Group {
 		Leader:     p.leader,
 		LastLeader: r.member,
 		Epoch:      r.epoch,
-		Timeline:   max(r.newest(), p.history),
+		Timeline:   r.newestWith(p.history),
+		Behind:     r.behind,
 		SystemID:   p.system,
 		Standby:    p.standby,
 		Paused:     p.paused,

@@ -13,19 +13,20 @@ func citusGroups(t *testing.T, known *patroni, keys map[string]string) map[int]*
 
 func TestOnlyTheLeaderOfThisDatabaseIsBelieved(t *testing.T) {
 	tests := map[string]struct {
-		proof Proof
-		epoch uint64
+		proof  Proof
+		epoch  uint64
+		behind int64
 	}{
-		"the leader, newer":            {Proof{Member: "m1", Timeline: 3, SystemID: "71"}, 2},
-		"the leader, id not asked":     {Proof{Member: "m1", Timeline: 3}, 2},
-		"the leader, the same":         {Proof{Member: "m1", Timeline: 2, SystemID: "71"}, 1},
-		"the leader, older":            {Proof{Member: "m1", Timeline: 1, SystemID: "71"}, 1},
-		"the leader, not asked":        {Proof{Member: "m1"}, 1},
-		"the leader, in recovery":      {Proof{Member: "m1", Timeline: 3, InRecovery: true}, 1},
-		"another member":               {Proof{Member: "m2", Timeline: 3, SystemID: "71"}, 1},
-		"another database":             {Proof{Member: "m1", Timeline: 3, SystemID: "99"}, 1},
-		"another group, same name":     {Proof{Group: 1, Member: "m1", Timeline: 3}, 1},
-		"a group that nobody knows of": {Proof{Group: 7, Member: "m1", Timeline: 3}, 1},
+		"the leader, newer":            {Proof{Member: "m1", Timeline: 3, SystemID: "71"}, 2, 0},
+		"the leader, id not asked":     {Proof{Member: "m1", Timeline: 3}, 2, 0},
+		"the leader, the same":         {Proof{Member: "m1", Timeline: 2, SystemID: "71"}, 1, 0},
+		"the leader, older":            {Proof{Member: "m1", Timeline: 1, SystemID: "71"}, 1, 1},
+		"the leader, not asked":        {Proof{Member: "m1"}, 1, 0},
+		"the leader, in recovery":      {Proof{Member: "m1", Timeline: 3, InRecovery: true}, 1, 0},
+		"another member":               {Proof{Member: "m2", Timeline: 3, SystemID: "71"}, 1, 0},
+		"another database":             {Proof{Member: "m1", Timeline: 3, SystemID: "99"}, 1, 0},
+		"another group, same name":     {Proof{Group: 1, Member: "m1", Timeline: 3}, 1, 0},
+		"a group that nobody knows of": {Proof{Group: 7, Member: "m1", Timeline: 3}, 1, 0},
 	}
 	for about, test := range tests {
 		known := newPatroni()
@@ -36,8 +37,9 @@ func TestOnlyTheLeaderOfThisDatabaseIsBelieved(t *testing.T) {
 			"/service/demo/1/leader":     "w1",
 		})
 		changed := known.observe(test.proof)
-		if got := known.groups()[0].Epoch; got != test.epoch || changed != (test.epoch == 2) {
-			t.Errorf("%s: epoch %d, changed %v", about, got, changed)
+		g := known.groups()[0]
+		if g.Epoch != test.epoch || g.Behind != test.behind || changed != (test.epoch == 2 || test.behind > 0) {
+			t.Errorf("%s: epoch %d, behind %d, changed %v", about, g.Epoch, g.Behind, changed)
 		}
 	}
 }

@@ -15,6 +15,7 @@ type picture struct {
 	standby   bool
 	paused    bool
 	failsafe  bool
+	lease     time.Duration // as in groupConfig
 	announced *Switchover
 }
 
@@ -53,6 +54,7 @@ func newPicture(keys map[string]string, now time.Time) picture {
 		standby:   config.standby,
 		paused:    config.paused,
 		failsafe:  config.failsafe,
+		lease:     config.lease,
 		announced: parseFailover(keys[keyFailover], now),
 	}
 	p.members = parseMembers(keys, p.leader)

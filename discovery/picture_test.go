@@ -55,7 +55,7 @@ func TestMembersAreReadAsPatroniWritesThem(t *testing.T) {
 		{
 			"Patroni 4 primary",
 			`{"conn_url":"postgres://10.0.0.1:5432/postgres","api_url":"http://10.0.0.1:8008/patroni","state":"running","role":"primary","version":"4.1.4","tags":{"noloadbalance":true},"xlog_location":67395656,"timeline":3}`,
-			Member{Address: "10.0.0.1:5432", State: "running", Role: "primary", Timeline: 3, Tags: map[string]any{"noloadbalance": true}},
+			Member{Address: "10.0.0.1:5432", State: "running", Role: "primary", Timeline: 3, Tags: map[string]any{"noloadbalance": true}, REST: "http://10.0.0.1:8008"},
 			67395656,
 		},
 		{"Patroni 3 primary", `{"role":"master"}`, Member{Role: "primary"}, 0},
@@ -71,6 +71,10 @@ func TestMembersAreReadAsPatroniWritesThem(t *testing.T) {
 		{"empty", ``, Member{}, 0},
 		{"one odd field", `{"role":"replica","timeline":{},"tags":[],"xlog_location":"17"}`, Member{Role: "replica"}, 17},
 		{"Governor's URL", `postgres://u:p@10.0.0.1:5432/postgres?application_name=http://10.0.0.1:8008/patroni`, Member{Address: "10.0.0.1:5432"}, 0},
+		{"a secured REST interface", `{"api_url":"https://[fd00::1]:8008/patroni"}`, Member{REST: "https://[fd00::1]:8008"}, 0},
+		{"one without port", `{"api_url":"http://db-2/patroni"}`, Member{}, 0},
+		{"one of another kind", `{"api_url":"unix://db-2:8008/patroni"}`, Member{}, 0},
+		{"one that is no URL", `{"api_url":":8008"}`, Member{}, 0},
 		{"conn_kwargs", `{"conn_kwargs":{"host":"10.0.0.3","port":"5433"}}`, Member{Address: "10.0.0.3:5433"}, 0},
 	}
 	for _, test := range tests {
@@ -154,7 +158,7 @@ func TestHistoryTellsTheTimelineAfterTheLastThatEnded(t *testing.T) {
 	}
 }
 
-func TestConfigTellsPauseAndStandbyCluster(t *testing.T) {
+func TestConfigTellsPauseStandbyClusterAndLease(t *testing.T) {
 	tests := map[string]groupConfig{
 		`{"ttl":30}`:                                    {},
 		`{"pause":true}`:                                {paused: true},
@@ -167,6 +171,13 @@ func TestConfigTellsPauseAndStandbyCluster(t *testing.T) {
 		`{"standby_cluster":{"primary_slot_name":"s"}}`: {},
 		`{"standby_cluster":"x","pause":1}`:             {paused: true},
 		`{`:                                             {},
+
+		`{"ttl":30,"loop_wait":10,"retry_timeout":10}`: {lease: 20 * time.Second},
+		`{"ttl":"30","loop_wait":"5"}`:                 {lease: 25 * time.Second},
+		`{"loop_wait":10}`:                             {},
+		`{"ttl":10,"loop_wait":10}`:                    {},
+		`{"ttl":9223372036854775807,"loop_wait":10}`:   {},
+		`{"ttl":{},"loop_wait":10,"pause":true}`:       {paused: true},
 	}
 	for value, want := range tests {
 		if got := parseConfig(value); got != want {

@@ -112,6 +112,11 @@ func (s *static) doubt(group int, member string) bool {
 	return true
 }
 
+// accept has nothing to decide: a server on an older timeline leads nobody.
+func (s *static) accept(group int, _ int64) error {
+	return fmt.Errorf("group %d: hosts that are asked for their roles have no leader on an older timeline", group)
+}
+
 func (s *static) groups() map[int]*Group {
 	return map[int]*Group{0: {
 		Leader:   s.leader,

@@ -44,7 +44,14 @@ func parseHistory(text string) int64 {
 // groupConfig is what matters of Patroni's dynamic configuration.
 type groupConfig struct {
 	paused, standby, failsafe bool
+
+	// lease is how long the leader key lasts after it was last renewed, at least: it
+	// is renewed every loop_wait for ttl. 0: the configuration does not say.
+	lease time.Duration
 }
+
+// maxTTL bounds a number that is multiplied; etcd's own limit is lower.
+const maxTTL = 1 << 31
 
 // parseConfig reads the config key. A standby_cluster section counts only if it
 // says where to replicate from (patroni/global_config.py, is_standby_cluster).
@@ -53,11 +60,16 @@ func parseConfig(text string) groupConfig {
 		Pause    any            `json:"pause"`
 		Failsafe any            `json:"failsafe_mode"`
 		Standby  map[string]any `json:"standby_cluster"`
+		TTL      number         `json:"ttl"`
+		LoopWait number         `json:"loop_wait"`
 	}
 	if text == "" || decode(text, &v) != nil {
 		return groupConfig{}
 	}
 	c := groupConfig{paused: truth(v.Pause), failsafe: truth(v.Failsafe)}
+	if v.LoopWait > 0 && v.TTL > v.LoopWait && v.TTL <= maxTTL {
+		c.lease = time.Duration(v.TTL-v.LoopWait) * time.Second
+	}
 	for _, key := range []string{"host", "port", "restore_command"} {
 		switch v.Standby[key] {
 		case nil, "", 0.0, false:

@@ -43,6 +43,13 @@ type Group struct {
 
 	LastLeader string // who leads or led last; while Failsafe is on and the keys have expired, Members still has its address
 
+	// StaleLimit is for how long the leader is to be used after it was last confirmed,
+	// by etcd or by Patroni itself. 0 is without end: Patroni that is paused demotes and
+	// promotes nobody, and of a static list nobody could confirm a leader but itself.
+	StaleLimit  time.Duration
+	Unconfirmed bool  // the View is Stale, and StaleLimit is over
+	Behind      int64 // the older timeline that the holder of the leader key has proved to be on, while Timeline is the newest known; 0 = it has not
+
 	Announced *Switchover // a switchover is wanted and has not happened yet
 	Members   []Member    // sorted by name
 }
@@ -62,10 +69,20 @@ type Member struct {
 	Timeline int64  // 0 = not known
 	Lag      int64  // bytes behind the leader, as coarse as Patroni's loop_wait; -1 = not known
 	Tags     map[string]any
+	REST     string // Patroni's REST interface, as http://host:port or https://host:port; "" = not known
 
 	// Located is whether its key tells a position in the WAL. Patroni leaves that out
 	// while it starts, stops or restarts PostgreSQL (patroni/ha.py, touch_member).
 	Located bool
+}
+
+// Holder names the member that holds the leader key. In failsafe mode it may lead on
+// without it (Patroni, docs/dcs_failsafe_mode.rst): then it is who held it last.
+func (g *Group) Holder() string {
+	if g.Leader == "" && g.Failsafe {
+		return g.LastLeader
+	}
+	return g.Leader
 }
 
 // Member returns the member called name.

@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -59,13 +60,13 @@ func newFollower(c *Cluster, known *patroni, cfg config.Cluster) (*follower, err
 		return nil, errors.New("no scope")
 	}
 	for _, text := range cfg.Etcd.Endpoints {
-		e, err := parseEndpoint(text, cfg.Etcd.TLS != config.EtcdTLS{})
+		e, err := parseEndpoint(text, cfg.Etcd.TLS != config.ClientTLS{})
 		if err != nil {
 			return nil, err
 		}
 		if e.tls {
 			if _, err := tlsConfig(cfg.Etcd.TLS, e.host); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("etcd: %w", err)
 			}
 		}
 		f.endpoints = append(f.endpoints, e)
@@ -223,6 +224,7 @@ func (f *follower) take(s snapshot, e endpoint) (changed bool, err error) {
 	f.publish(func() {
 		f.cluster.stale = false
 		f.cluster.stats.LastRead = now
+		f.cluster.confirmed.read(s.asked)
 		f.cluster.stats.Connected = true
 		f.cluster.stats.Endpoint = e.name
 	})
