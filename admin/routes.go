@@ -34,6 +34,9 @@ func routes(o Options, log *slog.Logger) http.Handler {
 	if o.Failovers != nil {
 		mux.Handle("GET /failovers", failovers(o.Failovers))
 	}
+	if o.AcceptTimeline != nil {
+		mux.Handle("POST /accept-timeline", http.NewCrossOriginProtection().Handler(acceptTimeline(o.AcceptTimeline)))
+	}
 	return guarded(mux)
 }
 

@@ -42,6 +42,11 @@ type Options struct {
 	// Failovers are the last ones, the newest first. nil: /failovers is not found.
 	Failovers func() []metrics.FailoverState
 
+	// AcceptTimeline has a group of a cluster served on the older timeline that its
+	// leader is on. An error says why not, ErrUnknown that there is no such group.
+	// nil: /accept-timeline is not found.
+	AcceptTimeline func(cluster string, group int, timeline int64) error
+
 	// Log is told of faults. nil: nobody is.
 	Log *slog.Logger
 }

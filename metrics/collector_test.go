@@ -46,7 +46,7 @@ func madeUp() *Collector {
 			LeaderlessSeconds: 1.25, HeldSeconds: 1.5, Outcomes: Outcomes{Failed: 2, Repeated: 3}, Connected: true,
 			Members: []MemberState{{Name: "pg1", Lag: -1}, {Name: "pg2", Lag: 4096}},
 		},
-		{Cluster: "other", Group: 2, Held: "no leader", Stale: true, Paused: true},
+		{Cluster: "other", Group: 2, Held: "no leader", Stale: true, Paused: true, Unconfirmed: true, Behind: 6},
 	}
 	return NewCollector(process,
 		func() []PoolState { return pools },

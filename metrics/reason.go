@@ -55,6 +55,8 @@ const (
 	ServerDirty    // it could not be cleaned for its next client
 	EpochMoved     // another leader, or another timeline, took its place
 
+	LeaderUnconfirmed // nobody has confirmed for too long that its member leads
+
 	// Portero's own end.
 
 	Shutdown // Portero is stopping
@@ -95,6 +97,7 @@ var reasonNames = [NumReasons]string{
 	ServerRecovery:     "server in recovery",
 	ServerDirty:        "server not clean",
 	EpochMoved:         "epoch moved",
+	LeaderUnconfirmed:  "leader not confirmed",
 	Shutdown:           "shutdown",
 	Panic:              "panic",
 	Internal:           "internal error",

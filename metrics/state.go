@@ -61,6 +61,9 @@ type GroupState struct {
 	HeldSeconds float64  // how long they have, in sum since Portero started, the present spell included
 	Outcomes    Outcomes // of the transactions whose servers were lost
 
+	Unconfirmed bool  // nobody has confirmed the leader for too long: clients are held
+	Behind      int64 // older timeline that the leader is on: clients are held; 0 if it is not
+
 	Paused     bool   // Patroni is in maintenance mode
 	Standby    bool   // standby cluster: its leader takes no writes
 	Switchover string // an announced switchover in words, as "a to b"; "" if none

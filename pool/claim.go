@@ -14,7 +14,7 @@ type Claim struct {
 	Server   *Server          // lent; nil while waiting
 	Err      *wire.Error      // the wait ended without a server; the client is to be told and closed
 	Events   loop.Events      // what the server's socket has become ready for since the Task last looked
-	Lost     metrics.Reason   // the server must be given up now: EpochMoved
+	Lost     metrics.Reason   // the server must be given up now: EpochMoved, LeaderUnconfirmed
 	Since    int64            // loop time at which the wait began
 	Startup  Startup          // what the server must have been opened with
 	Settings session.Settings // what the client has set: of idle servers one that has the same is preferred

@@ -38,6 +38,7 @@ type keys struct {
 	t     testing.TB
 	etcd  *lab.Etcd
 	scope string
+	rest  string // address of all members' REST interface; "" = they have none
 }
 
 func (k keys) put(name, value string) {
@@ -57,7 +58,10 @@ func (k keys) put(name, value string) {
 
 func (k keys) member(name, address, role string, timeline int64, tags map[string]any) {
 	k.t.Helper()
-	m := map[string]any{"conn_url": "postgres://" + address + "/postgres", "state": "running", "role": role, "timeline": timeline}
+	m := map[string]any{
+		"conn_url": "postgres://" + address + "/postgres", "state": "running", "role": role, "timeline": timeline,
+		"api_url": k.rest + "/patroni",
+	}
 	if tags != nil {
 		m["tags"] = tags
 	}
@@ -78,17 +82,22 @@ type reign struct {
 
 func startReign(t testing.TB, edit func(c *config.Pool)) *reign {
 	t.Helper()
-	k := newKeys(t)
+	return startReignIn(t, newKeys(t), config.Cluster{}, edit)
+}
+
+// startReignIn is startReign with an etcd, and with what a cluster's settings have
+// beside the way to it.
+func startReignIn(t testing.TB, k keys, cluster config.Cluster, edit func(c *config.Pool)) *reign {
+	t.Helper()
 	r := &reign{keys: k, a: startFake(t), b: startFake(t)}
 	r.b.follow()
 	k.put("initialize", "4711")
 	k.member("a", r.a.addr, "primary", 1, nil)
 	k.member("b", r.b.addr, "replica", 1, nil)
 	k.put("leader", "a")
-	r.stage = newStageOf(t, edit, config.Cluster{
-		Name: "main", Discovery: "patroni", Namespace: "/service", Scope: k.scope,
-		Etcd: config.Etcd{Endpoints: k.etcd.Endpoints()},
-	})
+	cluster.Name, cluster.Discovery, cluster.Namespace, cluster.Scope = "main", "patroni", "/service", k.scope
+	cluster.Etcd.Endpoints = k.etcd.Endpoints()
+	r.stage = newStageOf(t, edit, cluster)
 	r.sees("a leads", func() bool { return r.leader() == "a" })
 	return r
 }

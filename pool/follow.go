@@ -37,7 +37,7 @@ func (p *Pool) follow(v *discovery.View) (until time.Time) {
 	wakeAll(wake)
 	p.hangUpAll(cold)
 	for _, s := range idle {
-		p.destroy(s, metrics.EpochMoved)
+		p.destroy(s, s.condemned)
 	}
 	for _, s := range lent {
 		p.cut(s, g)
@@ -56,7 +56,7 @@ func (p *Pool) condemnLocked() (lent []*Server) {
 		if p.now.keeps(s.member, s.epoch, p.epoch) {
 			continue
 		}
-		s.condemned = metrics.EpochMoved
+		s.condemned = p.now.parting()
 		if s.state == stateLent {
 			lent = append(lent, s)
 		}
@@ -77,9 +77,10 @@ func (p *Pool) cut(s *Server, g *discovery.Group) {
 			return
 		}
 	}
+	why := s.condemned
 	c.loop.Post(func() {
 		if s.holder.Load() == c {
-			c.Lost = metrics.EpochMoved
+			c.Lost = why
 			c.loop.Wake(c.task)
 		}
 	})

@@ -123,7 +123,7 @@ func (ps *Pools) groupState(k groupKey, v *discovery.View, now time.Time) metric
 	g := pl.group
 	s := metrics.GroupState{
 		Cluster: k.cluster, Group: k.group, Leader: pl.leads, Epoch: g.Epoch, Timeline: g.Timeline,
-		Paused: g.Paused, Standby: g.Standby, Held: pl.hold.String(),
+		Paused: g.Paused, Standby: g.Standby, Held: pl.words(), Unconfirmed: g.Unconfirmed, Behind: g.Behind,
 	}
 	if g.Announced != nil {
 		s.Switchover = g.Announced.From + " to " + g.Announced.To

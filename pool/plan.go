@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"portero/discovery"
+	"portero/metrics"
 )
 
 // plan is what a view means to the pools of one group and role: whether clients are
@@ -32,17 +33,19 @@ type Hold uint8
 
 // The reasons to hold.
 const (
-	NotHeld        Hold = iota
-	HoldUnknown         // the source has not told of the group yet
-	HoldLeaderless      // nobody leads
-	HoldStandby         // a standby cluster takes no writes
-	HoldDemoted         // the holder of the leader key says that it is demoted
-	HoldSwitchover      // a switchover is announced: a transaction block that begins now would be cut off by it, see Claim.Brief
+	NotHeld         Hold = iota
+	HoldUnknown          // the source has not told of the group yet
+	HoldLeaderless       // nobody leads
+	HoldStandby          // a standby cluster takes no writes
+	HoldDemoted          // the holder of the leader key says that it is demoted
+	HoldSwitchover       // a switchover is announced: a transaction block that begins now would be cut off by it, see Claim.Brief
+	HoldUnconfirmed      // the view is stale, and neither etcd nor Patroni has confirmed the leader for too long
+	HoldTimeline         // the holder of the leader key is on an older timeline than one that has led
 )
 
 var holdWords = [...]string{
 	NotHeld: "", HoldUnknown: "no leader known", HoldLeaderless: "no leader", HoldStandby: "standby cluster", HoldDemoted: "leader demoted",
-	HoldSwitchover: "switchover announced",
+	HoldSwitchover: "switchover announced", HoldUnconfirmed: "leader not confirmed", HoldTimeline: "leader is on an older timeline",
 }
 
 // String gives the words for h; "" for NotHeld.
@@ -71,6 +74,9 @@ func newPlan(v *discovery.View, group int, role string, drain time.Duration, now
 	switch m, ok := g.Member(pl.leads); {
 	case ok:
 		pl.targets = []discovery.Member{m}
+		if g.Behind != 0 { // it remains the target: only its own word tells when it is on a newer one
+			pl.hold = HoldTimeline
+		}
 	case g.AskHosts: // those who are asked find out who leads
 		pl.targets = g.Members
 	default:
@@ -87,6 +93,17 @@ func heldFor(role string, why Hold) Hold {
 		return why
 	}
 	return NotHeld
+}
+
+// words say why clients are held, to operators.
+func (pl *plan) words() string {
+	switch pl.hold {
+	case HoldTimeline:
+		return fmt.Sprintf("%s: %s is on %d, and %d has led", pl.hold, pl.leads, pl.group.Behind, pl.group.Timeline)
+	case HoldUnconfirmed:
+		return fmt.Sprintf("%s: nothing was heard of %s from etcd or Patroni for %s", pl.hold, pl.group.Holder(), pl.group.StaleLimit)
+	}
+	return pl.hold.String()
 }
 
 // announce takes in that a switchover is wanted. The leader goes on for some hundred
@@ -127,13 +144,9 @@ func candidateOf(g *discovery.Group) string {
 }
 
 // leaderOf is the member that leads, or why there is none. A missing key alone does
-// not end a leader in failsafe mode (Patroni, docs/dcs_failsafe_mode.rst): it goes on
-// as long as it proves itself.
+// not end a leader in failsafe mode: it goes on as long as it proves itself.
 func leaderOf(g *discovery.Group) (name string, why Hold) {
-	name = g.Leader
-	if name == "" && g.Failsafe {
-		name = g.LastLeader
-	}
+	name = g.Holder()
 	m, ok := g.Member(name)
 	switch {
 	case g.Standby, ok && m.Role == "standby_leader":
@@ -142,6 +155,8 @@ func leaderOf(g *discovery.Group) (name string, why Hold) {
 		return "", HoldLeaderless
 	case m.Role == "demoted":
 		return "", HoldDemoted
+	case g.Unconfirmed:
+		return "", HoldUnconfirmed
 	}
 	return name, NotHeld
 }
@@ -192,10 +207,24 @@ func (pl *plan) has(m discovery.Member) bool {
 	return slices.ContainsFunc(pl.targets, func(t discovery.Member) bool { return t.Name == m.Name && t.Address == m.Address })
 }
 
+// unconfirmed reports whether servers for the leader are not to be used any longer,
+// be it that nobody confirms who leads, or that nobody has for as long as it led.
+func (pl *plan) unconfirmed() bool { return pl.role == "leader" && pl.known && pl.group.Unconfirmed }
+
+// parting is why servers are closed that the plan does not keep.
+func (pl *plan) parting() metrics.Reason {
+	if pl.unconfirmed() {
+		return metrics.LeaderUnconfirmed
+	}
+	return metrics.EpochMoved
+}
+
 // keeps reports whether a server may stay that belongs to a member and was opened in
 // an epoch. before is the last epoch that was known.
 func (pl *plan) keeps(member string, epoch, before uint64) bool {
 	switch {
+	case pl.unconfirmed(): // another may lead already, and what is open would go on writing
+		return false
 	case pl.role == "leader" && !pl.known:
 		return epoch == before
 	case pl.role == "leader":

@@ -290,16 +290,15 @@ func (p *Pool) closeIdle() {
 func (ps *Pools) Ready(routes []config.Route) (missing []string) {
 	for _, r := range routes {
 		pl := newPlan(ps.clusters[r.Cluster].discovery.View(), r.Group, "leader", ps.limits.SwitchoverDrain, time.Now())
-		why := pl.hold
 		switch {
-		case why == HoldSwitchover: // planned, and short
+		case pl.hold == HoldSwitchover: // planned, and short
 			continue
-		case why == NotHeld && pl.leads == "" && ps.inVain(r.Cluster, r.Group):
-			why = HoldUnknown
-		case why == NotHeld:
+		case pl.hold == NotHeld && pl.leads == "" && ps.inVain(r.Cluster, r.Group):
+			pl.hold = HoldUnknown
+		case pl.hold == NotHeld:
 			continue
 		}
-		text := fmt.Sprintf("cluster %s, group %d: %s", r.Cluster, r.Group, why)
+		text := fmt.Sprintf("cluster %s, group %d: %s", r.Cluster, r.Group, pl.words())
 		if !slices.Contains(missing, text) {
 			missing = append(missing, text)
 		}

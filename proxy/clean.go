@@ -97,7 +97,7 @@ func (r *relay) cleanSession() bool {
 // unless the server was to blame.
 func dirtyReason(why metrics.Reason) metrics.Reason {
 	switch why {
-	case metrics.ServerLost, metrics.ServerFatal, metrics.ServerProtocol, metrics.EpochMoved, metrics.TransactionPooling:
+	case metrics.ServerLost, metrics.ServerFatal, metrics.ServerProtocol, metrics.EpochMoved, metrics.LeaderUnconfirmed, metrics.TransactionPooling:
 		return why
 	}
 	return metrics.ServerDirty

@@ -58,7 +58,7 @@ func (r *relay) endSession(why metrics.Reason, frame []byte) {
 	switch {
 	case frame != nil:
 		r.sendClient(frame)
-	case r.sess.Busy() || why == metrics.EpochMoved:
+	case r.sess.Busy() || why == metrics.EpochMoved || why == metrics.LeaderUnconfirmed:
 		r.tell(wire.Fatal(wire.ConnectionFailure, "the server was lost, and with it what the session had set up"))
 	}
 }

@@ -200,11 +200,22 @@ func (in *instance) startAdmin() error {
 		Status:    in.writeStatus,
 		Failovers: in.pools.Failovers,
 		Log:       in.log,
+
+		AcceptTimeline: in.acceptTimeline,
 	})
 	return in.admin.Start()
 }
 
 func (in *instance) notReady() []string { return in.pools.Ready(in.cfg.Routes) }
+
+// acceptTimeline is asked for by an operator; discovery logs it.
+func (in *instance) acceptTimeline(cluster string, group int, timeline int64) error {
+	d := in.clusters[cluster]
+	if d == nil || d.View().Groups[group] == nil {
+		return admin.ErrUnknown
+	}
+	return d.AcceptTimeline(group, timeline)
+}
 
 func (in *instance) adminAddress() string {
 	if in.admin == nil {
