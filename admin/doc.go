@@ -1,14 +1,18 @@
 // Package admin shows operators and Prometheus what Portero does, over HTTP.
 //
-// It never changes anything and never stands in the way of a client: it reads
-// what it is handed functions for, on goroutines of its own. Whoever can reach
-// its address can read it, so the default address is on loopback.
+// It never stands in the way of a client: it reads what it is handed functions for,
+// on goroutines of its own. It changes nothing but by /accept-timeline. Whoever can
+// reach its address can read it, and decide that, so the default address is on loopback.
 //
 //	/         status page, for people
 //	/metrics  for Prometheus
 //	/failovers  the last failovers as JSON
 //	/healthz  200 while the process serves HTTP
 //	/readyz   200 if clients can be served, else 503 and the reasons, one a line
+//
+//	/accept-timeline?cluster=NAME&group=NUMBER&timeline=NUMBER
+//	          POST only: 200 if the group is now served on that older timeline of its
+//	          leader, 404 if there is no such group, 409 and why if it is not held for it
 //
 // An orchestrator restarts what is not healthy and sends no clients to what is
 // not ready. A Portero that has lost its leader is healthy: a restart would cut

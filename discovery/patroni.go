@@ -130,8 +130,8 @@ func (p *patroni) keepUnleased(g *Group) {
 // defaultLease is ttl - loop_wait of Patroni's own defaults.
 const defaultLease = 20 * time.Second
 
-// staleLimit is how long a leader is used that nobody confirms: less than what its
-// key lasts after it was seen. Another could lead only when that has expired.
+// staleLimit is how long a leader is used after it was last confirmed: as long as its
+// key lasts, if its Patroni was well then. Another can lead only when that has expired.
 func (p *patroni) staleLimit(pic picture) time.Duration {
 	switch {
 	case pic.paused:

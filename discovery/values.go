@@ -45,8 +45,8 @@ func parseHistory(text string) int64 {
 type groupConfig struct {
 	paused, standby, failsafe bool
 
-	// lease is how long the leader key lasts after it was last renewed, at least: it
-	// is renewed every loop_wait for ttl. 0: the configuration does not say.
+	// lease is how long the leader key lasts, at least, from any moment at which Patroni
+	// is well: it is renewed every loop_wait for ttl. 0: the configuration does not say.
 	lease time.Duration
 }
 

@@ -2,7 +2,8 @@
 // cluster and replaces it whole when something changes.
 //
 // It never talks to a PostgreSQL server and never decides who may be lent a
-// server; what servers say of themselves is brought to it by Observe.
+// server; what servers say of themselves is brought to it by Observe. Patroni is
+// asked while etcd is out of reach (confirm.go).
 //
 // Invariants: a published View is never changed; a View is never replaced by
 // an older one (etcd revision, raft term); a Group's Epoch moves if and only
