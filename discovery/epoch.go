@@ -17,7 +17,7 @@ type reign struct {
 	floor    int64  // newest timeline of the reigns before; 0 = none known
 	system   string // system identifier now; "" = not known
 	past     string // last system identifier that was known
-	behind   int64  // older than newest, and what member has proved to be on; 0 = it has not
+	behind   int64  // what member has proved to be on: older than newest, or come to from such a one; 0 = it has not
 	passed   int64  // newest timeline of the history key that counts no more, since an older one was accepted
 }
 
@@ -68,12 +68,10 @@ func (r reign) hold(member string) reign {
 // key is rewritten once per HA loop only and may describe the member as it was
 // in an earlier reign, so that a timeline known from before says nothing.
 func (r reign) claim(timeline int64) reign {
-	if timeline > r.behind {
-		r.behind = 0 // it was promoted since: its next proof tells
-	}
 	if timeline <= r.newest() {
 		return r
 	}
+	r.behind = 0
 	return r.advance(timeline)
 }
 
@@ -88,14 +86,16 @@ func (r reign) prove(timeline int64) reign {
 	return r.advance(timeline)
 }
 
-// compare tells whether the timeline that the leader has proved is older than the
-// newest that is known, with what the history key tells of. Patroni 3.0 goes back to
+// compare tells whether the timeline that the leader proves is older than the newest
+// that was known before, with what the history key tells of. Patroni 3.0 goes back to
 // one when a leader that was frozen past its lease wakes and puts its old key over
-// the new one (patroni/dcs/etcd3.py, _update_leader).
+// the new one (patroni/dcs/etcd3.py, _update_leader). If such a leader is promoted
+// where it is, it may come to the number of the newest, and not to what was written there.
 func (r reign) compare(timeline, history int64) reign {
+	newest := r.newestWith(history)
 	switch {
 	case timeline <= 0:
-	case timeline < r.newestWith(history):
+	case timeline < newest, r.behind != 0 && timeline == newest:
 		r.behind = timeline
 	default:
 		r.behind = 0

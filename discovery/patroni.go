@@ -77,7 +77,7 @@ func (p *patroni) observe(proof Proof) bool {
 	if !ok || proof.InRecovery || proof.Member != old.member || foreign {
 		return false
 	}
-	p.reigns[proof.Group] = old.prove(proof.Timeline).compare(proof.Timeline, p.seen[proof.Group].history)
+	p.reigns[proof.Group] = old.compare(proof.Timeline, p.seen[proof.Group].history).prove(proof.Timeline)
 	return p.reigns[proof.Group] != old
 }
 

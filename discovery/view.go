@@ -48,8 +48,12 @@ type Group struct {
 	// by etcd or by Patroni itself. 0 is without end: Patroni that is paused demotes and
 	// promotes nobody, and of a static list nobody could confirm a leader but itself.
 	StaleLimit  time.Duration
-	Unconfirmed bool  // the View is Stale, and StaleLimit is over
-	Behind      int64 // the older timeline that the holder of the leader key has proved to be on, while Timeline is the newest known; 0 = it has not
+	Unconfirmed bool // the View is Stale, and StaleLimit is over
+
+	// Behind is the timeline that the leader has proved to be on, while there has been a
+	// leader on a newer one; 0 = it has not. It may equal Timeline: promoted from an older
+	// one, it has come to the number of the newest, and lacks what was written there.
+	Behind int64
 
 	Announced *Switchover // a switchover is wanted and has not happened yet
 	Members   []Member    // sorted by name

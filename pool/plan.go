@@ -99,6 +99,9 @@ func heldFor(role string, why Hold) Hold {
 func (pl *plan) words() string {
 	switch pl.hold {
 	case HoldTimeline:
+		if pl.group.Behind == pl.group.Timeline {
+			return fmt.Sprintf("%s: %s has come to %d from there, and another %d has led", pl.hold, pl.leads, pl.group.Behind, pl.group.Timeline)
+		}
 		return fmt.Sprintf("%s: %s is on %d, and %d has led", pl.hold, pl.leads, pl.group.Behind, pl.group.Timeline)
 	case HoldUnconfirmed:
 		return fmt.Sprintf("%s: nothing was heard of %s from etcd or Patroni for %s", pl.hold, pl.group.Holder(), pl.group.StaleLimit)
@@ -246,7 +249,7 @@ func (pl *plan) judge(m discovery.Member, proof discovery.Proof) (epoch uint64, 
 		return 0, fmt.Errorf("%w: %s, not %s", errStranger, proof.SystemID, g.SystemID)
 	case pl.role == "leader" && proof.InRecovery:
 		return 0, errInRecovery
-	case pl.role == "leader" && proof.Timeline < g.Timeline:
+	case pl.role == "leader" && proof.Timeline < g.Timeline, pl.hold == HoldTimeline:
 		return 0, fmt.Errorf("%w: %d, not %d", errOldTimeline, proof.Timeline, g.Timeline)
 	case pl.role == "replica" && !proof.InRecovery:
 		return 0, errNotReplica

@@ -136,6 +136,31 @@ func TestAServerStaysAsLongAsItsPlanKeepsIt(t *testing.T) {
 	}
 }
 
+func TestOperatorsAreToldWhyClientsAreHeld(t *testing.T) {
+	for want, edit := range map[string]func(g *discovery.Group){
+		"":          nil,
+		"no leader": func(g *discovery.Group) { g.Leader = "" },
+		"leader is on an older timeline: a is on 6, and 7 has led":                          func(g *discovery.Group) { g.Behind = 6 },
+		"leader is on an older timeline: a has come to 7 from there, and another 7 has led": func(g *discovery.Group) { g.Behind = 7 },
+		"leader not confirmed: nothing was heard of a from etcd or Patroni for 20s": func(g *discovery.Group) {
+			g.Unconfirmed, g.StaleLimit = true, 20*time.Second
+		},
+	} {
+		pl := newPlan(led(edit), 0, "leader", 0, announcedAt)
+		if got := pl.words(); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}
+
+func TestALeaderIsNotJudgedByANumberThatWasUsedTwice(t *testing.T) {
+	v := led(func(g *discovery.Group) { g.Behind = 7 })
+	pl := newPlan(v, 0, "leader", 0, announcedAt)
+	if _, err := pl.judge(pl.targets[0], discovery.Proof{Member: "a", Timeline: 7, SystemID: "4711"}); !errors.Is(err, errOldTimeline) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestAServerIsJudgedByWhatItSaysOfItself(t *testing.T) {
 	for _, c := range []struct {
 		name, role, member string
