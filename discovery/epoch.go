@@ -90,12 +90,13 @@ func (r reign) prove(timeline int64) reign {
 // that was known before, with what the history key tells of. Patroni 3.0 goes back to
 // one when a leader that was frozen past its lease wakes and puts its old key over
 // the new one (patroni/dcs/etcd3.py, _update_leader). If such a leader is promoted
-// where it is, it may come to the number of the newest, and not to what was written there.
+// where it is, it may come to the number of the newest, and not to what was written there;
+// unless that is its own of this reign.
 func (r reign) compare(timeline, history int64) reign {
 	newest := r.newestWith(history)
 	switch {
 	case timeline <= 0:
-	case timeline < newest, r.behind != 0 && timeline == newest:
+	case timeline < newest, r.behind != 0 && timeline == newest && timeline != r.timeline:
 		r.behind = timeline
 	default:
 		r.behind = 0

@@ -77,8 +77,12 @@ func (p *patroni) observe(proof Proof) bool {
 	if !ok || proof.InRecovery || proof.Member != old.member || foreign {
 		return false
 	}
-	p.reigns[proof.Group] = old.compare(proof.Timeline, p.seen[proof.Group].history).prove(proof.Timeline)
-	return p.reigns[proof.Group] != old
+	r := old.compare(proof.Timeline, p.seen[proof.Group].history)
+	if r.behind == 0 {
+		r = r.prove(proof.Timeline)
+	}
+	p.reigns[proof.Group] = r
+	return r != old
 }
 
 // accept has the leader of a group begin a reign on the older timeline that it has
