@@ -30,7 +30,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 			PoolMode: "transaction", PoolSize: 20, PinPolicy: "pin", MaxClientConn: 10000, MaxLogins: 1000, MaxPools: 1000,
 			MaxPreparedStatements: 200, MaxClientStatements: 4000, MaxClientStatementBytes: 16 << 20, MaxStatementBytes: 256 << 20, MaxClientSettingBytes: 8 << 10,
 			ClientLoginTimeout: time.Minute, ClientStallTimeout: 5 * time.Minute,
-			QueryWaitTimeout: 2 * time.Minute, QueryWaitNotify: 5 * time.Second,
+			QueryWaitTimeout: 2 * time.Minute, QueryWaitNotify: 5 * time.Second, SwitchoverDrain: 5 * time.Second,
 			ServerConnectTimeout: 5 * time.Second, ServerIdleTimeout: 10 * time.Minute, ServerLifetime: time.Hour,
 			ServerCheckDelay: 30 * time.Second, TCPKeepalive: 15 * time.Second, TCPUserTimeout: 10 * time.Second,
 			CancelWaitTimeout: 10 * time.Second, ShutdownTimeout: time.Minute,
