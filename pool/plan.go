@@ -210,8 +210,8 @@ func (pl *plan) has(m discovery.Member) bool {
 	return slices.ContainsFunc(pl.targets, func(t discovery.Member) bool { return t.Name == m.Name && t.Address == m.Address })
 }
 
-// unconfirmed reports whether servers for the leader are not to be used any longer,
-// be it that nobody confirms who leads, or that nobody has for as long as it led.
+// unconfirmed reports whether servers for the leader are not to be used any longer: its
+// key may be another's by now. So it is if it had lost the key when etcd was read last.
 func (pl *plan) unconfirmed() bool { return pl.role == "leader" && pl.known && pl.group.Unconfirmed }
 
 // parting is why servers are closed that the plan does not keep.
