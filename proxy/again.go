@@ -6,26 +6,27 @@ import (
 	"portero/wire"
 )
 
-// What a client has asked is kept until the answer begins, as the client sent it: where it
-// has to be asked again, these frames come before all else that the client has sent
-// meanwhile, and are edited for the next server as they were for the last.
+// What a client has asked is kept until the answer begins, as the client sent it:
+// where it has to be asked again, these frames come before all else that the client
+// has sent meanwhile, and are edited for the next server as they were for the last.
 //
-// That is so for a statement that a plan has failed (session.Repeatable), and for
-// one that a server has aborted because it shuts down (session.Aborted). An
-// operator who ends a backend (pg_terminate_backend) has the server say the very
-// same, and does not want the statement to be run again. The two are told apart by
-// what comes next: a postmaster that shuts down lets nobody in any more, and its
-// successor, after a failover or a restart, is another one. So the client waits
-// for a server that is opened from then on. If that belongs to the same postmaster, the
-// operator has meant it, and the client is told as of any server that is lost.
+// That is so for a statement whose plan has failed (session.Repeatable), and for what
+// a server has aborted because it shuts down (session.Aborted). An operator who ends
+// a backend (pg_terminate_backend) has the server say the very same, and does not
+// want the statement to be run again. The two are told apart by what comes next: a
+// postmaster that shuts down lets nobody in any more, and its successor, after a
+// failover or a restart, is another one. So the client waits for a server that is
+// opened from then on. If that belongs to the same postmaster, the operator has meant
+// it, and the client is told as of any server that is lost.
 
 const (
-	maxAgain = 8 << 10 // bytes of what is asked; of more, nothing is kept
-	maxRuns  = 3       // times that it is run again because servers shut down
+	maxAgain  = 8 << 10 // bytes of what is asked; of more, nothing is kept
+	maxReplan = 2 << 10 // ... for a plan that may fail
+	maxRuns   = 3       // times that it is run again because servers shut down
 )
 
-// keepAgain keeps what was asked, behind what of it was kept before. first: nothing was under way before
-// it. all: no part of a frame came behind it.
+// keepAgain keeps what was asked, behind what of it was kept before. first: nothing
+// was under way before it. all: no part of a frame came behind it.
 func (r *relay) keepAgain(asked []byte, first, all bool) {
 	switch {
 	case first:
@@ -39,7 +40,7 @@ func (r *relay) keepAgain(asked []byte, first, all bool) {
 		return
 	}
 	r.again = append(r.again, asked...)
-	if first && all && r.sess.Repeatable() {
+	if first && all && len(asked) <= maxReplan && r.sess.Repeatable() {
 		r.sess.Keep()
 	}
 }
@@ -50,8 +51,8 @@ func (r *relay) askAgain() {
 	r.in.ready = true
 }
 
-// aborted is the server's last word, if that is all there is of an answer and what was asked
-// is to be run again; else nil. buf is what the server has sent.
+// aborted is the server's last word, if that is all there is of an answer and what
+// was asked is to be run again; else nil. buf is what the server has sent.
 func (r *relay) aborted(buf []byte) *wire.Error {
 	n := len(buf)
 	if n < 2 || buf[n-1] != 0 || buf[n-2] != 0 { // as every error ends

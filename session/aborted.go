@@ -3,12 +3,12 @@ package session
 import "portero/wire"
 
 // A server that is told to shut down breaks off what it is at, says so in a FATAL
-// error (57P01, ProcessInterrupts in PostgreSQL's postgres.c) and ends. It does not do that between a
-// commit and its CommandComplete; and where it gives up waiting for a synchronous
-// standby, behind a commit that is durable on its own disk, it says that in a WARNING
-// and nothing after it (SyncRepWaitForLSN). So where the error is all that there is to an
-// answer, the transaction has left no trace, and can be run again as if it had never
-// been sent. What it did outside of its transaction (a sequence, a file, another
+// error (57P01, ProcessInterrupts in PostgreSQL's postgres.c) and ends. It does not do
+// that between a commit and its CommandComplete; and where it gives up waiting for a
+// synchronous standby, behind a commit that is durable on its own disk, it says so in a
+// WARNING and nothing after it (SyncRepWaitForLSN). So where the error is all that there
+// is to an answer, the transaction has left no trace, and can be run again as if it had
+// never been sent. What it did outside of its transaction (a sequence, a file, another
 // database by dblink) is done twice, as after any retry.
 //
 // 57P02 is not such a word, nor is the end without one: these come out of the
@@ -16,8 +16,9 @@ import "portero/wire"
 
 // Aborted reports whether all that the client has asked can be asked again, of
 // another server, without any difference: it is a transaction of its own, or the
-// beginning of one, that has been aborted, and nothing of its answer has come. answer is all that there is of it, before
-// FromServer has seen any. It returns the server's last word then, else nil.
+// beginning of one, that has been aborted, and nothing of its answer has come. answer
+// is all that there is of it, before FromServer has seen any. It returns the server's
+// last word then, else nil.
 func (s *Session) Aborted(answer []byte) *wire.Error {
 	body, done, ok := lastWord(answer)
 	if !ok || !s.isUntouched() || !s.isOneUnit(done) {
@@ -30,7 +31,8 @@ func (s *Session) Aborted(answer []byte) *wire.Error {
 }
 
 // lastWord is the body of the FATAL error that an answer ends with, if nothing
-// stands before it that may have ended a transaction, and how many statements are done there.
+// stands before it but descriptions, rows and statements that are done, and how many
+// of these there are.
 func lastWord(answer []byte) (body []byte, done int, ok bool) {
 	for {
 		f, ok, err := wire.Next(answer)
@@ -51,7 +53,8 @@ func lastWord(answer []byte) (body []byte, done int, ok bool) {
 }
 
 // isUntouched reports whether the client was in no transaction before what it has
-// asked, had nothing at its server that it would miss on another, and has heard nothing since.
+// asked, had nothing at its server that it would miss on another, and has heard
+// nothing since.
 func (s *Session) isUntouched() bool {
 	switch {
 	case s.status != 'I', s.now != idle, s.begun, s.memory == nil, s.Bound():
@@ -63,8 +66,9 @@ func (s *Session) isUntouched() bool {
 }
 
 // isOneUnit reports whether what is unanswered is one Query, one FunctionCall, or
-// one group of the extended protocol, complete or not; and that neither the statements that are done
-// nor the one behind them commit by themselves. No other has been begun.
+// one group of the extended protocol, complete or not; and whether neither the
+// statements that are done nor the one behind them commit by themselves. No other has
+// been begun.
 func (s *Session) isOneUnit(done int) bool {
 	left, ended := done, false
 	for i := range s.ring.len() {
