@@ -124,6 +124,7 @@ func (c checker) checkSocketTLS(key string, t *ListenerTLS) {
 func (c checker) checkPool() {
 	p := &c.cfg.Pool
 	c.checkSizes("pool", p.PoolMode, p.PoolSize, p.MinPoolSize)
+	c.secondsOr0("pool.max_lag", p.MaxLag) // it is measured once a second
 	c.checkPins("pool", p.PinPolicy, p.PinIdleTimeout, p.MaxPinned)
 	if p.MaxClientConn < 1 {
 		c.fault("pool.max_client_conn", "must be at least 1")
@@ -181,7 +182,7 @@ func (c checker) checkSizes(table, mode string, size, minSize int) {
 }
 
 func (c checker) checkRole(key, role string) {
-	c.oneOf(key, role, roleLeader, roleReplica, roleAny)
+	c.oneOf(key, role, roleLeader, roleReplica, rolePrefer, roleAny)
 }
 
 func (c checker) checkAddress(key, address string, wrong func(string) error) {

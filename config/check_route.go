@@ -13,6 +13,7 @@ func (c checker) checkRoutes() {
 		if r.Role != "" && c.given[childKey(key, "role")] {
 			c.checkRole(childKey(key, "role"), r.Role)
 		}
+		c.checkMaxLag(key, r)
 		c.checkSizes(key, r.PoolMode, r.PoolSize, r.MinPoolSize)
 		c.checkPins(key, r.PinPolicy, r.PinIdleTimeout, r.MaxPinned)
 		c.checkReach(i)
@@ -54,6 +55,18 @@ func (c checker) checkTarget(key string, r *Route) {
 		c.fault(group, "must be at least 0")
 	case r.Group > 0 && i >= 0 && !c.cfg.Clusters[i].Citus && !c.unread(childKey(itemKey("cluster", i), "citus")):
 		c.fault(group, "must be 0, because cluster %q has no groups (citus = false)", r.Cluster)
+	}
+}
+
+// checkMaxLag checks the bound that a route gives to its replicas.
+func (c checker) checkMaxLag(key string, r *Route) {
+	maxLag := childKey(key, "max_lag")
+	switch {
+	case !c.given[maxLag]:
+	case r.Role == roleLeader && c.given[childKey(key, "role")] && r.MaxLag != 0:
+		c.fault(maxLag, "has no use with role leader, which does not lag behind itself")
+	default:
+		c.secondsOr0(maxLag, r.MaxLag)
 	}
 }
 

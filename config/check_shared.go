@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // sharedPool is what makes clients share a pool, as their route gives it. A
@@ -11,6 +12,7 @@ type sharedPool struct {
 	cluster  string
 	group    int
 	role     string
+	maxLag   time.Duration
 	mode     string
 	database string // as the server names it
 	user     string
@@ -154,7 +156,8 @@ func (w *ways) pool(r *Route, l *Listener, database, user string) sharedPool {
 	if r.DBName != "" {
 		database = r.DBName
 	}
-	return sharedPool{r.Cluster, r.Group, w.cfg.RouteRole(r, l), r.PoolMode, database, user}
+	role := w.cfg.RouteRole(r, l)
+	return sharedPool{r.Cluster, r.Group, role, r.RouteMaxLag(role), r.PoolMode, database, user}
 }
 
 // names is a list without doubles, "*" first.

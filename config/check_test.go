@@ -216,7 +216,7 @@ group = 2
 			`3: route[1].listener: must be the address of a listener or "*", not "127.0.0.1:1"`,
 			`4: route[1].database: must be a name or "*"`,
 			`5: route[1].cluster: there is no cluster "main"`,
-			`6: route[1].role: must be one of leader, replica, any, not "primary"`,
+			`6: route[1].role: must be one of leader, replica, prefer-replica, any, not "primary"`,
 			`7: route[1].group: must be at least 0`,
 			`9: route[2].user: must be a name or "*"`,
 			`10: route[2].cluster: must not be empty`,
@@ -231,7 +231,7 @@ cluster = [{name = "a", hosts = ["h:1"]}, {name = "b", hosts = ["h:2"]}]
 role = "standby"
 [[route]]
 listener = "127.0.0.1:6432"
-`, []string{`3: listener[1].role: must be one of leader, replica, any, not "standby"`}},
+`, []string{`3: listener[1].role: must be one of leader, replica, prefer-replica, any, not "standby"`}},
 		{"groups with citus", `
 cluster = [{name = "a", discovery = "patroni", scope = "s", citus = true, etcd = {endpoints = ["h:1"]}}]
 route = [{group = 3}]

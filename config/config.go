@@ -38,7 +38,7 @@ type Log struct {
 type Listener struct {
 	Address string      `toml:"address"` // host:port, or unix:DIRECTORY (socket .s.PGSQL.6432, as libpq looks for it), or unix:/path/.s.PGSQL.port
 	TLS     ListenerTLS `toml:"tls"`
-	Role    string      `toml:"role"` // default role of routes reached through it: leader | replica | any; "" = none of its own
+	Role    string      `toml:"role"` // default role of routes reached through it: leader | replica | prefer-replica | any; "" = none of its own
 }
 
 // ListenerTLS is the certificate shown to clients. No Cert means no TLS.
@@ -99,12 +99,13 @@ type Route struct {
 	User        string `toml:"user"`          // or "*"
 	Cluster     string `toml:"cluster"`       // Name of a cluster; may be left out of the file where there is only one
 	Group       int    `toml:"group"`         // Citus group; 0 for plain clusters
-	Role        string `toml:"role"`          // leader | replica | any; "" = the listener's, else leader: ask Config.RouteRole
+	Role        string `toml:"role"`          // leader | replica | prefer-replica | any; "" = the listener's, else leader: ask Config.RouteRole
 	DBName      string `toml:"dbname"`        // as the server names it; "" = as the client did
 	PoolMode    string `toml:"pool_mode"`     // as in Pool
 	PoolSize    int    `toml:"pool_size"`     // as in Pool
 	MinPoolSize int    `toml:"min_pool_size"` // as in Pool
 
+	MaxLag         time.Duration `toml:"max_lag"`          // as in Pool
 	PinPolicy      string        `toml:"pin_policy"`       // as in Pool
 	PinIdleTimeout time.Duration `toml:"pin_idle_timeout"` // as in Pool
 	MaxPinned      int           `toml:"max_pinned"`       // as in Pool
@@ -116,6 +117,7 @@ type Pool struct {
 	PoolMode                string        `toml:"pool_mode"`                  // session | transaction | statement
 	PoolSize                int           `toml:"pool_size"`                  // servers per pool
 	MinPoolSize             int           `toml:"min_pool_size"`              // servers kept open per pool that has been used
+	MaxLag                  time.Duration `toml:"max_lag"`                    // a replica that is further behind its leader serves nobody; 0 = no bound. Not for role leader
 	PinPolicy               string        `toml:"pin_policy"`                 // pin | error | allow: what becomes of what a client cannot take to another server, in transaction and statement mode
 	PinIdleTimeout          time.Duration `toml:"pin_idle_timeout"`           // a client that is pinned to its server and asks nothing of it is closed after this; 0 = never
 	MaxPinned               int           `toml:"max_pinned"`                 // clients per pool that may be pinned at a time; 0 = no limit

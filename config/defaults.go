@@ -38,6 +38,7 @@ func defaultPool() Pool {
 		PoolMode:                "transaction",
 		PoolSize:                20,
 		MinPoolSize:             0,
+		MaxLag:                  0,
 		PinPolicy:               pinPin,
 		PinIdleTimeout:          0,
 		MaxPinned:               0,
@@ -79,7 +80,7 @@ func newCluster() Cluster {
 func (c *Config) newRoute() Route {
 	return Route{
 		Listener: anything, Database: anything, User: anything,
-		PoolMode: c.Pool.PoolMode, PoolSize: c.Pool.PoolSize, MinPoolSize: c.Pool.MinPoolSize,
+		PoolMode: c.Pool.PoolMode, PoolSize: c.Pool.PoolSize, MinPoolSize: c.Pool.MinPoolSize, MaxLag: c.Pool.MaxLag,
 		PinPolicy: c.Pool.PinPolicy, PinIdleTimeout: c.Pool.PinIdleTimeout, MaxPinned: c.Pool.MaxPinned,
 	}
 }

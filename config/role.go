@@ -1,9 +1,12 @@
 package config
 
+import "time"
+
 // The roles a listener or a route can ask for.
 const (
 	roleLeader  = "leader"
 	roleReplica = "replica"
+	rolePrefer  = "prefer-replica" // a replica, and the leader while none fits
 	roleAny     = "any"
 )
 
@@ -23,4 +26,31 @@ func (c *Config) RouteRole(r *Route, l *Listener) string {
 		return l.Role
 	}
 	return roleLeader
+}
+
+// RouteMaxLag is max_lag for a client of route r in a role: nobody lags behind
+// himself, so that the leader has no bound.
+func (r *Route) RouteMaxLag(role string) time.Duration {
+	if role == roleLeader {
+		return 0
+	}
+	return r.MaxLag
+}
+
+// MeasuresLag reports whether a client may come to a cluster for whom its
+// replicas have to be measured: their lag, or whether they answer at all.
+func (c *Config) MeasuresLag(cluster string) bool {
+	for i := range c.Routes {
+		r := &c.Routes[i]
+		if r.Cluster != cluster {
+			continue
+		}
+		for j := range c.Listeners {
+			role := c.RouteRole(r, &c.Listeners[j])
+			if role == rolePrefer || r.RouteMaxLag(role) > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
