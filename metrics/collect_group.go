@@ -47,6 +47,8 @@ var (
 	leaderDesc = describe("group_leader_info", "Always 1; the label says which member leads.", memberLabelNames...)
 	lostDesc   = describe("group_lost_transactions_total", "Transactions whose server was lost, by what became of them.", "cluster", "group", "outcome")
 	lagDesc    = describe("group_member_lag_bytes", "Bytes a member is behind its leader, where known.", memberLabelNames...)
+	behindDesc = describe("group_member_lag_seconds",
+		"Time a member is behind its leader, where it is measured: for clients with max_lag or role prefer-replica.", memberLabelNames...)
 )
 
 // heard is whether a cluster's discovery can be relied on.
@@ -66,6 +68,7 @@ func describeGroups(ch chan<- *prometheus.Desc) {
 	ch <- leaderDesc
 	ch <- lagDesc
 	ch <- lostDesc
+	ch <- behindDesc
 	for _, m := range discoveryMetrics {
 		ch <- m.desc
 	}
@@ -96,6 +99,9 @@ func (s *GroupState) send(ch chan<- prometheus.Metric) {
 	for _, m := range s.Members {
 		if m.Lag >= 0 {
 			ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, float64(m.Lag), cluster, group, label(m.Name))
+		}
+		if m.Measured {
+			ch <- prometheus.MustNewConstMetric(behindDesc, prometheus.GaugeValue, m.LagTime.Seconds(), cluster, group, label(m.Name))
 		}
 	}
 }

@@ -54,6 +54,7 @@ const (
 	ServerRecovery // it is in recovery where a leader was wanted
 	ServerDirty    // it could not be cleaned for its next client
 	EpochMoved     // another leader, or another timeline, took its place
+	MemberLeft     // others serve the pool now: its member lags, say, or leads and a replica is back
 
 	LeaderUnconfirmed // nobody has confirmed for too long that its member leads
 
@@ -98,6 +99,7 @@ var reasonNames = [NumReasons]string{
 	ServerDirty:        "server not clean",
 	EpochMoved:         "epoch moved",
 	LeaderUnconfirmed:  "leader not confirmed",
+	MemberLeft:         "member left",
 	Shutdown:           "shutdown",
 	Panic:              "panic",
 	Internal:           "internal error",

@@ -79,6 +79,9 @@ type MemberState struct {
 	State    string // running, starting, ...; "" if not known
 	Timeline int64  // 0 if not known
 	Lag      int64  // bytes behind the leader; -1 if not known
+
+	Measured bool          // LagTime is
+	LagTime  time.Duration // behind the leader, as Portero measures it where a route needs it
 }
 
 // ComparePools orders pools as tables show them: by cluster, group, role,

@@ -72,7 +72,7 @@ func (c *chronicle) play(what string, now time.Time) []phase {
 			g.Announced, g.Members[0].Located = &discovery.Switchover{To: to, Since: now}, false
 		}
 	})
-	pl := newPlan(v, 0, "leader", time.Minute, now)
+	pl := newPlan(v, 0, demand{role: "leader", drain: time.Minute}, nil, now)
 	return c.see(&pl, now)
 }
 

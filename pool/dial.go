@@ -123,7 +123,7 @@ func (p *Pool) dial(ctx context.Context, m discovery.Member, patience time.Durat
 // admit has a server that has logged in prove itself. The connection remains the
 // caller's.
 func (p *Pool) admit(ctx context.Context, e *entered, st Startup) (*Server, error) {
-	epoch, said, err := p.prove(ctx, e, st)
+	at, said, err := p.prove(ctx, e, st)
 	if err != nil {
 		return nil, mismatch(st, err)
 	}
@@ -137,7 +137,7 @@ func (p *Pool) admit(ctx context.Context, e *entered, st Startup) (*Server, erro
 		defaults["role"] = said.role // which PostgreSQL does not report
 	}
 	return &Server{
-		pool: p, member: e.member.Name, address: e.member.Address, epoch: epoch,
+		pool: p, member: e.member.Name, address: e.member.Address, post: at,
 		pid: e.login.PID, secret: e.login.SecretKey, params: params, defaults: defaults,
 		startup: st, greeting: p.toKeep(e.login.Greeting), expires: p.expiry(), opened: loop.Clock(), postmaster: said.started,
 	}, nil

@@ -57,7 +57,7 @@ func (a *ear) leader(v *discovery.View) (discovery.Member, bool) {
 
 // plan is who leads: an ear listens at the leader, whatever role its pool is for.
 func (a *ear) plan(v *discovery.View) plan {
-	return newPlan(v, a.pool.Key.Group, "leader", 0, time.Now())
+	return newPlan(v, a.pool.Key.Group, demand{role: "leader"}, nil, time.Now())
 }
 
 // dial opens the connection, with the pool's login, and has it prove itself.
@@ -99,7 +99,8 @@ func (a *ear) logIn(l *line) error {
 	p.cluster.Observe(said.Proof)
 	l.pid, l.view = login.PID, p.cluster.View()
 	pl := a.plan(l.view)
-	l.epoch, err = pl.judge(l.member, said.Proof)
+	at, err := pl.judge(l.member, said.Proof)
+	l.epoch = at.epoch
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -31,6 +32,8 @@ type fake struct {
 	standby  bool // it reports in_hot_standby
 	recovery bool
 	booted   string        // when its postmaster was
+	lsn      uint64        // where it is in the WAL
+	idle     time.Duration // since the last transaction that it has replayed
 	silent   bool          // accepts and never answers
 	refusal  *wire.Error   // instead of a login
 	garbage  bool          // no PostgreSQL at all answers
@@ -56,7 +59,7 @@ func startFake(t testing.TB) *fake {
 
 func startFakeAt(t testing.TB, address string) *fake {
 	t.Helper()
-	f := &fake{t: t, system: "4711", timeline: 1, live: make(map[net.Conn]uint32), cancels: make(chan uint32, 100), nextPID: 100}
+	f := &fake{t: t, system: "4711", timeline: 1, lsn: 1000, live: make(map[net.Conn]uint32), cancels: make(chan uint32, 100), nextPID: 100}
 	f.open(address)
 	t.Cleanup(f.down)
 	return f
@@ -217,9 +220,9 @@ func (f *fake) welcome(c net.Conn, be *pgproto3.Backend, first pgproto3.Frontend
 func (f *fake) answer(be *pgproto3.Backend, sql string) {
 	if strings.Contains(sql, "pg_is_in_recovery") {
 		f.mu.Lock()
-		row := [][]byte{[]byte("f"), fmt.Appendf(nil, "%08X", f.timeline), []byte(f.system), []byte("none"), []byte(f.booted)}
+		row := [][]byte{[]byte("f"), fmt.Appendf(nil, "%08X", f.timeline), []byte(f.system), []byte("none"), []byte(f.booted), fmt.Appendf(nil, "%X/%X", f.lsn>>32, f.lsn&0xffffffff), nil}
 		if f.recovery {
-			row[0], row[1] = []byte("t"), nil
+			row[0], row[1], row[6] = []byte("t"), nil, fmt.Append(nil, f.idle.Seconds())
 		}
 		f.mu.Unlock()
 		be.Send(&pgproto3.DataRow{Values: row})

@@ -13,11 +13,10 @@ import (
 // the new leader at once. It is to be called again at until, if that is not zero.
 func (p *Pool) follow(v *discovery.View) (until time.Time) {
 	pl := p.plan(v)
-	g := pl.group
 	p.mu.Lock()
 	p.now, p.followed = pl, v
 	p.announced.Store(pl.hold == HoldSwitchover)
-	p.forgetLocked(g)
+	p.forgetLocked(pl.group)
 	lent := p.condemnLocked()
 	if pl.known && pl.epoch != p.epoch {
 		p.epoch = pl.epoch
@@ -40,7 +39,9 @@ func (p *Pool) follow(v *discovery.View) (until time.Time) {
 		p.destroy(s, s.condemned)
 	}
 	for _, s := range lent {
-		p.cut(s, g)
+		if !pl.lets(s.member, s.post) {
+			p.cut(s, pl.parting(s.member, s.post))
+		}
 	}
 	return pl.until
 }
@@ -53,10 +54,10 @@ const heirsFor = time.Minute
 // returns those of them that are lent.
 func (p *Pool) condemnLocked() (lent []*Server) {
 	for s := range p.servers {
-		if p.now.keeps(s.member, s.epoch, p.epoch) {
+		if p.now.keeps(s.member, s.post, p.epoch) {
 			continue
 		}
-		s.condemned = p.now.parting()
+		s.condemned = p.now.parting(s.member, s.post)
 		if s.state == stateLent {
 			lent = append(lent, s)
 		}
@@ -64,20 +65,13 @@ func (p *Pool) condemnLocked() (lent []*Server) {
 	return lent
 }
 
-// cut tells the holder of a server that it is to be given up. Reads may end in
-// peace on a member that is still there: such a server is closed when it comes
-// back.
-func (p *Pool) cut(s *Server, g *discovery.Group) {
+// cut tells the holder of a server that it is to be given up, and why. One that may end in
+// peace what it is at is closed when it comes back.
+func (p *Pool) cut(s *Server, why metrics.Reason) {
 	c := s.holder.Load()
 	if c == nil {
 		return // on its way to a claim, or back from one: condemned is looked at there
 	}
-	if p.Key.Role != "leader" && g != nil {
-		if _, there := g.Member(s.member); there {
-			return
-		}
-	}
-	why := s.condemned
 	c.loop.Post(func() {
 		if s.holder.Load() == c {
 			c.Lost = why

@@ -59,7 +59,7 @@ func (ps *Pools) seeAll(cluster string, v *discovery.View) {
 
 func (ps *Pools) see(k groupKey, v *discovery.View) {
 	now := time.Now()
-	pl := newPlan(v, k.group, "leader", ps.limits.SwitchoverDrain, now)
+	pl := newPlan(v, k.group, ps.forLeader(), nil, now)
 	ps.note(k, func(c *chronicle) []phase { return c.see(&pl, now) })
 }
 
@@ -101,6 +101,9 @@ func (ps *Pools) Failovers() []metrics.FailoverState {
 	return all
 }
 
+// forLeader is what those ask who need a group's leader.
+func (ps *Pools) forLeader() demand { return demand{role: "leader", drain: ps.limits.SwitchoverDrain} }
+
 // Groups describes all groups, for metrics and the status page.
 func (ps *Pools) Groups() (states []metrics.GroupState) {
 	now := time.Now()
@@ -119,7 +122,7 @@ func (ps *Pools) Groups() (states []metrics.GroupState) {
 }
 
 func (ps *Pools) groupState(k groupKey, v *discovery.View, now time.Time) metrics.GroupState {
-	pl := newPlan(v, k.group, "leader", ps.limits.SwitchoverDrain, now)
+	pl := newPlan(v, k.group, ps.forLeader(), nil, now)
 	g := pl.group
 	s := metrics.GroupState{
 		Cluster: k.cluster, Group: k.group, Leader: pl.leads, Epoch: g.Epoch, Timeline: g.Timeline,
@@ -129,7 +132,9 @@ func (ps *Pools) groupState(k groupKey, v *discovery.View, now time.Time) metric
 		s.Switchover = g.Announced.From + " to " + g.Announced.To
 	}
 	for _, m := range g.Members {
-		s.Members = append(s.Members, metrics.MemberState{Name: m.Name, Address: m.Address, Role: m.Role, State: m.State, Timeline: m.Timeline, Lag: m.Lag})
+		one := metrics.MemberState{Name: m.Name, Address: m.Address, Role: m.Role, State: m.State, Timeline: m.Timeline, Lag: m.Lag}
+		one.LagTime, one.Measured = ps.Lag(k.cluster, k.group, m.Name)
+		s.Members = append(s.Members, one)
 	}
 	ps.chronicles.mu.Lock()
 	defer ps.chronicles.mu.Unlock()

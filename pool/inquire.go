@@ -11,19 +11,23 @@ import (
 	"portero/wire"
 )
 
-// inquireEvery is how often a host is asked for its role in the background.
+// inquireEvery is how often a host is asked for its role and position in the background.
 const inquireEvery = time.Second
 
-// inquiry asks one host of a list what it is, over a connection of its own and
-// for as long as there are clients. Servers that are opened for clients say it
-// too; but when the leader's host falls silent, all that a pool may have can be
-// waiting there, and somebody else has been promoted.
+// inquiry asks one member what it is and where in the WAL, over a connection of its
+// own and for as long as somebody needs to know.
 //
-// The leader is not asked: its servers tell. An inquiry belongs to its
-// goroutine.
+// Of a list of hosts all are asked but the leader, while there are clients. Servers
+// that are opened for clients say it too; but when the leader's host falls silent, all
+// that a pool may have can be waiting there, and somebody else has been promoted.
+// Where replicas must not lag, or are to be preferred if they answer, all members are
+// asked, under Patroni too.
+//
+// An inquiry belongs to its goroutine.
 type inquiry struct {
 	owner  *Pools
 	name   string // of the cluster
+	group  int
 	member discovery.Member
 	log    *slog.Logger
 
@@ -35,50 +39,87 @@ type inquiry struct {
 	until  time.Time
 }
 
-// inquireAll starts the inquiries for a cluster whose hosts have to be asked. Of
-// a single host its own servers tell everything.
-func (ps *Pools) inquireAll(name string) {
-	g := ps.clusters[name].discovery.View().Groups[0]
-	if g == nil || !g.AskHosts || len(g.Members) < 2 {
-		return
+// inquired is what an inquiry is about: at another address a member is another.
+type inquired struct {
+	group         int
+	name, address string
+}
+
+// inquiries are those of a cluster. They belong to the goroutine that follows it.
+type inquiries struct {
+	owner   *Pools
+	name    string
+	cluster *cluster
+	running map[inquired]context.CancelFunc
+}
+
+// follow begins the inquiries for members that are new, and ends those for members
+// that are gone.
+func (all *inquiries) follow(v *discovery.View) {
+	wanted := make(map[inquired]bool)
+	for id, g := range v.Groups {
+		if !all.cluster.measured && (!g.AskHosts || len(g.Members) < 2) {
+			continue // of a single host its own servers tell everything
+		}
+		for _, m := range g.Members {
+			what := inquired{id, m.Name, m.Address}
+			if wanted[what] = true; all.running[what] == nil {
+				all.begin(what, m)
+			}
+		}
 	}
-	for _, m := range g.Members {
-		q := &inquiry{owner: ps, name: name, member: m, log: ps.log.With("cluster", name, "member", m.Name)}
-		ps.workers.Add(1)
-		go q.run()
+	for what, stop := range all.running {
+		if !wanted[what] {
+			stop()
+			delete(all.running, what)
+		}
 	}
 }
 
-func (q *inquiry) run() {
+func (all *inquiries) begin(what inquired, m discovery.Member) {
+	ctx, stop := context.WithCancel(all.owner.ctx)
+	all.running[what] = stop
+	q := &inquiry{owner: all.owner, name: all.name, group: what.group, member: m,
+		log: all.owner.log.With("cluster", all.name, "group", what.group, "member", m.Name)}
+	all.owner.workers.Add(1)
+	go q.run(ctx)
+}
+
+func (q *inquiry) run(ctx context.Context) {
 	defer q.owner.workers.Done()
+	defer q.forget()
 	defer q.hangUp()
 	tick := time.NewTicker(inquireEvery)
 	defer tick.Stop()
 	for {
 		select {
-		case <-q.owner.ctx.Done():
+		case <-ctx.Done():
 			return
 		case <-tick.C:
-			q.inquire()
+			q.inquire(ctx)
 		}
 	}
 }
 
 // inquire asks once, if there is a reason to.
-func (q *inquiry) inquire() {
+func (q *inquiry) inquire(ctx context.Context) {
 	d := q.owner.clusters[q.name].discovery
-	p := q.login()
-	if g := d.View().Groups[0]; p == nil || g == nil || g.Leader == q.member.Name {
+	p, measured := q.login()
+	g := d.View().Groups[q.group]
+	if !measured {
+		q.forget()
+	}
+	if p == nil || g == nil || !measured && (!g.AskHosts || g.Leader == q.member.Name) {
 		q.hangUp()
 		return
 	}
 	if time.Now().Before(q.until) {
 		return
 	}
-	ctx, stop := context.WithTimeout(q.owner.ctx, q.owner.limits.ServerConnectTimeout)
+	asking, stop := context.WithTimeout(ctx, q.owner.limits.ServerConnectTimeout)
 	defer stop()
-	proof, err := q.ask(ctx, p)
-	if q.owner.ctx.Err() != nil {
+	said, at, err := q.ask(asking, p)
+	if ctx.Err() != nil {
 		return
 	}
 	q.report(err)
@@ -88,9 +129,33 @@ func (q *inquiry) inquire() {
 		return
 	}
 	q.pause = 0
-	proof.Member = q.member.Name
-	d.Observe(proof)
+	if g.AskHosts {
+		said.Group, said.Member = q.group, q.member.Name
+		d.Observe(said.Proof)
+	}
+	if measured {
+		q.measure(said, at)
+	}
 }
+
+// measure takes where the member is, which it was asked at a time.
+func (q *inquiry) measure(said account, at time.Time) {
+	cl := q.owner.clusters[q.name]
+	g := cl.discovery.View().Groups[q.group]
+	if g == nil {
+		return
+	}
+	if q.member.Name == g.Holder() {
+		cl.lags.lead(q.group, g.Epoch, said.position, time.Now())
+	}
+	if said.InRecovery {
+		cl.lags.follow(q.group, q.member.Name, said.position, at)
+	} else {
+		q.forget()
+	}
+}
+
+func (q *inquiry) forget() { q.owner.clusters[q.name].lags.forget(q.group, q.member.Name) }
 
 // backOff turns to the login of another pool, and after a while only if the
 // host has answered to this one.
@@ -104,48 +169,56 @@ func (q *inquiry) backOff(err error) {
 	q.until = time.Now().Add(q.pause)
 }
 
-// login is a pool in use, whose login is used; nil if there is none.
-func (q *inquiry) login() *Pool {
+// login is a pool in use, whose login is used; nil if there is none. measured: one of
+// those in use needs to know of replicas.
+func (q *inquiry) login() (p *Pool, measured bool) {
 	var inUse []*Pool
 	for _, p := range q.owner.all() {
-		if p.Key.Cluster == q.name && p.inUse() {
+		if p.Key.Cluster == q.name && p.Key.Group == q.group && p.inUse() {
 			inUse = append(inUse, p)
+			measured = measured || p.demand().measures()
 		}
 	}
 	if len(inUse) == 0 {
-		return nil
+		return nil, false
 	}
-	return inUse[q.turn%len(inUse)]
+	return inUse[q.turn%len(inUse)], measured
 }
 
-// inUse reports whether a pool has clients, and a server has let it in.
+// inUse reports whether a server has let a pool in, and it has clients. One that needs
+// to know of replicas is in use as long as it has servers: the next client of those who
+// come for one question each is not to wait until they have been measured anew.
 func (p *Pool) inUse() bool {
+	measures := p.demand().measures()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.known && p.clients > 0
+	return p.known && (p.clients > 0 || measures && len(p.servers) > 0)
 }
 
-// ask asks over the connection that is there, or over a new one.
-func (q *inquiry) ask(ctx context.Context, p *Pool) (discovery.Proof, error) {
+// ask asks over the connection that is there, or over a new one. at is when the
+// question was put that was answered.
+func (q *inquiry) ask(ctx context.Context, p *Pool) (said account, at time.Time, err error) {
 	if q.conn != nil {
 		deadline, _ := ctx.Deadline()
 		q.conn.SetDeadline(deadline) //nolint:errcheck // a closed connection fails at its first use
-		if proof, err := q.put(ctx); err == nil || ctx.Err() != nil {
-			return proof, err
+		at = time.Now()
+		if said, err = q.put(ctx); err == nil || ctx.Err() != nil {
+			return said, at, err
 		}
 		q.hangUp() // it has been restarted, perhaps
 	}
-	if err := q.logIn(ctx, p); err != nil {
-		return discovery.Proof{}, err
+	if err = q.logIn(ctx, p); err != nil {
+		return said, at, err
 	}
-	return q.put(ctx)
+	at = time.Now()
+	said, err = q.put(ctx)
+	return said, at, err
 }
 
-// put puts the question for the role.
-func (q *inquiry) put(ctx context.Context) (discovery.Proof, error) {
+// put puts the question.
+func (q *inquiry) put(ctx context.Context) (account, error) {
 	defer hurry(ctx, q.conn)()
-	said, err := ask(q.stream, false)
-	return said.Proof, err
+	return ask(q.stream, false)
 }
 
 // logIn opens the connection with the pool's login.
@@ -174,11 +247,11 @@ func (q *inquiry) hangUp() {
 func (q *inquiry) report(err error) {
 	switch {
 	case err != nil && !q.failed:
-		q.log.Warn("host does not tell its role", "error", err)
+		q.log.Warn("member does not tell what it is", "error", err)
 	case err != nil:
-		q.log.Debug("host still does not tell its role", "error", err)
+		q.log.Debug("member still does not tell what it is", "error", err)
 	case q.failed:
-		q.log.Info("host tells its role again")
+		q.log.Info("member tells what it is again")
 	}
 	q.failed = err != nil
 }

@@ -138,7 +138,7 @@ func (p *Pool) currentLocked(s *Server) bool {
 	if v := p.cluster.View(); v != p.followed {
 		pl = p.plan(v)
 	}
-	return pl.keeps(s.member, s.epoch, p.epoch)
+	return pl.keeps(s.member, s.post, p.epoch)
 }
 
 // holdsLocked reports whether a claim is not to be served at present, holdsAllLocked

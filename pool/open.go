@@ -296,6 +296,7 @@ func (p *Pool) noteFailure(m discovery.Member, err error) {
 	innocent := isOfStartup(err)
 	if !isVerdict(err) && !isAlive(err) && !innocent {
 		p.cluster.Doubt(p.Key.Group, m.Name)
+		p.owner.clusters[p.Key.Cluster].lags.forget(p.Key.Group, m.Name)
 	}
 	p.mu.Lock()
 	p.troubledLocked(inWords(err))

@@ -15,19 +15,36 @@ import (
 // pure function of the view and the time, and never changed.
 type plan struct {
 	hold    Hold               // why nobody is served; NotHeld: clients are
-	until   time.Time          // HoldSwitchover ends then by itself; else zero: what ends it is another view
+	until   time.Time          // the plan changes then by itself: a HoldSwitchover ends, or a replica fits no more; else zero
 	known   bool               // the view has the group
 	epoch   uint64             // of the group's leader; servers for leaders that were opened in another are not lent
 	targets []discovery.Member // who may be asked to serve, in the order of the view
 	choice  bool               // if one of them does not answer or is not what is wanted, another may be it
 	warm    string             // the member that is to lead next, where servers may be opened and wait; "" = not known
 	leads   string             // the member that leads, "" if none does; for all roles
+	as      string             // what servers have to prove themselves to be: leader | replica | any
 
 	group *discovery.Group // as the view has it; nil: not at all
-	role  string
 }
 
-// Hold is why the clients of a group's leader are held. Log, metrics, readiness and
+// demand is what a pool asks of the members that are to serve it.
+type demand struct {
+	role      string        // leader | replica | prefer-replica | any
+	maxLag    time.Duration // of replicas; 0 = no bound
+	drain     time.Duration // how long an announced switchover holds the clients of a leader that goes on leading
+	candidate bool          // no server has let the pool in, and that is to be found out first
+}
+
+// measures reports whether replicas have to be heard of for it.
+func (d demand) measures() bool { return d.role == "prefer-replica" || d.maxLag > 0 }
+
+// post is what a server has been admitted as.
+type post struct {
+	as    string // leader | replica | any
+	epoch uint64 // of the group's leader then
+}
+
+// Hold is why clients are held. Log, metrics, readiness and
 // the status page have the same words for it.
 type Hold uint8
 
@@ -41,11 +58,14 @@ const (
 	HoldSwitchover       // a switchover is announced: a transaction block that begins now would be cut off by it, see Claim.Brief
 	HoldUnconfirmed      // the view is stale, and neither etcd nor Patroni has confirmed the leader for too long
 	HoldTimeline         // the holder of the leader key is on an older timeline than one that has led
+	HoldUnmeasured       // of no replica is known how far it is behind
+	HoldLagging          // all replicas are behind their leader by more than max_lag
 )
 
 var holdWords = [...]string{
 	NotHeld: "", HoldUnknown: "no leader known", HoldLeaderless: "no leader", HoldStandby: "standby cluster", HoldDemoted: "leader demoted",
 	HoldSwitchover: "switchover announced", HoldUnconfirmed: "leader not confirmed", HoldTimeline: "leader is on an older timeline",
+	HoldUnmeasured: "lag of replicas not known", HoldLagging: "all replicas lag",
 }
 
 // String gives the words for h; "" for NotHeld.
@@ -56,21 +76,37 @@ func (h Hold) String() string {
 	return fmt.Sprintf("hold %d", uint8(h))
 }
 
-// newPlan is the plan for a group and a role at a time. drain is how long an announced
-// switchover holds the clients of a leader that goes on leading.
-func newPlan(v *discovery.View, group int, role string, drain time.Duration, now time.Time) plan {
+// newPlan is the plan for a group at a time. heard is what is known of its replicas.
+func newPlan(v *discovery.View, group int, d demand, heard readings, now time.Time) plan {
 	g := v.Groups[group]
+	pl := plan{known: g != nil, group: g, as: readAs(d.role)}
 	if g == nil {
-		return plan{hold: heldFor(role, HoldUnknown), role: role}
-	}
-	pl := plan{known: true, epoch: g.Epoch, group: g, role: role}
-	var why Hold
-	pl.leads, why = leaderOf(g)
-	if role != "leader" {
-		pl.choice = len(g.Members) > 1
-		pl.targets = readersOf(g, role)
+		if d.role == "leader" {
+			pl.hold = HoldUnknown
+		}
 		return pl
 	}
+	pl.epoch = g.Epoch
+	var why Hold
+	pl.leads, why = leaderOf(g)
+	if d.role != "leader" {
+		pl.read(d, heard, now)
+	}
+	if d.role == "leader" || d.role == "prefer-replica" && len(pl.targets) == 0 {
+		pl.lead(why)
+		pl.announce(d.drain, now)
+	}
+	if d.candidate && d.measures() && len(pl.targets) == 0 { // any of them can tell whether it lets the pool in
+		pl.as = readAs(d.role)
+		pl.targets, pl.choice = readersOf(g, pl.as), true
+	}
+	return pl
+}
+
+// lead has the leader serve, or says why nobody does.
+func (pl *plan) lead(why Hold) {
+	g := pl.group
+	pl.as, pl.choice = "leader", g.AskHosts && len(g.Members) > 1
 	switch m, ok := g.Member(pl.leads); {
 	case ok:
 		pl.targets = []discovery.Member{m}
@@ -82,17 +118,45 @@ func newPlan(v *discovery.View, group int, role string, drain time.Duration, now
 	default:
 		pl.hold = why
 	}
-	pl.choice = g.AskHosts && len(g.Members) > 1
-	pl.announce(drain, now)
-	return pl
 }
 
-// heldFor is why for those who need a leader.
-func heldFor(role string, why Hold) Hold {
-	if role == "leader" {
-		return why
+// read has those serve who may be read from and fit, or says why nobody does.
+func (pl *plan) read(d demand, heard readings, now time.Time) {
+	readers := readersOf(pl.group, pl.as)
+	pl.choice = len(pl.group.Members) > 1
+	if !d.measures() {
+		pl.targets = readers
+		return
 	}
-	return NotHeld
+	measured := false
+	for _, m := range readers {
+		ends := heard[m.Name].ends(d.maxLag)
+		_, known := heard[m.Name].lag(now)
+		measured = measured || known
+		switch {
+		case d.role == "any" && m.Name == pl.leads:
+		case !now.Before(ends):
+			continue
+		case pl.until.IsZero() || ends.Before(pl.until):
+			pl.until = ends
+		}
+		pl.targets = append(pl.targets, m)
+	}
+	switch {
+	case len(pl.targets) > 0 || len(readers) == 0 || d.role == "prefer-replica":
+	case measured:
+		pl.hold = HoldLagging
+	default:
+		pl.hold = HoldUnmeasured
+	}
+}
+
+// readAs is what those prove themselves to be who are read from in a role.
+func readAs(role string) string {
+	if role == "prefer-replica" {
+		return "replica"
+	}
+	return role
 }
 
 // words say why clients are held, to operators.
@@ -212,52 +276,76 @@ func (pl *plan) has(m discovery.Member) bool {
 
 // unconfirmed reports whether servers for the leader are not to be used any longer: its
 // key may be another's by now. So it is if it had lost the key when etcd was read last.
-func (pl *plan) unconfirmed() bool { return pl.role == "leader" && pl.known && pl.group.Unconfirmed }
+func (pl *plan) unconfirmed() bool { return pl.known && pl.group.Unconfirmed }
 
-// parting is why servers are closed that the plan does not keep.
-func (pl *plan) parting() metrics.Reason {
-	if pl.unconfirmed() {
+// parting is why a server is closed that the plan does not keep.
+func (pl *plan) parting(member string, at post) metrics.Reason {
+	switch {
+	case at.as == "leader" && pl.unconfirmed():
 		return metrics.LeaderUnconfirmed
+	case pl.lets(member, at):
+		return metrics.MemberLeft
 	}
 	return metrics.EpochMoved
 }
 
-// keeps reports whether a server may stay that belongs to a member and was opened in
-// an epoch. before is the last epoch that was known.
-func (pl *plan) keeps(member string, epoch, before uint64) bool {
+// keeps reports whether a server may stay that belongs to a member and was admitted as
+// at. before is the last epoch that was known.
+func (pl *plan) keeps(member string, at post, before uint64) bool {
 	switch {
-	case pl.unconfirmed(): // another may lead already, and what is open would go on writing
+	case at.as == "leader" && pl.unconfirmed(): // another may lead already, and what is open would go on writing
 		return false
-	case pl.role == "leader" && !pl.known:
-		return epoch == before
-	case pl.role == "leader":
-		return epoch == pl.epoch
 	case !pl.known:
-		return true
+		return at.as != "leader" || at.epoch == before
+	case at.as != pl.as:
+		return false
+	case pl.as == "leader":
+		return at.epoch == pl.epoch
 	}
 	return slices.ContainsFunc(pl.targets, func(t discovery.Member) bool { return t.Name == member })
 }
 
-// judge decides whether a server that says proof of itself may serve, and in which
-// epoch it does.
-func (pl *plan) judge(m discovery.Member, proof discovery.Proof) (epoch uint64, err error) {
+// lets reports whether a server that is not to stay may end in peace what it is at:
+// its member is still there, and is read from, or leads as it did.
+func (pl *plan) lets(member string, at post) bool {
+	if pl.group == nil {
+		return false
+	}
+	_, there := pl.group.Member(member)
+	return there && (at.as != "leader" || at.epoch == pl.epoch && !pl.unconfirmed())
+}
+
+// judge decides whether a server that says proof of itself may serve, and as what.
+func (pl *plan) judge(m discovery.Member, proof discovery.Proof) (post, error) {
 	g := pl.group
 	switch {
 	case g == nil || !pl.has(m):
-		return 0, errMoved
+		return post{}, errMoved
 	case g.SystemID != "" && proof.SystemID != g.SystemID:
-		return 0, fmt.Errorf("%w: %s, not %s", errStranger, proof.SystemID, g.SystemID)
-	case pl.role == "leader" && proof.InRecovery:
-		return 0, errInRecovery
-	case pl.role == "leader" && proof.Timeline < g.Timeline, pl.hold == HoldTimeline:
-		return 0, fmt.Errorf("%w: %d, not %d", errOldTimeline, proof.Timeline, g.Timeline)
-	case pl.role == "replica" && !proof.InRecovery:
-		return 0, errNotReplica
+		return post{}, fmt.Errorf("%w: %s, not %s", errStranger, proof.SystemID, g.SystemID)
+	case pl.as == "leader" && proof.InRecovery:
+		return post{}, errInRecovery
+	case pl.as == "leader" && proof.Timeline < g.Timeline, pl.hold == HoldTimeline:
+		return post{}, fmt.Errorf("%w: %d, not %d", errOldTimeline, proof.Timeline, g.Timeline)
+	case pl.as == "replica" && !proof.InRecovery:
+		return post{}, errNotReplica
 	}
-	return g.Epoch, nil
+	return post{pl.as, g.Epoch}, nil
 }
 
 // plan is what v means to the pool now.
 func (p *Pool) plan(v *discovery.View) plan {
-	return newPlan(v, p.Key.Group, p.Key.Role, p.owner.limits.SwitchoverDrain, time.Now())
+	d := p.demand()
+	var heard readings
+	if d.measures() {
+		heard = p.owner.clusters[p.Key.Cluster].lags.of(p.Key.Group)
+	}
+	return newPlan(v, p.Key.Group, d, heard, time.Now())
+}
+
+func (p *Pool) demand() demand {
+	return demand{
+		role: p.Key.Role, maxLag: p.Key.MaxLag, drain: p.owner.limits.SwitchoverDrain,
+		candidate: p.Metrics() == p.owner.candidates,
+	}
 }

@@ -67,18 +67,18 @@ func TestAPlanIsWhatAViewMeans(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for role, want := range map[string]string{"leader": c.leader, "replica": c.replica, "any": c.both} {
-				pl := newPlan(led(c.edit), 0, role, 5*time.Second, announcedAt.Add(c.after))
+				pl := newPlan(led(c.edit), 0, demand{role: role, drain: 5 * time.Second}, nil, announcedAt.Add(c.after))
 				if got := planText(pl); got != want {
 					t.Errorf("%s: %q, not %q", role, got, want)
 				}
 			}
 		})
 	}
-	unknown := newPlan(&discovery.View{}, 0, "leader", 5*time.Second, announcedAt)
+	unknown := newPlan(&discovery.View{}, 0, demand{role: "leader", drain: 5 * time.Second}, nil, announcedAt)
 	if got := planText(unknown); got != "no leader known" {
 		t.Errorf("of a group that nobody knows: %q", got)
 	}
-	if none := newPlan(led(announce("a", "b")), 0, "leader", 0, announcedAt); none.hold != NotHeld {
+	if none := newPlan(led(announce("a", "b")), 0, demand{role: "leader"}, nil, announcedAt); none.hold != NotHeld {
 		t.Errorf("without switchover_drain: %q", planText(none))
 	}
 }
@@ -96,7 +96,7 @@ func planText(pl plan) string {
 		text += ", "
 	}
 	text += strings.Join(names, " ")
-	if pl.choice && pl.role == "leader" {
+	if pl.choice && pl.as == "leader" {
 		text += " or another"
 	}
 	if pl.warm != "" {
@@ -129,8 +129,8 @@ func TestAServerStaysAsLongAsItsPlanKeepsIt(t *testing.T) {
 		{"that is gone", led(func(g *discovery.Group) { g.Members = g.Members[:1] }), "replica", "b", 1, false},
 		{"of a group that is not known", &discovery.View{}, "replica", "b", 1, true},
 	} {
-		pl := newPlan(c.view, 0, c.role, time.Second, announcedAt)
-		if got := pl.keeps(c.member, c.epoch, 3); got != c.stays {
+		pl := newPlan(c.view, 0, demand{role: c.role, drain: time.Second}, nil, announcedAt)
+		if got := pl.keeps(c.member, post{c.role, c.epoch}, 3); got != c.stays {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
@@ -146,7 +146,7 @@ func TestOperatorsAreToldWhyClientsAreHeld(t *testing.T) {
 			g.Unconfirmed, g.StaleLimit = true, 20*time.Second
 		},
 	} {
-		pl := newPlan(led(edit), 0, "leader", 0, announcedAt)
+		pl := newPlan(led(edit), 0, demand{role: "leader"}, nil, announcedAt)
 		if got := pl.words(); got != want {
 			t.Errorf("%q, not %q", got, want)
 		}
@@ -155,7 +155,7 @@ func TestOperatorsAreToldWhyClientsAreHeld(t *testing.T) {
 
 func TestALeaderIsNotJudgedByANumberThatWasUsedTwice(t *testing.T) {
 	v := led(func(g *discovery.Group) { g.Behind = 7 })
-	pl := newPlan(v, 0, "leader", 0, announcedAt)
+	pl := newPlan(v, 0, demand{role: "leader"}, nil, announcedAt)
 	if _, err := pl.judge(pl.targets[0], discovery.Proof{Member: "a", Timeline: 7, SystemID: "4711"}); !errors.Is(err, errOldTimeline) {
 		t.Errorf("%v", err)
 	}
@@ -181,10 +181,10 @@ func TestAServerIsJudgedByWhatItSaysOfItself(t *testing.T) {
 	} {
 		v := led(nil)
 		m, _ := v.Groups[0].Member(c.member)
-		pl := newPlan(v, 0, c.role, 0, announcedAt)
-		epoch, err := pl.judge(m, discovery.Proof{Member: c.member, InRecovery: c.recovery, Timeline: c.timeline, SystemID: c.system})
-		if !errors.Is(err, c.want) || err == nil && epoch != 3 {
-			t.Errorf("%s: epoch %d, %v", c.name, epoch, err)
+		pl := newPlan(v, 0, demand{role: c.role}, nil, announcedAt)
+		at, err := pl.judge(m, discovery.Proof{Member: c.member, InRecovery: c.recovery, Timeline: c.timeline, SystemID: c.system})
+		if !errors.Is(err, c.want) || err == nil && at != (post{c.role, 3}) {
+			t.Errorf("%s: %+v, %v", c.name, at, err)
 		}
 	}
 }

@@ -20,9 +20,10 @@ import (
 type Key struct {
 	Cluster  string
 	Group    int
-	Role     string // leader | replica | any
-	Mode     string // session | transaction | statement: what one leaves on a server another must not meet
-	Database string // as the server names it
+	Role     string        // leader | replica | prefer-replica | any
+	MaxLag   time.Duration // of the replicas that may serve it; 0 = no bound, as always for role leader
+	Mode     string        // session | transaction | statement: what one leaves on a server another must not meet
+	Database string        // as the server names it
 	User     string
 	Citus    string // of which kind these clients are, by CitusOrigin: one's servers are never another's
 }
@@ -33,6 +34,9 @@ func (k Key) labels() metrics.PoolLabels {
 
 func (k Key) logger(l *slog.Logger) *slog.Logger {
 	l = l.With("cluster", k.Cluster, "group", k.Group, "role", k.Role, "mode", k.Mode, "database", k.Database, "user", k.User)
+	if k.MaxLag > 0 {
+		l = l.With("max_lag", k.MaxLag)
+	}
 	if k.Citus != "" {
 		l = l.With("citus", k.Citus)
 	}

@@ -44,12 +44,14 @@ type Pools struct {
 	refused refusals
 }
 
-// cluster is a cluster as pools need it. Immutable.
+// cluster is a cluster as pools need it. Immutable, but for what lags knows.
 type cluster struct {
 	discovery *discovery.Cluster
 	mode      string      // of TLS to its servers
 	tls       *tls.Config // nil: none
 	keepalive net.KeepAliveConfig
+	lags      *lags
+	measured  bool // clients may come who need to know of its replicas
 }
 
 // New starts to follow the clusters. Close ends it; the discovery.Clusters and
@@ -65,13 +67,13 @@ func New(cfg *config.Config, servers int, clusters map[string]*discovery.Cluster
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 		}
-		ps.clusters[c.Name] = &cluster{discovery: clusters[c.Name], mode: c.TLS.Mode, tls: settings, keepalive: loop.KeepAlive(cfg.Pool.TCPKeepalive)}
+		ps.clusters[c.Name] = &cluster{discovery: clusters[c.Name], mode: c.TLS.Mode, tls: settings, keepalive: loop.KeepAlive(cfg.Pool.TCPKeepalive),
+			lags: newLags(), measured: cfg.MeasuresLag(c.Name)}
 	}
 	ps.ctx, ps.stop = context.WithCancel(context.Background())
 	for name := range ps.clusters {
 		ps.workers.Add(1)
 		go ps.followCluster(name)
-		ps.inquireAll(name)
 	}
 	ps.workers.Add(1)
 	go ps.sweep()
@@ -162,13 +164,16 @@ func (ps *Pools) all() []*Pool {
 	return all
 }
 
-// followCluster hands each new view of a cluster to its pools.
+// followCluster hands each new view of a cluster to its pools, and has its members
+// asked that have to be.
 func (ps *Pools) followCluster(name string) {
 	defer ps.workers.Done()
-	d := ps.clusters[name].discovery
+	cl := ps.clusters[name]
+	asked := inquiries{owner: ps, name: name, cluster: cl, running: make(map[inquired]context.CancelFunc)}
 	for {
-		v := d.View()
+		v := cl.discovery.View()
 		ps.seeAll(name, v)
+		asked.follow(v)
 		var soonest time.Time
 		for _, p := range ps.all() {
 			if p.Key.Cluster != name {
@@ -178,15 +183,15 @@ func (ps *Pools) followCluster(name string) {
 				soonest = until
 			}
 		}
-		if !ps.awaitChange(v, soonest) {
+		if !ps.awaitChange(v, cl.lags.moved, soonest) {
 			return
 		}
 	}
 }
 
-// awaitChange waits until a view is replaced or the time has come, if there is one;
-// false: the pools end.
-func (ps *Pools) awaitChange(v *discovery.View, at time.Time) bool {
+// awaitChange waits until a view is replaced, replicas are known to fit or not, or the
+// time has come, if there is one; false: the pools end.
+func (ps *Pools) awaitChange(v *discovery.View, moved <-chan struct{}, at time.Time) bool {
 	var alarm <-chan time.Time
 	if !at.IsZero() {
 		t := time.NewTimer(time.Until(at))
@@ -195,6 +200,7 @@ func (ps *Pools) awaitChange(v *discovery.View, at time.Time) bool {
 	}
 	select {
 	case <-v.Replaced():
+	case <-moved:
 	case <-alarm:
 	case <-ps.ctx.Done():
 		return false
@@ -289,7 +295,7 @@ func (p *Pool) closeIdle() {
 // it in vain.
 func (ps *Pools) Ready(routes []config.Route) (missing []string) {
 	for _, r := range routes {
-		pl := newPlan(ps.clusters[r.Cluster].discovery.View(), r.Group, "leader", ps.limits.SwitchoverDrain, time.Now())
+		pl := newPlan(ps.clusters[r.Cluster].discovery.View(), r.Group, ps.forLeader(), nil, time.Now())
 		switch {
 		case pl.hold == HoldSwitchover: // planned, and short
 			continue

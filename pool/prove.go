@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -24,11 +25,14 @@ const question = `SELECT pg_catalog.pg_is_in_recovery(),
  CASE WHEN pg_catalog.pg_is_in_recovery() THEN '' ELSE pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) END,
  (SELECT system_identifier FROM pg_catalog.pg_control_system()),
  pg_catalog.current_setting('role'),
- (pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8`
+ (pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8,
+ CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END,
+ extract(epoch FROM pg_catalog.timestamptz_mi(pg_catalog.clock_timestamp(), pg_catalog.pg_last_xact_replay_timestamp()))`
 
 // account is what a server says of itself.
 type account struct {
 	discovery.Proof
+	position
 	role     string            // that it acts in, as ALTER ROLE ... SET can have it begin with one; none = none, "" = not told
 	reported map[string]string // parameters that have changed since its login: in_hot_standby with its promotion
 	started  string            // when its postmaster was, in microseconds; "" = not told
@@ -49,17 +53,17 @@ func isVerdict(err error) bool {
 }
 
 // prove asks the server what it is until it is what the pool wants, and
-// returns the epoch it belongs to. A leader still in recovery is asked again and again,
+// returns what it is admitted as. A leader still in recovery is asked again and again,
 // so that it is in use the moment it takes writes.
-func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (epoch uint64, said account, err error) {
+func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (at post, said account, err error) {
 	m, reported := e.member, map[string]string{}
 	for {
 		e.conn.SetDeadline(time.Now().Add(p.owner.limits.ServerConnectTimeout)) //nolint:errcheck // a closed connection fails at its first use
 		if err := ctx.Err(); err != nil {
-			return 0, said, err // the deadline that hurries us was set before ours
+			return at, said, err // the deadline that hurries us was set before ours
 		}
 		if said, err = ask(e.stream, st != Startup{}); err != nil {
-			return 0, said, err
+			return at, said, err
 		}
 		maps.Copy(reported, said.reported)
 		said.reported = reported
@@ -67,16 +71,16 @@ func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (epoch uint64,
 		p.cluster.Observe(said.Proof)
 		v := p.cluster.View()
 		pl := p.plan(v)
-		if epoch, err = pl.judge(m, said.Proof); err == nil || !errors.Is(err, errInRecovery) || pl.choice {
-			return epoch, said, err
+		if at, err = pl.judge(m, said.Proof); err == nil || !errors.Is(err, errInRecovery) || pl.choice {
+			return at, said, err
 		}
 		if !p.stillWanted(st) {
-			return 0, said, errNotWanted
+			return at, said, errNotWanted
 		}
 		p.troubled(inWords(err))
 		p.pauseAfter(ctx, v, askOften)
 		if !p.isTarget(p.cluster.View(), m) {
-			return 0, said, errMoved
+			return at, said, errMoved
 		}
 	}
 }
@@ -146,6 +150,9 @@ func (a *account) decode(body []byte) error {
 	if len(row.Values) > 4 {
 		a.started = string(row.Values[4])
 	}
+	if len(row.Values) > 6 {
+		a.position = positionOf(string(row.Values[5]), string(row.Values[6]))
+	}
 	if a.InRecovery {
 		return nil
 	}
@@ -156,3 +163,22 @@ func (a *account) decode(body []byte) error {
 	a.Timeline = timeline
 	return nil
 }
+
+// positionOf reads what a server says of its place in the WAL. It has said nothing
+// of a last transaction if it has replayed none.
+func positionOf(lsn, idle string) (p position) {
+	if high, low, ok := strings.Cut(lsn, "/"); ok {
+		h, errHigh := strconv.ParseUint(high, 16, 32)
+		l, errLow := strconv.ParseUint(low, 16, 32)
+		if errHigh == nil && errLow == nil {
+			p.lsn = h<<32 | l
+		}
+	}
+	if seconds, err := strconv.ParseFloat(idle, 64); err == nil && seconds < maxIdle.Seconds() {
+		p.idle, p.told = time.Duration(seconds*float64(time.Second)), true
+	}
+	return p
+}
+
+// maxIdle is beyond what anybody would take for a lag.
+const maxIdle = 100 * 365 * 24 * time.Hour

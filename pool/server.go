@@ -37,7 +37,7 @@ type Server struct {
 	place    *place // of the member, from when it is registered
 	member   string
 	address  string
-	epoch    uint64
+	post
 	pid      uint32
 	secret   []byte
 	params   map[string]string // as last reported

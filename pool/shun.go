@@ -110,7 +110,7 @@ func (p *Pool) shunLocked(m discovery.Member, f fault) *shun {
 	if s.fault != f || f == faultFailed {
 		s.fault, s.pause, s.until = f, f.first(), 0
 	}
-	if f == faultFailed && p.Key.Role == "leader" {
+	if f == faultFailed && p.now.as == "leader" {
 		return s // hosts that are asked for the leader take turns, dead or not
 	}
 	if g := p.cluster.View().Groups[p.Key.Group]; g != nil {

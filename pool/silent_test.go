@@ -268,7 +268,7 @@ func TestAHostThatLetsNobodyInIsAskedLessAndLess(t *testing.T) {
 	var pauses []time.Duration
 	for range 7 {
 		q.until = time.Time{}
-		q.inquire()
+		q.inquire(t.Context())
 		pauses = append(pauses, q.pause)
 	}
 	want := []time.Duration{1, 2, 4, 8, 16, 30, 30}
@@ -279,12 +279,12 @@ func TestAHostThatLetsNobodyInIsAskedLessAndLess(t *testing.T) {
 	}
 	b.set(func() { b.garbage = false })
 	b.follow()
-	q.inquire()
+	q.inquire(t.Context())
 	if q.conn != nil {
 		t.Error("asked before its time")
 	}
 	q.until = time.Time{}
-	q.inquire()
+	q.inquire(t.Context())
 	if q.pause != 0 || q.conn == nil {
 		t.Errorf("pause %v although it answers", q.pause)
 	}

@@ -14,6 +14,9 @@ import (
 func (p *Pool) target(v *discovery.View) (best discovery.Member, wait time.Duration) {
 	pl := p.plan(v)
 	if len(pl.targets) == 0 {
+		if pl.hold == HoldLagging || pl.hold == HoldUnmeasured {
+			p.troubled(pl.hold.String())
+		}
 		return best, askSeldom
 	}
 	p.mu.Lock()

@@ -11,7 +11,7 @@ import (
 func TestAWelcomeOutlivesTheNewsOfItsOwnEpoch(t *testing.T) {
 	p := &Pool{welcomes: make(map[session.Settings][]byte)}
 	var none session.Settings
-	p.KeepWelcome(none, &Server{epoch: 1}, []byte("first"))
+	p.KeepWelcome(none, &Server{post: post{epoch: 1}}, []byte("first"))
 	p.expireWelcomesLocked(1)
 	if b, ok := p.Welcome(none); !ok || string(b) != "first" {
 		t.Errorf("%q, %v: the news of the epoch has cost its welcome", b, ok)
@@ -20,7 +20,7 @@ func TestAWelcomeOutlivesTheNewsOfItsOwnEpoch(t *testing.T) {
 	if _, ok := p.Welcome(none); ok {
 		t.Error("a welcome of the last leader is given out")
 	}
-	p.KeepWelcome(none, &Server{epoch: 1}, []byte("late"))
+	p.KeepWelcome(none, &Server{post: post{epoch: 1}}, []byte("late"))
 	if _, ok := p.Welcome(none); ok {
 		t.Error("a server of the last leader has the say")
 	}

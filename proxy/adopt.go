@@ -18,7 +18,8 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 	p := h.proxy
 	c := &client{proxy: p, loop: p.quietest(), route: r, mode: modes[r.PoolMode], addr: addrPort(h.conn.RemoteAddr()),
 		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r)}}
-	key := pool.Key{Cluster: r.Cluster, Group: r.Group, Role: p.cfg.RouteRole(r, h.l.cfg), Mode: r.PoolMode, Database: r.DBName, User: s.user}
+	role := p.cfg.RouteRole(r, h.l.cfg)
+	key := pool.Key{Cluster: r.Cluster, Group: r.Group, Role: role, MaxLag: r.RouteMaxLag(role), Mode: r.PoolMode, Database: r.DBName, User: s.user}
 	if key.Database == "" {
 		key.Database = s.database
 	}
