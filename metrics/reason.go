@@ -54,7 +54,7 @@ const (
 	ServerRecovery // it is in recovery where a leader was wanted
 	ServerDirty    // it could not be cleaned for its next client
 	EpochMoved     // another leader, or another timeline, took its place
-	MemberLeft     // others serve the pool now: its member lags, say, or leads and a replica is back
+	MemberLeft     // others serve the pool in its place: its member lags, or leads and a replica is back, or has more than its share
 
 	LeaderUnconfirmed // nobody has confirmed for too long that its member leads
 

@@ -93,9 +93,13 @@ func (p *Pool) sweep() {
 	mute := p.speechlessLocked()
 	due := p.checkLocked()
 	cold := p.coldLocked()
+	surplus := p.evenLocked()
 	p.openLocked()
 	p.mu.Unlock()
 	p.hangUpAll(cold)
+	if surplus != nil {
+		p.destroy(surplus, metrics.MemberLeft)
+	}
 	for s, why := range aged {
 		p.destroy(s, why)
 	}
@@ -130,7 +134,7 @@ func (p *Pool) wantedLocked() int {
 func (p *Pool) bareLocked() (bare int) {
 	pl := p.plan(p.cluster.View())
 	now := loop.Clock()
-	if p.Key.Role == "leader" || p.opening > 0 || !p.busyLocked(now) {
+	if pl.as == "leader" || p.opening > 0 || !p.busyLocked(now) {
 		return 0
 	}
 	for _, m := range pl.targets {

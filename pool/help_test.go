@@ -76,6 +76,9 @@ func (s *stage) open(edit func(c *config.Pool), cluster config.Cluster) {
 	if edit != nil {
 		edit(&s.cfg.Pool)
 	}
+	if s.cfg.Pool.MaxLag > 0 { // replicas are measured only where a route needs it
+		s.cfg.Routes[0].Role, s.cfg.Routes[0].MaxLag = "prefer-replica", s.cfg.Pool.MaxLag
+	}
 	log := slog.New(slog.NewTextHandler(io.MultiWriter(s.diary, t.Output()), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for i := range 2 {
 		l, err := loop.New(i)

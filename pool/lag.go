@@ -88,9 +88,9 @@ type mark struct {
 	at  time.Time // when that was known first
 }
 
-// maxMarks bounds what is remembered of a leader. Beyond it old marks are thinned out:
-// they serve for great lags, which need not be known to the second.
-const maxMarks = 1024
+// maxMarks bounds what is remembered of a leader: an hour at least. A replica that is
+// further behind counts from when that was noticed.
+const maxMarks = 5000
 
 // lead takes the leader's position, which it has told by the time at. The positions of
 // an earlier epoch say nothing of this one, whose WAL may have forked off below them.
@@ -106,19 +106,9 @@ func (g *gauge) lead(epoch uint64, p position, at time.Time) (moved bool) {
 		g.marks = append(g.marks, mark{lsn, at})
 	}
 	if len(g.marks) > maxMarks {
-		g.thin()
+		g.marks = slices.Delete(g.marks, 0, maxMarks/4)
 	}
 	return moved
-}
-
-func (g *gauge) thin() {
-	kept := g.marks[:0]
-	for i, m := range g.marks {
-		if i%2 == 0 || i >= maxMarks/2 {
-			kept = append(kept, m)
-		}
-	}
-	g.marks = kept
 }
 
 const (
