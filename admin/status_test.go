@@ -33,7 +33,7 @@ func busy() Snapshot {
 				Cluster: "main", Leader: "pg1", Epoch: 4, Timeline: 9, LeaderlessSeconds: 2.25, Connected: true,
 				Members: []metrics.MemberState{
 					{Name: "pg1", Address: "10.0.0.1:5432", Role: "primary", State: "running", Lag: -1},
-					{Name: "pg2", Address: "10.0.0.2:5432", Role: "replica", State: "streaming", Lag: 16 << 20},
+					{Name: "pg2", Address: "10.0.0.2:5432", Role: "replica", State: "streaming", Lag: 16 << 20, Measured: true, LagTime: 1500 * time.Millisecond},
 				},
 			},
 		},
@@ -65,7 +65,7 @@ func TestStatusPageShowsTheSnapshot(t *testing.T) {
 		"1.625 s", "1 unknown, 5 repeated",
 		"1.2.3", "not ready", "main has no leader", "up 2d2h", "127.0.0.1:6432",
 		"<b>17</b> clients of at most 10000", "1\u202f234\u202f567 accepted", "1 refused", "1 panics",
-		"main / 0", "<b>pg1</b>", "10.0.0.2:5432", "16.0 MiB", "2.2 s",
+		"main / 0", "<b>pg1</b>", "10.0.0.2:5432", "16.0 MiB, 1.5s", "2.2 s",
 		"no leader", "discovery is not heard; view is stale; switchover announced: pg1 to pg2",
 		"70\u202f500", "<td>transaction</td>", "3.0 MiB", "1.2ms", "server lost 1",
 		"2 pools, and 3 that no server has let in yet", "4 clients wait, the first for 2s", "at most 1000 in all", "server login failed 6", "client gone <b>1</b>", "no route <b>1</b>",

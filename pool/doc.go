@@ -5,7 +5,7 @@
 // It never looks into a client's traffic and never decides what a client is
 // told beyond the error that ends its wait.
 //
-// A Pool serves one key (cluster, group, role, mode, database, user). puddle makes
+// A Pool serves one key (cluster, group, role, max_lag, mode, database, user). puddle makes
 // the servers and bounds how many there are; those that are idle lie at the
 // places of their members, and in front of them stands one queue of waiting
 // Claims, served strictly first come, first served.
@@ -16,13 +16,15 @@
 //     newest known;
 //   - a server of an older epoch is never lent; idle ones are closed at once,
 //     lent ones are taken away (Claim.Lost);
+//   - no server begins a transaction at a replica of which it is not known that
+//     it is within max_lag (lag.go);
 //   - a server is never lent while a cancel request for it is in flight;
 //   - what clients name becomes a pool only when a server has let it in; until
 //     then it is a candidate, which has one opener and no series, and is gone
 //     with its last client or a refusal;
 //   - a server is lent only to who has given what it was opened with (Startup);
 //   - whenever mu is free, nobody waits while a server is idle that he could
-//     have, unless there is no leader; and nobody without an opener on its way
+//     have, unless clients are held; and nobody without an opener on its way
 //     while there is room, or a server of no use to anybody who waits;
 //   - a server's socket is touched only by the loop of the Claim that holds
 //     it, or, idle, by the loop that watches it after it has taken the server
