@@ -29,6 +29,7 @@ const (
 	ownFiles  = 16 // standard streams, the runtime's, files being read, sockets changing hands
 	perLoop   = 2  // epoll and eventfd
 	perEtcd   = 2  // a connection to an endpoint, and the one that replaces it
+	members   = 16 // of a cluster under Patroni, where each is asked how far it is behind
 	leastLate = 8
 	mostLate  = 256
 )
@@ -41,6 +42,9 @@ func share(cfg *config.Config, loops, limit int) (descriptors, error) {
 	}
 	for _, c := range cfg.Clusters {
 		d.own += perEtcd*len(c.Etcd.Endpoints) + len(c.Hosts)
+		if len(c.Hosts) == 0 && cfg.MeasuresLag(c.Name) {
+			d.own += members
+		}
 	}
 	d.late = min(max(limit/16, leastLate), mostLate)
 	left := limit - d.own - 2*d.late

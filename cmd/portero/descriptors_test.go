@@ -40,6 +40,15 @@ func named(cfg *config.Config) *config.Config {
 	return cfg
 }
 
+// measured has the routes prefer the replicas of a cluster under Patroni.
+func measured(cfg *config.Config) *config.Config {
+	cfg.Clusters = []config.Cluster{{Name: cfg.Routes[0].Cluster, Discovery: "patroni"}}
+	for i := range cfg.Routes {
+		cfg.Routes[i].Role = "prefer-replica"
+	}
+	return cfg
+}
+
 func TestDescriptorsAreSharedOut(t *testing.T) {
 	for _, c := range []struct {
 		name                   string
@@ -49,6 +58,7 @@ func TestDescriptorsAreSharedOut(t *testing.T) {
 		warnings               int
 	}{
 		{"plenty", withRoutes(1, 20), 1 << 20, 10000, 1<<20 - 10000 - 512 - 39, 256, 0},
+		{"members that are asked how far they are behind", measured(withRoutes(1, 20)), 1 << 20, 10000, 1<<20 - 10000 - 512 - 54, 256, 0},
 		{"of a login shell", withRoutes(1, 20), 1024, 601, 256, 64, 1},
 		{"of a login shell, names given", named(withRoutes(1, 20)), 1024, 837, 20, 64, 1},
 		{"few", withRoutes(1, 20), 100, 20, 25, 8, 1},
