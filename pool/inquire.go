@@ -63,6 +63,9 @@ func (all *inquiries) follow(v *discovery.View) {
 		}
 		for _, m := range g.Members {
 			what := inquired{id, m.Name, m.Address}
+			if m.Address == "" {
+				continue // its key cannot be read
+			}
 			if wanted[what] = true; all.running[what] == nil {
 				all.begin(what, m)
 			}
@@ -134,16 +137,15 @@ func (q *inquiry) inquire(ctx context.Context) {
 		d.Observe(said.Proof)
 	}
 	if measured {
-		q.measure(said, at)
+		q.measure(g, said, at)
 	}
 }
 
-// measure takes where the member is, which it was asked at a time.
-func (q *inquiry) measure(said account, at time.Time) {
+// measure takes where the member is, which it was asked at a time when g was the group.
+func (q *inquiry) measure(g *discovery.Group, said account, at time.Time) {
 	cl := q.owner.clusters[q.name]
-	g := cl.discovery.View().Groups[q.group]
-	if g == nil {
-		return
+	if now := cl.discovery.View().Groups[q.group]; now == nil || now.Epoch != g.Epoch {
+		return // of which epoch that is, is not certain
 	}
 	if q.member.Name == g.Holder() {
 		cl.lags.lead(q.group, g.Epoch, said.position, time.Now())

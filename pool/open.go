@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"strings"
 	"time"
 
@@ -282,6 +283,17 @@ func isAlive(err error) bool {
 	return errors.As(err, &e) && !strings.HasPrefix(e.Code, "57")
 }
 
+// isGone reports whether nobody can be served where err comes from: nothing listens
+// there, or it starts or stops. A member that is slow may only be busy.
+func isGone(err error) bool {
+	var said *wire.Error
+	if errors.As(err, &said) {
+		return strings.HasPrefix(said.Code, "57")
+	}
+	var dial *net.OpError
+	return errors.As(err, &dial) && dial.Op == "dial" && !dial.Timeout()
+}
+
 // noteFailure counts and logs why a server was not opened. That a host has
 // told what it is, and is not what is wanted, is no reason to doubt it.
 func (p *Pool) noteFailure(m discovery.Member, err error) {
@@ -296,6 +308,8 @@ func (p *Pool) noteFailure(m discovery.Member, err error) {
 	innocent := isOfStartup(err)
 	if !isVerdict(err) && !isAlive(err) && !innocent {
 		p.cluster.Doubt(p.Key.Group, m.Name)
+	}
+	if isGone(err) {
 		p.owner.clusters[p.Key.Cluster].lags.forget(p.Key.Group, m.Name)
 	}
 	p.mu.Lock()

@@ -1,8 +1,13 @@
 package pool
 
 import (
+	"fmt"
+	"net"
+	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"portero/auth"
 	"portero/config"
@@ -257,5 +262,25 @@ func TestMembersAreMeasuredOnlyWhileSomebodyNeedsIt(t *testing.T) {
 	})
 	if _, ok := r.pools.Lag("main", 0, "b"); ok {
 		t.Error("a lag that nobody measures")
+	}
+}
+
+func TestAMemberIsGoneWhenNobodyCanBeServedThere(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Err: unix.ECONNREFUSED}
+	for _, c := range []struct {
+		err  error
+		gone bool
+	}{
+		{refused, true},
+		{fmt.Errorf("open: %w", refused), true},
+		{&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, false},
+		{&net.OpError{Op: "read", Err: unix.ECONNRESET}, false},
+		{wire.Fatal("57P03", "the database system is shutting down"), true},
+		{wire.Fatal(wire.TooManyConnections, "sorry, too many clients already"), false},
+		{errNotReplica, false},
+	} {
+		if got := isGone(c.err); got != c.gone {
+			t.Errorf("%v: %v", c.err, got)
+		}
 	}
 }
