@@ -181,6 +181,9 @@ func TestTheLeaderServesWhileNoReplicaDoes(t *testing.T) {
 			t.Errorf("served by %s", s.Member())
 		}
 	}
+	if _, known := r.pools.clusters["main"].lags.of(0)["b"]; known {
+		t.Error("it was left only for its silence")
+	}
 	clients[1].release()
 	r.b.up()
 	wait(t, "only the server that is lent is at the leader", func() error { return until(p.at("a") == 1) })
