@@ -142,8 +142,8 @@ func (p *Pool) currentLocked(s *Server) bool {
 }
 
 // holdsLocked reports whether a claim is not to be served at present, holdsAllLocked
-// whether none is. Where a switchover is announced, those go on that are over before
-// anybody could mind, until the leader stops: so nobody waits longer than he must.
+// whether none is. Where a switchover is announced, those who only read go on until the
+// leader stops.
 func (p *Pool) holdsLocked(c *Claim) bool {
 	return p.now.hold != NotHeld && !(p.now.hold == HoldSwitchover && c.Brief)
 }

@@ -55,7 +55,7 @@ const (
 	HoldLeaderless       // nobody leads
 	HoldStandby          // a standby cluster takes no writes
 	HoldDemoted          // the holder of the leader key says that it is demoted
-	HoldSwitchover       // a switchover is announced: a transaction block that begins now would be cut off by it, see Claim.Brief
+	HoldSwitchover       // a switchover is announced: what begins now might be cut off by it, see Claim.Brief
 	HoldUnconfirmed      // the view is stale, and neither etcd nor Patroni has confirmed the leader for too long
 	HoldTimeline         // the holder of the leader key is on an older timeline than one that has led
 	HoldUnmeasured       // of no replica is known how far it is behind

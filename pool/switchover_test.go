@@ -114,7 +114,7 @@ func TestAServerThatWasPromotedWhileItWaitedSaysSo(t *testing.T) {
 	c.release()
 }
 
-// What is over with its answer is run again if the leader stops at it: it does not wait.
+// What only reads is run again if the leader stops at it: it does not wait.
 func TestAnAnnouncedSwitchoverDoesNotHoldWhatIsBrief(t *testing.T) {
 	r := startReign(t, func(c *config.Pool) { c.SwitchoverDrain = time.Hour })
 	p := r.join(1, 0, "leader", "app")

@@ -98,7 +98,7 @@ func (r *relay) runAgain(said *wire.Error) metrics.Reason {
 }
 
 // isBrief reports whether what the client has asked, which begins with a frame that the
-// session has just seen, is over with its answer, and could be run again.
+// session has just seen, only reads, and could be run again.
 func (r *relay) isBrief(rest []byte) bool {
 	if r.c.mode == modeSession || len(rest) > maxAgain {
 		return false

@@ -89,25 +89,34 @@ func (s *Session) isOneUnit(done int) bool {
 }
 
 // IsBrief reports whether what the client is about to ask, which begins with the frame
-// that was seen last, opens no transaction block and commits nothing by itself: then
-// nobody minds if it is aborted and asked again. asked begins with that frame.
+// that was seen last, is one statement that opens no transaction block and, by its first
+// word, only reads: then nobody minds if it is aborted and asked again. One that writes
+// may be aborted where it waits for a synchronous standby, and then its fate is unknown.
+// asked begins with that frame.
 func (s *Session) IsBrief(asked []byte) bool {
 	f, ok, err := wire.Next(asked)
 	if err != nil || !ok || s.ring.empty() {
 		return false
 	}
-	k := kindUnknown
 	switch f.Type {
-	case 'Q', 'F':
-		q := s.ring.last()
-		return !q.explicit && !q.effect[idle].out().has(block)
+	case 'Q':
+		sql, whole := statement(f.Body, f.Whole())
+		return whole && !s.several(sql) && onlyReads(sql)
 	case 'P':
-		k = s.meant.kind()
+		return onlyReads(s.meant.query())
 	case 'B':
 		_, name, _ := bound(f)
-		k = s.kindOf(name)
+		st, _ := s.recall(name)
+		return onlyReads(st.query())
 	}
-	return !k.explicit() && !ofKind[k][idle].out().has(block)
+	return false
+}
+
+// onlyReads reports whether a statement reads by its first word. What a function does
+// inside is not seen.
+func onlyReads(sql []byte) bool {
+	word, _ := firstWord(skipEmpty(sql))
+	return is(word, "SELECT") || is(word, "TABLE") || is(word, "VALUES") || is(word, "SHOW")
 }
 
 // closes reports whether a ReadyForQuery answers a message of a type.

@@ -51,6 +51,15 @@ func (st Statement) size() int {
 	return len(st.h.Value().text)
 }
 
+// query is its text; nil if that is not known.
+func (st Statement) query() []byte {
+	if st == (Statement{}) {
+		return nil
+	}
+	sql, _ := statement([]byte(st.h.Value().text), true)
+	return sql
+}
+
 // isSQL reports whether it was made by SQL, as it must be on each server.
 func (st Statement) isSQL() bool { return st.h.Value().sql }
 
