@@ -18,6 +18,7 @@ type figures struct {
 
 	inBlock map[string]int // errors of clients in a transaction, by SQLSTATE
 	outside map[string]int // of all others on the leader's route
+	copies  int            // of these, told to a COPY under way
 	cut     int            // connections on the leader's route that ended
 
 	database time.Duration // in which no member took a write
@@ -55,6 +56,7 @@ func (s *stage) count(ctx context.Context, all *crew, from, to time.Time) (*figu
 	f.judge(ledger, audit, lab.Strays(writes))
 	f.time(ledger, all.quick, from, to)
 	f.trouble(ledger, all.leader.Ledger())
+	f.copies = toldOutside(ledger[len(ledger)-1])
 	f.replica = readRoute(all.replica.Ledger(), from, to)
 	survivors, _ := all.idle.Survivors(ctx) // the count says it
 	f.cut += idleClients - survivors
@@ -102,6 +104,16 @@ func meet(troubles []lab.Trouble, inBlock, outside map[string]int) (cut int) {
 		}
 	}
 	return cut
+}
+
+// toldOutside is how many errors a writer was told outside of transactions.
+func toldOutside(account lab.Account) (n int) {
+	outside := make(map[string]int)
+	meet(account.Troubles, make(map[string]int), outside)
+	for _, times := range outside {
+		n += times
+	}
+	return n
 }
 
 func readRoute(ledger lab.Ledger, from, to time.Time) route {

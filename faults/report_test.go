@@ -13,7 +13,7 @@ func errorsOf(what string, n int) map[string]int { return map[string]int{what: n
 // twoRuns are of a case with something in each column.
 func twoRuns() []*figures {
 	return []*figures{
-		{acked: 100, lost: 1, late: 2, inBlock: errorsOf("08006", 1), outside: errorsOf("08007", 2), cut: 3,
+		{acked: 100, lost: 1, late: 2, inBlock: errorsOf("08006", 1), outside: errorsOf("08007", 2), copies: 1, cut: 3,
 			database: time.Second, all: 1100 * time.Millisecond, worst: 1200 * time.Millisecond},
 		{acked: 50, twice: 4, refused: 5, underWay: 6, inBlock: errorsOf("08006", 1), outside: nil,
 			database: 3 * time.Second, all: 3 * time.Second, worst: 3400 * time.Millisecond,
@@ -39,7 +39,7 @@ func cellsOf(table string, row int) []string {
 func TestTablesAddCountsUpAndSpreadTimes(t *testing.T) {
 	r := reportOf(outerName, twoRuns())
 	for _, c := range []struct{ table, want string }{
-		{r.promises(), "planned switchover (REST);HAProxy → PgBouncer;2;150;1;4;5;2;6;2 × 08006;2 × 08007;3"},
+		{r.promises(), "planned switchover (REST);HAProxy → PgBouncer;2;150;1;4;5;2;6;2 × 08006;2 × 08007 (1 to a COPY);3"},
 		{r.pauses(), "planned switchover (REST);HAProxy → PgBouncer;2;2.00 / 3.00;2.05 / 3.00;2.30 / 3.40;0.05 / 0.10;0.30 / 0.40"},
 		{r.replicas(), "planned switchover (REST);HAProxy → PgBouncer;1 × 57P01;1;3.50 / 7.00"},
 	} {

@@ -20,7 +20,7 @@ func (r *report) promises() string {
 		rows = append(rows, []string{
 			c.fault.what, c.kind.label(), fmt.Sprint(len(r.runs[c])), fmt.Sprint(s.acked), fmt.Sprint(s.lost),
 			fmt.Sprint(s.twice), fmt.Sprint(s.refused), fmt.Sprint(s.late), fmt.Sprint(s.underWay),
-			errorList(s.inBlock), errorList(s.outside), fmt.Sprint(s.cut),
+			errorList(s.inBlock), errorList(s.outside) + ofCopies(s.copies), fmt.Sprint(s.cut),
 		})
 	}
 	return markdown(rows, "llrrrrrrrllr")
@@ -59,12 +59,21 @@ func sum(runs []*figures) figures {
 		s.late += f.late
 		s.underWay += f.underWay
 		s.cut += f.cut
+		s.copies += f.copies
 		s.replica.cut += f.replica.cut
 		addErrors(s.inBlock, f.inBlock)
 		addErrors(s.outside, f.outside)
 		addErrors(s.replica.errors, f.replica.errors)
 	}
 	return s
+}
+
+// ofCopies says how many of some errors were told to a COPY under way.
+func ofCopies(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d to a COPY)", n)
 }
 
 func addErrors(to, from map[string]int) {
