@@ -44,38 +44,6 @@ type post struct {
 	epoch uint64 // of the group's leader then
 }
 
-// Hold is why clients are held. Log, metrics, readiness and
-// the status page have the same words for it.
-type Hold uint8
-
-// The reasons to hold.
-const (
-	NotHeld         Hold = iota
-	HoldUnknown          // the source has not told of the group yet
-	HoldLeaderless       // nobody leads
-	HoldStandby          // a standby cluster takes no writes
-	HoldDemoted          // the holder of the leader key says that it is demoted
-	HoldSwitchover       // a switchover is announced: what begins now might be cut off by it, see Claim.Brief
-	HoldUnconfirmed      // the view is stale, and neither etcd nor Patroni has confirmed the leader for too long
-	HoldTimeline         // the holder of the leader key is on an older timeline than one that has led
-	HoldUnmeasured       // of no replica is known how far it is behind
-	HoldLagging          // all replicas are behind their leader by more than max_lag
-)
-
-var holdWords = [...]string{
-	NotHeld: "", HoldUnknown: "no leader known", HoldLeaderless: "no leader", HoldStandby: "standby cluster", HoldDemoted: "leader demoted",
-	HoldSwitchover: "switchover announced", HoldUnconfirmed: "leader not confirmed", HoldTimeline: "leader is on an older timeline",
-	HoldUnmeasured: "lag of replicas not known", HoldLagging: "all replicas lag",
-}
-
-// String gives the words for h; "" for NotHeld.
-func (h Hold) String() string {
-	if int(h) < len(holdWords) {
-		return holdWords[h]
-	}
-	return fmt.Sprintf("hold %d", uint8(h))
-}
-
 // newPlan is the plan for a group at a time. heard is what is known of its replicas.
 func newPlan(v *discovery.View, group int, d demand, heard readings, now time.Time) plan {
 	g := v.Groups[group]
@@ -118,59 +86,6 @@ func (pl *plan) lead(why Hold) {
 	default:
 		pl.hold = why
 	}
-}
-
-// read has those serve who may be read from and fit, or says why nobody does.
-func (pl *plan) read(d demand, heard readings, now time.Time) {
-	readers := readersOf(pl.group, pl.as)
-	pl.choice = len(pl.group.Members) > 1
-	if !d.measures() {
-		pl.targets = readers
-		return
-	}
-	measured := false
-	for _, m := range readers {
-		ends := heard[m.Name].ends(d.maxLag)
-		_, known := heard[m.Name].lag(now)
-		measured = measured || known
-		switch {
-		case d.role == "any" && m.Name == pl.leads:
-		case !now.Before(ends):
-			continue
-		case pl.until.IsZero() || ends.Before(pl.until):
-			pl.until = ends
-		}
-		pl.targets = append(pl.targets, m)
-	}
-	switch {
-	case len(pl.targets) > 0 || len(readers) == 0 || d.role == "prefer-replica":
-	case measured:
-		pl.hold = HoldLagging
-	default:
-		pl.hold = HoldUnmeasured
-	}
-}
-
-// readAs is what those prove themselves to be who are read from in a role.
-func readAs(role string) string {
-	if role == "prefer-replica" {
-		return "replica"
-	}
-	return role
-}
-
-// words say why clients are held, to operators.
-func (pl *plan) words() string {
-	switch pl.hold {
-	case HoldTimeline:
-		if pl.group.Behind == pl.group.Timeline {
-			return fmt.Sprintf("%s: %s has come to %d from there, and another %d has led", pl.hold, pl.leads, pl.group.Behind, pl.group.Timeline)
-		}
-		return fmt.Sprintf("%s: %s is on %d, and %d has led", pl.hold, pl.leads, pl.group.Behind, pl.group.Timeline)
-	case HoldUnconfirmed:
-		return fmt.Sprintf("%s: nothing was heard of %s from etcd or Patroni for %s", pl.hold, pl.group.Holder(), pl.group.StaleLimit)
-	}
-	return pl.hold.String()
 }
 
 // announce takes in that a switchover is wanted. The leader goes on for some hundred
@@ -226,39 +141,6 @@ func leaderOf(g *discovery.Group) (name string, why Hold) {
 		return "", HoldUnconfirmed
 	}
 	return name, NotHeld
-}
-
-// readersOf are the members that may serve role replica or any.
-func readersOf(g *discovery.Group, role string) []discovery.Member {
-	var fit []discovery.Member
-	for _, m := range g.Members {
-		if reads(g, m, role) {
-			fit = append(fit, m)
-		}
-	}
-	return fit
-}
-
-func reads(g *discovery.Group, m discovery.Member, role string) bool {
-	switch {
-	case g.AskHosts:
-		return role == "any" || m.Name != g.Leader
-	case noLoadBalance(m) || m.State != "running":
-		return false
-	case role == "any" || m.Role == "standby_leader":
-		return true
-	}
-	return m.Name != g.Leader && m.Role == "replica"
-}
-
-// noLoadBalance is Patroni's tag that takes a member out of /replica.
-func noLoadBalance(m discovery.Member) bool {
-	v, ok := m.Tags["noloadbalance"]
-	if !ok {
-		return false
-	}
-	b, isBool := v.(bool)
-	return !isBool || b
 }
 
 // candidate is the member that an announced switchover goes to, if it is known.
