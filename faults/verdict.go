@@ -49,7 +49,7 @@ func ofCase(f *fault, runs []*figures) []string {
 		told = "errors other than 08006 and 08007"
 	}
 	n := others(s.inBlock, allowed) + others(s.outside, allowed)
-	return append(lines, fmt.Sprintf("- %s: %s, %s: 0 (%d%s).", reached(n == 0), f.what, told, n, ofCopies(s.copies)))
+	return append(lines, fmt.Sprintf("- %s: %s, %s: 0 (%d%s).", reached(n == 0), f.what, told, n, ofCopies(min(n, s.copies))))
 }
 
 // others counts the errors that are not allowed.
