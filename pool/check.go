@@ -29,6 +29,9 @@ func (p *Pool) checkLocked() []*Server {
 // has answered; a Sync is enough, as a demotion ends all connections, and a server in
 // recovery says so before its ReadyForQuery (in_hot_standby, since PostgreSQL 14).
 func (ps *Pools) suspect(k groupKey) {
+	if !ps.chronicles.suspects(k, loop.Clock()) {
+		return
+	}
 	for _, p := range ps.all() {
 		if p.group() != k || p.Key.Role != "leader" {
 			continue

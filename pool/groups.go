@@ -19,6 +19,26 @@ type groupKey struct {
 type chronicles struct {
 	mu sync.Mutex
 	of map[groupKey]*chronicle
+
+	suspected map[groupKey]int64 // when the servers of a group were last to be asked, on the loops' clock
+}
+
+// suspectAgain is how long the death of a server speaks for that of others, as all of a
+// leader's may die at once.
+const suspectAgain = 10 * time.Millisecond
+
+// suspects reports whether the servers of a group are to be asked now.
+func (cs *chronicles) suspects(k groupKey, now int64) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if last, ok := cs.suspected[k]; ok && now-last < int64(suspectAgain) {
+		return false
+	}
+	if cs.suspected == nil {
+		cs.suspected = make(map[groupKey]int64)
+	}
+	cs.suspected[k] = now
+	return true
 }
 
 // tell has something told to the chronicle of a group, and returns its failover with the
