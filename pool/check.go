@@ -58,6 +58,9 @@ func (p *Pool) takeToAskLocked(wanted func(s *Server) bool) []*Server {
 // check asks a server on the loop that watches it.
 func (p *Pool) check(s *Server) {
 	l := s.Sock.Loop()
+	if l == nil {
+		return // it has died meanwhile
+	}
 	l.Post(func() {
 		p.mu.Lock()
 		asked := s.state == stateAsked
