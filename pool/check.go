@@ -15,7 +15,7 @@ import (
 var areYouThere = []byte{'S', 0, 0, 0, 4}
 
 // checkLocked takes the idle servers that are to be asked now.
-func (p *Pool) checkLocked() []*Server {
+func (p *Pool) checkLocked() []toAsk {
 	delay := int64(p.owner.limits.ServerCheckDelay)
 	if delay <= 0 {
 		return nil
@@ -39,37 +39,41 @@ func (ps *Pools) suspect(k groupKey) {
 		p.mu.Lock()
 		due := p.takeToAskLocked(func(*Server) bool { return true })
 		p.mu.Unlock()
-		for _, s := range due {
-			p.check(s)
-		}
+		p.check(due)
 	}
 }
 
+// toAsk is a server that is to be asked, and the loop that watched it when it was taken:
+// it may die, and leave its loop, before it is asked.
+type toAsk struct {
+	s  *Server
+	on *loop.Loop
+}
+
 // takeToAskLocked takes the idle servers that are wanted, to be asked.
-func (p *Pool) takeToAskLocked(wanted func(s *Server) bool) []*Server {
+func (p *Pool) takeToAskLocked(wanted func(s *Server) bool) (due []toAsk) {
 	now := loop.Clock()
-	due := p.takeIdleLocked(func(s *Server) bool { return s.Sock.Loop() != nil && wanted(s) })
-	for _, s := range due {
+	for _, s := range p.takeIdleLocked(func(s *Server) bool { return s.Sock.Loop() != nil && wanted(s) }) {
 		s.state, s.asked = stateAsked, now
+		due = append(due, toAsk{s, s.Sock.Loop()})
 	}
 	return due
 }
 
-// check asks a server on the loop that watches it.
-func (p *Pool) check(s *Server) {
-	l := s.Sock.Loop()
-	if l == nil {
-		return // it has died meanwhile
+// check asks servers, each on its loop.
+func (p *Pool) check(due []toAsk) {
+	for _, one := range due {
+		s := one.s
+		one.on.Post(func() {
+			p.mu.Lock()
+			asked := s.state == stateAsked
+			p.mu.Unlock()
+			if asked {
+				s.owes = true
+				s.Sock.Write(areYouThere) //nolint:errcheck // a broken server is noticed by its next read
+			}
+		})
 	}
-	l.Post(func() {
-		p.mu.Lock()
-		asked := s.state == stateAsked
-		p.mu.Unlock()
-		if asked {
-			s.owes = true
-			s.Sock.Write(areYouThere) //nolint:errcheck // a broken server is noticed by its next read
-		}
-	})
 }
 
 // answered reads what a server says that was asked for a sign of life.

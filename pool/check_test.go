@@ -94,7 +94,7 @@ func TestBeingAskedDoesNotMakeAServerYounger(t *testing.T) {
 }
 
 // oneDue makes the pool's only idle server one that is due, and takes it.
-func (p *Pool) oneDue(t *testing.T) *Server {
+func (p *Pool) oneDue(t *testing.T) []toAsk {
 	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -106,7 +106,7 @@ func (p *Pool) oneDue(t *testing.T) *Server {
 	if len(due) != 1 {
 		t.Fatalf("%d are due", len(due))
 	}
-	return due[0]
+	return due
 }
 
 // Who comes while the only server is asked gets it when it has answered.

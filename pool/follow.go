@@ -106,9 +106,7 @@ func (p *Pool) sweep() {
 	for _, s := range mute {
 		p.destroy(s, metrics.ServerLost)
 	}
-	for _, s := range due {
-		p.check(s)
-	}
+	p.check(due)
 }
 
 // wantedLocked is how many servers the pool should have open when nobody waits:
