@@ -40,8 +40,9 @@ var tools = map[string][]string{
 	"internal/failover": {"internal/lab"},
 	"internal/corpus":   {"internal/lab"},
 	"internal/drivers":  {"internal/lab"},
-	"bench":             {"internal/lab"},
-	"faults":            {"internal/lab"},
+	"internal/page":     nil,
+	"bench":             {"internal/lab", "internal/page"},
+	"faults":            {"internal/lab", "internal/page"},
 }
 
 const (

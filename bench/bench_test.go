@@ -97,30 +97,6 @@ func TestCPUClockOfAProcessIsOurs(t *testing.T) {
 	}
 }
 
-func TestTableIsAligned(t *testing.T) {
-	got := markdown([][]string{{"a", "µs"}, {"long", "1"}}, "lr")
-	want := "| a    | µs |\n| ---- | -: |\n| long |  1 |\n"
-	if got != want {
-		t.Errorf("got\n%swant\n%s", got, want)
-	}
-}
-
-func TestOnlyTheMarkedSectionIsRewritten(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "benchmarks.md")
-	writeFile(t, path, "before\n"+beginMark+"\nold\n"+endMark+"\nafter\n")
-	if err := writeSection(path, "new\n"); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(path)
-	if want := "before\n" + beginMark + "\nnew\n" + endMark + "\nafter\n"; err != nil || string(got) != want {
-		t.Errorf("got %q, %v; want %q", got, err, want)
-	}
-	writeFile(t, path, "no marks\n")
-	if err := checkSection(path); err == nil {
-		t.Error("a file without marks was accepted")
-	}
-}
-
 func TestVerdictsCompareWithinTheRun(t *testing.T) {
 	r := report{load: map[cell]figures{
 		{"simple", 16, porteroName}:    {cpu: 18},

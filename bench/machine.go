@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"portero/internal/page"
 )
 
 // machine is where and with what a run was made.
@@ -21,7 +21,7 @@ type machine struct {
 
 // describeMachine asks the machine and the programs. What cannot be learned is left empty.
 func describeMachine(ctx context.Context, t tools) machine {
-	m := machine{cpu: processorName(), cores: runtime.NumCPU(), kernel: kernelRelease()}
+	m := machine{cpu: page.Processor(), cores: runtime.NumCPU(), kernel: page.Kernel()}
 	for _, argv := range [][]string{
 		{t.postgres, "--version"}, {t.pgbouncer, "--version"}, {t.haproxy, "-v"}, {t.portero, "version"},
 	} {
@@ -38,24 +38,6 @@ func describeMachine(ctx context.Context, t tools) machine {
 	}
 	m.versions = append(m.versions, runtime.Version())
 	return m
-}
-
-func processorName() string {
-	text, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(text)) {
-		if key, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "processor unknown"
-}
-
-func kernelRelease() string {
-	var name unix.Utsname
-	if unix.Uname(&name) != nil {
-		return "kernel unknown"
-	}
-	return "Linux " + unix.ByteSliceToString(name.Release[:])
 }
 
 // noticeOthers remembers how busy the machine is while nothing is measured, at worst.

@@ -104,7 +104,7 @@ func (p plan) check(rest []string) error {
 		}
 	}
 	if p.out != "" {
-		return checkSection(p.out)
+		return section(p.out).Check()
 	}
 	return nil
 }

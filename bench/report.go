@@ -1,14 +1,13 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"portero/internal/page"
 )
 
 // report is all that a run found.
@@ -32,7 +31,7 @@ func (r report) publish(path string) error {
 	if path == "" {
 		return nil
 	}
-	return writeSection(path, r.provenance()+text)
+	return section(path).Write(r.provenance() + text)
 }
 
 // provenance says when, where and how, so that a reader can run it again.
@@ -76,7 +75,7 @@ func (r report) loadTable() string {
 			fmt.Sprintf("%.0f", f.p50), fmt.Sprintf("%.0f", f.p99), fmt.Sprintf("%.1f", f.spread),
 		})
 	}
-	return markdown(rows, "lrlrrrrr")
+	return page.Table(rows, "lrlrrrrr")
 }
 
 // cells is the order of the lines: simple first, then by clients, then as kinds has the chains.
@@ -105,7 +104,7 @@ func (r report) memoryTable() string {
 			label(c.chain), fmt.Sprint(c.clients), fmt.Sprintf("%.0f", c.fresh), fmt.Sprintf("%.0f", c.used),
 		})
 	}
-	return markdown(rows, "lrrr")
+	return page.Table(rows, "lrrr")
 }
 
 func (r report) fairnessTable() string {
@@ -117,49 +116,10 @@ func (r report) fairnessTable() string {
 		}
 		rows = append(rows, []string{f.place.String(), fmt.Sprintf("%.0f", f.p50), fmt.Sprintf("%.0f", f.p99), rate})
 	}
-	return markdown(rows, "lrrr")
+	return page.Table(rows, "lrrr")
 }
 
-const (
-	beginMark = "<!-- bench:begin -->"
-	endMark   = "<!-- bench:end -->"
-)
-
-// checkSection finds out before the run whether writeSection will know where to write.
-func checkSection(path string) error {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	_, _, err = aroundSection(path, text)
-	return err
-}
-
-// writeSection replaces what stands between the marks, or makes the file.
-func writeSection(path, section string) error {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		text, err = []byte("# Benchmarks\n\n"+beginMark+"\n"+endMark+"\n"), nil
-	}
-	if err != nil {
-		return err
-	}
-	before, after, err := aroundSection(path, text)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, slices.Concat(before, []byte("\n"+section), after), 0o644)
-}
-
-// aroundSection returns the text up to and with the first mark, and from the second on.
-func aroundSection(path string, text []byte) (before, after []byte, err error) {
-	begin := bytes.Index(text, []byte(beginMark))
-	end := bytes.Index(text, []byte(endMark))
-	if begin < 0 || end < begin {
-		return nil, nil, fmt.Errorf("%s has no section between %s and %s", path, beginMark, endMark)
-	}
-	return text[:begin+len(beginMark)], text[end:], nil
+// section is the part of the page at path that is this program's.
+func section(path string) page.Section {
+	return page.Section{Path: path, Name: "bench", Title: "Benchmarks"}
 }

@@ -2,14 +2,12 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"portero/internal/lab"
+	"portero/internal/page"
 )
 
 // machine is where and with what everything was measured.
@@ -21,7 +19,7 @@ type machine struct {
 
 // describeMachine asks the machine and the programs. What cannot be learned is left empty.
 func describeMachine(o options) machine {
-	m := machine{cpu: processorName(), cores: runtime.NumCPU(), kernel: kernelRelease()}
+	m := machine{cpu: page.Processor(), cores: runtime.NumCPU(), kernel: page.Kernel()}
 	programs := [][]string{{o.portero, "version"}, {"etcd", "--version"}, {"patroni", "--version"},
 		{"/usr/sbin/haproxy", "-v"}, {"/usr/sbin/pgbouncer", "--version"}}
 	if bin, err := lab.PostgresBin(); err == nil {
@@ -38,22 +36,4 @@ func describeMachine(o options) machine {
 
 func (m machine) String() string {
 	return fmt.Sprintf("%s, %d cores, %s; %s", m.cpu, m.cores, m.kernel, strings.Join(m.versions, "; "))
-}
-
-func processorName() string {
-	text, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(text)) {
-		if key, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "processor unknown"
-}
-
-func kernelRelease() string {
-	var name unix.Utsname
-	if unix.Uname(&name) != nil {
-		return "kernel unknown"
-	}
-	return "Linux " + unix.ByteSliceToString(name.Release[:])
 }

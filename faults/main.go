@@ -91,7 +91,7 @@ func (o options) check(rest []string) error {
 		return fmt.Errorf("%w (make build makes it)", err)
 	}
 	if o.out != "" {
-		return checkSection(o.out)
+		return section(o.out).Check()
 	}
 	return nil
 }

@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"portero/internal/page"
 )
 
 // report is all that a program's run has found.
@@ -50,7 +49,7 @@ func (r *report) publish() error {
 	if r.options.out == "" {
 		return nil
 	}
-	return writeSection(r.options.out, text)
+	return section(r.options.out).Write(text)
 }
 
 // text is the section of the page.
@@ -106,46 +105,7 @@ func (r *report) cells() []cell {
 	return cells
 }
 
-const (
-	beginMark = "<!-- faults:begin -->"
-	endMark   = "<!-- faults:end -->"
-)
-
-// checkSection finds out before the run whether writeSection will know where to write.
-func checkSection(path string) error {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	_, _, err = aroundSection(path, text)
-	return err
-}
-
-// writeSection replaces what stands between the marks, or makes the file.
-func writeSection(path, section string) error {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		text, err = []byte("# Failover\n\n"+beginMark+"\n"+endMark+"\n"), nil
-	}
-	if err != nil {
-		return err
-	}
-	before, after, err := aroundSection(path, text)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, slices.Concat(before, []byte("\n"+section), after), 0o644)
-}
-
-// aroundSection returns the text up to and with the first mark, and from the second on.
-func aroundSection(path string, text []byte) (before, after []byte, err error) {
-	begin := bytes.Index(text, []byte(beginMark))
-	end := bytes.Index(text, []byte(endMark))
-	if begin < 0 || end < begin {
-		return nil, nil, fmt.Errorf("%s has no section between %s and %s", path, beginMark, endMark)
-	}
-	return text[:begin+len(beginMark)], text[end:], nil
+// section is the part of the page at path that is this program's.
+func section(path string) page.Section {
+	return page.Section{Path: path, Name: "faults", Title: "Failover"}
 }

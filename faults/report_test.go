@@ -100,25 +100,6 @@ func TestRowsAreByFaultAndThenByChain(t *testing.T) {
 	}
 }
 
-func TestTheSectionOfThePageIsReplaced(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "failover.md")
-	for _, section := range []string{"first\n", "second\n"} {
-		if err := writeSection(path, section); err != nil {
-			t.Fatal(err)
-		}
-	}
-	text, err := os.ReadFile(path)
-	if err != nil || !strings.Contains(string(text), beginMark+"\nsecond\n"+endMark) || strings.Contains(string(text), "first") {
-		t.Errorf("%q, %v", text, err)
-	}
-	if err := os.WriteFile(path, []byte("no marks"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if checkSection(path) == nil || writeSection(path, "third") == nil {
-		t.Error("a page without marks was taken")
-	}
-}
-
 func TestOptionsAreChecked(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "portero")
 	if err := os.WriteFile(binary, nil, 0o700); err != nil {

@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"portero/internal/page"
 )
 
 // promises is the table of what must not be.
@@ -23,7 +24,7 @@ func (r *report) promises() string {
 			errorList(s.inBlock), errorList(s.outside) + ofCopies(s.copies), fmt.Sprint(s.cut),
 		})
 	}
-	return markdown(rows, "llrrrrrrrllr")
+	return page.Table(rows, "llrrrrrrrllr")
 }
 
 // pauses is the table of times. Nothing in it is added up over runs.
@@ -36,7 +37,7 @@ func (r *report) pauses() string {
 			t.database.String(), t.all.String(), t.worst.String(), t.addedAll.String(), t.addedWorst.String(),
 		})
 	}
-	return markdown(rows, "llrrrrrr")
+	return page.Table(rows, "llrrrrrr")
 }
 
 func (r *report) replicas() string {
@@ -45,7 +46,7 @@ func (r *report) replicas() string {
 		s, t := sum(r.runs[c]), spread(r.runs[c])
 		rows = append(rows, []string{c.fault.what, c.kind.label(), errorList(s.replica.errors), fmt.Sprint(s.replica.cut), t.replica.String()})
 	}
-	return markdown(rows, "lllrr")
+	return page.Table(rows, "lllrr")
 }
 
 // sum adds up the counts of runs.
@@ -133,45 +134,4 @@ func errorList(errors map[string]int) string {
 		list = append(list, fmt.Sprintf("%d × %s", errors[what], what))
 	}
 	return strings.Join(list, ", ")
-}
-
-// markdown lays out a table whose first row is its head; columns has l (left) or r (right)
-// for each column.
-func markdown(rows [][]string, columns string) string {
-	widths := make([]int, len(columns))
-	for _, row := range rows {
-		for i, text := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(text))
-		}
-	}
-	var b strings.Builder
-	for n, row := range rows {
-		for i, text := range row {
-			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
-			if columns[i] == 'r' {
-				text = pad + text
-			} else {
-				text += pad
-			}
-			b.WriteString("| " + text + " ")
-		}
-		b.WriteString("|\n")
-		if n == 0 {
-			b.WriteString(rule(widths, columns))
-		}
-	}
-	return b.String()
-}
-
-// rule is the line below the head; a colon marks a column aligned to the right.
-func rule(widths []int, columns string) string {
-	var b strings.Builder
-	for i, width := range widths {
-		dashes := strings.Repeat("-", width)
-		if columns[i] == 'r' {
-			dashes = dashes[1:] + ":"
-		}
-		b.WriteString("| " + dashes + " ")
-	}
-	return b.String() + "|\n"
 }

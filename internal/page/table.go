@@ -1,13 +1,13 @@
-package main
+package page
 
 import (
 	"strings"
 	"unicode/utf8"
 )
 
-// markdown lays out a table whose first row is its head; columns has l (left) or r (right)
+// Table lays out a Markdown table whose first row is its head; columns has l (left) or r (right)
 // for each column. It is aligned, so that it reads as well in a terminal.
-func markdown(rows [][]string, columns string) string {
+func Table(rows [][]string, columns string) string {
 	widths := make([]int, len(columns))
 	for _, row := range rows {
 		for i, text := range row {
