@@ -50,12 +50,7 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 	r.sess.Heard(r.c.pool.Heard())
 	for i < len(buf) && work < perTurn {
 		if r.in.passing > 0 {
-			n := min(r.in.passing, len(buf)-i)
-			r.in.passing -= n
-			if r.c.mode != modeSession {
-				r.sess.Passing(buf[i:i+n], r.in.passing == 0)
-			}
-			i += n
+			i += r.passes(buf[i:])
 			if r.in.dropped {
 				run = i
 			}
@@ -127,6 +122,16 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 	r.in.keep(r.loop, buf[i:])
 	r.in.ready = i < len(buf) && work >= perTurn
 	return metrics.None
+}
+
+// passes is how much at the beginning of b belongs to a frame that streams.
+func (r *relay) passes(b []byte) int {
+	n := min(r.in.passing, len(b))
+	r.in.passing -= n
+	if r.c.mode != modeSession {
+		r.sess.Passing(b[:n], r.in.passing == 0)
+	}
+	return n
 }
 
 // edit shows the session a frame at buf[at:] with the server at hand. What is to

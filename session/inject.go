@@ -85,19 +85,26 @@ func throwaway(name, sql string) [5]wire.Message {
 // bringUnnamed sees to it that the server's unnamed statement is the client's.
 func (s *Session) bringUnnamed() {
 	m := s.memory
+	if m.unnamed == s.unnamed && !m.refers {
+		return
+	}
 	aimed := s.aim(s.unnamed, m.aimed)
-	defer func() { s.supply(s.unnamed, aimed) }()
-	switch {
-	case m.unnamed == s.unnamed && m.aimed == aimed:
-	case s.unnamed == (Statement{}) || s.unnamed.isOnly():
+	if m.unnamed != s.unnamed || m.aimed != aimed {
+		s.replaceUnnamed(aimed)
+	}
+	s.supply(s.unnamed, aimed)
+}
+
+func (s *Session) replaceUnnamed(aimed uint32) {
+	if s.unnamed == (Statement{}) || s.unnamed.isOnly() {
 		s.edit = append(s.edit, closeUnnamed...)
 		s.inject('C', change{})
-		m.unnamed = Statement{}
-	default:
-		s.edit = appendUnnamed(s.edit, s.textFor(s.unnamed, aimed))
-		s.inject('P', change{})
-		m.unnamed, m.aimed = s.unnamed, aimed
+		s.memory.setUnnamed(Statement{}, 0)
+		return
 	}
+	s.edit = appendUnnamed(s.edit, s.textFor(s.unnamed, aimed))
+	s.inject('P', change{})
+	s.memory.setUnnamed(s.unnamed, aimed)
 }
 
 // tidy closes what nobody will ask for.

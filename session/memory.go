@@ -19,6 +19,7 @@ type Memory struct {
 	last     uint32
 	unnamed  Statement // nobodys where it is not known
 	aimed    uint32    // the number that its text speaks of; 0: of none
+	refers   bool      // it speaks of some statement by name
 	tainted  []*made   // not for others: see rereads.go
 	leftover []uint32  // numbers that the server still has and nobody knows by a Statement
 }
@@ -28,14 +29,23 @@ type made struct {
 	st           Statement
 	number       uint32 // its name there is portero_NUMBER
 	aimed        uint32 // the number that its text speaks of; 0: of none
+	refers       bool   // it speaks of some statement by name
 	older, newer *made
 }
 
 // Forget is called when the server has forgotten all: DISCARD ALL, DEALLOCATE ALL.
-func (m *Memory) Forget() { *m = Memory{last: m.last, unnamed: m.unnamed, aimed: m.aimed} }
+func (m *Memory) Forget() {
+	*m = Memory{last: m.last, unnamed: m.unnamed, aimed: m.aimed, refers: m.refers}
+}
 
 // Overwritten is called when something of our own was sent to the server.
 func (m *Memory) Overwritten() { m.unnamed = nobodys }
+
+// setUnnamed notes what the server's unnamed statement is, and which number its text speaks of.
+func (m *Memory) setUnnamed(st Statement, aimed uint32) {
+	v, _ := st.refers()
+	m.unnamed, m.aimed, m.refers = st, aimed, v != nothing
+}
 
 // find is the server's statement, which is the newest from now on; nil if it has none.
 func (m *Memory) find(st Statement) *made {
@@ -55,7 +65,8 @@ func (m *Memory) add(st Statement, most int) *made {
 		m.retire(old)
 	}
 	m.shrink(most)
-	d := &made{st: st, number: m.next()}
+	v, _ := st.refers()
+	d := &made{st: st, number: m.next(), refers: v != nothing}
 	m.keep(d)
 	return d
 }
@@ -101,7 +112,7 @@ func (m *Memory) retire(d *made) {
 	if m.made[d.st] == d {
 		m.drop(d)
 		m.leftover = append(m.leftover, d.number)
-		if v, _ := d.st.refers(); v == deallocates && d.aimed != 0 {
+		if v, _ := d.st.refers(); d.aimed != 0 && v == deallocates {
 			m.leftover = append(m.leftover, d.aimed)
 		}
 	}

@@ -91,9 +91,13 @@ func (s *Session) bind(f wire.Frame) kind {
 	k := kindUnknown
 	if ok {
 		st, known := s.recall(name)
-		if k = st.kind(); known {
-			s.willRun(st)
+		p := prepared{kind: kindOther} // there is none: it will fail
+		if known {
+			p = st.h.Value()
+			s.willDo(st, &p)
 		}
+		k = p.kind
+		s.boundTo(portal, st, &p)
 	}
 	s.here &^= boundSurely
 	switch {
@@ -106,23 +110,18 @@ func (s *Session) bind(f wire.Frame) kind {
 	case k != kindOther:
 		s.named = kindUnknown
 	}
-	if ok {
-		s.boundTo(portal, name)
-	}
 	return k
 }
 
 // boundTo notes what a portal runs, if more comes of that than its answer: it resets
 // something, or speaks of another statement.
-func (s *Session) boundTo(portal, name []byte) {
-	st, _ := s.recall(name)
-	v, _ := st.refers()
-	switch matters := v != nothing || st.resets() != "" && s.base != (Settings{}); {
+func (s *Session) boundTo(portal []byte, st Statement, p *prepared) {
+	switch matters := p.verb != nothing || p.reset != "" && s.base != (Settings{}); {
 	case matters && s.portals == nil:
 		s.portals = map[string]Statement{string(portal): st}
 	case matters:
 		s.portals[string(portal)] = st
-	default:
+	case s.portals != nil:
 		delete(s.portals, string(portal))
 	}
 }
@@ -139,6 +138,11 @@ func (s *Session) ran(f wire.Frame) Statement {
 // willRun notes what a prepared statement does that is run next.
 func (s *Session) willRun(st Statement) {
 	p := st.h.Value()
+	s.willDo(st, &p)
+}
+
+// willDo is willRun for who has a copy of the statement already.
+func (s *Session) willDo(st Statement, p *prepared) {
 	if p.kind == kindSet {
 		st.touches(s.touch)
 		s.asked.doubt = s.asked.doubt || p.reset != ""
@@ -147,7 +151,10 @@ func (s *Session) willRun(st Statement) {
 	}
 	s.hint(p.all)
 	s.heed(p.heeds)
-	if other, known := s.names.get([]byte(p.refers)); known && p.verb == executes {
+	if p.verb != executes {
+		return
+	}
+	if other, known := s.names.get([]byte(p.refers)); known {
 		if v, _ := other.refers(); v == nothing {
 			s.willRun(other)
 		}

@@ -64,9 +64,12 @@ func (s *Session) refersToUnsure(f wire.Frame, name []byte) bool {
 // has none of that name, and its text is sent as it is. before is what it spoke of.
 func (s *Session) aim(st Statement, before uint32) uint32 {
 	v, name := st.refers()
+	if v == nothing {
+		return 0
+	}
 	to, known := s.names.get([]byte(name))
 	switch {
-	case v == nothing || !known:
+	case !known:
 	case v == deallocates && before != 0:
 		return before
 	case v == deallocates: // in place of the server's own, which others have too
@@ -84,7 +87,10 @@ func (s *Session) aim(st Statement, before uint32) uint32 {
 
 // supply sees to it that there is something under the number that st deallocates.
 func (s *Session) supply(st Statement, number uint32) {
-	if v, _ := st.refers(); v != deallocates || number == 0 {
+	if number == 0 {
+		return
+	}
+	if v, _ := st.refers(); v != deallocates {
 		return
 	}
 	s.edit = appendClose(s.edit, number)

@@ -120,7 +120,7 @@ func (s *Session) parseUnnamed(f wire.Frame) int {
 	aimed := uint32(0)
 	if s.memory != nil {
 		aimed = s.aim(st, 0)
-		s.memory.unnamed, s.memory.aimed = st, aimed
+		s.memory.setUnnamed(st, aimed)
 	}
 	s.change(change{old: s.unnamed, names: true, moved: s.movedIn(st, aimed)}, st)
 	s.waits = st.isOnly()
@@ -219,14 +219,22 @@ func (s *Session) ensure(st Statement) *made {
 	d := s.memory.find(st)
 	before := uint32(0)
 	if d != nil {
+		if !d.refers {
+			return d
+		}
 		before = d.aimed
 	}
 	aimed := s.aim(st, before)
-	defer func() { s.supply(st, aimed) }()
-	if d != nil && aimed == before || st.isOnly() {
-		return d
+	if (d == nil || aimed != before) && !st.isOnly() {
+		d = s.makeAnew(st, aimed)
 	}
-	d = s.memory.add(st, s.limits.Server)
+	s.supply(st, aimed)
+	return d
+}
+
+// makeAnew has the server make a statement, whether it has one or not.
+func (s *Session) makeAnew(st Statement, aimed uint32) *made {
+	d := s.memory.add(st, s.limits.Server)
 	d.aimed = aimed
 	if s.rereading() {
 		s.memory.taint(d)
