@@ -90,12 +90,12 @@ func setBehind(rest []byte) hints {
 	}
 	word, after := firstWord(rest)
 	switch {
+	case len(word) == 0, len(after) == 0, word[0] == '"', is(word, "U") && after[0] == '&':
+		return unlisted | unseen // by a name that is not known yet, or not read
 	case is(word, "LOCAL"):
 		return 0
-	case len(word) == 0, len(after) == 0, word[0] == '"', is(word, "U") && after[0] == '&':
-		return unlisted | unseen
 	}
-	if next, _ := firstWord(after); is(next, ".") {
+	if next, more := firstWord(after); len(more) == 0 || is(next, ".") {
 		return unlisted | unseen
 	}
 	return unseen

@@ -14,6 +14,7 @@ func TestATextThatIsNotReadShowsWhatItMaySet(t *testing.T) {
 		`set u&"app.x" = 1`: unlisted | unseen, "set u = 1": unseen, "select set_config('a', 'b', false)": unlisted | unseen,
 		"pg_catalog.Set_Config($1, $2, $3)": unlisted | unseen, `"set_config"(`: unlisted | unseen, "myset_config(": 0, "set_ = 1": 0, "éset x = 1": 0,
 		"set --" + strings.Repeat("-", 100): unlisted | unseen, "set" + strings.Repeat(" ", 100) + "work_mem = 1": unseen,
+		"set local": unlisted | unseen, "set a  ": unlisted | unseen, "set a -": unlisted | unseen, "set a" + strings.Repeat(" ", 100) + ".b = 1": unlisted | unseen,
 	} {
 		if got := settingsIn([]byte(sql), 0, len(sql), false); got != want {
 			t.Errorf("%q: %b, want %b", sql, got, want)
@@ -46,7 +47,7 @@ func TestABlockShowsWhatItMaySet(t *testing.T) {
 
 // However a text comes in pieces, no less is seen in it than in the whole.
 func FuzzUnreadInPieces(f *testing.F) {
-	for _, sql := range []string{"select 1; set app.x = 1", "x set_config", "update t set a = 1" + strings.Repeat(" ", 5000) + "; set work_mem = 1", "aset b"} {
+	for _, sql := range []string{"select 1; set app.x = 1", "x set_config", "update t set a = 1" + strings.Repeat(" ", 5000) + "; set work_mem = 1", "aset b", "set a" + strings.Repeat(" ", 300) + ".b", "set" + strings.Repeat(" ", 60) + "local_x = 1"} {
 		f.Add(sql, uint16(1), uint16(7))
 	}
 	f.Fuzz(func(t *testing.T, sql string, first, each uint16) {
