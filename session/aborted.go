@@ -54,12 +54,12 @@ func lastWord(answer []byte) (body []byte, done int, ok bool) {
 
 // isUntouched reports whether the client was in no transaction before what it has
 // asked, had nothing at its server that it would miss on another, and has heard
-// nothing since.
+// nothing since, but that it may send the data of a COPY.
 func (s *Session) isUntouched() bool {
 	switch {
-	case s.status != 'I', s.now != idle, s.begun, s.memory == nil, s.Bound():
+	case s.status != 'I', s.now != idle, s.Begun(), s.memory == nil, s.Bound():
 		return false
-	case s.copyIn, s.skipping, s.stray, s.haunted, s.owes, s.repeating, s.again, s.probing:
+	case s.skipping, s.stray, s.haunted, s.owes, s.repeating, s.again, s.probing:
 		return false
 	}
 	return !s.heeds.any() && len(s.heeds.sent) == 0 && len(s.heeds.done) == 0
@@ -123,8 +123,9 @@ func onlyReads(sql []byte) bool {
 func closes(t byte) bool { return t == 'Q' || t == 'F' || t == 'S' }
 
 // Begun reports whether the server has said something since the client has asked
-// what is under way.
-func (s *Session) Begun() bool { return s.begun }
+// what is under way, that another one would say again: that it takes the data of a COPY
+// is kept from a client that knows it.
+func (s *Session) Begun() bool { return s.begun && !s.invited }
 
 // TakeBack forgets what has been asked, and what that has changed: whoever has kept
 // the client's frames shows them again. The server is gone, and the next one has
@@ -136,5 +137,7 @@ func (s *Session) TakeBack() {
 	s.asked, s.pins, s.drawn, s.rereads, s.repeats, s.misshapen = asked{}, 0, false, false, false, Statement{}
 	s.bound, s.named, s.portals, s.boundMade, s.here = kindOther, kindOther, nil, nil, 0
 	s.instead = s.instead[:0]
+	knows := s.recopies || s.invited
 	s.forget()
+	s.recopies = knows
 }

@@ -107,7 +107,7 @@ func (s *Session) ask(f wire.Frame) Verdict {
 	s.busy = true
 	switch f.Type {
 	case 'Q':
-		s.here = 0
+		s.here, s.copyIn = 0, s.recopies // which its client believes to be under way
 	case 'F':
 	default:
 		s.open = true

@@ -22,6 +22,7 @@ func (s *Session) readyForQuery(f wire.Frame) Verdict {
 			v = Discard
 		} else if q.t == 'Q' {
 			s.instead = s.instead[:0] // it has not failed by that
+			s.recopies = false
 		}
 		s.ring.pop()
 	case 0:
@@ -103,5 +104,5 @@ func stateOf(status byte) state {
 // forget is called when nothing is unanswered any more.
 func (s *Session) forget() {
 	s.busy, s.copyIn, s.early, s.skipping, s.open, s.begun = false, false, false, false, false, false
-	s.told, s.complete, s.partial, s.stepped = false, false, false, false
+	s.told, s.complete, s.partial, s.stepped, s.invited, s.recopies = false, false, false, false, false, false
 }

@@ -8,6 +8,7 @@ import (
 
 // FromServer takes a server's frame.
 func (s *Session) FromServer(f wire.Frame) Verdict {
+	s.invited = f.Type == 'G' && !s.begun
 	s.begun = s.busy
 	if t := s.ring.first(); (t == 'Q' || t == 'E') && s.ring.at(0).is(skipped) {
 		return s.swallow(f)
@@ -189,6 +190,10 @@ func (s *Session) copyBegins() Verdict {
 	var ended bool
 	ended, s.early = s.ring.copyBegins()
 	s.copyIn = !ended
+	if s.recopies {
+		s.recopies = false
+		return Discard
+	}
 	return Forward
 }
 

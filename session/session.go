@@ -54,6 +54,8 @@ type exchange struct {
 	pushed   bool  // the frame at hand has its request in the ring
 	begun    bool  // the server has said something since the client has asked what is under way
 
+	invited  bool  // ... and no more than that it takes the data of a COPY
+	recopies bool  // that the client has heard already of a server that has gone: for it the COPY has begun
 	// Of the oldest request:
 	told     bool // it has been answered by an error, its ReadyForQuery is to come
 	complete bool // it is a Query of one statement, which has completed: likewise
