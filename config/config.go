@@ -134,6 +134,7 @@ type Pool struct {
 	QueryWaitTimeout        time.Duration `toml:"query_wait_timeout"`         // longest wait for a server; 0 = no limit
 	QueryWaitNotify         time.Duration `toml:"query_wait_notify"`          // a NOTICE to the client that has waited so long; 0 = none
 	SwitchoverDrain         time.Duration `toml:"switchover_drain"`           // longest time for which an announced switchover holds new transactions while the old leader still leads; 0 = it does not
+	ResolveCommits          bool          `toml:"resolve_commits"`            // find out on the new leader what has become of commits whose server was lost
 	ServerConnectTimeout    time.Duration `toml:"server_connect_timeout"`     // dial, TLS, login and proof together
 	ServerIdleTimeout       time.Duration `toml:"server_idle_timeout"`        // idle servers are closed after this; 0 = never
 	ServerLifetime          time.Duration `toml:"server_lifetime"`            // servers are closed, when free, after this; 0 = never

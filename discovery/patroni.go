@@ -77,7 +77,7 @@ func (p *patroni) observe(proof Proof) bool {
 	if !ok || proof.InRecovery || proof.Member != old.member || foreign {
 		return false
 	}
-	r := old.compare(proof.Timeline, p.seen[proof.Group].history)
+	r := old.compare(proof.Timeline, p.seen[proof.Group].history.newest)
 	if r.behind == 0 {
 		r = r.prove(proof.Timeline)
 	}
@@ -88,7 +88,7 @@ func (p *patroni) observe(proof Proof) bool {
 // accept has the leader of a group begin a reign on the older timeline that it has
 // proved, and forgets the newer ones, those of the history key as it stands included.
 func (p *patroni) accept(group int, timeline int64) error {
-	r, history := p.reigns[group], p.seen[group].history
+	r, history := p.reigns[group], p.seen[group].history.newest
 	switch {
 	case r.behind == 0:
 		return fmt.Errorf("group %d: its leader is not held for an older timeline", group)
@@ -155,7 +155,8 @@ func (p picture) group(id int, r reign) *Group {
 		Leader:     p.leader,
 		LastLeader: r.member,
 		Epoch:      r.epoch,
-		Timeline:   r.newestWith(p.history),
+		Timeline:   r.newestWith(p.history.newest),
+		Ends:       p.history.ends,
 		Behind:     r.behind,
 		SystemID:   p.system,
 		Standby:    p.standby,

@@ -10,7 +10,7 @@ import (
 type picture struct {
 	leader    string
 	members   []Member // sorted by name
-	history   int64    // newest timeline that the history key tells of
+	history   history
 	system    string
 	standby   bool
 	paused    bool

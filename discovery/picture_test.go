@@ -152,8 +152,21 @@ func TestHistoryTellsTheTimelineAfterTheLastThatEnded(t *testing.T) {
 		`[]`:                                                                             0, ``: 0, `[[]]`: 0, `[["x"]]`: 0, `{}`: 0, `[1]`: 0, `[[9223372036854775807]]`: 0, `[[-4]]`: 0,
 	}
 	for value, want := range tests {
-		if got := parseHistory(value); got != want {
+		if got := parseHistory(value).newest; got != want {
 			t.Errorf("%s: got %d, want %d", value, got, want)
+		}
+	}
+}
+
+func TestHistoryTellsWhereTimelinesEnded(t *testing.T) {
+	tests := map[string]map[int64]uint64{
+		`[[1,25623960,"no recovery target specified","2026-01-01T10:00:00+00:00","m2"],[2,25624000,"x"]]`: {1: 25623960, 2: 25624000},
+		`[[1],[2,"x"],[3,0],[-4,5],[7,9]]`: {7: 9},
+		`[[1]]`:                            nil, ``: nil, `{}`: nil,
+	}
+	for value, want := range tests {
+		if got := parseHistory(value).ends; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %v, want %v", value, got, want)
 		}
 	}
 }

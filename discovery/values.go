@@ -23,22 +23,40 @@ func parsePosition(keys map[string]string) int64 {
 	return int64(parseNumber(text))
 }
 
-// parseHistory is the newest timeline. Each entry of the history tells of a
-// timeline that has ended, so the newest is the last entry's successor
-// (patroni/dcs/__init__.py, TimelineHistory.from_node).
-func parseHistory(text string) int64 {
+// history is what the history key tells.
+type history struct {
+	newest int64            // timeline; 0: not known
+	ends   map[int64]uint64 // by timeline, the position in the WAL at which it ended
+}
+
+// parseHistory reads an entry for each timeline that has ended: its number, and where
+// (patroni/dcs/__init__.py, TimelineHistory.from_node). The newest is the last one's
+// successor.
+func parseHistory(text string) (h history) {
 	var entries [][]json.RawMessage
-	if text == "" || decode(text, &entries) != nil || len(entries) == 0 {
-		return 0
+	if text == "" || decode(text, &entries) != nil {
+		return history{}
 	}
-	last := entries[len(entries)-1]
-	if len(last) == 0 {
-		return 0
+	for _, entry := range entries {
+		h.newest = 0
+		if len(entry) == 0 {
+			continue
+		}
+		ended := parseNumber(string(entry[0]))
+		if ended <= 0 || ended >= 1<<32 {
+			continue
+		}
+		h.newest = int64(ended) + 1
+		if len(entry) > 1 {
+			if position := parseNumber(string(entry[1])); position > 0 {
+				if h.ends == nil {
+					h.ends = make(map[int64]uint64, len(entries))
+				}
+				h.ends[int64(ended)] = uint64(position)
+			}
+		}
 	}
-	if ended := parseNumber(string(last[0])); ended > 0 && ended < 1<<32 {
-		return int64(ended) + 1
-	}
-	return 0
+	return h
 }
 
 // groupConfig is what matters of Patroni's dynamic configuration.

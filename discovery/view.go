@@ -50,6 +50,10 @@ type Group struct {
 	StaleLimit  time.Duration
 	Unconfirmed bool // the View is Stale, and StaleLimit is over
 
+	// Ends are the positions in the WAL at which timelines have ended, by timeline, as
+	// far as Patroni's history key tells. It does so behind a promotion.
+	Ends map[int64]uint64
+
 	// Behind is the timeline that the leader has proved to be on, while there has been a
 	// leader on a newer one; 0 = it has not. It may equal Timeline: promoted from an older
 	// one, it has come to the number of the newest, and lacks what was written there.

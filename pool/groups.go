@@ -101,6 +101,15 @@ func (p *Pool) provedFirst(epoch uint64, waited int) {
 	}
 }
 
+// Ended is the position in the WAL at which a timeline of the pool's group ended, once
+// Patroni tells. Any goroutine.
+func (p *Pool) Ended(timeline int64) (position uint64, ok bool) {
+	if g := p.cluster.View().Groups[p.Key.Group]; g != nil {
+		position, ok = g.Ends[timeline]
+	}
+	return position, ok
+}
+
 // Count adds what became of transactions whose server was lost. Any goroutine.
 func (p *Pool) Count(o metrics.Outcomes) {
 	p.owner.note(p.group(), func(c *chronicle) []phase { c.count(o, time.Now()); return nil })

@@ -49,6 +49,7 @@ type Server struct {
 	opened   int64             // when it had proved itself, on that clock
 
 	postmaster string // when that was started, as it says; "" = not told
+	timeline   int64  // that it wrote then; 0 = it was in recovery
 
 	holder atomic.Pointer[Claim] // nil while idle
 
@@ -76,6 +77,10 @@ func (s *Server) Member() string { return s.member }
 // SamePostmaster reports whether both belong to one run of PostgreSQL, as far as is known: a
 // restart makes another of it, as a failover does. A server that is closed may be asked too.
 func (s *Server) SamePostmaster(other *Server) bool { return s.postmaster == other.postmaster }
+
+// Timeline is that on which the server has proved to take writes; 0 = it was in recovery,
+// or not asked. A server that is closed may be asked too.
+func (s *Server) Timeline() int64 { return s.timeline }
 
 // AsNew reports whether nothing that a client has done can be in the server's
 // way: what it refuses, any server refuses. Only the holder may ask.

@@ -10,7 +10,7 @@ import (
 // word, and frame that word as it came; nil if it had none.
 func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) metrics.Reason {
 	r.logServer(said)
-	half, bound := r.out.passing > 0, r.sess.Bound()
+	half, bound, timeline := r.out.passing > 0, r.sess.Bound(), r.claim.Server.Timeline()
 	r.c.pool.Discard(&r.claim, why)
 	r.out.drop(r.loop)
 	r.goOn(1)
@@ -28,6 +28,9 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 	case bound:
 		r.tell(wire.Fatal(wire.ConnectionFailure, "the server was lost, and with it what the session had set up"))
 		return r.cutBy(why)
+	}
+	if doubt, ok := r.sess.InDoubt(said); ok {
+		return r.resolve(doubt, timeline, said)
 	}
 	r.lose(said)
 	if r.withheld {

@@ -73,7 +73,7 @@ func (r *relay) heardHere(f wire.Frame) metrics.Reason {
 
 // sign says who is behind the notifications of the server from now on.
 func (r *relay) sign() {
-	if r.c.mode != modeSession && r.c.pool.Heard() {
-		r.claim.Server.SentBy(r.c.pid())
+	if s := r.claim.Server; s != nil && r.c.mode != modeSession && r.c.pool.Heard() {
+		s.SentBy(r.c.pid())
 	}
 }

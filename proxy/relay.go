@@ -50,6 +50,7 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 	r.stalled, r.farewell, r.pins, r.pinIdle, r.withheld = stall{}, 0, 0, 0, false
 	r.again, r.runs = r.again[:0], 0
 	r.sess.ByEar(c.mode != modeSession)
+	r.sess.Resolves(c.proxy.cfg.Pool.ResolveCommits && c.mode != modeSession && c.pool.Key.Role == "leader")
 }
 
 // letGo forgets the client.

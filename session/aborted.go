@@ -136,7 +136,7 @@ func (s *Session) TakeBack() {
 	s.changes.clear()
 	s.asked, s.pins, s.drawn, s.rereads, s.repeats, s.misshapen = asked{}, 0, false, false, false, Statement{}
 	s.bound, s.named, s.portals, s.boundMade, s.here = kindOther, kindOther, nil, nil, 0
-	s.instead = s.instead[:0]
+	s.instead, s.commit, s.writes = s.instead[:0], Commit{}, false
 	knows := s.recopies || s.invited
 	s.forget()
 	s.recopies = knows

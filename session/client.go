@@ -94,6 +94,9 @@ func (s *Session) ask(f wire.Frame) Verdict {
 		return Forward
 	}
 	s.refused, s.strange = 0, false
+	if s.resolves {
+		s.mayWrite(f)
+	}
 	q, script := s.request(f)
 	if s.refused != 0 {
 		q, script = asRefused(f.Type), nil
@@ -263,16 +266,16 @@ func (q *request) run(kinds []kind) {
 // has asked nothing else needs no server for the answer.
 func (s *Session) sync(linked bool) Verdict {
 	if s.copyIn {
-		s.early = true
+		s.early, s.pushed = true, false
 		return Forward
 	}
 	if !linked && !s.busy {
 		s.ready('I')
 		return Answer
 	}
-	s.skipping, s.here, s.pushed, s.open = false, 0, false, false
+	s.skipping, s.here, s.pushed, s.open = false, 0, linked && s.commitsHere(), false
 	s.group++
-	s.repeats = false
+	s.repeats, s.writes, s.strange = false, false, false
 	s.ring.push(syncRequest())
 	s.busy = true
 	return Forward

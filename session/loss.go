@@ -59,6 +59,7 @@ func (s *Session) Lose(said *wire.Error) {
 	s.forget()
 	s.ring.clear()
 	s.changes.clear()
+	s.commit, s.undone = Commit{}, false
 	s.bound, s.named = kindOther, kindOther
 	s.status = 'I'
 	if s.loss.block {
@@ -118,7 +119,7 @@ func statusOf(now state) byte {
 // behind a request that had been answered.
 func (s *Session) whatIsUnknown(hasSpoken, ended bool) []bool {
 	switch {
-	case hasSpoken && ended:
+	case hasSpoken && ended, s.undone:
 		return make([]bool, s.ring.len())
 	case hasSpoken, s.copyIn: // a COPY whose data has not ended has not been committed
 		return s.fatesAtLastWord()

@@ -72,6 +72,10 @@ func (p *player) do(line string) {
 		p.keep = true
 	case "imagined":
 		p.imagined = true
+	case "resolves":
+		p.s.Resolves(true)
+	case "found":
+		p.found(rest)
 	default:
 		p.t.Fatalf("transcript: unknown command %q", line)
 	}
@@ -153,6 +157,12 @@ func (p *player) server(k token) {
 		p.real = nil
 	}
 	p.real.expect(text)
+	p.answer(f, text)
+}
+
+// answer shows the session a frame of the server.
+func (p *player) answer(f wire.Frame, text string) {
+	p.t.Helper()
 	defer p.goOn()
 	switch p.s.FromServer(f) {
 	case Forward:
@@ -205,6 +215,33 @@ func (p *player) lost(said *wire.Error) {
 	p.s.Lose(said)
 	p.say("lost")
 	p.replies()
+}
+
+// found is a loss of the server, behind which it has been found out what has become of the
+// commit that was in doubt.
+func (p *player) found(what string) {
+	p.t.Helper()
+	c, ok := p.s.InDoubt(nil)
+	if !ok {
+		p.say("nothing can be found out")
+		p.lost(nil)
+		return
+	}
+	p.say("in doubt: %d at %X", c.ID, c.Position)
+	if what != "committed" {
+		p.s.Undone()
+		p.lost(nil)
+		return
+	}
+	for b := p.s.Committed(); len(b) > 0; {
+		f, ok, err := wire.Next(b)
+		if !ok || err != nil || !f.Whole() {
+			p.t.Fatalf("the session makes broken frames: %q", b)
+		}
+		p.answer(f, answerText(p.t, f, false))
+		b = b[wire.HeaderLen+f.Size:]
+	}
+	p.linked, p.memory = false, &Memory{}
 }
 
 func (p *player) refuse(e *wire.Error) {

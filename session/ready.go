@@ -73,6 +73,9 @@ func (s *Session) answered(v Verdict, failed bool) Verdict {
 func (s *Session) reached(status byte) {
 	s.status, s.now = status, stateOf(status)
 	s.told, s.complete, s.partial, s.stepped = false, false, false, false
+	if status != 'T' {
+		s.commit = Commit{}
+	}
 	if status == 'I' {
 		s.Transactions++
 		s.kept = s.settings

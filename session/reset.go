@@ -196,7 +196,11 @@ func (s *Session) swallow(f wire.Frame) Verdict {
 		if s.ring.first() == 'E' {
 			s.executed(f)
 		}
-	case 'T', 'D', 'N':
+	case 'D':
+		if s.ring.at(0).is(identifies) {
+			s.identified(f)
+		}
+	case 'T', 'N':
 	case 'S':
 		return s.parameterStatus(f)
 	case 'A':

@@ -26,6 +26,7 @@ const (
 	ofStatement marks = 1 << iota // a Describe of a statement, not of a portal
 	skipped                       // our own: the client is not told of the answer
 	pending                       // a change of names takes hold with it
+	identifies                    // our own question for the transaction
 )
 
 func (q *request) is(m marks) bool { return q.marks&m != 0 }

@@ -19,8 +19,13 @@ func (s *Session) Send(f wire.Frame) (edit []byte, replaced int) {
 	}
 	switch f.Type {
 	case 'Q':
+		s.identifyCommit('Q')
 		replaced = s.restoreQuery(f, s.sendQuery(f))
+	case 'S':
+		s.identify()
+		s.edit = append(s.edit, flushFrame...)
 	case 'E':
+		s.identifyCommit('E')
 		s.byReference(f)
 		replaced = s.restoreExecute(f)
 	case 'P':

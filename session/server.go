@@ -91,6 +91,9 @@ func (s *Session) completed(f wire.Frame) Verdict {
 		}
 	case 'Q':
 		s.statementDone(f)
+		if s.thwarted() {
+			return Answer
+		}
 	default:
 		return s.within(false)
 	}
@@ -187,13 +190,13 @@ func (s *Session) copyBegins() Verdict {
 	if t != 'E' && t != 'Q' {
 		return s.within(false)
 	}
-	var ended bool
-	ended, s.early = s.ring.copyBegins()
-	s.copyIn = !ended
 	if s.recopies {
 		s.recopies = false
 		return Discard
 	}
+	var ended bool
+	ended, s.early = s.ring.copyBegins()
+	s.copyIn = !ended
 	return Forward
 }
 

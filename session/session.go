@@ -28,6 +28,7 @@ type Session struct {
 	standing   // what it has set
 	pinnedBy   // why it keeps its server
 	listening  // what it has to do with notifications
+	doubting   // what is known of a transaction that it is about to commit
 
 	loss loss // what is still owed to the client for a server that is gone
 
@@ -53,9 +54,9 @@ type exchange struct {
 	open     bool  // something of the extended protocol waits for its Sync
 	pushed   bool  // the frame at hand has its request in the ring
 	begun    bool  // the server has said something since the client has asked what is under way
-
 	invited  bool  // ... and no more than that it takes the data of a COPY
 	recopies bool  // that the client has heard already of a server that has gone: for it the COPY has begun
+
 	// Of the oldest request:
 	told     bool // it has been answered by an error, its ReadyForQuery is to come
 	complete bool // it is a Query of one statement, which has completed: likewise
