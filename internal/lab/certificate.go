@@ -18,6 +18,8 @@ import (
 // authority that signed it. They live as long as the lab they belong to.
 type Certificate struct {
 	CA, Cert, Key string
+
+	valid, expired string // what Cert is a copy of, and what it may become one of
 }
 
 // makeCertificate writes a fresh authority and a certificate of its making into dir.
@@ -26,6 +28,8 @@ func (s *site) makeCertificate(dir string) (Certificate, error) {
 		CA:   filepath.Join(dir, "ca.crt"),
 		Cert: filepath.Join(dir, "server.crt"),
 		Key:  filepath.Join(dir, "server.key"),
+
+		valid: filepath.Join(dir, "valid.crt"), expired: filepath.Join(dir, "expired.crt"),
 	}
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -49,6 +53,11 @@ func (s *site) makeCertificate(dir string) (Certificate, error) {
 	if err != nil {
 		return files, err
 	}
+	leaf.NotBefore, leaf.NotAfter = leaf.NotBefore.Add(-time.Hour), leaf.NotBefore
+	expiredDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey)
+	if err != nil {
+		return files, err
+	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return files, err
@@ -56,6 +65,8 @@ func (s *site) makeCertificate(dir string) (Certificate, error) {
 	return files, errors.Join(
 		s.writePEM(files.CA, "CERTIFICATE", caDER),
 		s.writePEM(files.Cert, "CERTIFICATE", leafDER),
+		s.writePEM(files.valid, "CERTIFICATE", leafDER),
+		s.writePEM(files.expired, "CERTIFICATE", expiredDER),
 		s.writePEM(files.Key, "PRIVATE KEY", keyDER),
 	)
 }

@@ -139,7 +139,7 @@ func (c *Cluster) addGroup(number int, scope string) error {
 		m := &Member{
 			Name: name, Address: loopback(ports[2*i]), REST: loopback(ports[2*i+1]),
 			DataDir: dir + "/data", SocketDir: dir,
-			group: g, dir: dir, log: c.site.path(name + ".log"),
+			group: g, tags: object{}, dir: dir, log: c.site.path(name + ".log"),
 		}
 		if c.options.Network != nil {
 			m.move(c.options.Network.Hosts[i])

@@ -19,10 +19,37 @@ type EtcdOptions struct {
 	Address            string // for clients, without a port; default 127.0.0.1
 	Username, Password string // default: no authentication
 	TLS                bool   // for clients
+	// Host is where member 0 runs, which can then be cut off from the others; Address is the
+	// network's. Default: where the others do.
+	Host *NetworkHost
 }
 
-func (o EtcdOptions) endpoint(port int) string {
-	return net.JoinHostPort(orDefault(o.Address, "127.0.0.1"), strconv.Itoa(port))
+// endpoint is where member i serves clients.
+func (o EtcdOptions) endpoint(i, port int) string {
+	address := orDefault(o.Address, "127.0.0.1")
+	if i == 0 && o.Host != nil {
+		address = o.Host.Address
+	}
+	return net.JoinHostPort(address, strconv.Itoa(port))
+}
+
+// peer is where the other members reach member i.
+func (o EtcdOptions) peer(i, port int) string {
+	switch {
+	case o.Host == nil:
+		return "http://" + loopback(port)
+	case i == 0:
+		return "http://" + net.JoinHostPort(o.Host.peerAddress(), strconv.Itoa(port))
+	}
+	return "http://" + net.JoinHostPort(o.Address, strconv.Itoa(port))
+}
+
+// space is where member i runs.
+func (o EtcdOptions) space(i int) *space {
+	if i == 0 {
+		return o.Host.in()
+	}
+	return nil
 }
 
 // Etcd is an etcd cluster of one or more members, numbered from 0. Its methods are for one
@@ -34,6 +61,7 @@ type Etcd struct {
 
 	tls     bool
 	site    *site
+	host    *NetworkHost // of member 0; nil: none of its own
 	members []*etcdMember
 }
 
@@ -55,7 +83,10 @@ func StartEtcd(ctx context.Context, n int, o EtcdOptions) (*Etcd, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Etcd{site: s, tls: o.TLS}
+	e := &Etcd{site: s, tls: o.TLS, host: o.Host}
+	if o.Host != nil {
+		o.Host.network.store = o.Host
+	}
 	err = e.prepare(binary, n, o)
 	if err == nil {
 		err = e.startAll(ctx)
@@ -90,7 +121,7 @@ func (e *Etcd) prepare(binary string, n int, o EtcdOptions) error {
 	}
 	var peers []string
 	for i, port := range peerPorts {
-		peers = append(peers, fmt.Sprintf("e%d=http://%s", i, loopback(port)))
+		peers = append(peers, fmt.Sprintf("e%d=%s", i, o.peer(i, port)))
 	}
 	for i := range n {
 		name := "e" + strconv.Itoa(i)
@@ -98,7 +129,8 @@ func (e *Etcd) prepare(binary string, n int, o EtcdOptions) error {
 		if err != nil {
 			return err
 		}
-		peer, client := "http://"+loopback(peerPorts[i]), scheme+"://"+o.endpoint(clientPorts[i])
+		endpoint, peer := o.endpoint(i, clientPorts[i]), o.peer(i, peerPorts[i])
+		client := scheme + "://" + endpoint
 		args := []string{
 			"--name", name, "--data-dir", dir + "/data", "--unsafe-no-fsync", "--logger", "zap",
 			"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
@@ -107,9 +139,9 @@ func (e *Etcd) prepare(binary string, n int, o EtcdOptions) error {
 			"--initial-cluster-token", e.site.dir,
 		}
 		e.members = append(e.members, &etcdMember{
-			endpoint: o.endpoint(clientPorts[i]),
+			endpoint: endpoint,
 			command: command{path: binary, args: append(args, tls...), dir: dir,
-				log: e.site.path(name + ".log"), orphaned: syscall.SIGKILL},
+				log: e.site.path(name + ".log"), orphaned: syscall.SIGKILL, space: o.space(i)},
 		})
 	}
 	return nil

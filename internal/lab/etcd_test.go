@@ -2,10 +2,12 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 )
 
 func TestEtcdOfThreeSurvivesTheLossOfOne(t *testing.T) {
@@ -49,6 +51,52 @@ func TestEtcdWithTLSWantsThePassword(t *testing.T) {
 	if _, err := e.Client.Get(ctx, "/k"); err == nil {
 		t.Error("etcd answered somebody without a name")
 	}
+}
+
+// TestAMemberOfEtcdThatIsCutOffServesWhatItKnew is what a stale read needs.
+func TestAMemberOfEtcdThatIsCutOffServesWhatItKnew(t *testing.T) {
+	ctx := needServers(t)
+	w, err := StartNetwork(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	e := EtcdForTest(t, 3, EtcdOptions{Address: w.EtcdAddress(), Host: w.Hosts[0]})
+	stale, err := clientv3.New(clientv3.Config{Endpoints: e.Endpoints()[:1], Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stale.Close() })
+	knows := func(value string) {
+		t.Helper()
+		err := Poll(ctx, "read "+value+" from the first member", func() error {
+			ctx, cancel := limit(ctx, askLimit)
+			defer cancel()
+			answer, err := stale.Get(ctx, "/k", clientv3.WithSerializable())
+			if err == nil && string(answer.Kvs[0].Value) != value {
+				err = fmt.Errorf("it answers %s", answer.Kvs[0].Value)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	put(ctx, t, e, "before")
+	knows("before")
+	if err := e.Isolate(); err != nil {
+		t.Fatal(err)
+	}
+	put(ctx, t, e, "meanwhile")
+	knows("before")
+	if err := e.Rejoin(ctx); err != nil {
+		t.Fatal(err)
+	}
+	knows("meanwhile")
 }
 
 // put writes and reads a key, however long an election takes.

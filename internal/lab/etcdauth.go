@@ -41,6 +41,22 @@ func (e *Etcd) enableAuth(ctx context.Context, username, password string) error 
 	return e.connect(username, password)
 }
 
+// Expire has etcd show a certificate whose time is over to whoever connects from now on. Renew
+// ends that.
+func (e *Etcd) Expire() error { return e.show(e.Certificate.expired) }
+
+// Renew ends what Expire began.
+func (e *Etcd) Renew() error { return e.show(e.Certificate.valid) }
+
+// show replaces the certificate, which etcd reads for each connection.
+func (e *Etcd) show(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(e.Certificate.Cert, text, 0o600)
+}
+
 // clientTLS trusts the certificate's authority and no other.
 func (c Certificate) clientTLS() (*tls.Config, error) {
 	ca, err := os.ReadFile(c.CA)

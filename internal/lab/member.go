@@ -19,6 +19,7 @@ type Member struct {
 	Host      *NetworkHost // where it runs, in a cluster with a Network
 
 	group   *Group
+	tags    object // of its configuration
 	dir     string
 	log     string
 	patroni *process
@@ -86,6 +87,34 @@ func (m *Member) KillPatroni() { m.patroni.kill() }
 // is done.
 func (m *Member) RestartPostgres(ctx context.Context) error {
 	_, err := m.ask(ctx, http.MethodPost, "/restart", object{})
+	return err
+}
+
+// MakeAnew has Patroni throw the member's data away and copy the leader's (patronictl reinit),
+// and returns once PostgreSQL is down for it.
+func (m *Member) MakeAnew(ctx context.Context) error {
+	before := m.PID()
+	if _, err := m.ask(ctx, http.MethodPost, "/reinitialize", object{"force": true}); err != nil {
+		return err
+	}
+	return Poll(ctx, "wait until "+m.Name+" is made anew", func() error {
+		if m.PID() == before {
+			return errors.New("it still runs")
+		}
+		return nil
+	})
+}
+
+// SetTags changes the tags in the member's configuration, which its Patroni reads when it is
+// started, or told to by Reload.
+func (m *Member) SetTags(tags map[string]any) error {
+	m.tags = tags
+	return m.writeConfig()
+}
+
+// Reload has Patroni read its configuration again, which it does in its next loop.
+func (m *Member) Reload(ctx context.Context) error {
+	_, err := m.ask(ctx, http.MethodPost, "/reload", object{})
 	return err
 }
 

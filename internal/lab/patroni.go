@@ -25,6 +25,7 @@ func (m *Member) writeConfig() error {
 		"restapi":   object{"listen": m.REST, "connect_address": m.REST},
 		"etcd3":     m.group.cluster.Etcd.patroniConfig(),
 		"watchdog":  object{"mode": "off"},
+		"tags":      m.tags,
 		"bootstrap": object{
 			"dcs":            o.dynamicConfig(),
 			"post_bootstrap": m.group.cluster.postBootstrap(),

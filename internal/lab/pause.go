@@ -7,6 +7,21 @@ import (
 	"net/http"
 )
 
+// SetStandby makes the cluster a standby cluster of the server at host and port, or, with a nil
+// setting, a cluster of its own again. It returns at once.
+func (g *Group) SetStandby(ctx context.Context, of map[string]any) error {
+	m, err := g.anyMember(ctx)
+	if err != nil {
+		return err
+	}
+	var value any // null takes the setting away
+	if of != nil {
+		value = of
+	}
+	_, err = m.ask(ctx, http.MethodPatch, "/config", object{"standby_cluster": value})
+	return err
+}
+
 // SetPause pauses the cluster or ends its pause, and returns once each member knows.
 func (g *Group) SetPause(ctx context.Context, on bool) error {
 	m, err := g.anyMember(ctx)

@@ -15,12 +15,13 @@ import (
 
 // PorteroOptions say which Portero to start, and how.
 type PorteroOptions struct {
-	Program string   // path of the binary
-	Env     []string // NAME=value, beside a plain environment
-	Config  string   // proxy.toml, to which [admin] and a [[listener]] are added at its end
-	Address string   // of that listener; default: a free port of loopback
-	Admin   string   // default: a free port of loopback
-	Output  *os.File // takes what it prints, in place of what Log shows; the caller closes it
+	Program string       // path of the binary
+	Env     []string     // NAME=value, beside a plain environment
+	Config  string       // proxy.toml, to which [admin] and a [[listener]] are added at its end
+	Address string       // of that listener; default: a free port of loopback
+	Admin   string       // default: a free port of loopback
+	Output  *os.File     // takes what it prints, in place of what Log shows; the caller closes it
+	Host    *NetworkHost // where it runs; default: on loopback
 }
 
 // Portero is the program as a process, in a directory of its own in which userlist.txt has
@@ -77,7 +78,7 @@ func (p *Portero) start(o PorteroOptions) error {
 			if err != nil {
 				return err
 			}
-			*address = loopback(ports[0])
+			*address = o.Host.serve(loopback(ports[0]))
 		}
 	}
 	config := fmt.Sprintf("%s\n[admin]\naddress = %q\n[[listener]]\naddress = %q\n", o.Config, p.Admin, p.Address)
@@ -91,6 +92,7 @@ func (p *Portero) start(o PorteroOptions) error {
 	p.process, err = p.site.start(command{
 		path: o.Program, args: []string{"serve", "--config", p.site.path("proxy.toml")}, env: o.Env,
 		dir: p.site.dir, log: p.site.path("portero.log"), out: o.Output, orphaned: syscall.SIGKILL,
+		space: o.Host.in(),
 	})
 	return err
 }
