@@ -222,6 +222,31 @@ func TestEtcdIsReachedWithTLS(t *testing.T) {
 	expectReason(t, bare, "not elsewhere")
 }
 
+// TestMembersThatAreMissedAreToldOf is of a scope that has none, or none any more.
+func TestMembersThatAreMissedAreToldOf(t *testing.T) {
+	e := startEtcd(t, 1, lab.EtcdOptions{})
+	log := &lockedBuffer{}
+	c, err := Open(demo(e.Endpoints()...), textLog(log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	w := newWriter(t, e.Endpoints()[0])
+	for _, want := range []int{1, 2} { // at first, and when they have gone
+		await(t, c, "no leader", leads(""))
+		w.put(t, "status", "1") // another revision says nothing new
+		if got := strings.Count(log.String(), "are namespace, scope and citus right?"); got != want {
+			t.Errorf("told %d times, not %d, in\n%s", got, want, log)
+		}
+		w.put(t, "members/m1", "{}")
+		w.put(t, "leader", "m1")
+		await(t, c, "m1", leads("m1"))
+		if _, err := w.client.Delete(t.Context(), "/service/demo/", clientv3.WithPrefix()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestOpenRefusesWhatCanNeverWork(t *testing.T) {
 	bad := t.TempDir() + "/bad.pem"
 	if err := os.WriteFile(bad, []byte("no certificate"), 0o600); err != nil {

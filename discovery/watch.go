@@ -44,7 +44,7 @@ type follower struct {
 	mirror mirror
 	guard  guard
 	fails  int  // links that failed in a row
-	looked bool // the first keys have been looked at by lookForMembers
+	empty  bool // etcd has no members of the cluster, as was told
 }
 
 // newFollower checks everything that can be checked without etcd.
@@ -107,7 +107,7 @@ func (f *follower) lost(e endpoint, err error) {
 	f.log.Log(context.Background(), level, "etcd endpoint lost", "endpoint", e.name, "reason", err, "failed", f.fails)
 	f.fails++
 	f.cluster.change(func() bool {
-		f.cluster.stats.Connected = false
+		f.cluster.stats.Connected, f.cluster.stats.Reason = false, err.Error()
 		f.cluster.stats.Losses++
 		return false
 	})
@@ -225,22 +225,24 @@ func (f *follower) take(s snapshot, e endpoint) (changed bool, err error) {
 		f.cluster.stale = false
 		f.cluster.stats.LastRead = now
 		f.cluster.confirmed.read(s.asked)
-		f.cluster.stats.Connected = true
+		f.cluster.stats.Connected, f.cluster.stats.Reason = true, ""
 		f.cluster.stats.Endpoint = e.name
 	})
 	return changed, nil
 }
 
-// lookForMembers tells an operator once why a cluster may have none.
+// lookForMembers tells an operator why a cluster may have none, once until it has some.
 func (f *follower) lookForMembers(seen map[int]picture) {
-	if f.looked {
-		return
-	}
-	f.looked = true
+	before := f.empty
+	f.empty = true
 	for _, p := range seen {
 		if len(p.members) > 0 {
+			f.empty = false
 			return
 		}
+	}
+	if before {
+		return
 	}
 	f.log.Warn("etcd has no members of the cluster; are namespace, scope and citus right?",
 		"prefix", f.layout.base, "citus", f.layout.citus, "keys", len(f.mirror.keys))

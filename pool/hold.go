@@ -37,6 +37,8 @@ func (h Hold) String() string {
 // words say why clients are held, to operators.
 func (pl *plan) words() string {
 	switch pl.hold {
+	case HoldLeaderless:
+		return pl.reason()
 	case HoldTimeline:
 		if pl.group.Behind == pl.group.Timeline {
 			return fmt.Sprintf("%s: %s has come to %d from there, and another %d has led", pl.hold, pl.leads, pl.group.Behind, pl.group.Timeline)
@@ -46,4 +48,18 @@ func (pl *plan) words() string {
 		return fmt.Sprintf("%s: nothing was heard of %s from etcd or Patroni for %s", pl.hold, pl.group.Holder(), pl.group.StaleLimit)
 	}
 	return pl.hold.String()
+}
+
+// reason is words without names, which are not for clients.
+func (pl *plan) reason() string {
+	if pl.hold == HoldLeaderless && len(pl.group.Members) == 0 {
+		return pl.hold.String() + ", and no member is known"
+	}
+	return pl.hold.String()
+}
+
+// Held says, in words for a client, why nobody is served; "" if clients are. Any goroutine.
+func (p *Pool) Held() string {
+	pl := p.plan(p.cluster.View())
+	return pl.reason()
 }

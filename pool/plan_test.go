@@ -138,8 +138,9 @@ func TestAServerStaysAsLongAsItsPlanKeepsIt(t *testing.T) {
 
 func TestOperatorsAreToldWhyClientsAreHeld(t *testing.T) {
 	for want, edit := range map[string]func(g *discovery.Group){
-		"":          nil,
-		"no leader": func(g *discovery.Group) { g.Leader = "" },
+		"":                                  nil,
+		"no leader":                         func(g *discovery.Group) { g.Leader = "" },
+		"no leader, and no member is known": func(g *discovery.Group) { g.Leader, g.Members = "", nil },
 		"leader is on an older timeline: a is on 6, and 7 has led":                          func(g *discovery.Group) { g.Behind = 6 },
 		"leader is on an older timeline: a has come to 7 from there, and another 7 has led": func(g *discovery.Group) { g.Behind = 7 },
 		"leader not confirmed: nothing was heard of a from etcd or Patroni for 20s": func(g *discovery.Group) {

@@ -177,7 +177,9 @@ func (r *relay) gaveUp(since int64) metrics.Reason {
 	if n := r.c.pool.Pinned(); n > 0 {
 		e.Detail = fmt.Sprintf("Clients of the pool that are pinned to their servers: %d.", n)
 	}
-	if trouble := r.c.pool.Trouble(since); trouble != "" {
+	if held := r.c.pool.Held(); held != "" {
+		e.Detail, e.Hint = "Clients are held: "+held+".", "Portero's log says more."
+	} else if trouble := r.c.pool.Trouble(since); trouble != "" {
 		e.Detail, e.Hint = "The last try to open a server failed: "+trouble+".", "Portero's log says more."
 	}
 	r.tell(e)
