@@ -54,6 +54,6 @@ failover: build ## ten switchovers, ten crashes, ten dead leaders; about half an
 	scripts/packages $(SERVERS)
 	go run ./internal/lab/demo -runs 10 -events switchover,crash,kill
 
-faults: build ## all faults through Portero and two chains of HAProxy and PgBouncer, into docs/failover.md; hours
+faults: build ## all faults through Portero and two chains of HAProxy and PgBouncer, into docs/failover.md; hours, goes on where it stopped
 	scripts/packages $(SERVERS) pgbouncer haproxy
-	go run ./faults -out docs/failover.md -plot docs/failover.png
+	go run ./faults -record docs/failover.jsonl -out docs/failover.md -plot docs/failover.png

@@ -10,7 +10,8 @@
 //
 // Each run has a crew and a count of its own. What it finds goes into the marked section of
 // docs/failover.md, and around a switchover and a crash, as writes per 100 ms, into
-// docs/failover.png.
+// docs/failover.png. With -record it is kept in a file as well, so that all of it may be done in
+// parts: only runs that the file does not hold yet are made, and all that it holds is reported.
 //
 // It does not judge by its exit status: 0 means that everything was measured, also where a
 // chain broke its promises; 1 means that a run could not be brought to its end.

@@ -9,32 +9,32 @@ import (
 
 // figures are what one run has found.
 type figures struct {
-	acked    int
-	lost     int // of those
-	twice    int // of those
-	refused  int // attempts that are there although their clients were told that they had failed
-	late     int // writes that were begun after their server had ceased to be the leader
-	underWay int // writes that reached such a server, and were begun before
+	Acked    int `json:"acked"`
+	Lost     int `json:"lost"`      // of those
+	Twice    int `json:"twice"`     // of those
+	Refused  int `json:"refused"`   // attempts that are there although their clients were told that they had failed
+	Late     int `json:"late"`      // writes that were begun after their server had ceased to be the leader
+	UnderWay int `json:"under_way"` // writes that reached such a server, and were begun before
 
-	inBlock map[string]int // errors of clients in a transaction, by SQLSTATE
-	outside map[string]int // of all others on the leader's route
-	copies  int            // of these, told to a COPY under way
-	cut     int            // connections on the leader's route that ended
+	InBlock map[string]int `json:"in_block"` // errors of clients in a transaction, by SQLSTATE
+	Outside map[string]int `json:"outside"`  // of all others on the leader's route
+	Copies  int            `json:"copies"`   // of these, told to a COPY under way
+	Cut     int            `json:"cut"`      // connections on the leader's route that ended
 
-	database time.Duration // in which no member took a write
-	all      time.Duration // in which no writer had a row confirmed
-	worst    time.Duration // the same for the one writer that waited longest
+	Database time.Duration `json:"database_ns"` // in which no member took a write
+	All      time.Duration `json:"all_ns"`      // in which no writer had a row confirmed
+	Worst    time.Duration `json:"worst_ns"`    // the same for the one writer that waited longest
 
-	replica route
-	mended  bool  // Patroni did not bring the replica back
-	steps   []int // rows confirmed, per step of the plot
+	Replica route `json:"replica"`
+	Mended  bool  `json:"mended,omitempty"` // Patroni did not bring the replica back
+	Steps   []int `json:"steps,omitempty"`  // rows confirmed, per step of the plot; only of what is plotted
 }
 
 // route is what the readers on the replica's route have met.
 type route struct {
-	errors map[string]int
-	cut    int
-	worst  time.Duration
+	Errors map[string]int `json:"errors"`
+	Cut    int            `json:"cut"`
+	Worst  time.Duration  `json:"worst_ns"`
 }
 
 // count compares what the crew was told with what is there.
@@ -52,34 +52,37 @@ func (s *stage) count(ctx context.Context, all *crew, from, to time.Time) (*figu
 	if err != nil {
 		return nil, err
 	}
-	f := &figures{database: lab.LongestGap(all.prober.Writes(), from, to)}
+	f := &figures{Database: lab.LongestGap(all.prober.Writes(), from, to)}
 	f.judge(ledger, audit, lab.Strays(writes))
 	f.time(ledger, all.quick, from, to)
 	f.trouble(ledger, all.leader.Ledger())
-	f.copies = toldOutside(ledger[len(ledger)-1])
-	f.replica = readRoute(all.replica.Ledger(), from, to)
+	f.Copies = toldOutside(ledger[len(ledger)-1])
+	f.Replica = readRoute(all.replica.Ledger(), from, to)
 	survivors, _ := all.idle.Survivors(ctx) // the count says it
-	f.cut += idleClients - survivors
+	f.Cut += idleClients - survivors
 	return f, nil
 }
 
 func (f *figures) judge(ledger lab.Ledger, audit lab.Audit, stray lab.Stray) {
-	f.acked = ledger.Acknowledged()
-	f.lost, f.twice, f.refused = len(audit.Lost), len(audit.Twice), len(audit.Refused)
-	f.late, f.underWay = len(stray.Late), len(stray.UnderWay)
+	f.Acked = ledger.Acknowledged()
+	f.Lost, f.Twice, f.Refused = len(audit.Lost), len(audit.Twice), len(audit.Refused)
+	f.Late, f.UnderWay = len(stray.Late), len(stray.UnderWay)
 }
 
 // time leaves out the COPY, which pauses by itself.
 func (f *figures) time(ledger lab.Ledger, quick int, from, to time.Time) {
-	f.all, f.worst = ledger[:quick].Gaps(from, to)
-	f.steps = steps(ledger[:quick], from.Add(-plotBefore), to)
+	f.All, f.Worst = ledger[:quick].Gaps(from, to)
+	if end := from.Add(plotLongest); end.Before(to) {
+		to = end
+	}
+	f.Steps = steps(ledger[:quick], from.Add(-plotBefore), to)
 }
 
 func (f *figures) trouble(ledgers ...lab.Ledger) {
-	f.inBlock, f.outside = make(map[string]int), make(map[string]int)
+	f.InBlock, f.Outside = make(map[string]int), make(map[string]int)
 	for _, ledger := range ledgers {
 		for _, account := range ledger {
-			f.cut += meet(account.Troubles, f.inBlock, f.outside)
+			f.Cut += meet(account.Troubles, f.InBlock, f.Outside)
 		}
 	}
 }
@@ -117,11 +120,11 @@ func toldOutside(account lab.Account) (n int) {
 }
 
 func readRoute(ledger lab.Ledger, from, to time.Time) route {
-	r := route{errors: make(map[string]int)}
+	r := route{Errors: make(map[string]int)}
 	for _, account := range ledger {
-		r.cut += meet(account.Troubles, r.errors, r.errors)
+		r.Cut += meet(account.Troubles, r.Errors, r.Errors)
 	}
-	_, r.worst = ledger.Gaps(from, to)
+	_, r.Worst = ledger.Gaps(from, to)
 	return r
 }
 

@@ -52,7 +52,7 @@ func TestTheCopyIsNoPause(t *testing.T) {
 	slow := lab.Account{Acked: []lab.Ack{{Ended: at(0)}, {Ended: at(5000)}}}
 	var f figures
 	f.time(lab.Ledger{quick, slow}, 1, at(0), at(300))
-	if f.all != 150*time.Millisecond || f.worst != 150*time.Millisecond {
-		t.Errorf("all %v, worst %v", f.all, f.worst)
+	if f.All != 150*time.Millisecond || f.Worst != 150*time.Millisecond {
+		t.Errorf("all %v, worst %v", f.All, f.Worst)
 	}
 }

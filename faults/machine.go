@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -10,30 +11,53 @@ import (
 	"portero/internal/page"
 )
 
-// machine is where and with what everything was measured.
-type machine struct {
-	cpu, kernel string
-	cores       int
-	versions    []string
+// circumstances are where, of what and how a run was made, so that a reader can make it again.
+type circumstances struct {
+	Portero string `json:"portero"` // version and commit
+	Machine string `json:"machine"`
+	Servers string `json:"servers"` // versions of all other programs
+	Patroni string `json:"patroni"` // its settings
+	Command string `json:"command"`
 }
 
-// describeMachine asks the machine and the programs. What cannot be learned is left empty.
-func describeMachine(o options) machine {
-	m := machine{cpu: page.Processor(), cores: runtime.NumCPU(), kernel: page.Kernel()}
-	programs := [][]string{{o.portero, "version"}, {"etcd", "--version"}, {"patroni", "--version"},
-		{"/usr/sbin/haproxy", "-v"}, {"/usr/sbin/pgbouncer", "--version"}}
+// describe asks the machine and the programs. What cannot be learned is left out.
+func describe(o options) circumstances {
+	servers := []string{firstLine("etcd", "--version"), firstLine("patroni", "--version"),
+		firstLine("/usr/sbin/haproxy", "-v"), firstLine("/usr/sbin/pgbouncer", "--version")}
 	if bin, err := lab.PostgresBin(); err == nil {
-		programs = append(programs, []string{bin + "/postgres", "--version"})
+		servers = append(servers, firstLine(bin+"/postgres", "--version"))
 	}
-	for _, argv := range programs {
-		if out, err := exec.Command(argv[0], argv[1:]...).Output(); err == nil {
-			line, _, _ := strings.Cut(string(out), "\n")
-			m.versions = append(m.versions, strings.TrimSpace(line))
-		}
+	return circumstances{
+		Portero: strings.TrimPrefix(firstLine(o.portero, "version"), "portero ") + commit(),
+		Machine: fmt.Sprintf("%s, %d cores, %s", page.Processor(), runtime.NumCPU(), page.Kernel()),
+		Servers: strings.Join(servers, "; "),
+		Patroni: fmt.Sprintf("ttl %v, loop_wait %v, retry_timeout %v", o.ttl, o.loopWait, o.retryTimeout),
+		Command: "go run ./faults " + strings.Join(os.Args[1:], " "),
 	}
-	return m
 }
 
-func (m machine) String() string {
-	return fmt.Sprintf("%s, %d cores, %s; %s", m.cpu, m.cores, m.kernel, strings.Join(m.versions, "; "))
+// firstLine is the first of what a program prints.
+func firstLine(program string, args ...string) string {
+	out, err := exec.Command(program, args...).Output()
+	if err != nil {
+		return program + ": " + err.Error()
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return strings.TrimSpace(line)
+}
+
+// commit is that of the sources, and whether they have been changed since: a build in a
+// worktree of git does not know it. The docs, into which this program writes, do not count.
+func commit() string {
+	sources := []string{"--", ":/", ":(top,exclude)docs"}
+	hash, err := exec.Command("git", append([]string{"log", "-1", "--format=%h"}, sources...)...).Output()
+	if err != nil {
+		return ""
+	}
+	text := ", commit " + strings.TrimSpace(string(hash))
+	changed, err := exec.Command("git", append([]string{"status", "--porcelain"}, sources...)...).Output()
+	if err != nil || len(changed) > 0 {
+		text += ", changed"
+	}
+	return text
 }

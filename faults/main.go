@@ -21,6 +21,7 @@ type options struct {
 
 	ttl, loopWait, retryTimeout time.Duration // Patroni's
 
+	record    string // file that keeps each run; "": none
 	out, plot string // files; "": none
 }
 
@@ -50,10 +51,11 @@ func parseOptions(args []string) (options, error) {
 	flags.StringVar(&o.portero, "portero", "bin/portero", "the portero to prove")
 	cases := flags.String("cases", strings.Join(faultNames(), ","), "`faults` to make happen")
 	chains := flags.String("chains", strings.Join(kindNames(), ","), "`chains` to make them happen to")
-	flags.IntVar(&o.runs, "runs", 0, "runs of each case; 0: 20 of switchover and crash through Portero, else 3")
+	flags.IntVar(&o.runs, "runs", 0, "runs of each case, with those that the file of runs holds; 0: 20 of switchover and crash through Portero, else 3")
 	flags.DurationVar(&o.ttl, "ttl", 20*time.Second, "Patroni's ttl")
 	flags.DurationVar(&o.loopWait, "loop-wait", 5*time.Second, "Patroni's loop_wait")
 	flags.DurationVar(&o.retryTimeout, "retry-timeout", 5*time.Second, "Patroni's retry_timeout")
+	flags.StringVar(&o.record, "record", "", "`file` of runs, which keeps each as a line of JSON; those that it holds count")
 	flags.StringVar(&o.out, "out", "", "Markdown `file` whose section between the marks of faults is rewritten")
 	flags.StringVar(&o.plot, "plot", "", "PNG `file` of writes around a switchover and a crash")
 	if err := flags.Parse(args); err != nil {

@@ -63,7 +63,7 @@ func (r *report) columns() (columns [][]series) {
 			if runs := r.runs[cell{f, k}]; f.plot && len(runs) > 0 {
 				one := typical(runs)
 				found = append(found, one)
-				column = append(column, series{kind: k, fault: f, steps: one.steps})
+				column = append(column, series{kind: k, fault: f, steps: one.Steps})
 			}
 		}
 		if len(found) == 0 {

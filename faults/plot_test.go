@@ -44,15 +44,15 @@ func TestBarsFillTheAxisWithoutGaps(t *testing.T) {
 func TestTheTypicalRunIsTheMedian(t *testing.T) {
 	var runs []*figures
 	for _, worst := range []time.Duration{5, 1, 9, 3} {
-		runs = append(runs, &figures{worst: worst})
+		runs = append(runs, &figures{Worst: worst})
 	}
-	if got := typical(runs).worst; got != 3 {
+	if got := typical(runs).Worst; got != 3 {
 		t.Errorf("%d", got)
 	}
-	if got := span([]*figures{{worst: time.Second}, {worst: 6 * time.Second}}); got != 110 {
+	if got := span([]*figures{{Worst: time.Second}, {Worst: 6 * time.Second}}); got != 110 {
 		t.Errorf("a span of %d steps", got)
 	}
-	if got := span([]*figures{{worst: time.Hour}}); got != 420 {
+	if got := span([]*figures{{Worst: time.Hour}}); got != 420 {
 		t.Errorf("the longest span has %d steps", got)
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,29 +10,65 @@ import (
 	"portero/internal/page"
 )
 
-// report is all that a program's run has found.
+// report is all that has been found, by this run of the program and, with a file of runs, by
+// those before it.
 type report struct {
 	options options
-	machine machine
-	runs    map[cell][]*figures
-	failed  []string // runs that were not brought to their end
+	here    circumstances
+	records []record
+	runs    map[cell][]*figures // those of the records that were brought to their end
 }
 
-func (r *report) add(f *fault, k *kind, found *figures) {
-	r.runs[cell{f, k}] = append(r.runs[cell{f, k}], found)
-	progress("%s, %s, run %d: %s", k.name, f.name, len(r.runs[cell{f, k}]), summary(found))
+// newReport begins with what the file of runs holds.
+func newReport(o options) (*report, error) {
+	r := &report{options: o, here: describe(o), runs: make(map[cell][]*figures)}
+	if o.record == "" {
+		return r, nil
+	}
+	before, err := readRecords(o.record)
+	for _, one := range before {
+		r.take(one)
+	}
+	return r, err
 }
 
-// broken notes a run that was not brought to its end.
-func (r *report) broken(f *fault, k *kind) {
-	r.failed = append(r.failed, fmt.Sprintf("%s through %s", f.what, k.label()))
+// take takes in a run that has ended.
+func (r *report) take(one record) {
+	r.records = append(r.records, one)
+	if one.Figures != nil {
+		c := one.cell()
+		r.runs[c] = append(r.runs[c], one.Figures)
+	}
+}
+
+// wanting is how many runs of a case there are still to be, whatever build and machine had the
+// others.
+func (r *report) wanting(f *fault, k *kind) int {
+	return max(0, r.options.runsOf(f, k)-len(r.runs[cell{f, k}]))
+}
+
+// add takes in a run that has just ended, well or by an error, and keeps it.
+func (r *report) add(f *fault, k *kind, began time.Time, found *figures, broken error) error {
+	one := record{Case: f.name, Chain: k.name, Began: began.UTC().Truncate(time.Second), circumstances: r.here, Figures: found}
+	if broken != nil {
+		one.Figures = nil
+		one.Broken, _, _ = strings.Cut(broken.Error(), "\n") // logs of servers follow
+	}
+	r.take(one)
+	if broken == nil {
+		progress("%s, %s, run %d: %s", k.name, f.name, len(r.runs[cell{f, k}]), summary(found))
+	}
+	if r.options.record == "" {
+		return nil
+	}
+	return appendRecord(r.options.record, one)
 }
 
 // summary is one run in one line.
 func summary(f *figures) string {
 	return fmt.Sprintf("%d rows, %d lost, %d twice, %d refused and there, %d+%d reached a non-leader; in a transaction: %s; outside: %s; %d cut; database %s, all %s, worst %s; replica: %s, %d cut, %s",
-		f.acked, f.lost, f.twice, f.refused, f.late, f.underWay, errorList(f.inBlock), errorList(f.outside), f.cut,
-		seconds(f.database), seconds(f.all), seconds(f.worst), errorList(f.replica.errors), f.replica.cut, seconds(f.replica.worst))
+		f.Acked, f.Lost, f.Twice, f.Refused, f.Late, f.UnderWay, errorList(f.InBlock), errorList(f.Outside), f.Cut,
+		seconds(f.Database), seconds(f.All), seconds(f.Worst), errorList(f.Replica.Errors), f.Replica.Cut, seconds(f.Replica.Worst))
 }
 
 // publish writes the report to standard output, and into the files that are asked for.
@@ -68,15 +103,17 @@ func (r *report) text() string {
 			fmt.Fprintf(&b, "\nIn %d runs of \"%s\" through %s Patroni did not bring the replica back, and it was made anew.\n", n, c.fault.what, c.kind.label())
 		}
 	}
-	for _, failed := range r.failed {
-		fmt.Fprintf(&b, "\nA run was not brought to its end, and is not in the tables: %s.\n", failed)
+	for _, one := range r.records {
+		if c := one.cell(); one.Broken != "" {
+			fmt.Fprintf(&b, "\nA run was not brought to its end, and is not in the tables: %s through %s (%s).\n", c.fault.what, c.kind.label(), one.Broken)
+		}
 	}
 	return b.String()
 }
 
 func mended(runs []*figures) (n int) {
 	for _, f := range runs {
-		if f.mended {
+		if f.Mended {
 			n++
 		}
 	}
@@ -85,9 +122,50 @@ func mended(runs []*figures) (n int) {
 
 // provenance says when, where and how, so that a reader can run it again.
 func (r *report) provenance() string {
-	o := r.options
-	return fmt.Sprintf("%s, %s.\n\n`go run ./faults %s`: ttl %v, loop_wait %v, retry_timeout %v.\n\n",
-		time.Now().Format(time.DateOnly), r.machine, strings.Join(os.Args[1:], " "), o.ttl, o.loopWait, o.retryTimeout)
+	if len(r.records) == 0 {
+		return "Nothing was run.\n\n"
+	}
+	const minute = "2006-01-02 15:04"
+	first, last := r.records[0].Began, r.records[0].Began
+	for _, one := range r.records {
+		if one.Began.Before(first) {
+			first = one.Began
+		}
+		if one.Began.After(last) {
+			last = one.Began
+		}
+	}
+	return fmt.Sprintf("%s, begun from %s to %s (UTC).\n\n", countRuns(len(r.records)), first.Format(minute), last.Format(minute)) +
+		"- Portero: " + r.distinct(func(one record) string { return one.Portero }) +
+		"- machine: " + r.distinct(func(one record) string { return one.Machine }) +
+		"- servers: " + r.distinct(func(one record) string { return one.Servers }) +
+		"- Patroni: " + r.distinct(func(one record) string { return one.Patroni }) +
+		"- command: " + r.distinct(func(one record) string { return "`" + one.Command + "`" }) + "\n"
+}
+
+// distinct lists what differs between runs, with how many have each.
+func (r *report) distinct(of func(record) string) string {
+	var order []string
+	count := make(map[string]int)
+	for _, one := range r.records {
+		text := of(one)
+		if count[text]++; count[text] == 1 {
+			order = append(order, text)
+		}
+	}
+	if len(order) > 1 {
+		for i, text := range order {
+			order[i] = fmt.Sprintf("%s (%s)", text, countRuns(count[text]))
+		}
+	}
+	return strings.Join(order, "; ") + "\n"
+}
+
+func countRuns(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	return fmt.Sprintf("%d runs", n)
 }
 
 // cells is the order of the rows: by fault, then by chain.

@@ -13,11 +13,11 @@ func errorsOf(what string, n int) map[string]int { return map[string]int{what: n
 // twoRuns are of a case with something in each column.
 func twoRuns() []*figures {
 	return []*figures{
-		{acked: 100, lost: 1, late: 2, inBlock: errorsOf("08006", 1), outside: errorsOf("08007", 2), copies: 1, cut: 3,
-			database: time.Second, all: 1100 * time.Millisecond, worst: 1200 * time.Millisecond},
-		{acked: 50, twice: 4, refused: 5, underWay: 6, inBlock: errorsOf("08006", 1), outside: nil,
-			database: 3 * time.Second, all: 3 * time.Second, worst: 3400 * time.Millisecond,
-			replica: route{errors: errorsOf("57P01", 1), cut: 1, worst: 7 * time.Second}},
+		{Acked: 100, Lost: 1, Late: 2, InBlock: errorsOf("08006", 1), Outside: errorsOf("08007", 2), Copies: 1, Cut: 3,
+			Database: time.Second, All: 1100 * time.Millisecond, Worst: 1200 * time.Millisecond},
+		{Acked: 50, Twice: 4, Refused: 5, UnderWay: 6, InBlock: errorsOf("08006", 1), Outside: nil,
+			Database: 3 * time.Second, All: 3 * time.Second, Worst: 3400 * time.Millisecond,
+			Replica: route{Errors: errorsOf("57P01", 1), Cut: 1, Worst: 7 * time.Second}},
 	}
 }
 
@@ -58,12 +58,12 @@ func TestVerdictsAreOnPorteroAlone(t *testing.T) {
 			t.Errorf("%s", line)
 		}
 	}
-	for _, bad := range []*figures{{lost: 1}, {twice: 1}, {refused: 1}, {late: 1}} {
+	for _, bad := range []*figures{{Lost: 1}, {Twice: 1}, {Refused: 1}, {Late: 1}} {
 		if line := reportOf(porteroName, []*figures{bad}).verdicts()[0]; !strings.Contains(line, "not reached") {
 			t.Errorf("%+v: %s", bad, line)
 		}
 	}
-	good := []*figures{{acked: 1, database: time.Second, all: time.Second, worst: 1040 * time.Millisecond}}
+	good := []*figures{{Acked: 1, Database: time.Second, All: time.Second, Worst: 1040 * time.Millisecond}}
 	for _, line := range reportOf(porteroName, good).verdicts() {
 		if !strings.HasPrefix(line, "- reached") {
 			t.Errorf("%s", line)
@@ -74,7 +74,7 @@ func TestVerdictsAreOnPorteroAlone(t *testing.T) {
 func TestACrashMayTellClientsThatTheyWereCaught(t *testing.T) {
 	crash := faultByName("crash")
 	for what, want := range map[string]string{"08006": "- reached", "08007": "- reached", "57P01": "- **not reached**"} {
-		for _, f := range []*figures{{inBlock: errorsOf(what, 1)}, {outside: errorsOf(what, 1)}} {
+		for _, f := range []*figures{{InBlock: errorsOf(what, 1)}, {Outside: errorsOf(what, 1)}} {
 			lines := ofCase(crash, []*figures{f})
 			if last := lines[len(lines)-1]; !strings.HasPrefix(last, want) {
 				t.Errorf("%s: %s", what, last)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // cell is one row of the tables.
@@ -14,7 +15,10 @@ type cell struct {
 
 // run plays everything and reports it. It leaves no process and no file behind.
 func run(ctx context.Context, o options) error {
-	r := &report{options: o, machine: describeMachine(o), runs: make(map[cell][]*figures)}
+	r, err := newReport(o)
+	if err != nil {
+		return err
+	}
 	var failed error
 	for _, k := range o.kinds {
 		if err := r.playAll(ctx, k); err != nil {
@@ -51,21 +55,23 @@ type theatre struct {
 // mostBroken is how many runs of a case may be broken before its others are left out.
 const mostBroken = 2
 
-// playRuns plays all runs of a fault.
+// playRuns plays the runs of a fault that are wanting.
 func (t *theatre) playRuns(ctx context.Context, f *fault) (failed error) {
 	broken := 0
-	for n := range t.report.options.runsOf(f, t.kind) {
+	for range t.report.wanting(f, t.kind) {
+		began := time.Now()
 		found, err := t.play(ctx, f)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if kept := t.report.add(f, t.kind, began, found, err); kept != nil {
+			return errors.Join(failed, kept)
+		}
 		if err == nil {
-			t.report.add(f, t.kind, found)
 			continue
 		}
-		err = fmt.Errorf("%s, %s, run %d: %w", t.kind.name, f.name, n+1, err)
+		err = fmt.Errorf("%s, %s: %w", t.kind.name, f.name, err)
 		progress("%v\n%s", err, t.stage.logs())
-		t.report.broken(f, t.kind)
 		failed = errors.Join(failed, err, t.clear())
 		if broken++; broken == mostBroken {
 			break

@@ -20,7 +20,7 @@ type series struct {
 
 // typical is the run whose worst writer waited as long as the median, or a little less.
 func typical(runs []*figures) *figures {
-	sorted := slices.SortedFunc(slices.Values(runs), func(a, b *figures) int { return int(a.worst - b.worst) })
+	sorted := slices.SortedFunc(slices.Values(runs), func(a, b *figures) int { return int(a.Worst - b.Worst) })
 	return sorted[(len(sorted)-1)/2]
 }
 
@@ -28,7 +28,7 @@ func typical(runs []*figures) *figures {
 func span(column []*figures) int {
 	var longest time.Duration
 	for _, f := range column {
-		longest = max(longest, f.worst)
+		longest = max(longest, f.Worst)
 	}
 	return int((plotBefore + min(plotLongest, longest+plotAfter)) / plotStep)
 }

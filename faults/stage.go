@@ -138,10 +138,14 @@ func (s *stage) play(ctx context.Context, f *fault) (*figures, error) {
 		return nil, err
 	}
 	found, err := s.count(ctx, all, from, to)
-	if err == nil {
-		found.mended = mended
+	if err != nil {
+		return nil, err
 	}
-	return found, err
+	found.Mended = mended
+	if !f.plot {
+		found.Steps = nil
+	}
+	return found, nil
 }
 
 // clear brings the cluster into the state in which the fault is to find it.

@@ -19,9 +19,9 @@ func (r *report) promises() string {
 	for _, c := range r.cells() {
 		s := sum(r.runs[c])
 		rows = append(rows, []string{
-			c.fault.what, c.kind.label(), fmt.Sprint(len(r.runs[c])), fmt.Sprint(s.acked), fmt.Sprint(s.lost),
-			fmt.Sprint(s.twice), fmt.Sprint(s.refused), fmt.Sprint(s.late), fmt.Sprint(s.underWay),
-			errorList(s.inBlock), errorList(s.outside) + ofCopies(s.copies), fmt.Sprint(s.cut),
+			c.fault.what, c.kind.label(), fmt.Sprint(len(r.runs[c])), fmt.Sprint(s.Acked), fmt.Sprint(s.Lost),
+			fmt.Sprint(s.Twice), fmt.Sprint(s.Refused), fmt.Sprint(s.Late), fmt.Sprint(s.UnderWay),
+			errorList(s.InBlock), errorList(s.Outside) + ofCopies(s.Copies), fmt.Sprint(s.Cut),
 		})
 	}
 	return page.Table(rows, "llrrrrrrrllr")
@@ -44,27 +44,27 @@ func (r *report) replicas() string {
 	rows := [][]string{{"fault", "chain", "errors", "connections cut", "worst reader waited"}}
 	for _, c := range r.cells() {
 		s, t := sum(r.runs[c]), spread(r.runs[c])
-		rows = append(rows, []string{c.fault.what, c.kind.label(), errorList(s.replica.errors), fmt.Sprint(s.replica.cut), t.replica.String()})
+		rows = append(rows, []string{c.fault.what, c.kind.label(), errorList(s.Replica.Errors), fmt.Sprint(s.Replica.Cut), t.replica.String()})
 	}
 	return page.Table(rows, "lllrr")
 }
 
 // sum adds up the counts of runs.
 func sum(runs []*figures) figures {
-	s := figures{inBlock: make(map[string]int), outside: make(map[string]int), replica: route{errors: make(map[string]int)}}
+	s := figures{InBlock: make(map[string]int), Outside: make(map[string]int), Replica: route{Errors: make(map[string]int)}}
 	for _, f := range runs {
-		s.acked += f.acked
-		s.lost += f.lost
-		s.twice += f.twice
-		s.refused += f.refused
-		s.late += f.late
-		s.underWay += f.underWay
-		s.cut += f.cut
-		s.copies += f.copies
-		s.replica.cut += f.replica.cut
-		addErrors(s.inBlock, f.inBlock)
-		addErrors(s.outside, f.outside)
-		addErrors(s.replica.errors, f.replica.errors)
+		s.Acked += f.Acked
+		s.Lost += f.Lost
+		s.Twice += f.Twice
+		s.Refused += f.Refused
+		s.Late += f.Late
+		s.UnderWay += f.UnderWay
+		s.Cut += f.Cut
+		s.Copies += f.Copies
+		s.Replica.Cut += f.Replica.Cut
+		addErrors(s.InBlock, f.InBlock)
+		addErrors(s.Outside, f.Outside)
+		addErrors(s.Replica.Errors, f.Replica.Errors)
 	}
 	return s
 }
@@ -92,12 +92,12 @@ type times struct{ database, all, worst, addedAll, addedWorst, replica durations
 func spread(runs []*figures) times {
 	var t times
 	for _, f := range runs {
-		t.database = append(t.database, f.database)
-		t.all = append(t.all, f.all)
-		t.worst = append(t.worst, f.worst)
-		t.addedAll = append(t.addedAll, f.all-f.database)
-		t.addedWorst = append(t.addedWorst, f.worst-f.database)
-		t.replica = append(t.replica, f.replica.worst)
+		t.database = append(t.database, f.Database)
+		t.all = append(t.all, f.All)
+		t.worst = append(t.worst, f.Worst)
+		t.addedAll = append(t.addedAll, f.All-f.Database)
+		t.addedWorst = append(t.addedWorst, f.Worst-f.Database)
+		t.replica = append(t.replica, f.Replica.Worst)
 	}
 	for _, d := range []durations{t.database, t.all, t.worst, t.addedAll, t.addedWorst, t.replica} {
 		slices.Sort(d)

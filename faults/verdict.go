@@ -25,7 +25,7 @@ func (r *report) verdicts() []string {
 	}
 	s := sum(all)
 	lines := []string{fmt.Sprintf("- %s: Portero, all %d runs: lost %d, twice %d, told failed and there %d, reached a non-leader %d.",
-		reached(s.lost+s.twice+s.refused+s.late == 0), len(all), s.lost, s.twice, s.refused, s.late)}
+		reached(s.Lost+s.Twice+s.Refused+s.Late == 0), len(all), s.Lost, s.Twice, s.Refused, s.Late)}
 	for _, f := range faults {
 		if runs := r.runs[cell{f, kindByName(porteroName)}]; f.plot && runs != nil {
 			lines = append(lines, ofCase(f, runs)...)
@@ -41,15 +41,15 @@ func ofCase(f *fault, runs []*figures) []string {
 		fmt.Sprintf("- %s: %s, added for the worst writer: median at most %s (%s), most at most %s (%s).",
 			reached(t.addedWorst.median() <= addedMedian && t.addedWorst.longest() <= addedMost), f.what,
 			millis(addedMedian), millis(t.addedWorst.median()), millis(addedMost), millis(t.addedWorst.longest())),
-		fmt.Sprintf("- %s: %s, connections cut: 0 (%d).", reached(s.cut == 0), f.what, s.cut),
+		fmt.Sprintf("- %s: %s, connections cut: 0 (%d).", reached(s.Cut == 0), f.what, s.Cut),
 	}
 	told, allowed := "errors", []string(nil)
 	if f.name != "switchover" {
 		allowed = []string{"08006", "08007"}
 		told = "errors other than 08006 and 08007"
 	}
-	n := others(s.inBlock, allowed) + others(s.outside, allowed)
-	return append(lines, fmt.Sprintf("- %s: %s, %s: 0 (%d%s).", reached(n == 0), f.what, told, n, ofCopies(min(n, s.copies))))
+	n := others(s.InBlock, allowed) + others(s.Outside, allowed)
+	return append(lines, fmt.Sprintf("- %s: %s, %s: 0 (%d%s).", reached(n == 0), f.what, told, n, ofCopies(min(n, s.Copies))))
 }
 
 // others counts the errors that are not allowed.
