@@ -18,7 +18,7 @@ const poolSize = 8
 // kind is a way from clients to the database.
 type kind struct {
 	name  string
-	start func(ctx context.Context, o options, c *lab.Cluster) (*chain, error)
+	start func(ctx context.Context, s *stage) (*chain, error)
 	// named says that named prepared statements work: Debian's PgBouncer 1.18 does not know
 	// them in transaction mode.
 	named bool
@@ -120,14 +120,15 @@ role = "replica"
 pool_size = %[1]d
 `
 
-func startPortero(ctx context.Context, o options, c *lab.Cluster) (*chain, error) {
-	binary, err := filepath.Abs(o.portero)
+func startPortero(_ context.Context, s *stage) (*chain, error) {
+	binary, err := filepath.Abs(s.options.portero)
 	if err != nil {
 		return nil, err
 	}
 	p, err := lab.StartPortero(lab.PorteroOptions{
 		Program: binary,
-		Config:  lab.PatroniConfig(c.Etcd.Endpoints()) + fmt.Sprintf(porteroRoutes, poolSize),
+		Config:  lab.PatroniConfig(s.etcd.Endpoints()) + fmt.Sprintf(porteroRoutes, poolSize),
+		Host:    s.porteroHost(),
 	})
 	if err != nil {
 		return nil, err
@@ -136,10 +137,10 @@ func startPortero(ctx context.Context, o options, c *lab.Cluster) (*chain, error
 }
 
 // startHAProxyFirst puts a PgBouncer on each host, and HAProxy before them.
-func startHAProxyFirst(ctx context.Context, _ options, c *lab.Cluster) (*chain, error) {
+func startHAProxyFirst(ctx context.Context, s *stage) (*chain, error) {
 	started := &chain{}
 	var servers []lab.HAProxyServer
-	for _, m := range c.Groups[0].Members {
+	for _, m := range s.group.Members {
 		p, err := lab.StartPgBouncer(ctx, lab.PgBouncerOptions{
 			Databases: map[string]string{"app": m.Address}, PoolSize: poolSize, Host: m.Host,
 		})
@@ -159,9 +160,9 @@ func startHAProxyFirst(ctx context.Context, _ options, c *lab.Cluster) (*chain, 
 }
 
 // startPgBouncerFirst puts HAProxy before the hosts, and one PgBouncer before it.
-func startPgBouncerFirst(ctx context.Context, _ options, c *lab.Cluster) (*chain, error) {
+func startPgBouncerFirst(ctx context.Context, s *stage) (*chain, error) {
 	var servers []lab.HAProxyServer
-	for _, m := range c.Groups[0].Members {
+	for _, m := range s.group.Members {
 		servers = append(servers, lab.HAProxyServer{Name: m.Name, Address: m.Address, REST: m.REST})
 	}
 	h, err := lab.StartHAProxy(ctx, servers...)

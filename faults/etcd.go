@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"portero/internal/lab"
 )
 
@@ -62,6 +64,51 @@ func allEtcd(ctx context.Context, s *stage, _ *lab.Member) error {
 		s.etcd.KillMember(i)
 	}
 	return s.bringBack(ctx, 0, 1, 2)
+}
+
+// compacted cuts Portero off from etcd, which meanwhile tells of a switchover and forgets the
+// revisions that Portero has not seen. The other chains do not ask etcd.
+func compacted(ctx context.Context, s *stage, leader *lab.Member) error {
+	if err := s.porteroHost().CutFromEtcd(); err != nil {
+		return err
+	}
+	if err := linger(ctx, outage); err != nil {
+		return err
+	}
+	var switching errgroup.Group
+	switching.Go(func() error { return s.group.Switchover(ctx) })
+	err := s.succeed(ctx, leader)
+	if err == nil {
+		err = s.etcd.Compact(ctx)
+	}
+	return errors.Join(err, s.porteroHost().JoinEtcd(), switching.Wait())
+}
+
+// followFirst has Portero follow the first member of etcd: from one that dies it goes to the
+// next.
+func followFirst(ctx context.Context, s *stage) error {
+	for i := 1; i < len(s.etcd.Endpoints()); i++ {
+		s.etcd.KillMember(i)
+		if err := s.bringBack(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// staleEtcd cuts the member of etcd that Portero follows off from the others. It still answers,
+// and does not know of the switchover that comes.
+func staleEtcd(ctx context.Context, s *stage, _ *lab.Member) error {
+	if err := s.etcd.Isolate(); err != nil {
+		return err
+	}
+	if err := s.group.Switchover(ctx); err != nil {
+		return err
+	}
+	if err := linger(ctx, outage); err != nil {
+		return err
+	}
+	return s.etcd.Rejoin(ctx)
 }
 
 // bringBack starts members of etcd again, and waits until it is whole.

@@ -36,8 +36,13 @@ var faults = []*fault{
 	{name: "patroni", what: "leader's Patroni killed and started", happen: restartPatroni},
 	{name: "paused", what: "postgres killed in a paused cluster", before: pause, happen: crashPaused},
 	{name: "replica", what: "replica's host dies and comes back", happen: replicaDeath},
+	{name: "reinit", what: "replica made anew (patronictl reinit)", happen: reinit},
+	{name: "noloadbalance", what: "replica restarted with noloadbalance, then without", happen: noLoadBalance},
 	{name: "partition", what: "leader's host cut off from all", happen: partition, hosts: true},
 	{name: "etcd-cut", what: "leader's host cut off from etcd alone", happen: etcdCut, hosts: true},
+	{name: "replica-partition", what: "replica's host cut off from all", happen: replicaPartition, hosts: true},
+	{name: "etcd-compacted", what: "switchover and compaction while Portero is cut off from etcd", happen: compacted, hosts: true},
+	{name: "etcd-stale", what: "switchover while a member of etcd is cut off from the others", before: followFirst, happen: staleEtcd, hosts: true},
 }
 
 func faultByName(name string) *fault {

@@ -40,18 +40,3 @@ func crashPaused(ctx context.Context, s *stage, leader *lab.Member) error {
 	}
 	return s.group.SetPause(ctx, false)
 }
-
-// replicaDeath kills the only replica, and brings it back.
-func replicaDeath(ctx context.Context, s *stage, leader *lab.Member) error {
-	for _, m := range s.group.Members {
-		if m == leader {
-			continue
-		}
-		m.KillAll()
-		if err := linger(ctx, outage); err != nil {
-			return err
-		}
-		return m.Restart()
-	}
-	return errors.New("there is no replica")
-}

@@ -29,8 +29,17 @@ type stage struct {
 	failsafe bool // failsafe_mode is on
 }
 
-// members is the number of PostgreSQL servers.
+// members is the number of PostgreSQL servers. On a network each has a host, and there are one
+// for Portero and one for the first member of etcd.
 const members = 2
+
+// porteroHost is where Portero runs; nil: on loopback.
+func (s *stage) porteroHost() *lab.NetworkHost {
+	if s.network == nil {
+		return nil
+	}
+	return s.network.Hosts[members]
+}
 
 // startStage starts everything but clients, with hosts on a network or without. The caller
 // closes it.
@@ -48,10 +57,10 @@ func (s *stage) start(ctx context.Context, hosts bool) error {
 	var err error
 	var where lab.EtcdOptions
 	if hosts {
-		if s.network, err = lab.StartNetwork(members); err != nil {
+		if s.network, err = lab.StartNetwork(members + 2); err != nil {
 			return err
 		}
-		where.Address = s.network.EtcdAddress()
+		where.Address, where.Host = s.network.EtcdAddress(), s.network.Hosts[members+1]
 	}
 	if s.etcd, err = lab.StartEtcd(ctx, 3, where); err != nil {
 		return err
@@ -84,7 +93,7 @@ func (s *stage) connect(ctx context.Context) error {
 	if err := lab.RunSQL(ctx, leader.SuperuserDSN("app"), slices.Concat(lab.WriterTable, lab.Witness)...); err != nil {
 		return err
 	}
-	if s.chain, err = s.kind.start(ctx, s.options, s.cluster); err != nil {
+	if s.chain, err = s.kind.start(ctx, s); err != nil {
 		return err
 	}
 	return s.chain.waitReady(ctx)
