@@ -2,8 +2,6 @@ package failover
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -45,7 +43,7 @@ func TestAStaleViewBoundsTheLeader(t *testing.T) {
 	lab.Eventually(t, "the new leader takes writes", func() error { return writable(ctx, now) })
 	promoted := time.Now()
 	lab.Eventually(t, "the old leader takes writes", func() error { return writable(ctx, old) })
-	lab.Eventually(t, "Portero says why it serves nobody", func() error { return s.unconfirmed(ctx) })
+	lab.Eventually(t, "Portero says why it serves nobody", func() error { return s.notReady(ctx, "leader not confirmed") })
 	s.servedUntil(t, cut, cut.Add(ttl-loopWait))
 	way.mend()
 	s.goOn(t)
@@ -87,13 +85,4 @@ func (s *scene) servedUntil(t *testing.T, cut, limit time.Time) {
 		t.Errorf("a write was confirmed %v after the limit", last.Sub(limit))
 	}
 	t.Logf("%d writes were confirmed after etcd had been cut off, the last %v later", served, last.Sub(cut).Round(time.Millisecond))
-}
-
-// unconfirmed is nil when /readyz tells of a leader that nobody confirms.
-func (s *scene) unconfirmed(ctx context.Context) error {
-	status, body, err := s.portero.Get(ctx, "/readyz")
-	if err == nil && (status != 503 || !strings.Contains(body, "leader not confirmed")) {
-		err = fmt.Errorf("/readyz answers %d: %s", status, body)
-	}
-	return err
 }
