@@ -53,7 +53,6 @@ type Stats struct {
 	LastRead  time.Time // last linearizable read that was believed
 	Revision  int64     // of etcd, that the View shows
 	Losses    uint64    // times that an endpoint was lost or did not answer
-	Reason    string    // of the last loss, while not Connected
 }
 
 // Open starts following a cluster. It does not wait for anything to be reached:
@@ -218,7 +217,7 @@ func (c *Cluster) publishLocked(old *View) bool {
 func (c *Cluster) report(old, now *View) {
 	switch {
 	case now.Stale && !old.Stale:
-		c.log.Warn("etcd is out of reach, the last view stays", "reason", c.Stats().Reason)
+		c.log.Warn("etcd is out of reach, the last view stays")
 	case !now.Stale && old.Stale:
 		c.log.Info("view is current", "groups", len(now.Groups))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,8 +44,9 @@ type follower struct {
 
 	mirror mirror
 	guard  guard
-	fails  int  // links that failed in a row
-	empty  bool // etcd has no members of the cluster, as was told
+	fails  int      // links that failed in a row
+	told   []string // why they did, as far as it was told
+	empty  bool     // etcd has no members of the cluster, as was told
 }
 
 // newFollower checks everything that can be checked without etcd.
@@ -87,7 +89,7 @@ func (f *follower) run(ctx context.Context) {
 			return
 		}
 		if time.Since(began) > steadyAfter && f.cluster.Stats().Connected {
-			f.fails = 0
+			f.fails, f.told = 0, nil
 		}
 		f.lost(e, err)
 		select {
@@ -97,17 +99,25 @@ func (f *follower) run(ctx context.Context) {
 	}
 }
 
-// lost notes the end of a link. The first of a row is worth a line in the log,
-// and one in a while, so that hours without etcd do not fill it.
+// mostReasons is how many reasons of a row of lost links are told: some have port numbers.
+const mostReasons = 4
+
+// lost notes the end of a link. The first of a row is worth a line in the log, each
+// other reason too (the first is often only that a connection has ended), and one in a
+// while, so that hours without etcd do not fill it.
 func (f *follower) lost(e endpoint, err error) {
 	level := slog.LevelDebug
+	if news := !slices.Contains(f.told, err.Error()) && len(f.told) < mostReasons; news {
+		f.told = append(f.told, err.Error())
+		level = slog.LevelWarn
+	}
 	if f.fails%100 == 0 {
 		level = slog.LevelWarn
 	}
 	f.log.Log(context.Background(), level, "etcd endpoint lost", "endpoint", e.name, "reason", err, "failed", f.fails)
 	f.fails++
 	f.cluster.change(func() bool {
-		f.cluster.stats.Connected, f.cluster.stats.Reason = false, err.Error()
+		f.cluster.stats.Connected = false
 		f.cluster.stats.Losses++
 		return false
 	})
@@ -225,7 +235,7 @@ func (f *follower) take(s snapshot, e endpoint) (changed bool, err error) {
 		f.cluster.stale = false
 		f.cluster.stats.LastRead = now
 		f.cluster.confirmed.read(s.asked)
-		f.cluster.stats.Connected, f.cluster.stats.Reason = true, ""
+		f.cluster.stats.Connected = true
 		f.cluster.stats.Endpoint = e.name
 	})
 	return changed, nil

@@ -3,6 +3,8 @@ package discovery
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,6 +122,24 @@ func TestReadsThatFailTheGuardEndTheLink(t *testing.T) {
 	}
 	if g := f.cluster.View().Groups[0]; g.Leader != "m2" {
 		t.Errorf("got %+v", g)
+	}
+}
+
+func TestEachReasonToLeaveEtcdIsToldOnce(t *testing.T) {
+	f := idleFollower(t)
+	log := &lockedBuffer{}
+	f.log = textLog(log)
+	for range 50 {
+		f.lost(f.endpoints[0], errors.New("the connection has ended"))
+		f.lost(f.endpoints[0], errors.New("authentication failed"))
+	}
+	for i := range 10 {
+		f.lost(f.endpoints[0], fmt.Errorf("port %d", i))
+	}
+	for what, want := range map[string]int{"the connection has ended": 1, "authentication failed": 1, "port": 2} {
+		if got := strings.Count(log.String(), what); got != want {
+			t.Errorf("%q is told %d times, not %d, in\n%s", what, got, want, log)
+		}
 	}
 }
 

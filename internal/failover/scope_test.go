@@ -35,7 +35,7 @@ func TestARenamedScopeIsTold(t *testing.T) {
 	put("demo")
 	s.portero = lab.ServingForTest(t, lab.PorteroOptions{
 		Program: buildPortero(t),
-		Config:  lab.PatroniConfig(s.etcd.Endpoints()) + "[pool]\nquery_wait_timeout = \"1s\"\n" + routes,
+		Config:  lab.PatroniConfig(s.etcd.Endpoints()) + "[pool]\nquery_wait_timeout = \"5s\"\n" + routes,
 	})
 	s.dial(t).Expect(t, "select 42", "42")
 

@@ -85,9 +85,11 @@ func StartEtcd(ctx context.Context, n int, o EtcdOptions) (*Etcd, error) {
 	}
 	e := &Etcd{site: s, tls: o.TLS, host: o.Host}
 	if o.Host != nil {
-		o.Host.network.store = o.Host
+		err = o.Host.storeEtcd()
 	}
-	err = e.prepare(binary, n, o)
+	if err == nil {
+		err = e.prepare(binary, n, o)
+	}
 	if err == nil {
 		err = e.startAll(ctx)
 	}

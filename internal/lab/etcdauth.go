@@ -38,7 +38,7 @@ func (e *Etcd) enableAuth(ctx context.Context, username, password string) error 
 			return err
 		}
 	}
-	return e.connect(username, password)
+	return Poll(ctx, "log in to etcd", func() error { return e.connect(username, password) })
 }
 
 // Expire has etcd show a certificate whose time is over to whoever connects from now on. Renew

@@ -1,6 +1,11 @@
 package lab
 
-import "context"
+import (
+	"context"
+	"errors"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+)
 
 // Isolate cuts member 0, which has a host of its own, off from the other members. Clients
 // still reach it, and it still answers them what it knew; Client asks the others alone.
@@ -32,12 +37,16 @@ func (e *Etcd) Rejoin(ctx context.Context) error {
 // Compact has etcd forget all but its newest revision, so that a watch from an older one is
 // refused.
 func (e *Etcd) Compact(ctx context.Context) error {
-	ctx, cancel := limit(ctx, askLimit)
-	defer cancel()
-	now, err := e.Client.Get(ctx, "/")
-	if err != nil {
+	return Poll(ctx, "compact etcd", func() error {
+		ctx, cancel := limit(ctx, askLimit)
+		defer cancel()
+		now, err := e.Client.Get(ctx, "/")
+		if err == nil {
+			_, err = e.Client.Compact(ctx, now.Header.Revision)
+		}
+		if errors.Is(err, rpctypes.ErrCompacted) { // by a try that was not answered in time
+			err = nil
+		}
 		return err
-	}
-	_, err = e.Client.Compact(ctx, now.Header.Revision)
-	return err
+	})
 }

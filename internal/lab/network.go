@@ -39,7 +39,7 @@ const (
 	ourNumber = 1 // ends our address
 	storeAt   = 2 // ends our second one, on which etcd is reached
 	firstHost = 10
-	peerPlus  = 100 // to the number of a host's address: its second one
+	peerPlus  = 100 // to the number of a host's address: the one that it has for etcd's members
 )
 
 // StartNetwork makes a network with n hosts. The caller closes it, after what runs in it.
@@ -128,7 +128,6 @@ func (w *Network) addHost(i int) error {
 	for _, args := range [][]string{
 		{"link", "set", "lo", "up"}, {"link", "set", "eth0", "up"},
 		{"addr", "add", h.Address + "/24", "dev", "eth0"},
-		{"addr", "add", h.peerAddress() + "/24", "dev", "eth0"},
 	} {
 		if err := s.ip(args...); err != nil {
 			return err
@@ -140,10 +139,8 @@ func (w *Network) addHost(i int) error {
 // introduce tells all the hardware addresses of all others.
 func (w *Network) introduce() error {
 	for _, h := range w.Hosts {
-		for _, address := range []string{h.Address, h.peerAddress()} {
-			if err := neighbour(ip, w.cable, address, mac(firstHost+h.number)); err != nil {
-				return err
-			}
+		if err := neighbour(ip, w.cable, h.Address, mac(firstHost+h.number)); err != nil {
+			return err
 		}
 		for _, number := range []int{ourNumber, storeAt} {
 			if err := neighbour(h.space.ip, "eth0", w.at(number), mac(ourNumber)); err != nil {
@@ -194,42 +191,6 @@ func (h *NetworkHost) Join() error { return h.network.plug(h.port()) }
 
 // nobody's hardware address.
 const nobody = 255
-
-// CutFromEtcd has what the host sends to etcd be lost, and nothing else.
-func (h *NetworkHost) CutFromEtcd() error { return h.takeEtcdFor(nobody, nobody) }
-
-// JoinEtcd ends what CutFromEtcd began.
-func (h *NetworkHost) JoinEtcd() error {
-	if store := h.network.store; store != nil {
-		return h.takeEtcdFor(ourNumber, firstHost+store.number)
-	}
-	return h.takeEtcdFor(ourNumber, nobody)
-}
-
-// takeEtcdFor has the host send what is for etcd to those whose hardware addresses belong to
-// two numbers: what is for EtcdAddress, and for the host of a member.
-func (h *NetworkHost) takeEtcdFor(most, store int) error {
-	err := neighbour(h.space.ip, "eth0", h.network.EtcdAddress(), mac(most))
-	if s := h.network.store; err == nil && s != nil && s != h {
-		err = neighbour(h.space.ip, "eth0", s.Address, mac(store))
-	}
-	return err
-}
-
-// peerAddress is a second address of the host, on which a member of etcd there is reached by
-// the others.
-func (h *NetworkHost) peerAddress() string { return h.network.at(firstHost + peerPlus + h.number) }
-
-// cutFromPeers leaves a member of etcd in reach of its clients, and of no other member: these
-// are on EtcdAddress, and reach it by its second address.
-func (h *NetworkHost) cutFromPeers() error {
-	return errors.Join(h.CutFromEtcd(), h.space.ip("addr", "del", h.peerAddress()+"/24", "dev", "eth0"))
-}
-
-// joinPeers ends what cutFromPeers began.
-func (h *NetworkHost) joinPeers() error {
-	return errors.Join(h.JoinEtcd(), h.space.ip("addr", "add", h.peerAddress()+"/24", "dev", "eth0"))
-}
 
 // Close ends all hosts. Nothing runs in them any more.
 func (w *Network) Close() error {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
@@ -52,6 +53,11 @@ func (s *space) do(f func() error) error {
 // ip runs the program ip in the namespace.
 func (s *space) ip(args ...string) error {
 	return s.do(func() error { return ip(args...) })
+}
+
+// forwardNothing keeps a host from answering for addresses that it has not.
+func (s *space) forwardNothing() error {
+	return s.do(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("0"), 0) })
 }
 
 // thread is by what the program ip knows the namespace.
