@@ -75,13 +75,15 @@ func compacted(ctx context.Context, s *stage, leader *lab.Member) error {
 	if err := linger(ctx, outage); err != nil {
 		return err
 	}
-	var switching errgroup.Group
+	switching, soon := errgroup.WithContext(ctx)
 	switching.Go(func() error { return s.group.Switchover(ctx) })
-	err := s.succeed(ctx, leader)
-	if err == nil {
-		err = s.etcd.Compact(ctx)
-	}
-	return errors.Join(err, s.porteroHost().JoinEtcd(), switching.Wait())
+	switching.Go(func() error { // without a switchover nobody succeeds
+		if err := s.succeed(soon, leader); err != nil {
+			return err
+		}
+		return errors.Join(s.etcd.Compact(soon), s.porteroHost().JoinEtcd())
+	})
+	return switching.Wait()
 }
 
 // followFirst has Portero follow the first member of etcd: from one that dies it goes to the
