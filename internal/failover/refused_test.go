@@ -15,7 +15,7 @@ import (
 )
 
 // refusedLimit is Portero's stale_leader_limit, shorter than Patroni's own times.
-const refusedLimit = 5 * time.Second
+const refusedLimit = 10 * time.Second
 
 // TestWhatIsWrongWithAClusterIsTold is one cluster with which one thing after another is wrong
 // that no failover mends.

@@ -135,6 +135,7 @@ func (e *Etcd) prepare(binary string, n int, o EtcdOptions) error {
 		client := scheme + "://" + endpoint
 		args := []string{
 			"--name", name, "--data-dir", dir + "/data", "--unsafe-no-fsync", "--logger", "zap",
+			"--bcrypt-cost", "4", // the least: on a busy machine a login must not take seconds
 			"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
 			"--listen-client-urls", client, "--advertise-client-urls", client,
 			"--initial-cluster", strings.Join(peers, ","), "--initial-cluster-state", "new",
