@@ -8,6 +8,10 @@ DRIVERS := python3-psycopg2 python3-psycopg default-jre-headless libpostgresql-j
 	$(shell command -v node >/dev/null || echo nodejs) $(shell command -v npm >/dev/null || echo npm)
 # A package's tests have servers of their own, and watch the clock: one package at a time.
 ONE := -p 1
+# One set of flags for all, so that nothing is compiled twice. Only the race
+# detector wants C.
+export CGO_ENABLED := 0
+export GOFLAGS := $(GOFLAGS) -trimpath
 
 .PHONY: help build demo test lint race stress fuzz bench failover faults
 
@@ -15,7 +19,7 @@ help: ## what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: ## bin/portero
-	CGO_ENABLED=0 go build -trimpath -o bin/portero ./cmd/portero
+	go build -o bin/portero ./cmd/portero
 
 demo: build ## a real cluster, Portero before it, a switchover and a crash; under 5 minutes
 	scripts/packages $(SERVERS)

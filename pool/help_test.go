@@ -193,6 +193,21 @@ func within[T any](t testing.TB, what string, ch <-chan T) T {
 	}
 }
 
+// rests looks for a moment in which the process takes little processor time:
+// who spins leaves none. What makes it wait must last.
+func rests(t *testing.T) {
+	t.Helper()
+	wait(t, "a moment of rest", func() error {
+		used := cpuTime(t)
+		pause := time.NewTimer(100 * time.Millisecond)
+		<-pause.C
+		if cpu := cpuTime(t) - used; cpu > 50*time.Millisecond {
+			return fmt.Errorf("%v of 100 ms", cpu)
+		}
+		return nil
+	})
+}
+
 // cpuTime is the processor time that this process has used.
 func cpuTime(t testing.TB) time.Duration {
 	t.Helper()
