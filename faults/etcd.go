@@ -99,12 +99,18 @@ func followFirst(ctx context.Context, s *stage) error {
 }
 
 // staleEtcd cuts the member of etcd that Portero follows off from the others. It still answers,
-// and does not know of the switchover that comes.
-func staleEtcd(ctx context.Context, s *stage, _ *lab.Member) error {
+// and does not know of the switchover that comes. Patroni takes none until it has found the
+// others, and they have elected a leader.
+func staleEtcd(ctx context.Context, s *stage, leader *lab.Member) error {
 	if err := s.etcd.Isolate(); err != nil {
 		return err
 	}
-	if err := s.group.Switchover(ctx); err != nil {
+	if err := lab.Poll(ctx, "a switchover is taken", func() error {
+		if now, err := s.group.Leader(ctx); err == nil && now != leader {
+			return nil // by an attempt whose answer was lost
+		}
+		return s.group.Switchover(ctx)
+	}); err != nil {
 		return err
 	}
 	if err := linger(ctx, outage); err != nil {

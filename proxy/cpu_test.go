@@ -55,7 +55,7 @@ func TestNoSpinWhileServerWorksForAClientThatHasGone(t *testing.T) {
 	r.send(q("do $$ begin loop raise notice 'x'; perform pg_sleep(0.03); end loop; end $$"), &pgproto3.Terminate{})
 	r.conn.Close()
 	assertLittleCPU(t)
-	endStatement(t)
+	endStatements(t)
 	w.dial().ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
 }
 
@@ -86,11 +86,11 @@ func TestNoSpinWhileAClientDoesNotReadOrAServerIdles(t *testing.T) {
 	idle.ask("C(COMMIT) Z(I)", q("commit"))
 }
 
-// endStatement ends the one that a server is at.
-func endStatement(t *testing.T) {
+// endStatements ends what servers are at, if the proxy has not.
+func endStatements(t *testing.T) {
 	t.Helper()
-	const ended = "select count(pg_cancel_backend(pid)) from pg_stat_activity where usename = 'app' and state = 'active'"
-	eventually(t, "a statement that ends", func() bool { return superuser(t, ended) == "1" })
+	const running = "select count(pg_cancel_backend(pid)) from pg_stat_activity where usename = 'app' and state = 'active'"
+	eventually(t, "no statement runs", func() bool { return superuser(t, running) == "0" })
 }
 
 func closeWrite(t *testing.T, r *raw) {
@@ -109,7 +109,7 @@ func TestNoSpinOnAUnixSocketWhoseClientHasGone(t *testing.T) {
 		r.send(q("select pg_sleep(600)"), bye)
 		r.conn.Close()
 		assertLittleCPU(t)
-		endStatement(t)
+		endStatements(t)
 	}
 	r := plugInto(t, must(net.Dial("unix", dir+"/.s.PGSQL.6432"))(t))
 	r.login("user", "app")

@@ -51,6 +51,7 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 	r.again, r.runs = r.again[:0], 0
 	r.sess.ByEar(c.mode != modeSession)
 	r.sess.Resolves(c.proxy.cfg.Pool.ResolveCommits && c.mode != modeSession && c.pool.Key.Role == "leader")
+	r.sess.OnStandbys(c.pool.Key.Role == "replica")
 }
 
 // letGo forgets the client.

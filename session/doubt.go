@@ -38,6 +38,7 @@ type doubting struct {
 	writes   bool   // what was asked since the last Sync may write
 	commit   Commit // the transaction at hand
 	undone   bool   // it has been found out that it is rolled back
+	standbys bool   // nothing is ever committed
 }
 
 const (
@@ -49,6 +50,10 @@ const (
 // Resolves tells the session whether it is to know which transactions its client is
 // about to commit. It does where it shares its servers.
 func (s *Session) Resolves(on bool) { s.resolves = on }
+
+// OnStandbys tells the session whether all its servers are standbys: what is lost on one
+// cannot have been committed.
+func (s *Session) OnStandbys(on bool) { s.standbys = on }
 
 // mayWrite notes that a frame that is about to be asked may be of a statement that writes.
 func (s *Session) mayWrite(f wire.Frame) {

@@ -119,7 +119,7 @@ func statusOf(now state) byte {
 // behind a request that had been answered.
 func (s *Session) whatIsUnknown(hasSpoken, ended bool) []bool {
 	switch {
-	case hasSpoken && ended, s.undone:
+	case hasSpoken && ended, s.undone, s.standbys:
 		return make([]bool, s.ring.len())
 	case hasSpoken, s.copyIn: // a COPY whose data has not ended has not been committed
 		return s.fatesAtLastWord()

@@ -74,6 +74,8 @@ func (p *player) do(line string) {
 		p.imagined = true
 	case "resolves":
 		p.s.Resolves(true)
+	case "standbys":
+		p.s.OnStandbys(true)
 	case "found":
 		p.found(rest)
 	default:
