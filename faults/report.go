@@ -100,7 +100,7 @@ func (r *report) text() string {
 	}
 	for _, c := range r.cells() {
 		if n := mended(r.runs[c]); n > 0 {
-			fmt.Fprintf(&b, "\nIn %d runs of \"%s\" through %s Patroni did not bring the replica back, and it was made anew.\n", n, c.fault.what, c.kind.label())
+			fmt.Fprintf(&b, "\nIn %s of \"%s\" through %s Patroni did not bring the replica back, and it was made anew.\n", countRuns(n), c.fault.what, c.kind.label())
 		}
 	}
 	for _, one := range r.records {
