@@ -38,9 +38,7 @@ func (r *report) verdicts() []string {
 func ofCase(f *fault, runs []*figures) []string {
 	s, t := sum(runs), spread(runs)
 	lines := []string{
-		fmt.Sprintf("- %s: %s, added for the worst writer: median at most %s (%s), most at most %s (%s).",
-			reached(t.addedWorst.median() <= addedMedian && t.addedWorst.longest() <= addedMost), f.what,
-			millis(addedMedian), millis(t.addedWorst.median()), millis(addedMost), millis(t.addedWorst.longest())),
+		added(f, "until the first writer is served", t.addedAll), added(f, "for the worst writer", t.addedWorst),
 		fmt.Sprintf("- %s: %s, connections cut: 0 (%d).", reached(s.Cut == 0), f.what, s.Cut),
 	}
 	told, allowed := "errors", []string(nil)
@@ -50,6 +48,13 @@ func ofCase(f *fault, runs []*figures) []string {
 	}
 	n := others(s.InBlock, allowed) + others(s.Outside, allowed)
 	return append(lines, fmt.Sprintf("- %s: %s, %s: 0 (%d%s).", reached(n == 0), f.what, told, n, ofCopies(min(n, s.Copies))))
+}
+
+// added is the verdict on what a chain adds to the database's own time.
+func added(f *fault, what string, d durations) string {
+	return fmt.Sprintf("- %s: %s, added %s: median at most %s (%s), most at most %s (%s).",
+		reached(d.median() <= addedMedian && d.longest() <= addedMost), f.what, what,
+		millis(addedMedian), millis(d.median()), millis(addedMost), millis(d.longest()))
 }
 
 // others counts the errors that are not allowed.
