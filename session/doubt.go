@@ -52,7 +52,7 @@ const (
 func (s *Session) Resolves(on bool) { s.resolves = on }
 
 // OnStandbys tells the session whether all its servers are standbys: what is lost on one
-// cannot have been committed.
+// cannot have been committed, unless it says before that it has been promoted.
 func (s *Session) OnStandbys(on bool) { s.standbys = on }
 
 // mayWrite notes that a frame that is about to be asked may be of a statement that writes.

@@ -214,7 +214,9 @@ func (s *Session) Reported(f wire.Frame) {
 		s.foreign, s.asked.role, s.asked.done = !s.isDefault(name, v), true, true
 	case "is_superuser": // and so the role may be another, whatever has changed it
 		s.asked.role, s.asked.done = true, true
-	case "in_hot_standby", "server_version", "server_encoding", "integer_datetimes":
+	case "in_hot_standby":
+		s.standbys = s.standbys && v == "on" // one that was promoted commits what comes now
+	case "server_version", "server_encoding", "integer_datetimes":
 	default:
 		if s.isDefault(name, v) {
 			s.settings = s.settings.Without(n)
