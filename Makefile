@@ -1,5 +1,5 @@
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME ?= 10s
+FUZZTIME ?= 30000x
 TIMES ?= 10
 PACKAGES ?= ./...
 SERVERS := postgresql etcd-server patroni python3-idna openssl iproute2
@@ -43,7 +43,7 @@ stress: ## all tests TIMES times (10), while others keep the processors busy
 	scripts/packages $(SERVERS) $(DRIVERS)
 	scripts/stress $(TIMES) $(PACKAGES)
 
-fuzz: ## each fuzz target for FUZZTIME (10s)
+fuzz: ## each fuzz target FUZZTIME (30000x)
 	@grep -rEo --include='*_test.go' '^func Fuzz\w+' . | sed 's|/[^/]*:func | |' | sort | while read -r dir target; do \
 		echo "$$dir $$target"; \
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$dir </dev/null || exit 1; \

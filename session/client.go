@@ -107,7 +107,8 @@ func (s *Session) ask(f wire.Frame) Verdict {
 	s.busy = true
 	switch f.Type {
 	case 'Q':
-		s.here, s.copyIn = 0, s.recopies // which its client believes to be under way
+		// A COPY that is asked again is under way already, as its client knows; not so what comes behind it.
+		s.here, s.copyIn = 0, s.recopies && s.ring.len() == 1
 	case 'F':
 	default:
 		s.open = true

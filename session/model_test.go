@@ -55,7 +55,7 @@ func FuzzConversation(f *testing.F) {
 			return v
 		})
 		c.logging = true
-		if !c.run(min(200, len(choices))) {
+		if !c.run(min(80, len(choices))) { // of more, the truth takes too long to tell
 			t.Fatalf("%s\n%s", c.broken, strings.Join(c.log, "\n"))
 		}
 	})
