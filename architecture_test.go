@@ -23,13 +23,14 @@ var allowed = map[string][]string{
 	"config":      nil,
 	"metrics":     nil,
 	"journal":     nil,
+	"passage":     nil,
 	"discovery":   {"config"},
 	"auth":        {"config", "wire"},
 	"session":     {"wire"},
 	"pool":        {"auth", "config", "discovery", "loop", "metrics", "session", "wire"},
 	"proxy":       {"auth", "config", "discovery", "loop", "metrics", "pool", "session", "wire"},
 	"admin":       {"metrics", "pool", "proxy"},
-	"cmd/portero": {"admin", "auth", "config", "discovery", "journal", "loop", "metrics", "pool", "proxy", "wire"},
+	"cmd/portero": {"admin", "auth", "config", "discovery", "journal", "loop", "metrics", "passage", "pool", "proxy", "wire"},
 }
 
 // tools are the programs and packages beside the product. They may use the lab, and drive
