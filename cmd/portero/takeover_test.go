@@ -199,9 +199,9 @@ func TestPgbenchDoesNotNoticeTenRestarts(t *testing.T) {
 	if out, err := pgbench("-i", "-q").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, protocol := range []string{"simple", "prepared"} {
+	for _, how := range [][]string{{"-M", "simple", "-N"}, {"-M", "prepared", "-S"}} { // it blocks while it prepares, also with others in transactions
 		var out output
-		run := pgbench("-n", "-c", fmt.Sprint(clients), "-j", "2", "-T", "600", "-M", protocol, "-N")
+		run := pgbench(append([]string{"-n", "-c", fmt.Sprint(clients), "-j", "2", "-T", "600"}, how...)...)
 		run.Stdout, run.Stderr = &out, &out
 		if err := run.Start(); err != nil {
 			t.Fatal(err)
@@ -223,7 +223,7 @@ func TestPgbenchDoesNotNoticeTenRestarts(t *testing.T) {
 		allThere()
 		run.Process.Signal(os.Interrupt) //nolint:errcheck // it may have ended, and then the test fails
 		if err := <-ended; err != nil && !strings.Contains(err.Error(), "interrupt") || strings.Contains(out.String(), "aborted") || strings.Contains(out.String(), "error") {
-			t.Fatalf("%s: %v\n%s", protocol, err, out.String())
+			t.Fatalf("%s: %v\n%s", how, err, out.String())
 		}
 	}
 }
