@@ -71,6 +71,9 @@ func (c checker) checkListeners() {
 		if l.Role != "" {
 			c.checkRole(childKey(key, "role"), l.Role)
 		}
+		if l.ReusePort && strings.HasPrefix(l.Address, unixPrefix) {
+			c.fault(childKey(key, "reuse_port"), "has no use on a Unix socket, at which only one process listens")
+		}
 		c.checkListenerTLS(childKey(key, "tls"), l)
 	}
 }

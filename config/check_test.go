@@ -359,3 +359,11 @@ server_lifetime = "1ms"
 		}},
 	})
 }
+
+func TestOnlyTCPAddressesAreShared(t *testing.T) {
+	inFolder(t)
+	const socket = "[[listener]]\naddress = \"unix:/run/portero\"\nreuse_port = true\n[auth]\nmethod = \"trust\"\n"
+	if _, err := loadText(t, socket); err == nil || !strings.Contains(err.Error(), ":3: listener[1].reuse_port: has no use on a Unix socket") {
+		t.Errorf("%v", err)
+	}
+}

@@ -37,9 +37,10 @@ type Log struct {
 
 // Listener is one address that clients connect to.
 type Listener struct {
-	Address string      `toml:"address"` // host:port, or unix:DIRECTORY (socket .s.PGSQL.6432, as libpq looks for it), or unix:/path/.s.PGSQL.port
-	TLS     ListenerTLS `toml:"tls"`
-	Role    string      `toml:"role"` // default role of routes reached through it: leader | replica | prefer-replica | any; "" = none of its own
+	Address   string      `toml:"address"` // host:port, or unix:DIRECTORY (socket .s.PGSQL.6432, as libpq looks for it), or unix:/path/.s.PGSQL.port
+	TLS       ListenerTLS `toml:"tls"`
+	Role      string      `toml:"role"`       // default role of routes reached through it: leader | replica | prefer-replica | any; "" = none of its own
+	ReusePort bool        `toml:"reuse_port"` // several processes may listen there, among whom the kernel shares out who comes; not for unix:
 }
 
 // ListenerTLS is the certificate shown to clients. No Cert means no TLS.

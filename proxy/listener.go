@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"portero/auth"
 	"portero/config"
 	"portero/loop"
@@ -52,12 +54,25 @@ func openListener(c *config.Listener, open net.Listener) (*listener, error) {
 		l.Listener, err = listenUnix(path)
 	} else {
 		care := net.ListenConfig{KeepAlive: -1} // see keepAlive
+		if c.ReusePort {
+			care.Control = reusePort
+		}
 		l.Listener, err = care.Listen(context.Background(), "tcp", c.Address)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listener %s: %w", c.Address, err)
 	}
 	return l, nil
+}
+
+// reusePort lets other processes of the same user listen at the same address (socket(7),
+// SO_REUSEPORT).
+func reusePort(_, _ string, c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	})
+	return errors.Join(err, failed)
 }
 
 // newTerms reads the certificate to show to clients, if there is one. On a Unix socket

@@ -227,3 +227,32 @@ func TestPgbenchDoesNotNoticeTenRestarts(t *testing.T) {
 		}
 	}
 }
+
+// The simple way: two processes at one address, of which one is told to end.
+func TestTwoProcessesListenAtOneAddress(t *testing.T) {
+	postgres := lab.PostgresForTest(t, lab.PostgresOptions{})
+	addresses := freeAddresses(t, 3)
+	here := addresses[0]
+	start := func(admin string) process {
+		config := configText(postgres.Address(), "") + "[[listener]]\naddress = \"" + here + "\"\nreuse_port = true\n"
+		p := startProcess(t, lab.PorteroOptions{Config: config, Admin: admin})
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if err := p.WaitReady(ctx); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first, second := start(addresses[1]), start(addresses[2])
+	eventually(t, func() error { // the kernel shares them out by a hash of their addresses
+		mustAsk(t, connect(t, here), "select 1", "1")
+		if first.sum(t, "portero_clients") == 0 || second.sum(t, "portero_clients") == 0 {
+			return errors.New("one of them has no client")
+		}
+		return nil
+	})
+	if err := first.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	mustAsk(t, connect(t, here), "select 2", "2")
+}
