@@ -63,6 +63,9 @@ func defaultPool() Pool {
 		TCPUserTimeout:          10 * time.Second,
 		CancelWaitTimeout:       10 * time.Second,
 		ShutdownTimeout:         60 * time.Second,
+
+		ReservePoolTimeout: 5 * time.Second,
+		ServerResetQuery:   "DISCARD ALL",
 	}
 }
 
@@ -82,6 +85,8 @@ func (c *Config) newRoute() Route {
 		Listener: anything, Database: anything, User: anything,
 		PoolMode: c.Pool.PoolMode, PoolSize: c.Pool.PoolSize, MinPoolSize: c.Pool.MinPoolSize, MaxLag: c.Pool.MaxLag,
 		PinPolicy: c.Pool.PinPolicy, PinIdleTimeout: c.Pool.PinIdleTimeout, MaxPinned: c.Pool.MaxPinned,
+		ReservePoolSize: c.Pool.ReservePoolSize, MaxDBConnections: c.Pool.MaxDBConnections,
+		MaxDBClientConnections: c.Pool.MaxDBClientConnections, ServerLifetime: c.Pool.ServerLifetime,
 	}
 }
 

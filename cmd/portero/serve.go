@@ -29,24 +29,19 @@ type parts struct {
 	cfg         *config.Config
 	auth        *auth.Authenticator
 	descriptors descriptors
+	unknown     []string // what there is to say of variables that mean nothing
 }
 
-// prepare reads a file, none with "", and those that it names. An error is all
-// faults of all of them.
+// prepare reads a file, none with "", the environment, and the files that these
+// name. An error is all faults of all of them.
 func prepare(path string) (*parts, error) {
 	p := &parts{}
 	check := func(cfg *config.Config, r *config.Report) {
 		p.auth = auth.Load(cfg, r)
 		p.descriptors = shareOut(cfg, r)
 	}
-	if path == "" {
-		p.cfg = config.NoFile()
-		r := config.NewReport()
-		check(p.cfg, r)
-		return p, r.Err()
-	}
 	var err error
-	p.cfg, err = config.Load(path, check)
+	p.cfg, p.unknown, err = config.Read(path, os.Environ(), check)
 	return p, err
 }
 
@@ -113,7 +108,7 @@ func form(c config.Log) func(io.Writer) slog.Handler {
 // what is open is left to the kernel.
 func start(p *parts, process *metrics.Process, log *slog.Logger) (*instance, error) {
 	in := &instance{cfg: p.cfg, log: log, process: process, clusters: make(map[string]*discovery.Cluster), started: time.Now()}
-	for _, warning := range p.descriptors.warnings(p.cfg) {
+	for _, warning := range append(p.unknown, p.descriptors.warnings(p.cfg)...) {
 		log.Warn(warning)
 	}
 	if err := in.startLoops(); err != nil {
