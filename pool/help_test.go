@@ -105,12 +105,22 @@ func keyOf(role, database, user string) Key {
 	return Key{Cluster: "main", Role: role, Mode: "transaction", Database: database, User: user}
 }
 
+// terms are those of a pool with nothing but a size.
+func terms(size, minimum int) Terms { return Terms{Size: size, Minimum: minimum, Lifetime: time.Hour} }
+
+// terms are the same with the stage's lifetime of servers.
+func (s *stage) terms(size, minimum int) Terms {
+	t := terms(size, minimum)
+	t.Lifetime = s.cfg.Pool.ServerLifetime
+	return t
+}
+
 // joinSession is join in session mode.
 func (s *stage) joinSession(size, minimum int) *Pool {
 	s.t.Helper()
 	key := keyOf("leader", "postgres", "app")
 	key.Mode = "session"
-	p, err := s.pools.Join(key, size, minimum, auth.Credentials{})
+	p, err := s.pools.Join(key, s.terms(size, minimum), auth.Credentials{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -119,7 +129,7 @@ func (s *stage) joinSession(size, minimum int) *Pool {
 
 func (s *stage) join(size, minimum int, role, user string) *Pool {
 	s.t.Helper()
-	p, err := s.pools.Join(keyOf(role, "postgres", user), size, minimum, auth.Credentials{})
+	p, err := s.pools.Join(keyOf(role, "postgres", user), s.terms(size, minimum), auth.Credentials{})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -56,6 +56,7 @@ type Pool struct {
 	pins    pins
 	size    int // servers at most
 	minimum int // servers kept open once the pool is in use
+	terms   Terms
 	log     *slog.Logger
 	ctx     context.Context // ends with the pool
 	stop    context.CancelFunc
@@ -104,12 +105,13 @@ type Pool struct {
 	unused     time.Time        // since when nobody uses it
 	closed     bool
 
-	share int // of the quota: servers, and those being opened; guarded by its mu
+	share  int               // of the quota: servers, and those being opened; guarded by its mu
+	bounds [numBounds]*bound // of the quota; what they hold is guarded by its mu
 }
 
-func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
+func newPool(ps *Pools, key Key, terms Terms) (*Pool, error) {
 	p := &Pool{
-		Key: key, owner: ps, cluster: ps.clusters[key.Cluster].discovery, size: size, minimum: minimum,
+		Key: key, owner: ps, cluster: ps.clusters[key.Cluster].discovery, size: terms.Size, minimum: terms.Minimum, terms: terms,
 		log:     key.logger(ps.log),
 		probing: make(chan struct{}, 1), proved: make(chan struct{}), servers: make(map[*Server]struct{}),
 		welcomes: make(map[session.Settings][]byte), objections: make(map[objection]int64), misfits: make(map[Startup]knownMisfit), openers: make(map[Startup]int), shunned: make(map[string]*shun), door: ps.doorLocked(key),
@@ -121,11 +123,12 @@ func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 	p.puddle, err = puddle.NewPool(&puddle.Config[*Server]{
 		Constructor: p.construct,
 		Destructor:  p.destruct,
-		MaxSize:     int32(size),
+		MaxSize:     int32(terms.Size + terms.Reserve),
 	})
 	if err != nil {
 		return nil, err
 	}
+	ps.quota.enter(p)
 	p.follow(p.cluster.View())
 	return p, nil
 }
