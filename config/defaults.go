@@ -9,6 +9,9 @@ const (
 	defaultAdmin  = "127.0.0.1:9632"
 )
 
+// DiscardAll is the server_reset_query that leaves nothing of a client.
+const DiscardAll = "DISCARD ALL"
+
 // Default is what an empty file gives: clients on 127.0.0.1:6432, who prove
 // themselves by SCRAM, to the PostgreSQL on 127.0.0.1:5432. Auth.Users is
 // "userlist.txt", which Load looks for beside the file. The caller owns the result.
@@ -65,7 +68,7 @@ func defaultPool() Pool {
 		ShutdownTimeout:         60 * time.Second,
 
 		ReservePoolTimeout: 5 * time.Second,
-		ServerResetQuery:   "DISCARD ALL",
+		ServerResetQuery:   DiscardAll,
 	}
 }
 

@@ -114,7 +114,7 @@ func (p *Pool) sweep() {
 // all of them have a share in what it does, and what a new leader is to have.
 func (p *Pool) wantedLocked() int {
 	n := 0
-	if p.clients > 0 || len(p.servers) > 0 {
+	if p.clients > 0 || len(p.servers) > 0 || loop.Clock() < p.kept {
 		n = p.minimum
 	}
 	n = max(n, p.heirs)

@@ -104,6 +104,7 @@ type Pool struct {
 	shunned    map[string]*shun // members that failed
 	unused     time.Time        // since when nobody uses it
 	closed     bool
+	kept       int64 // until when it keeps its minimum of servers without clients, on the loops' clock
 
 	share  int               // of the quota: servers, and those being opened; guarded by its mu
 	bounds [numBounds]*bound // of the quota; what they hold is guarded by its mu

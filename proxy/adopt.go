@@ -16,13 +16,10 @@ import (
 // adopt makes the client a socket on a loop.
 func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials, stop func() bool) error {
 	p := h.proxy
-	c := &client{proxy: p, loop: p.quietest(), route: r, mode: modes[r.PoolMode], addr: addrPort(h.conn.RemoteAddr()),
-		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r)}}
-	role := p.cfg.RouteRole(r, h.l.cfg)
-	key := pool.Key{Cluster: r.Cluster, Group: r.Group, Role: role, MaxLag: r.RouteMaxLag(role), Mode: r.PoolMode, Database: r.DBName, User: s.user}
-	if key.Database == "" {
-		key.Database = s.database
-	}
+	t := targetOf(p.cfg, r, h.l.cfg, s.database, s.user)
+	key := t.key
+	c := &client{proxy: p, loop: p.quietest(), route: r, mode: modes[key.Mode], addr: addrPort(h.conn.RemoteAddr()),
+		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r, modes[key.Mode])}}
 	if c.mode == modeSession {
 		if c.startup = pool.NewStartup(s.given); !c.startup.FitsPacket(key) {
 			return wire.Fatal(wire.ProtocolViolation, "startup parameters are too long")
@@ -32,7 +29,11 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 	key.Citus = pool.CitusOrigin(name)
 	rest := h.stream.Buffered()
 	var err error
-	if c.pool, err = p.pools.Join(key, r.PoolSize, r.MinPoolSize, credentials); err != nil {
+	if c.person, err = p.census.enter(s.user, realmOf(key), p.cfg.User(s.user).MaxUserClientConnections, r.MaxDBClientConnections); err != nil {
+		return err
+	}
+	if c.pool, err = p.pools.Join(key, t.terms, p.serverCredentials(r, credentials)); err != nil {
+		p.census.leave(c.person, realmOf(key))
 		return err
 	}
 	if key.Citus != "" {
@@ -46,6 +47,7 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 	}
 	if err != nil {
 		c.pool.Leave()
+		p.census.leave(c.person, realmOf(key))
 		p.clients.remove(c)
 		return err
 	}

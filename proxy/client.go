@@ -30,6 +30,7 @@ type client struct {
 	loop     *loop.Loop
 	proxy    *Proxy
 	pool     *pool.Pool
+	person   *person // who it is to us
 	route    *config.Route
 	relay    *relay       // nil while the client rests
 	carried  session.Rest // what its session must know the next time
@@ -39,6 +40,7 @@ type client struct {
 	id       uint32       // its number
 	backend  uint32       // the process ID of its server, once it has been told that; session mode only
 	secret   uint32       // the secret in its cancel key
+	rested   uint32       // when it came to rest, by atRest
 	mode     mode
 	pinsTold session.Pins // why it was pinned, as far as the log has been told
 	welcomed bool         // it has had its first ReadyForQuery

@@ -18,10 +18,11 @@ func (c *client) end(l *loop.Loop, why metrics.Reason) {
 	}
 	c.carried.End()
 	c.pool.Leave()
+	c.proxy.census.leave(c.person, realmOf(c.pool.Key))
 	c.proxy.stations[l.ID].clients.Add(-1)
 	c.proxy.process.End(why)
 	if c.proxy.cfg.Log.Connections {
-		c.proxy.log.Info("client closed", "id", c.id, "address", c.addr, "user", c.pool.Key.User,
+		c.proxy.log.Info("client closed", "id", c.id, "address", c.addr, "user", c.person.name,
 			"database", c.pool.Key.Database, "reason", why.String())
 	}
 	c.proxy.gate.clientLeft()

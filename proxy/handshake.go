@@ -78,6 +78,9 @@ func (h *handshake) run(stop func() bool) error {
 	if refusal := h.l.refusal(c); refusal != nil {
 		return refusal
 	}
+	if h.proxy.cfg.Pool.ApplicationNameAddHost {
+		s.addHost(addrPort(h.raw.RemoteAddr()))
+	}
 	return h.login(s, c, stop)
 }
 
@@ -153,7 +156,7 @@ func (h *handshake) login(s startup, c *auth.Arrival, stop func() bool) error {
 	if err := h.stream.Write(&pgproto3.AuthenticationOk{}); err != nil {
 		return err
 	}
-	if s.refusal != nil && modes[route.PoolMode] != modeSession {
+	if s.refusal != nil && targetOf(h.proxy.cfg, route, h.l.cfg, s.database, s.user).key.Mode != "session" {
 		return s.refusal
 	}
 	return h.adopt(s, route, credentials, stop)

@@ -29,12 +29,14 @@ type Proxy struct {
 	listeners  []*listener
 	accepting  sync.WaitGroup // accept loops
 	handshakes sync.WaitGroup
+	sweeping   sync.WaitGroup  // the sweep
 	ctx        context.Context // ends the handshakes and cancel requests
 	stop       context.CancelFunc
 
 	gate     *gate
 	cancels  chan struct{} // a token for each cancel request on its way to a server
 	clients  registry
+	census   census
 	draining atomic.Bool
 	refusals [metrics.NumReasons]seldom // of the lines about limits
 }
@@ -45,6 +47,7 @@ func New(cfg *config.Config, room Room, pools *pool.Pools, a *auth.Authenticator
 	p := &Proxy{cfg: cfg, pools: pools, auth: a, loops: loops, process: m, log: log, gate: newGate(room, &m.LoginsInFlight), cancels: make(chan struct{}, room.Late)}
 	m.ClientsLimit.Store(int64(room.Clients))
 	p.clients.init()
+	p.census.init()
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	for _, l := range loops {
 		p.stations = append(p.stations, &station{proxy: p})
@@ -77,6 +80,8 @@ func (p *Proxy) Listen() ([]string, error) {
 		p.accepting.Add(1)
 		go p.accept(l)
 	}
+	p.sweeping.Add(1)
+	go p.sweep()
 	return addresses, nil
 }
 
@@ -102,6 +107,7 @@ func (p *Proxy) Shutdown(ctx context.Context) {
 	}
 	p.stop()
 	p.handshakes.Wait()
+	p.sweeping.Wait()
 	p.clients.each((*client).cut)
 	p.clients.waitEmpty(context.Background())
 }
