@@ -63,13 +63,12 @@ var samples = map[reflect.Type]string{
 func TestEverySettingCanBeGivenInTheEnvironment(t *testing.T) {
 	for _, variable := range slices.Sorted(maps.Keys(settings)) {
 		s := settings[variable]
-		before, after := decodeEnvironment(t), decodeEnvironment(t)
+		before := decodeEnvironment(t)
 		value := samples[s.typ]
 		if s.typ.Kind() == reflect.Bool {
 			value = fmt.Sprint(!fieldOf(before, s).Bool())
 		}
-		before = decodeEnvironment(t)
-		after = decodeEnvironment(t, variable+"="+value)
+		after := decodeEnvironment(t, variable+"="+value)
 		field := fieldOf(after, s)
 		if got := plain(field); got != value {
 			t.Errorf("%s=%s: %s is %s", variable, value, s.key, got)

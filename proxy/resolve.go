@@ -49,7 +49,7 @@ func (f fate) String() string { return [...]string{"unknown", "committed", "roll
 
 // fateOf waits for the next leader, up to query_wait_timeout, and asks it.
 func (r *relay) fateOf(c session.Commit, timeline int64) fate {
-	end := after(r.loop.Now(), r.c.proxy.cfg.Pool.QueryWaitTimeout)
+	end := after(r.loop.Now(), r.c.user().QueryWaitTimeout)
 	history := int64(0) // until when it is waited for; 0: nobody leads yet
 	for r.borrow(end) {
 		ended, told := r.c.pool.Ended(timeline)
