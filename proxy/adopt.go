@@ -18,7 +18,7 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 	p := h.proxy
 	t := targetOf(p.cfg, r, h.l.cfg, s.database, s.user)
 	key := t.key
-	c := &client{proxy: p, loop: p.quietest(), route: r, mode: modes[key.Mode], addr: addrPort(h.conn.RemoteAddr()),
+	c := &client{loop: p.quietest(), route: r, mode: modes[key.Mode], addr: addrPort(h.conn.RemoteAddr()),
 		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r, modes[key.Mode])}}
 	if c.mode == modeSession {
 		if c.startup = pool.NewStartup(s.given); !c.startup.FitsPacket(key) {

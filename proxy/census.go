@@ -12,6 +12,8 @@ import (
 
 // census counts the clients of each user and of each database.
 type census struct {
+	proxy *Proxy
+
 	mu        sync.Mutex         // guards what follows, and the count of each person
 	persons   map[string]*person // those who have clients
 	databases map[realm]int
@@ -28,6 +30,7 @@ func realmOf(k pool.Key) realm { return realm{k.Cluster, k.Group, k.Database} }
 
 // person is what all clients of one user have in common.
 type person struct {
+	proxy   *Proxy
 	name    string // as they have logged in
 	clients int
 	own     atomic.Pointer[personal]
@@ -53,8 +56,8 @@ func (w *person) settings(cfg *config.Config) *config.User {
 // user is what the configuration says of the client's user.
 func (c *client) user() *config.User { return c.person.settings(c.proxy.cfg) }
 
-func (s *census) init() {
-	s.persons, s.databases = make(map[string]*person), make(map[realm]int)
+func (s *census) init(p *Proxy) {
+	s.proxy, s.persons, s.databases = p, make(map[string]*person), make(map[realm]int)
 }
 
 // enter counts a client in, or says why there is no room for it.
@@ -69,7 +72,7 @@ func (s *census) enter(user string, at realm, ofUser, ofDatabase int) (*person, 
 		return nil, tooMany(metrics.TooManyOfUser, "max_user_client_connections")
 	}
 	if w == nil {
-		w = &person{name: user}
+		w = &person{proxy: s.proxy, name: user}
 		s.persons[user] = w
 	}
 	w.clients++

@@ -28,9 +28,8 @@ var modes = map[string]mode{"transaction": modeTransaction, "session": modeSessi
 type client struct {
 	sock     loop.Socket
 	loop     *loop.Loop
-	proxy    *Proxy
+	*person  // who it is to us, and the proxy: all clients of a user share them
 	pool     *pool.Pool
-	person   *person // who it is to us
 	route    *config.Route
 	relay    *relay       // nil while the client rests
 	carried  session.Rest // what its session must know the next time

@@ -47,7 +47,7 @@ func New(cfg *config.Config, room Room, pools *pool.Pools, a *auth.Authenticator
 	p := &Proxy{cfg: cfg, pools: pools, auth: a, loops: loops, process: m, log: log, gate: newGate(room, &m.LoginsInFlight), cancels: make(chan struct{}, room.Late)}
 	m.ClientsLimit.Store(int64(room.Clients))
 	p.clients.init()
-	p.census.init()
+	p.census.init(p)
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	for _, l := range loops {
 		p.stations = append(p.stations, &station{proxy: p})

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgproto3"
+
 	"portero/config"
 	"portero/metrics"
 )
@@ -145,4 +147,19 @@ func TestAllThatRestAreFound(t *testing.T) {
 	if n := w.process.Ended()[metrics.ClientIdle]; n != clients {
 		t.Errorf("%d have ended for it", n)
 	}
+}
+
+// What a client says is a sign that it goes on: a COPY takes as long as its data.
+func TestACopyIsNoQueryThatTakesTooLongWhileItsDataComes(t *testing.T) {
+	w := start(t, size(1), limits(func(p *config.Pool) { p.QueryTimeout = quick }))
+	a := w.dial()
+	a.query("begin")
+	a.query("create table copied (i int)")
+	a.ask("G", q("copy copied from stdin"))
+	for range 3 {
+		superuser(t, "select pg_sleep(0.7)")
+		a.send(&pgproto3.CopyData{Data: []byte("1\n")})
+	}
+	a.ask("C(COPY_3) Z(T)", &pgproto3.CopyDone{})
+	a.query("rollback")
 }
