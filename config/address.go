@@ -154,3 +154,13 @@ func collide(a, b string) bool {
 func everyHost(host string) bool {
 	return host == "" || host == "0.0.0.0" || host == "::"
 }
+
+// isOfThisHost says whether only who is on this host can reach an address.
+func isOfThisHost(address string) bool {
+	if strings.HasPrefix(address, unixPrefix) {
+		return true
+	}
+	host, _, err := net.SplitHostPort(address)
+	ip, notIP := netip.ParseAddr(host)
+	return err == nil && (host == "localhost" || notIP == nil && ip.IsLoopback())
+}

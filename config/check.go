@@ -37,6 +37,7 @@ func (c checker) check() {
 	c.checkClusters()
 	c.checkPool()
 	c.checkRoutes()
+	c.checkUsers()
 	c.checkShared()
 	c.checkAuth()
 }
@@ -132,6 +133,14 @@ func (c checker) checkPool() {
 	c.checkSizes("pool", p.PoolMode, p.PoolSize, p.MinPoolSize)
 	c.secondsOr0("pool.max_lag", p.MaxLag) // it is measured once a second
 	c.checkPins("pool", p.PinPolicy, p.PinIdleTimeout, p.MaxPinned)
+	c.checkLimits("pool", limits{
+		"reserve_pool_size": p.ReservePoolSize, "max_db_connections": p.MaxDBConnections, "max_user_connections": p.MaxUserConnections,
+		"max_db_client_connections": p.MaxDBClientConnections, "max_user_client_connections": p.MaxUserClientConnections,
+	})
+	c.checkTimeouts("pool", timeouts{
+		"query_timeout": p.QueryTimeout, "transaction_timeout": p.TransactionTimeout, "idle_transaction_timeout": p.IdleTransactionTimeout,
+		"client_idle_timeout": p.ClientIdleTimeout, "reserve_pool_timeout": p.ReservePoolTimeout,
+	})
 	if p.MaxClientConn < 1 {
 		c.fault("pool.max_client_conn", "must be at least 1")
 	}

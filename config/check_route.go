@@ -16,6 +16,11 @@ func (c checker) checkRoutes() {
 		c.checkMaxLag(key, r)
 		c.checkSizes(key, r.PoolMode, r.PoolSize, r.MinPoolSize)
 		c.checkPins(key, r.PinPolicy, r.PinIdleTimeout, r.MaxPinned)
+		c.checkLimits(key, limits{
+			"reserve_pool_size": r.ReservePoolSize, "max_db_connections": r.MaxDBConnections, "max_db_client_connections": r.MaxDBClientConnections,
+		})
+		c.checkTimeouts(key, timeouts{"server_lifetime": r.ServerLifetime})
+		c.checkServerUser(key, r)
 		c.checkReach(i)
 	}
 }

@@ -23,7 +23,7 @@ type sharedPool struct {
 // tells apart, so that it neither misses such routes nor suspects any whose
 // clients an earlier route has taken.
 func (c checker) checkShared() {
-	if c.anyUnread("listener", "cluster", "route", "pool") {
+	if c.anyUnread("listener", "cluster", "route", "pool", "user") {
 		return // who goes where is not certain
 	}
 	w := newWays(c.cfg)
@@ -44,17 +44,27 @@ func (c checker) checkShared() {
 // been said of the later one.
 func (c checker) checkAgree(first, i int, pool sharedPool, told map[string]bool) {
 	a, b := &c.cfg.Routes[first], &c.cfg.Routes[i]
-	differ := func(name string, there, here int) {
+	differ := func(name string, there, here any) {
 		if there == here || told[name] {
 			return
 		}
 		told[name] = true
-		c.fault(childKey(itemKey("route", i), name), "must be %d, as in route[%d]: both lead to one pool (%s, %s)",
+		c.fault(childKey(itemKey("route", i), name), "must be %v, as in route[%d]: both lead to one pool (%s, %s)",
 			there, first+1, nameOf("database", pool.database), nameOf("user", pool.user))
 	}
-	differ("pool_size", a.PoolSize, b.PoolSize)
-	differ("min_pool_size", a.MinPoolSize, b.MinPoolSize)
+	there, here := c.cfg.Sizes(a, pool.user), c.cfg.Sizes(b, pool.user)
+	differ("pool_size", there.Size, here.Size)
+	differ("min_pool_size", there.Minimum, here.Minimum)
 	differ("max_pinned", a.MaxPinned, b.MaxPinned)
+	differ("reserve_pool_size", there.Reserve, here.Reserve)
+	differ("max_db_connections", a.MaxDBConnections, b.MaxDBConnections)
+	differ("server_lifetime", a.ServerLifetime, b.ServerLifetime)
+	differ("connect_query", a.ConnectQuery, b.ConnectQuery)
+	// A password is not to be seen.
+	if a.ServerUser != "" && a.ServerUser == b.ServerUser && a.ServerPassword != b.ServerPassword && !told["server_password"] {
+		told["server_password"] = true
+		c.fault(childKey(itemKey("route", i), "server_password"), "must be the same as in route[%d]: both log in as %q", first+1, a.ServerUser)
+	}
 }
 
 func nameOf(kind, name string) string {
@@ -99,6 +109,10 @@ func newWays(cfg *Config) *ways {
 		databases.add(r.Database)
 		databases.add(r.DBName)
 		users.add(r.User)
+		users.add(r.ServerUser)
+	}
+	for _, u := range cfg.Users {
+		users.add(u.Name)
 	}
 	w.databases, w.users = databases.list, users.list
 	return w
@@ -156,8 +170,11 @@ func (w *ways) pool(r *Route, l *Listener, database, user string) sharedPool {
 	if r.DBName != "" {
 		database = r.DBName
 	}
+	if r.ServerUser != "" {
+		user = r.ServerUser
+	}
 	role := w.cfg.RouteRole(r, l)
-	return sharedPool{r.Cluster, r.Group, role, r.RouteMaxLag(role), r.PoolMode, database, user}
+	return sharedPool{r.Cluster, r.Group, role, r.RouteMaxLag(role), w.cfg.Sizes(r, user).Mode, database, user}
 }
 
 // names is a list without doubles, "*" first.

@@ -11,6 +11,7 @@ type Config struct {
 	Clusters  []Cluster  `toml:"cluster"`  // where servers are
 	Routes    []Route    `toml:"route"`    // which client goes where; first match wins
 	Pool      Pool       `toml:"pool"`     // defaults of all routes, and limits
+	Users     []User     `toml:"user"`     // what is different for some users
 	Auth      Auth       `toml:"auth"`     // how clients prove themselves
 	Log       Log        `toml:"log"`
 }
@@ -111,6 +112,35 @@ type Route struct {
 	PinPolicy      string        `toml:"pin_policy"`       // as in Pool
 	PinIdleTimeout time.Duration `toml:"pin_idle_timeout"` // as in Pool
 	MaxPinned      int           `toml:"max_pinned"`       // as in Pool
+
+	ServerUser     string `toml:"server_user"`     // who all clients of the route are to the server; "" = who they are to us
+	ServerPassword string `toml:"server_password"` // ServerUser's; "" = as the user file says, if it does
+	ConnectQuery   string `toml:"connect_query"`   // run on each new server before its first client; "" = none
+
+	ReservePoolSize        int           `toml:"reserve_pool_size"`         // as in Pool
+	MaxDBConnections       int           `toml:"max_db_connections"`        // as in Pool
+	MaxDBClientConnections int           `toml:"max_db_client_connections"` // as in Pool
+	ServerLifetime         time.Duration `toml:"server_lifetime"`           // as in Pool
+}
+
+// User is what is different for one user. Fields left out of the file take the
+// [pool] section's value, but for the first three, which are then the route's;
+// Load fills them in. Ask Config.User and Config.Sizes.
+//
+// Whose servers are limited, and how big a pool is, goes by who its servers are
+// logged in as; all else by who the client is.
+type User struct {
+	Name                     string        `toml:"name"`                        // unique
+	PoolMode                 string        `toml:"pool_mode"`                   // as in Pool; "" = the route's
+	PoolSize                 int           `toml:"pool_size"`                   // as in Pool; 0 = the route's
+	ReservePoolSize          int           `toml:"reserve_pool_size"`           // as in Pool; -1 = the route's
+	MaxUserConnections       int           `toml:"max_user_connections"`        // as in Pool
+	MaxUserClientConnections int           `toml:"max_user_client_connections"` // as in Pool
+	QueryTimeout             time.Duration `toml:"query_timeout"`               // as in Pool
+	TransactionTimeout       time.Duration `toml:"transaction_timeout"`         // as in Pool
+	IdleTransactionTimeout   time.Duration `toml:"idle_transaction_timeout"`    // as in Pool
+	ClientIdleTimeout        time.Duration `toml:"client_idle_timeout"`         // as in Pool
+	QueryWaitTimeout         time.Duration `toml:"query_wait_timeout"`          // as in Pool
 }
 
 // Pool holds the defaults of all routes, and the limits of the process. Where
@@ -145,6 +175,21 @@ type Pool struct {
 	TCPUserTimeout          time.Duration `toml:"tcp_user_timeout"`           // a TCP peer that acknowledges nothing of what it is sent for so long is given up; 0 = when the kernel does, some 15 minutes
 	CancelWaitTimeout       time.Duration `toml:"cancel_wait_timeout"`        // longest time given to one cancel request
 	ShutdownTimeout         time.Duration `toml:"shutdown_timeout"`           // after TERM, for transactions to finish; 0 = they are cut at once
+
+	ReservePoolSize          int           `toml:"reserve_pool_size"`           // servers per pool beyond PoolSize, opened when a client has waited for ReservePoolTimeout
+	ReservePoolTimeout       time.Duration `toml:"reserve_pool_timeout"`        // see there
+	MaxDBConnections         int           `toml:"max_db_connections"`          // servers per database of a group, over all pools; 0 = no limit
+	MaxUserConnections       int           `toml:"max_user_connections"`        // servers per user that they are logged in as, over all pools and clusters; 0 = no limit
+	MaxDBClientConnections   int           `toml:"max_db_client_connections"`   // clients per database of a group; 0 = no limit
+	MaxUserClientConnections int           `toml:"max_user_client_connections"` // clients per user; 0 = no limit
+
+	QueryTimeout           time.Duration `toml:"query_timeout"`            // a client is closed whose server answers its last request for longer than this, or that waits so long for one; 0 = never
+	TransactionTimeout     time.Duration `toml:"transaction_timeout"`      // a client is closed whose transaction goes on for longer; 0 = never
+	IdleTransactionTimeout time.Duration `toml:"idle_transaction_timeout"` // a client is closed that asks nothing for so long within a transaction; 0 = never
+	ClientIdleTimeout      time.Duration `toml:"client_idle_timeout"`      // a client is closed that asks nothing for so long between two transactions; 0 = never
+
+	ServerResetQuery       string `toml:"server_reset_query"`        // run on a server whose client has gone, in session mode; "" = none
+	ApplicationNameAddHost bool   `toml:"application_name_add_host"` // a client's address is added to its application_name
 }
 
 // Auth says how clients prove who they are: all of them by one method, or each

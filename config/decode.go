@@ -32,6 +32,9 @@ func (d decoder) config(tree map[string]any) *Config {
 	if raw, ok := tree["route"]; ok {
 		cfg.Routes = tables(d, "route", raw, cfg.newRoute)
 	}
+	if raw, ok := tree["user"]; ok {
+		cfg.Users = tables(d, "user", raw, cfg.newUser)
+	}
 	return cfg
 }
 
@@ -84,7 +87,7 @@ func (d decoder) value(key string, raw any, dst reflect.Value) {
 		*to = tables(d, key, raw, newCluster)
 	case *[]AuthRule:
 		*to = tables(d, key, raw, newAuthRule)
-	case *[]Route: // comes last, because its defaults are in [pool]: see config
+	case *[]Route, *[]User: // come last, because their defaults are in [pool]: see config
 	default:
 		if v, ok := as[map[string]any](d, key, raw, "a table"); ok {
 			d.table(key, v, dst)
@@ -133,15 +136,17 @@ func (d decoder) number(key string, raw any, to *int) {
 	*to = int(v)
 }
 
+// wantDuration is what a duration has to look like.
+const wantDuration = `a duration with its unit, such as "30s", "5m" or "1h30m"`
+
 func (d decoder) duration(key string, raw any, to *time.Duration) {
-	const want = `a duration with its unit, such as "30s", "5m" or "1h30m"`
-	text, ok := as[string](d, key, raw, want)
+	text, ok := as[string](d, key, raw, wantDuration)
 	if !ok {
 		return
 	}
 	v, err := time.ParseDuration(text)
 	if err != nil {
-		d.unreadable(key, "must be %s, not %q", want, text)
+		d.unreadable(key, "must be %s, not %q", wantDuration, text)
 		return
 	}
 	*to = v

@@ -9,6 +9,9 @@ const (
 	defaultAdmin  = "127.0.0.1:9632"
 )
 
+// DiscardAll is the server_reset_query that leaves nothing of a client.
+const DiscardAll = "DISCARD ALL"
+
 // Default is what an empty file gives: clients on 127.0.0.1:6432, who prove
 // themselves by SCRAM, to the PostgreSQL on 127.0.0.1:5432. Auth.Users is
 // "userlist.txt", which Load looks for beside the file. The caller owns the result.
@@ -63,6 +66,9 @@ func defaultPool() Pool {
 		TCPUserTimeout:          10 * time.Second,
 		CancelWaitTimeout:       10 * time.Second,
 		ShutdownTimeout:         60 * time.Second,
+
+		ReservePoolTimeout: 5 * time.Second,
+		ServerResetQuery:   DiscardAll,
 	}
 }
 
@@ -82,6 +88,8 @@ func (c *Config) newRoute() Route {
 		Listener: anything, Database: anything, User: anything,
 		PoolMode: c.Pool.PoolMode, PoolSize: c.Pool.PoolSize, MinPoolSize: c.Pool.MinPoolSize, MaxLag: c.Pool.MaxLag,
 		PinPolicy: c.Pool.PinPolicy, PinIdleTimeout: c.Pool.PinIdleTimeout, MaxPinned: c.Pool.MaxPinned,
+		ReservePoolSize: c.Pool.ReservePoolSize, MaxDBConnections: c.Pool.MaxDBConnections,
+		MaxDBClientConnections: c.Pool.MaxDBClientConnections, ServerLifetime: c.Pool.ServerLifetime,
 	}
 }
 

@@ -24,7 +24,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 		}},
 		Routes: []Route{{
 			Listener: "*", Database: "*", User: "*", Cluster: "local", Role: "leader",
-			PoolMode: "transaction", PoolSize: 20, PinPolicy: "pin",
+			PoolMode: "transaction", PoolSize: 20, PinPolicy: "pin", ServerLifetime: time.Hour,
 		}},
 		Pool: Pool{
 			PoolMode: "transaction", PoolSize: 20, PinPolicy: "pin", MaxClientConn: 10000, MaxLogins: 1000, MaxPools: 1000,
@@ -34,6 +34,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 			ServerConnectTimeout: 5 * time.Second, ServerIdleTimeout: 10 * time.Minute, ServerLifetime: time.Hour,
 			ServerCheckDelay: 30 * time.Second, TCPKeepalive: 15 * time.Second, TCPUserTimeout: 10 * time.Second,
 			CancelWaitTimeout: 10 * time.Second, ShutdownTimeout: time.Minute,
+			ReservePoolTimeout: 5 * time.Second, ServerResetQuery: "DISCARD ALL",
 		},
 		Auth: Auth{Method: "scram-sha-256", Users: "userlist.txt"},
 		Log:  Log{Level: "info", Format: "text", Connections: true},

@@ -58,17 +58,30 @@ func (c *Config) KeepFixed(next *Config) {
 // Diff is what is different between two configurations, in the order of the schema. Of
 // secrets it says only that they are. Nothing is changed.
 func Diff(from, to *Config) []Difference {
-	d := &differ{}
+	d := &differ{from: fieldsByName(reflect.ValueOf(from.Pool)), to: fieldsByName(reflect.ValueOf(to.Pool))}
 	d.tables("", reflect.ValueOf(*from), reflect.ValueOf(*to))
 	return d.found
 }
 
-type differ struct{ found []Difference }
+type differ struct {
+	from, to map[string]reflect.Value // [pool], of which routes and users have what they do not give
+	found    []Difference
+}
+
+// isPools reports whether a setting of a route or a user has changed with that of [pool].
+func (d *differ) isPools(name string, a, b reflect.Value) bool {
+	from, to := d.from[name], d.to[name]
+	return from.IsValid() && from.Type() == a.Type() && reflect.DeepEqual(from.Interface(), a.Interface()) && reflect.DeepEqual(to.Interface(), b.Interface())
+}
 
 // tables compares two structs of one type.
 func (d *differ) tables(key string, a, b reflect.Value) {
+	of := a.Type()
 	for i := range a.NumField() {
-		name := a.Type().Field(i).Tag.Get("toml")
+		name := of.Field(i).Tag.Get("toml")
+		if (of == reflect.TypeFor[Route]() || of == reflect.TypeFor[User]()) && d.isPools(name, a.Field(i), b.Field(i)) {
+			continue
+		}
 		d.values(childKey(key, name), a.Field(i), b.Field(i))
 	}
 }
@@ -131,6 +144,8 @@ func itemName(key string, list reflect.Value, i int) string {
 	case Listener:
 		return key + " " + item.Address
 	case Cluster:
+		return key + " " + item.Name
+	case User:
 		return key + " " + item.Name
 	case Route:
 		return key + item.asks()

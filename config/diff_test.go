@@ -35,7 +35,7 @@ method = "trust"
 		{"nothing", "", "", nil},
 		{"comments and order of keys", "pool_size = 3", "pool_size = 3 # three", nil},
 		{"a number", "pool_size = 20", "pool_size = 5", []string{
-			`~ route database gone.pool_size: 20 -> 5`, `~ route for all others.pool_size: 20 -> 5`, `~ pool.pool_size: 20 -> 5`}},
+			`~ pool.pool_size: 20 -> 5`}},
 		{"a duration that was left out", "pool_size = 20", "pool_size = 20\nserver_lifetime = \"90m\"", []string{`~ pool.server_lifetime: "1h0m0s" -> "1h30m0s"`}},
 		{"a route's own", "pool_size = 3", "pool_size = 4", []string{`~ route database nightly.pool_size: 3 -> 4`}},
 		{"a route is gone", "[[route]]\ndatabase = \"gone\"\n", "", []string{`- route database gone`}},

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Fault is one thing wrong with a configuration file.
+// Fault is one thing wrong with a configuration file, or with the environment.
 type Fault struct {
-	File    string // as given to Load
+	File    string // as given to Load; or the variable of the environment
 	Line    int    // from 1; 0 when no line is to blame, as with a file that cannot be opened
 	Key     string // pool.pool_size; route[2].group, counted from 1; "" when no key is to blame
 	Message string // what is wrong with it, in lower case
@@ -51,10 +51,13 @@ type report struct {
 	broken map[string]bool // keys whose value could not be read
 	faults Faults
 	files  []File // that were read, or should have been
+
+	bare      bool              // there is no file
+	variables map[string]string // of the environment, by the keys that they have given
 }
 
 func newReport(file string, lines map[string]int) *report {
-	return &report{file: file, lines: lines, given: map[string]bool{}, broken: map[string]bool{}}
+	return &report{file: file, lines: lines, given: map[string]bool{}, broken: map[string]bool{}, variables: map[string]string{}}
 }
 
 // fault notes what is wrong with the meaning of key. It is silent where the
@@ -75,9 +78,40 @@ func (r *report) unreadable(key, format string, args ...any) {
 // add notes a fault once: two checks may meet the same file.
 func (r *report) add(key, format string, args ...any) {
 	f := Fault{r.file, r.line(key), key, fmt.Sprintf(format, args...)}
+	if variable := r.variable(key); variable != "" {
+		f = Fault{File: variable, Message: f.Message}
+	}
+	r.once(f)
+}
+
+func (r *report) once(f Fault) {
 	if !slices.Contains(r.faults, f) {
 		r.faults = append(r.faults, f)
 	}
+}
+
+// addVariable notes what is wrong with a variable of the environment.
+func (r *report) addVariable(name, format string, args ...any) {
+	r.once(Fault{File: name, Message: fmt.Sprintf(format, args...)})
+}
+
+// variable is the one that has given a key; without a file also the one that
+// can; "" if the key is the file's.
+func (r *report) variable(key string) string {
+	for k := key; k != ""; k = parentKey(k) {
+		if name := r.variables[k]; name != "" {
+			return name
+		}
+	}
+	if !r.bare {
+		return ""
+	}
+	for name, s := range settings {
+		if s.key == key {
+			return name
+		}
+	}
+	return ""
 }
 
 // unread says whether key or a table around it could not be read.

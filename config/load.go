@@ -21,30 +21,60 @@ import (
 // of TOML's own syntax, only the lines above it are searched for others, and
 // only for unknown keys and wrong types.
 func Load(path string, checks ...Check) (*Config, error) {
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return nil, Faults{{File: path, Message: "cannot be read: " + reason(err)}}
-	}
-	return load(path, string(src), checks...)
+	cfg, _, err := Read(path, nil, checks...)
+	return cfg, err
 }
 
-func load(path, src string, checks ...Check) (*Config, error) {
+// noFile is the file's name in faults where there is none.
+const noFile = "environment"
+
+// Read is Load of a file and an environment, in the form of os.Environ: what
+// both give is the environment's. Warnings are of variables that it does not
+// know, each on one line. Without a path there is no file, names of files are
+// taken from the current folder, and clients of this host are trusted unless
+// something is given of [auth].
+func Read(path string, environ []string, checks ...Check) (cfg *Config, warnings []string, err error) {
+	if path == "" {
+		return load("", "", environ, checks...)
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, Faults{{File: path, Message: "cannot be read: " + reason(err)}}
+	}
+	return load(path, string(src), environ, checks...)
+}
+
+func load(path, src string, environ []string, checks ...Check) (*Config, []string, error) {
 	tree, err := parseTOML(src)
 	if err != nil {
-		return nil, syntaxFaults(path, src, err)
+		return nil, nil, syntaxFaults(path, src, err)
 	}
 	r := newReport(path, keyLines(src))
-	r.hasRead(path, []byte(src))
+	if path == "" {
+		r.file, r.bare = noFile, true
+	} else {
+		r.hasRead(path, []byte(src))
+	}
+	over := &overlay{report: r, tree: tree, given: make(map[*setting]string)}
+	warnings := over.apply(environ)
+	over.complete()
+	if r.bare {
+		over.trust()
+	}
 	cfg := decoder{r}.config(tree)
 	cfg.complete(filepath.Dir(path), r.given)
-	checker{r, cfg}.check()
+	c := checker{r, cfg}
+	c.check()
+	if r.bare {
+		c.checkTrust()
+	}
 	for _, check := range checks {
 		check(cfg, &Report{r})
 	}
 	if err := r.err(); err != nil {
-		return nil, err
+		return nil, warnings, err
 	}
-	return cfg, nil
+	return cfg, warnings, nil
 }
 
 func parseTOML(src string) (map[string]any, error) {

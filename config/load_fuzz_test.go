@@ -19,7 +19,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(uncomment(string(example)))
 	f.Add("route = [1, {pool_size = 'x'}]\nauth.method = 'trust'\n[listener]\n")
 	f.Fuzz(func(t *testing.T, src string) {
-		cfg, err := load("proxy.toml", src)
+		cfg, _, err := load("proxy.toml", src, nil)
 		if err == nil {
 			checkComplete(t, cfg)
 			return

@@ -28,12 +28,19 @@ const (
 	SettingRefused     // a server refused one of its settings
 	PinIdle            // it was pinned to its server and idle for too long
 
+	QueryTimeout           // query_timeout passed without the answer
+	TransactionTimeout     // its transaction took longer than transaction_timeout
+	IdleTransactionTimeout // it asked nothing for too long within a transaction
+	ClientIdle             // client_idle_timeout passed
+
 	// Portero's limits and rules.
 
 	TooManyClients     // a limit on the number of clients was reached
 	TooManyLogins      // it was silent before its login, and another needed its place
 	TooManyPools       // max_pools was reached
 	TooManyPinned      // max_pinned was reached
+	TooManyOfDatabase  // max_db_client_connections was reached
+	TooManyOfUser      // max_user_client_connections was reached
 	NoRoute            // no route matches what it asked for
 	WaitTimeout        // query_wait_timeout passed without a server for it
 	TransactionPooling // statement mode refused a transaction block
@@ -45,6 +52,7 @@ const (
 	ServerLost     // it died, or its socket was reset
 	ServerFatal    // it sent an error of severity FATAL or PANIC
 	ServerProtocol // it sent bytes that are no valid answer
+	ConnectQuery   // it refused connect_query
 
 	// Portero's care of its servers.
 
@@ -83,6 +91,8 @@ var reasonNames = [NumReasons]string{
 	ClientDeaf:         "notifications unread",
 	PinIdle:            "pinned client idle",
 	TooManyClients:     "too many clients",
+	TooManyOfDatabase:  "too many clients of the database",
+	TooManyOfUser:      "too many clients of the user",
 	TooManyLogins:      "too many logins",
 	TooManyPools:       "too many pools",
 	TooManyPinned:      "too many pinned clients",
@@ -94,6 +104,7 @@ var reasonNames = [NumReasons]string{
 	ServerLost:         "server lost",
 	ServerFatal:        "server fatal error",
 	ServerProtocol:     "server protocol violation",
+	ConnectQuery:       "connect query failed",
 	ServerIdle:         "server idle",
 	ServerLifetime:     "server lifetime over",
 	ServerEvicted:      "server evicted",
@@ -107,6 +118,11 @@ var reasonNames = [NumReasons]string{
 	Shutdown:           "shutdown",
 	Panic:              "panic",
 	Internal:           "internal error",
+
+	QueryTimeout:           "query timeout",
+	TransactionTimeout:     "transaction timeout",
+	IdleTransactionTimeout: "idle transaction timeout",
+	ClientIdle:             "client idle",
 }
 
 // String returns the words for r as they stand in logs, labels and the console.

@@ -152,6 +152,9 @@ func (p *Pool) turnAway(e *wire.Error, st Startup) (givenUp bool) {
 // dropLocked takes a pool that has no server out of the books; its openers
 // end. The caller holds Pools.mu and the pool's.
 func (p *Pool) dropLocked() {
+	if !p.closed {
+		p.owner.quota.depart(p)
+	}
 	p.closed = true
 	p.stop()
 	if ps := p.owner; ps.pools[p.Key] == p {

@@ -14,7 +14,7 @@ import (
 
 // join is Join for a database by name, without a secret.
 func (s *stage) joinDatabase(database string) (*Pool, error) {
-	return s.pools.Join(keyOf("leader", database, "app"), 2, 0, noSecret)
+	return s.pools.Join(keyOf("leader", database, "app"), terms(2, 0), noSecret)
 }
 
 func (s *stage) poolCount() int { return len(s.pools.all()) }
@@ -116,10 +116,10 @@ func TestWhoeverBringsAnotherSecretIsNotRefusedFromMemory(t *testing.T) {
 	c.ask()
 	within(t, "an error", c.granted)
 	f.set(func() { f.refusal = nil })
-	if _, err := s.pools.Join(keyOf("leader", "postgres", "app"), 1, 0, noSecret); err == nil {
+	if _, err := s.pools.Join(keyOf("leader", "postgres", "app"), terms(1, 0), noSecret); err == nil {
 		t.Error("not remembered")
 	}
-	p, err := s.pools.Join(keyOf("leader", "postgres", "app"), 1, 0, auth.Password("secret"))
+	p, err := s.pools.Join(keyOf("leader", "postgres", "app"), terms(1, 0), auth.Password("secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestClientsOfAPoolWithServersAreNotRefusedFromMemory(t *testing.T) {
 		t.Error("another pool")
 	}
 	holder.discard(metrics.ServerDirty)
-	if _, err := s.pools.Join(p.Key, 2, 0, noSecret); err == nil {
+	if _, err := s.pools.Join(p.Key, terms(2, 0), noSecret); err == nil {
 		t.Error("a pool without servers dials for each client")
 	}
 }
@@ -273,7 +273,7 @@ func TestFewCandidatesLogInAtOneTime(t *testing.T) {
 		return func() error { f.mu.Lock(); defer f.mu.Unlock(); return until(f.dials == n) }
 	}
 	wait(t, "as many as may", dials(firstLogins))
-	other, err := s.pools.Join(keyOf("any", "postgres", "app"), 1, 0, noSecret)
+	other, err := s.pools.Join(keyOf("any", "postgres", "app"), terms(1, 0), noSecret)
 	if err != nil {
 		t.Fatal(err)
 	}

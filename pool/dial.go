@@ -128,6 +128,9 @@ func (p *Pool) admit(ctx context.Context, e *entered, st Startup) (*Server, erro
 	if err != nil {
 		return nil, mismatch(st, err)
 	}
+	if err := p.introduce(ctx, e, &said); err != nil {
+		return nil, err
+	}
 	if rest := e.stream.Buffered(); len(rest) > 0 {
 		return nil, fmt.Errorf("%s sent %d bytes after its login", e.member.Address, len(rest))
 	}
@@ -199,7 +202,7 @@ func (p *Pool) loginParams(conn net.Conn) auth.LoginParams {
 // expiry spreads server_lifetime by a tenth, so that servers opened together
 // do not all end together.
 func (p *Pool) expiry() int64 {
-	life := p.owner.limits().ServerLifetime
+	life := p.terms().Lifetime
 	if life <= 0 {
 		return 0
 	}

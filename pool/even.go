@@ -48,10 +48,10 @@ func oneOf(at *place) func(s *Server) bool {
 // another member should have some of them; nil: all have their share.
 func (p *Pool) crowdedLocked() (most *place) {
 	now := loop.Clock()
-	if p.now.as == "leader" || p.opening > 0 || len(p.servers) < p.size || !p.busyLocked(now) {
+	if p.now.as == "leader" || p.opening > 0 || len(p.servers) < p.terms().Size || !p.busyLocked(now) {
 		return nil
 	}
-	least := p.size
+	least := p.terms().Size
 	for _, m := range p.now.targets {
 		if p.faultLocked(p.now.group, m, now) == faultless {
 			least = min(least, p.serversAtLocked(m.Name))

@@ -54,12 +54,15 @@ func (p *Pool) noteFailure(m discovery.Member, err error) {
 	if err == errMoved || err == errNotWanted || p.ctx.Err() != nil {
 		return
 	}
-	if errors.Is(err, errInRecovery) {
+	switch {
+	case errors.Is(err, errInRecovery):
 		p.Metrics().Error(metrics.ServerRecovery)
-	} else {
+	case errors.Is(err, errConnectQuery):
+		p.Metrics().Error(metrics.ConnectQuery)
+	default:
 		p.Metrics().Error(metrics.ServerConnect)
 	}
-	innocent := isOfStartup(err)
+	innocent := isOfStartup(err) || errors.Is(err, errConnectQuery)
 	if !isVerdict(err) && !isAlive(err) && !innocent {
 		p.cluster().Doubt(p.Key.Group, m.Name)
 	}

@@ -38,6 +38,7 @@ type fake struct {
 	refusal  *wire.Error   // instead of a login
 	garbage  bool          // no PostgreSQL at all answers
 	wax      chan struct{} // whoever says "stall" is not read until it is closed
+	refuses  string        // a statement that fails
 	signs    int           // of life that were asked for
 	missing  string        // a database that it does not have
 	starts   []string      // the application_name of each login that it took
@@ -149,7 +150,12 @@ func (f *fake) serve(c net.Conn) {
 			if m.String == "stall" {
 				<-f.wax
 			}
-			f.answer(be, m.String)
+			if f.refusesIt(m.String) {
+				be.Send(&pgproto3.ErrorResponse{Severity: "ERROR", Code: "42601", Message: "no such thing"})
+				be.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+			} else {
+				f.answer(be, m.String)
+			}
 		case *pgproto3.Sync:
 			f.set(func() { f.signs++ })
 			be.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
@@ -160,6 +166,12 @@ func (f *fake) serve(c net.Conn) {
 			return
 		}
 	}
+}
+
+func (f *fake) refusesIt(sql string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.refuses != "" && sql == f.refuses
 }
 
 func (f *fake) welcome(c net.Conn, be *pgproto3.Backend, first pgproto3.FrontendMessage) bool {

@@ -30,7 +30,7 @@ func (p *Pool) follow(cl *cluster, v *discovery.View) (until time.Time) {
 	condemned := func(s *Server) bool { return s.condemned != metrics.None }
 	idle := append(p.takeIdleLocked(condemned), p.takeAskedLocked(condemned)...)
 	if n := len(idle) + len(lent); n > 0 {
-		p.heirs, p.heirsUntil = min(p.size, n), loop.Clock()+int64(heirsFor)
+		p.heirs, p.heirsUntil = min(p.terms().Size, n), loop.Clock()+int64(heirsFor)
 		p.wanted = max(p.wanted, p.heirs)
 	}
 	cold := p.warmLocked()
@@ -118,15 +118,15 @@ func (p *Pool) sweep() {
 // all of them have a share in what it does, and what a new leader is to have.
 func (p *Pool) wantedLocked() int {
 	n := 0
-	if p.clients > 0 || len(p.servers) > 0 {
-		n = p.minimum
+	if p.clients > 0 || len(p.servers) > 0 || loop.Clock() < p.kept {
+		n = p.terms().Minimum
 	}
 	n = max(n, p.heirs)
 	if p.refused {
 		return min(n, 1) // one is enough to find out whether it still is
 	}
 	if bare := p.bareLocked(); bare > 0 {
-		n = max(n, min(p.size, len(p.servers)+bare))
+		n = max(n, min(p.terms().Size, len(p.servers)+bare))
 	}
 	return n
 }
@@ -169,7 +169,7 @@ func (p *Pool) takeAgedLocked() map[*Server]metrics.Reason {
 		switch {
 		case s.expires != 0 && now > s.expires:
 			aged[s] = metrics.ServerLifetime
-		case limit > 0 && now-s.since > limit && len(p.servers)-len(aged) > p.minimum:
+		case limit > 0 && now-s.since > limit && len(p.servers)-len(aged) > p.terms().Minimum:
 			aged[s] = metrics.ServerIdle
 		}
 		return aged[s] != metrics.None

@@ -105,12 +105,22 @@ func keyOf(role, database, user string) Key {
 	return Key{Cluster: "main", Role: role, Mode: "transaction", Database: database, User: user}
 }
 
+// terms are those of a pool with nothing but a size.
+func terms(size, minimum int) Terms { return Terms{Size: size, Minimum: minimum, Lifetime: time.Hour} }
+
+// terms are the same with the stage's lifetime of servers.
+func (s *stage) terms(size, minimum int) Terms {
+	t := terms(size, minimum)
+	t.Lifetime = s.cfg.Pool.ServerLifetime
+	return t
+}
+
 // joinSession is join in session mode.
 func (s *stage) joinSession(size, minimum int) *Pool {
 	s.t.Helper()
 	key := keyOf("leader", "postgres", "app")
 	key.Mode = "session"
-	p, err := s.pools.Join(key, size, minimum, auth.Credentials{})
+	p, err := s.pools.Join(key, s.terms(size, minimum), auth.Credentials{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -119,7 +129,7 @@ func (s *stage) joinSession(size, minimum int) *Pool {
 
 func (s *stage) join(size, minimum int, role, user string) *Pool {
 	s.t.Helper()
-	p, err := s.pools.Join(keyOf(role, "postgres", user), size, minimum, auth.Credentials{})
+	p, err := s.pools.Join(keyOf(role, "postgres", user), s.terms(size, minimum), auth.Credentials{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -161,8 +171,8 @@ func (p *Pool) balanced() error {
 		return fmt.Errorf("at all places %d, idle %d, lent %d; in sum %d, %d, %d", places, idle, lent, len(p.servers), p.idle, p.lent)
 	case stat.IdleResources() != 0, int(stat.TotalResources()) != len(p.servers):
 		return fmt.Errorf("%d servers, puddle says %d, and %d idle", len(p.servers), stat.TotalResources(), stat.IdleResources())
-	case len(p.servers) > p.size:
-		return fmt.Errorf("%d servers of at most %d", len(p.servers), p.size)
+	case len(p.servers) > p.terms().Size:
+		return fmt.Errorf("%d servers of at most %d", len(p.servers), p.terms().Size)
 	case share != len(p.servers):
 		return fmt.Errorf("%d servers, and a share of %d in the quota", len(p.servers), share)
 	}

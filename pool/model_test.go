@@ -251,7 +251,7 @@ func (a *actor) ask(t *loop.Task) bool {
 func (m *model) checkSize() {
 	m.pool.mu.Lock()
 	defer m.pool.mu.Unlock()
-	if n := len(m.pool.servers); n > m.pool.size {
-		m.t.Errorf("%d servers, at most %d", n, m.pool.size)
+	if n := len(m.pool.servers); n > m.pool.terms().Size {
+		m.t.Errorf("%d servers, at most %d", n, m.pool.terms().Size)
 	}
 }

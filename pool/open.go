@@ -53,7 +53,32 @@ func (p *Pool) mostLocked() int {
 	if !p.known {
 		return 1 // is enough to find out
 	}
-	return p.size
+	t := p.terms()
+	if t.Reserve > 0 && p.isLateLocked() {
+		return t.Size + t.Reserve
+	}
+	return t.Size
+}
+
+// isLateLocked reports whether the first in the queue has waited so long that the
+// reserve is opened.
+func (p *Pool) isLateLocked() bool {
+	c := p.waiting.first
+	return c != nil && loop.Clock()-c.Since >= int64(p.owner.limits().ReservePoolTimeout)
+}
+
+// ReserveAfter is how long the first in the queue waits before servers of the
+// reserve are opened: then call Reserve. False: there is no reserve.
+func (p *Pool) ReserveAfter() (time.Duration, bool) {
+	return p.owner.limits().ReservePoolTimeout, p.terms().Reserve > 0
+}
+
+// Reserve opens servers beyond pool_size if the first in the queue has waited for
+// long enough. Any goroutine.
+func (p *Pool) Reserve() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.openLocked()
 }
 
 // startLocked starts an opener, which first closes the server it is to replace,
@@ -224,6 +249,10 @@ func (p *Pool) construct(ctx context.Context) (*Server, error) {
 			continue
 		}
 		p.noteFailure(target, err)
+		if errors.Is(err, errConnectQuery) {
+			p.pause(ctx, view, askSeldom)
+			continue
+		}
 		p.pauseAfter(ctx, view, retry)
 		retry, patience = min(2*retry, p.slowest()), min(2*patience, p.owner.limits().ServerConnectTimeout)
 	}

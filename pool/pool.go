@@ -57,6 +57,7 @@ type Pool struct {
 	home    atomic.Pointer[cluster] // see cluster()
 	puddle  *puddle.Pool[*Server]
 	pins    pins
+	agreed  atomic.Pointer[Terms] // see terms()
 	log     *slog.Logger
 	ctx     context.Context // ends with the pool
 	stop    context.CancelFunc
@@ -78,8 +79,6 @@ type Pool struct {
 	openers    map[Startup]int // the same by what they open servers with
 	usual      Startup         // what the last server was opened with: the next that nobody waits for is, too
 	wanted     int             // servers to have open even if nobody waits
-	size       int             // servers at most
-	minimum    int             // servers kept open once the pool is in use
 	opens      context.Context // of the openers; ends with the pool, or when it moves
 	heirs      int             // of them, for those that were closed when the leader moved
 	heirsUntil int64           // so long they are waited for, on the loops' clock
@@ -107,24 +106,27 @@ type Pool struct {
 	shunned    map[string]*shun // members that failed
 	unused     time.Time        // since when nobody uses it
 	closed     bool
+	kept       int64 // until when it keeps its minimum of servers without clients, on the loops' clock
 
 	stopOpening context.CancelFunc // ends opens
 
-	share int // of the quota: servers, and those being opened; guarded by its mu
+	share  int               // of the quota: servers, and those being opened; guarded by its mu
+	bounds [numBounds]*bound // of the quota; what they hold is guarded by its mu
 }
 
-func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
+func newPool(ps *Pools, key Key, terms Terms) (*Pool, error) {
 	home := ps.clusters()[key.Cluster]
 	if home == nil {
 		return nil, errNoCluster
 	}
 	p := &Pool{
-		Key: key, owner: ps, size: size, minimum: minimum,
+		Key: key, owner: ps,
 		log:     key.logger(ps.log),
 		probing: make(chan struct{}, 1), proved: make(chan struct{}), servers: make(map[*Server]struct{}),
 		welcomes: make(map[session.Settings][]byte), objections: make(map[objection]int64), misfits: make(map[Startup]knownMisfit), openers: make(map[Startup]int), shunned: make(map[string]*shun), door: ps.doorLocked(key),
 	}
 	p.home.Store(home)
+	p.agreed.Store(&terms)
 	p.ctx, p.stop = context.WithCancel(ps.ctx)
 	p.opens, p.stopOpening = context.WithCancel(p.ctx)
 	p.counters.Store(ps.candidates)
@@ -138,6 +140,7 @@ func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+	ps.quota.enter(p)
 	p.follow(home, home.discovery.View())
 	return p, nil
 }

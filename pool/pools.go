@@ -74,18 +74,18 @@ func New(cfg *config.Config, servers int, clusters map[string]*discovery.Cluster
 func (ps *Pools) limits() *config.Pool { return ps.settings.Load() }
 
 // Join returns the pool for a key, made at its first use, and counts the
-// client in; Leave counts it out. size and minimum are the same for all who
-// come with one key by one configuration, and hold from then on. c is what the client's login to us has given us for
+// client in; Leave counts it out. terms are the same for all who come with one key by one
+// configuration, and hold from then on. c is what the client's login to us has given us for
 // logins to servers. An error is of type *Refused if the client is to be told.
-func (ps *Pools) Join(key Key, size, minimum int, c auth.Credentials) (*Pool, error) {
-	p, err := ps.join(key, size, minimum, c)
+func (ps *Pools) Join(key Key, terms Terms, c auth.Credentials) (*Pool, error) {
+	p, err := ps.join(key, terms, c)
 	if err == errTooManyPools && ps.mayWarn() {
 		ps.log.Warn("no more pools", "max_pools", ps.limits().MaxPools)
 	}
 	return p, err
 }
 
-func (ps *Pools) join(key Key, size, minimum int, c auth.Credentials) (*Pool, error) {
+func (ps *Pools) join(key Key, terms Terms, c auth.Credentials) (*Pool, error) {
 	if !c.Better(noSecret) {
 		c = noSecret // a verifier alone is as good as nothing
 	}
@@ -99,7 +99,7 @@ func (ps *Pools) join(key Key, size, minimum int, c auth.Credentials) (*Pool, er
 	}
 	if p == nil {
 		var err error
-		if p, err = ps.addLocked(key, size, minimum); err != nil {
+		if p, err = ps.addLocked(key, terms); err != nil {
 			return nil, err
 		}
 	}
@@ -110,11 +110,11 @@ func (ps *Pools) join(key Key, size, minimum int, c auth.Credentials) (*Pool, er
 	return p, nil
 }
 
-func (ps *Pools) addLocked(key Key, size, minimum int) (*Pool, error) {
+func (ps *Pools) addLocked(key Key, terms Terms) (*Pool, error) {
 	if !ps.makeRoomLocked() {
 		return nil, errTooManyPools
 	}
-	p, err := newPool(ps, key, size, minimum)
+	p, err := newPool(ps, key, terms)
 	if err != nil {
 		return nil, err
 	}

@@ -122,7 +122,7 @@ func TestLoginErrorsOfPostgresReachTheClientWithTheirSQLSTATE(t *testing.T) {
 		"3D000": {Cluster: "main", Role: "leader", Database: "nowhere", User: "app"},
 		"28000": {Cluster: "main", Role: "leader", Database: "postgres", User: "nobody"},
 	} {
-		p, err := s.pools.Join(key, 2, 0, auth.Credentials{})
+		p, err := s.pools.Join(key, terms(2, 0), auth.Credentials{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -254,7 +254,7 @@ func TestServersSpeakTLSWhereItIsAsked(t *testing.T) {
 		c := config.Cluster{Name: "main", Discovery: "static", Hosts: []string{pg.Address()}}
 		c.TLS.Mode = mode
 		s := newStageOf(t, nil, c)
-		p, err := s.pools.Join(Key{Cluster: "main", Role: "leader", Database: "postgres", User: "app"}, 1, 0, auth.Password("secret"))
+		p, err := s.pools.Join(Key{Cluster: "main", Role: "leader", Database: "postgres", User: "app"}, terms(1, 0), auth.Password("secret"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,19 +12,21 @@ import (
 	"portero/metrics"
 )
 
-// quota bounds how many servers all pools have together, from before they are
-// dialled until their descriptor is closed. Where there is no room for one that
-// a client waits for, the server that has been idle for longest is closed,
-// whatever pool it is in; where none is idle, the pool with more servers gives
-// one up to the pool with fewer.
+// quota bounds how many servers all pools have together, those of one database
+// and those of one user, from before they are dialled until their descriptor is
+// closed. Where there is no room for one that a client waits for, the server that
+// has been idle for longest is closed of those that would make room, whatever
+// pool it is in; where none is idle, the pool with more servers gives one up to
+// the pool with fewer.
 type quota struct {
 	pressed atomic.Int32 // bids that wait; the same as len(bids)
 
-	mu      sync.Mutex // guards what follows, and the share of each pool; nothing is locked under it
-	size    int
-	used    int // including those that are closing
-	closing int // out of the books, and their descriptor not closed yet
-	bids    []*bid
+	mu      sync.Mutex // guards what follows, and the share and the bounds of each pool; nothing is locked under it
+	size    int        // of all
+	all     bound
+	bounds  map[any]*bound // by databaseKey and userKey
+	bids    []*bid         // none of which there is room for
+	changed bool           // since bids were tallied
 }
 
 // bid is an opener's wait for room.
@@ -35,7 +37,7 @@ type bid struct {
 }
 
 // errNoRoom ends the opening of a server that no client waits for.
-var errNoRoom = errors.New("no room for another server in the limit of open files")
+var errNoRoom = errors.New("no room for another server")
 
 const (
 	// bidAgain is how often a waiting bid looks for an idle server again.
@@ -52,10 +54,10 @@ const (
 func (q *quota) try(p *Pool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.used >= q.size || len(q.bids) > 0 {
+	if !q.hasRoomLocked(p) {
 		return false
 	}
-	q.used++
+	q.countLocked(p, 1)
 	p.share++
 	return true
 }
@@ -65,7 +67,7 @@ func (q *quota) bid(p *Pool) *bid {
 	b := &bid{pool: p, since: loop.Clock(), granted: make(chan struct{})}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.bids = append(q.bids, b)
+	q.bids, q.changed = append(q.bids, b), true
 	q.pressed.Store(int32(len(q.bids)))
 	q.grantLocked()
 	return b
@@ -88,9 +90,10 @@ func (q *quota) withdraw(b *bid) {
 func (q *quota) giveBack(p *Pool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.used--
+	q.countLocked(p, -1)
 	p.share--
 	q.grantLocked()
+	q.forgetLocked(p)
 }
 
 // leaves is told that a server of p has left the books, and closed that its
@@ -99,37 +102,45 @@ func (q *quota) leaves(p *Pool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	p.share--
-	q.closing++
+	for _, b := range p.bounds {
+		b.closing++
+	}
 }
 
-func (q *quota) closed() {
+func (q *quota) closed(p *Pool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.used--
-	q.closing--
+	q.countLocked(p, -1)
+	for _, b := range p.bounds {
+		b.closing--
+	}
 	q.grantLocked()
+	q.forgetLocked(p)
 }
 
 // grantLocked gives what room there is to the pools that have least, first come
 // first served among equals.
 func (q *quota) grantLocked() {
-	for q.used < q.size && len(q.bids) > 0 {
-		least := 0
+	for len(q.bids) > 0 {
+		least := -1
 		for i, b := range q.bids {
-			if b.pool.share < q.bids[least].pool.share {
+			if (least < 0 || b.pool.share < q.bids[least].pool.share) && q.hasRoomLocked(b.pool) {
 				least = i
 			}
 		}
+		if least < 0 {
+			return
+		}
 		b := q.bids[least]
 		q.dropLocked(least)
-		q.used++
+		q.countLocked(b.pool, 1)
 		b.pool.share++
 		close(b.granted)
 	}
 }
 
 func (q *quota) dropLocked(i int) {
-	q.bids = slices.Delete(q.bids, i, i+1)
+	q.bids, q.changed = slices.Delete(q.bids, i, i+1), true
 	q.pressed.Store(int32(len(q.bids)))
 }
 
@@ -148,7 +159,7 @@ func (q *quota) owes(p *Pool) bool {
 	now := loop.Clock()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.closing < len(q.bids) && slices.ContainsFunc(q.bids, func(b *bid) bool { return b.beats(p, now) })
+	return slices.ContainsFunc(q.bids, func(b *bid) bool { return b.beats(p, now) && q.helpsLocked(b, p) })
 }
 
 // mayHave reports whether a server of p that is idle since then is to be closed
@@ -157,7 +168,7 @@ func (q *quota) mayHave(b *bid, p *Pool, since int64) bool {
 	now := loop.Clock()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.closing < len(q.bids) && (now-since >= int64(spare) || b.beats(p, now))
+	return q.helpsLocked(b, p) && (now-since >= int64(spare) || b.beats(p, now))
 }
 
 // takeRoom finds room for one more server of the pool, for which it may have
@@ -195,11 +206,12 @@ func (p *Pool) takeRoom(ctx context.Context, wanted func() bool) error {
 
 // cramped tells that there has been no room for a while.
 func (p *Pool) cramped() {
+	want := p.owner.quota.want(p)
 	p.mu.Lock()
-	p.troubledLocked("the limit of open files leaves no room for another server")
+	p.troubledLocked(want)
 	loud := p.mayWarnLocked()
 	p.mu.Unlock()
-	p.log.Log(p.ctx, levelOf(loud), "no room for another server", "servers_limit", p.owner.quota.size)
+	p.log.Log(p.ctx, levelOf(loud), "no room for another server", "why", want, "servers_limit", p.owner.quota.size)
 }
 
 func (p *Pool) clientsWait() bool {

@@ -28,7 +28,7 @@ func (ps *Pools) servers() (open, used int) {
 	}
 	ps.quota.mu.Lock()
 	defer ps.quota.mu.Unlock()
-	return open, ps.quota.used
+	return open, ps.quota.all.used
 }
 
 func TestTheServerIdleForLongestMakesRoomForAnotherPools(t *testing.T) {

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 
+	"portero/auth"
 	"portero/config"
 	"portero/discovery"
 	"portero/metrics"
@@ -206,17 +207,16 @@ func (ps *Pools) end(p *Pool) {
 	}
 }
 
-// Resize gives the pool other sizes. All who have come with its key agree on them.
-// Any goroutine.
-func (p *Pool) Resize(size, minimum int) {
-	p.mu.Lock()
-	if p.size == size && p.minimum == minimum {
-		p.mu.Unlock()
+// Agree gives the pool other terms. All who have come with its key agree on them. Any
+// goroutine.
+func (p *Pool) Agree(terms Terms) {
+	if *p.terms() == terms {
 		return
 	}
-	p.size, p.minimum = size, minimum
-	p.heirs, p.wanted = min(p.heirs, size), min(p.wanted, size)
-	surplus := len(p.servers) - size
+	p.mu.Lock()
+	p.agreed.Store(&terms)
+	p.heirs, p.wanted = min(p.heirs, terms.Size), min(p.wanted, terms.Size)
+	surplus := len(p.servers) - terms.Size
 	idle := p.takeIdleLocked(func(*Server) bool { surplus--; return surplus >= 0 })
 	p.openLocked()
 	p.mu.Unlock()
@@ -225,23 +225,22 @@ func (p *Pool) Resize(size, minimum int) {
 	}
 }
 
-// Move counts a client out of the pool and into that of another key, and returns it.
-// What the pool logs in to servers with comes with him if it is for the same user. An
-// error is of type *Refused, and leaves him where he is. Any goroutine.
-func (p *Pool) Move(key Key, size, minimum int) (*Pool, error) {
-	c := noSecret
-	if key.User == p.Key.User {
-		c = p.Secret()
-	}
-	next, err := p.owner.Join(key, size, minimum, c)
+// Move counts a client out of the pool and into that of another key, and returns it. c is
+// as for Join. An error is of type *Refused, and leaves him where he is. Any goroutine.
+func (p *Pool) Move(key Key, terms Terms, c auth.Credentials) (*Pool, error) {
+	next, err := p.owner.Join(key, terms, c)
 	if err == nil {
 		p.Leave()
 	}
 	return next, err
 }
 
-// oversizedLocked reports whether the pool has more servers than it may have.
-func (p *Pool) oversizedLocked() bool { return len(p.servers) > p.size }
+// oversizedLocked reports whether the pool has more servers than it may have. Those of the
+// reserve stay until they have been idle for long enough.
+func (p *Pool) oversizedLocked() bool {
+	t := p.terms()
+	return len(p.servers) > t.Size+t.Reserve
+}
 
 // resize changes how many servers there may be. What is too many is closed by and by.
 func (q *quota) resize(n int) {

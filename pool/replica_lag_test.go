@@ -24,7 +24,7 @@ func (s *stage) joinFresh(size int, role string, bound time.Duration, database s
 	s.t.Helper()
 	key := keyOf(role, database, "app")
 	key.MaxLag = bound
-	p, err := s.pools.Join(key, size, 0, auth.Credentials{})
+	p, err := s.pools.Join(key, terms(size, 0), auth.Credentials{})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func (p *Pool) destruct(s *Server) {
 	bye := func() {
 		s.Sock.Write(terminate) //nolint:errcheck // a courtesy
 		s.Sock.Close()
-		p.owner.quota.closed()
+		p.owner.quota.closed(p)
 	}
 	if l := s.Sock.Loop(); l != nil {
 		l.Post(bye)

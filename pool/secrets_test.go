@@ -97,7 +97,7 @@ func TestTheSecretOfOneClientOpensServersForAll(t *testing.T) {
 	key := keyOf("leader", "postgres", "app")
 	join := func(c auth.Credentials) *client {
 		t.Helper()
-		p, err := s.pools.Join(key, 2, 0, c)
+		p, err := s.pools.Join(key, terms(2, 0), c)
 		if err != nil {
 			t.Fatal(err)
 		}

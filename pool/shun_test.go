@@ -137,10 +137,10 @@ func TestARealServerThatRefusesIsPassedOver(t *testing.T) {
 	bad := lab.PostgresForTest(t, lab.PostgresOptions{HBA: []string{"host all app 127.0.0.1/32 reject"}, SQL: role})
 	s := newStage(t, nil, good.Address(), bad.Address())
 	key := Key{Cluster: "main", Role: "any", Database: "postgres", User: "app"}
-	p := must(s.pools.Join(key, 4, 0, auth.Password("secret")))(t)
+	p := must(s.pools.Join(key, terms(4, 0), auth.Password("secret")))(t)
 	c := s.client(p, 0)
 	c.get()
-	must(s.pools.Join(key, 4, 0, auth.Password("of before")))(t)
+	must(s.pools.Join(key, terms(4, 0), auth.Password("of before")))(t)
 	for range 4 {
 		c.discard(metrics.ServerDirty)
 		p.mu.Lock()

@@ -240,7 +240,7 @@ func TestHostsAreAskedWithAClientsLogin(t *testing.T) {
 	pg := lab.PostgresForTest(t, lab.PostgresOptions{Auth: "scram-sha-256", SQL: []string{"create role app login password 'secret'"}})
 	_, front := behind(t, pg.Address()) // two ways to one server: it is asked by the one that does not lead
 	s := newStage(t, nil, front, pg.Address())
-	p, err := s.pools.Join(Key{Cluster: "main", Role: "leader", Database: "postgres", User: "app"}, 1, 0, auth.Password("secret"))
+	p, err := s.pools.Join(Key{Cluster: "main", Role: "leader", Database: "postgres", User: "app"}, terms(1, 0), auth.Password("secret"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func (p *Pool) state() (_ metrics.PoolState, known bool) {
 	defer p.mu.Unlock()
 	s := metrics.PoolState{
 		Pool: p.Metrics(), ClientsActive: p.lent, ClientsWaiting: p.queuedLocked(),
-		ServersActive: p.lent, ServersIdle: p.idle, ServersOpening: p.opening, Size: p.size,
+		ServersActive: p.lent, ServersIdle: p.idle, ServersOpening: p.opening, Size: p.terms().Size,
 		Pins:      p.pins.states(),
 		Listeners: listeners, Channels: channels,
 	}

@@ -180,7 +180,7 @@ func (e *witness) Read(b []byte) (int, error) {
 func securedStage(t testing.TB, c config.ServerTLS, host string) (*stage, *Pool, *client) {
 	t.Helper()
 	s := newStageOf(t, nil, config.Cluster{Name: "main", Discovery: "static", Hosts: []string{host}, TLS: c})
-	p, err := s.pools.Join(Key{Cluster: "main", Role: "leader", Database: "postgres", User: "app"}, 1, 0, auth.Password("secret"))
+	p, err := s.pools.Join(Key{Cluster: "main", Role: "leader", Database: "postgres", User: "app"}, terms(1, 0), auth.Password("secret"))
 	if err != nil {
 		t.Fatal(err)
 	}

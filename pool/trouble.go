@@ -48,6 +48,8 @@ func inWords(err error) string {
 	var inTime net.Error
 	var dial *net.OpError
 	switch {
+	case errors.Is(err, errConnectQuery):
+		return errConnectQuery.Error()
 	case errors.Is(err, errTLS):
 		return "TLS with the server failed"
 	case errors.As(err, &said):

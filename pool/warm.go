@@ -49,7 +49,7 @@ func (p *Pool) warmLocked() (cold []*entered) {
 		var ctx context.Context
 		ctx, w.stop = context.WithCancel(p.ctx)
 		w.to = m.Name
-		for range min(p.size, max(len(p.servers), p.opening, min(1, p.queuedLocked()))) {
+		for range min(p.terms().Size, max(len(p.servers), p.opening, min(1, p.queuedLocked()))) {
 			w.coming++
 			p.owner.openers.Add(1)
 			go p.warmUp(ctx, p.home.Load(), m)

@@ -16,17 +16,16 @@ import (
 // adopt makes the client a socket on a loop.
 func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials, stop func() bool) error {
 	p := h.proxy
-	c := &client{proxy: p, loop: p.quietest(), at: h.now, listener: h.l, route: r, mode: modes[r.PoolMode], addr: addrPort(h.conn.RemoteAddr()),
-		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r)}}
-	key := h.now.key(r, h.l, s.database, s.user)
-	c.database = s.database
+	t := h.now.target(r, h.l.terms.Load().cfg, s.database, s.user)
+	c := &client{loop: p.quietest(), at: h.now, listener: h.l, database: s.database, route: r, mode: modes[t.key.Mode], addr: addrPort(h.conn.RemoteAddr()),
+		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r, modes[t.key.Mode])}}
 	if c.mode == modeSession {
-		if c.startup = pool.NewStartup(s.given); !c.startup.FitsPacket(key) {
+		if c.startup = pool.NewStartup(s.given); !c.startup.FitsPacket(t.key) {
 			return wire.Fatal(wire.ProtocolViolation, "startup parameters are too long")
 		}
 	}
 	rest := h.stream.Buffered()
-	if err := c.join(key, credentials); err != nil {
+	if err := c.join(p, s.user, t, h.now.serverCredentials(r, credentials)); err != nil {
 		return err
 	}
 	p.clients.add(c)
@@ -37,7 +36,7 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 		err = c.sock.Open(h.conn, c)
 	}
 	if err != nil {
-		c.pool.Leave()
+		c.leavePool()
 		p.clients.remove(c)
 		return err
 	}
@@ -48,18 +47,28 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 	return nil
 }
 
-// join counts the client in at the pool of a key, but for the kind of Citus' connections
-// that it is of.
-func (c *client) join(key pool.Key, credentials auth.Credentials) (err error) {
-	name, _ := c.carried.Settings.Get("application_name")
-	key.Citus = pool.CitusOrigin(name)
-	if c.pool, err = c.proxy.pools.Join(key, c.route.PoolSize, c.route.MinPoolSize, credentials); err != nil {
+// join counts the client in at the pool that is its target, but for the kind of Citus'
+// connections that it is of.
+func (c *client) join(p *Proxy, user string, t target, credentials auth.Credentials) (err error) {
+	name, _ := c.carried.Settings.Get(applicationName)
+	t.key.Citus = pool.CitusOrigin(name)
+	if c.person, err = p.census.enter(user, realmOf(t.key), c.at.cfg.User(user).MaxUserClientConnections, c.route.MaxDBClientConnections); err != nil {
 		return err
 	}
-	if key.Citus != "" {
+	if c.pool, err = p.pools.Join(t.key, t.terms, credentials); err != nil {
+		p.census.leave(c.person, realmOf(t.key))
+		return err
+	}
+	if t.key.Citus != "" {
 		c.pool.LogInAs(name)
 	}
 	return nil
+}
+
+// leavePool counts it out.
+func (c *client) leavePool() {
+	c.pool.Leave()
+	c.proxy.census.leave(c.person, realmOf(c.pool.Key))
 }
 
 // quietest is the loop with the fewest clients.

@@ -72,7 +72,7 @@ func (r *relay) refuseStartup() metrics.Reason {
 
 func (r *relay) settingRefused(said *wire.Error) metrics.Reason {
 	r.c.pool.Metrics().Error(metrics.SettingRefused)
-	r.c.proxy.log.Info("client's setting refused", "id", r.c.id, "address", r.c.addr, "user", r.c.pool.Key.User,
+	r.c.proxy.log.Info("client's setting refused", "id", r.c.id, "address", r.c.addr, "user", r.c.person.name,
 		"database", r.c.pool.Key.Database, "error", said.Error())
 	return metrics.SettingRefused
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"portero/config"
 	"portero/metrics"
 	"portero/pool"
 	"portero/session"
@@ -78,6 +79,9 @@ func (r *relay) cleanAsking(sql []byte) (row [][]byte, ok bool) {
 // of parameters that were made up, and an empty schema for temporary tables, which
 // the next client would find in current_schemas(true).
 func (r *relay) cleanSession() bool {
+	if sql := r.c.proxy.config().Pool.ServerResetQuery; sql != config.DiscardAll {
+		return r.cleanAsTold(sql)
+	}
 	if r.sess.Leaves() {
 		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
 		return false
@@ -91,6 +95,12 @@ func (r *relay) cleanSession() bool {
 		return false
 	}
 	return ok
+}
+
+// cleanAsTold does what the operator wants in place of that: what is left on the
+// server is meant for the next client. Whose rights it has is not.
+func (r *relay) cleanAsTold(sql string) bool {
+	return (sql == "" || r.cleanWith(query(sql))) && r.cleanWith(resetRights)
 }
 
 // dirtyReason: whatever ended the client, its server is closed for being dirty,

@@ -28,7 +28,7 @@ var modes = map[string]mode{"transaction": modeTransaction, "session": modeSessi
 type client struct {
 	sock     loop.Socket
 	loop     *loop.Loop
-	proxy    *Proxy
+	*person  // who it is to us, and the proxy: all clients of a user share them
 	pool     *pool.Pool
 	at       *snapshot // by which it was routed
 	listener *listener
@@ -42,6 +42,7 @@ type client struct {
 	id       uint32       // its number
 	backend  uint32       // the process ID of its server, once it has been told that; session mode only
 	secret   uint32       // the secret in its cancel key
+	rested   uint32       // when it came to rest, by atRest
 	mode     mode
 	pinsTold session.Pins // why it was pinned, as far as the log has been told
 	welcomed bool         // it has had its first ReadyForQuery

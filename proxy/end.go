@@ -21,11 +21,11 @@ func (c *client) leaveBooks(l *loop.Loop, why metrics.Reason) {
 		c.pool.Deafen(c.hearer)
 	}
 	c.carried.End()
-	c.pool.Leave()
+	c.leavePool()
 	c.proxy.stations[l.ID].clients.Add(-1)
 	c.proxy.process.End(why)
 	if c.proxy.config().Log.Connections {
-		c.proxy.log.Info("client closed", "id", c.id, "address", c.addr, "user", c.pool.Key.User,
+		c.proxy.log.Info("client closed", "id", c.id, "address", c.addr, "user", c.person.name,
 			"database", c.pool.Key.Database, "reason", why.String())
 	}
 	c.proxy.gate.clientLeft()

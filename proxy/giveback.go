@@ -12,6 +12,9 @@ func (r *relay) giveBack() metrics.Reason {
 	if s == nil || r.sess.Busy() || r.c.sock.Pending() > 0 || s.Sock.Pending() > 0 || !r.out.empty() || r.in.passing > 0 {
 		return metrics.None
 	}
+	if r.sess.Status() == 'I' {
+		r.due.transaction = 0
+	}
 	if why := r.repin(); why != metrics.None {
 		return why
 	}

@@ -82,6 +82,9 @@ func (h *handshake) run(stop func() bool) error {
 	if refusal := h.terms.refusal(c); refusal != nil {
 		return refusal
 	}
+	if h.now.cfg.Pool.ApplicationNameAddHost {
+		s.addHost(addrPort(h.raw.RemoteAddr()))
+	}
 	return h.login(s, c, stop)
 }
 
@@ -157,7 +160,7 @@ func (h *handshake) login(s startup, c *auth.Arrival, stop func() bool) error {
 	if err := h.stream.Write(&pgproto3.AuthenticationOk{}); err != nil {
 		return err
 	}
-	if s.refusal != nil && modes[route.PoolMode] != modeSession {
+	if s.refusal != nil && h.now.target(route, h.terms.cfg, s.database, s.user).key.Mode != "session" {
 		return s.refusal
 	}
 	return h.adopt(s, route, credentials, stop)

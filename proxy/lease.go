@@ -110,9 +110,10 @@ func (r *relay) cutShort() metrics.Reason {
 // without a server means that the request has been answered with an error.
 // since is when the client began to want it.
 func (r *relay) await(since int64) metrics.Reason {
-	limits := &r.c.proxy.config().Pool
-	notify := after(since, limits.QueryWaitNotify)
-	end := after(since, limits.QueryWaitTimeout)
+	u, patience := r.c.user(), r.c.proxy.config().Pool.QueryWaitNotify
+	notify := after(since, patience)
+	end := earliest(after(since, u.QueryWaitTimeout), after(since, u.QueryTimeout))
+	reserve := r.reserveAt()
 	for {
 		now := r.loop.Now()
 		switch {
@@ -136,12 +137,24 @@ func (r *relay) await(since int64) metrics.Reason {
 			}
 			continue
 		case notify != 0 && now >= notify:
-			r.noticeWait(limits.QueryWaitNotify)
+			r.noticeWait(patience)
 			notify = 0
+		case reserve != 0 && now >= reserve:
+			r.c.pool.Reserve()
+			reserve = 0
 		}
 		r.hush()
-		r.task.ParkUntil(earliest(notify, end))
+		r.task.ParkUntil(earliest(earliest(notify, end), reserve))
 	}
+}
+
+// reserveAt is when the reserve is to be opened for a client that waits; 0 = never.
+func (r *relay) reserveAt() int64 {
+	d, has := r.c.pool.ReserveAfter()
+	if !has {
+		return 0
+	}
+	return r.claim.Since + int64(d)
 }
 
 // giveUp reports whether the wait is to end without a server.
@@ -186,7 +199,11 @@ func (r *relay) gaveUp(since int64) metrics.Reason {
 	case r.clientGone && !r.saidGoodbye():
 		return metrics.ClientClosed
 	}
-	e := wire.Fatal(wire.ConnectionFailure, "no server became free within query_wait_timeout (%s)", r.c.proxy.config().Pool.QueryWaitTimeout)
+	u, why := r.c.user(), metrics.WaitTimeout
+	e := wire.Fatal(wire.ConnectionFailure, "no server became free within query_wait_timeout (%s)", u.QueryWaitTimeout)
+	if t := after(since, u.QueryTimeout); t != 0 && r.loop.Now() >= t {
+		e, why = wire.Fatal(wire.QueryCanceled, "query_timeout"), metrics.QueryTimeout
+	}
 	e.Hint = "All servers of the pool are busy, or the cluster has no leader at present."
 	if n := r.c.pool.Pinned(); n > 0 {
 		e.Detail = fmt.Sprintf("Clients of the pool that are pinned to their servers: %d.", n)
@@ -197,8 +214,8 @@ func (r *relay) gaveUp(since int64) metrics.Reason {
 		e.Detail, e.Hint = "The last try to open a server failed: "+trouble+".", "Portero's log says more."
 	}
 	r.tell(e)
-	r.c.pool.Metrics().Error(metrics.WaitTimeout)
-	return metrics.WaitTimeout
+	r.c.pool.Metrics().Error(why)
+	return why
 }
 
 // refuseCancelled answers a request that no server has seen.

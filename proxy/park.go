@@ -21,7 +21,10 @@ func (r *relay) park() metrics.Reason {
 	if why := r.idlePinned(); why != metrics.None {
 		return why
 	}
-	r.task.ParkUntil(earliest(earliest(r.stalled.deadline, r.farewell), r.pinIdle))
+	if why := r.overdue(); why != metrics.None {
+		return why
+	}
+	r.task.ParkUntil(earliest(earliest(earliest(r.stalled.deadline, r.farewell), r.pinIdle), r.due.next()))
 	if r.cut {
 		return metrics.Shutdown
 	}

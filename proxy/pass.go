@@ -144,7 +144,7 @@ func (c *client) pass(l *loop.Loop) bool {
 	}
 	key := c.pool.Key
 	x := passing{client: Passed{
-		ID: c.id, Secret: c.secret, Listener: c.listener.address, User: key.User, Database: c.database, Mode: key.Mode,
+		ID: c.id, Secret: c.secret, Listener: c.listener.address, User: c.person.name, Database: c.database, Mode: key.Mode,
 		Credentials: c.pool.Secret().Pass(), Session: carried,
 	}}
 	x.fd = c.sock.Detach()
@@ -179,17 +179,17 @@ func (p *Proxy) seat(x Passed, conn net.Conn) error {
 	if route == nil {
 		return fmt.Errorf("no route for database %q and user %q any more", x.Database, x.User)
 	}
-	c := &client{proxy: p, loop: p.quietest(), at: now, listener: l, database: x.Database, route: route, mode: modes[x.Mode],
+	c := &client{loop: p.quietest(), at: now, listener: l, database: x.Database, route: route, mode: modes[x.Mode],
 		addr: addrPort(conn.RemoteAddr()), welcomed: true}
-	key := now.key(route, l, x.Database, x.User)
-	key.Mode = x.Mode
+	t := now.target(route, l.terms.Load().cfg, x.Database, x.User)
+	t.key.Mode = x.Mode
 	c.carried.Settings = session.SettingsOf(x.Session)
-	if err := c.join(key, x.Credentials.Credentials()); err != nil {
+	if err := c.join(p, x.User, t, now.serverCredentials(route, x.Credentials.Credentials())); err != nil {
 		return err
 	}
 	p.clients.restore(c, x.ID, x.Secret)
 	if err := c.sock.Open(conn, c); err != nil {
-		c.pool.Leave()
+		c.leavePool()
 		p.clients.remove(c)
 		return err
 	}
@@ -197,7 +197,7 @@ func (p *Proxy) seat(x Passed, conn net.Conn) error {
 	p.stations[c.loop.ID].clients.Add(1)
 	c.loop.Post(func() {
 		c.carried = p.stations[c.loop.ID].texts.TakeIn(x.Session)
-		c.carried.Pinning = pinning(route)
+		c.carried.Pinning = pinning(route, c.mode)
 		c.adopted(nil)
 	})
 	return nil

@@ -11,9 +11,9 @@ import (
 
 // pinning is what becomes of what a client of a route cannot take to another
 // server. In session mode it never has to.
-func pinning(r *config.Route) session.Pinning {
+func pinning(r *config.Route, m mode) session.Pinning {
 	switch {
-	case r.PoolMode == "session", r.PinPolicy == "allow":
+	case m == modeSession, r.PinPolicy == "allow":
 		return session.PinningAllow
 	case r.PinPolicy == "error":
 		return session.PinningError
@@ -43,7 +43,7 @@ func (r *relay) repin() metrics.Reason {
 	}
 	if news := now &^ r.c.pinsTold; news != 0 {
 		r.c.pinsTold |= news
-		r.c.proxy.log.Info("client pinned to its server", "id", r.c.id, "address", r.c.addr, "user", r.c.pool.Key.User,
+		r.c.proxy.log.Info("client pinned to its server", "id", r.c.id, "address", r.c.addr, "user", r.c.person.name,
 			"database", r.c.pool.Key.Database, "reason", news.String(), "member", r.claim.Server.Member(), "pid", r.claim.Server.PID())
 	}
 	return metrics.None

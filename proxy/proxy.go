@@ -31,14 +31,16 @@ type Proxy struct {
 	listeners  []*listener
 	accepting  sync.WaitGroup // accept loops
 	handshakes sync.WaitGroup
+	sweeping   sync.WaitGroup  // the sweep
 	ctx        context.Context // ends the handshakes and cancel requests
 	stop       context.CancelFunc
 
 	gate     *gate
 	cancels  chan struct{} // a token for each cancel request on its way to a server
 	clients  registry
+	census   census
 	draining atomic.Bool
-	heir     atomic.Pointer[heir] // who takes in those who can be passed; nil: nobody
+	heir     atomic.Pointer[heir]       // who takes in those who can be passed; nil: nobody
 	refusals [metrics.NumReasons]seldom // of the lines about limits
 }
 
@@ -49,6 +51,7 @@ func New(cfg *config.Config, room Room, pools *pool.Pools, a *auth.Authenticator
 	p.now.Store(&snapshot{cfg, a})
 	m.ClientsLimit.Store(int64(room.Clients))
 	p.clients.init()
+	p.census.init(p)
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	for _, l := range loops {
 		p.stations = append(p.stations, &station{proxy: p})
@@ -80,6 +83,8 @@ func (p *Proxy) Listen(inherited map[string]net.Listener) ([]string, error) {
 		addresses = append(addresses, l.String())
 	}
 	p.acceptOn(p.listeners)
+	p.sweeping.Add(1)
+	go p.sweep()
 	return addresses, nil
 }
 
@@ -111,6 +116,7 @@ func (p *Proxy) Shutdown(ctx context.Context) {
 	}
 	p.stop()
 	p.handshakes.Wait()
+	p.sweeping.Wait()
 	p.clients.each((*client).cut)
 	p.clients.waitEmpty(context.Background())
 }

@@ -48,7 +48,8 @@ func (h *handshake) refuse(err error) {
 func (p *Proxy) refused(conn net.Conn, why metrics.Reason, err error) {
 	p.process.Refuse(why)
 	level := slog.LevelInfo
-	if why == metrics.TooManyClients || why == metrics.TooManyLogins {
+	switch why {
+	case metrics.TooManyClients, metrics.TooManyLogins, metrics.TooManyOfDatabase, metrics.TooManyOfUser:
 		level = p.refusals[why].level(slog.LevelWarn)
 	}
 	p.log.Log(p.ctx, level, "client refused", "address", conn.RemoteAddr().String(), "reason", why.String(), "error", err)

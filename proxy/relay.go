@@ -39,6 +39,8 @@ type relay struct {
 	pins    session.Pins // why the client keeps its server, as counted
 	pinIdle int64        // loop time until which it may be idle at it; 0 = for good, or it is at work
 
+	due deadlines
+
 	turn  uint64 // of the loop, in which
 	spent int    // so much has been done
 }
@@ -49,7 +51,7 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 	r.sess.Reset(c.carried)
 	r.clientReadable, r.clientGone, r.goodbye, r.cut, r.asking, r.cancelled = false, false, false, false, false, false
 	r.stalled, r.farewell, r.pins, r.pinIdle, r.withheld = stall{}, 0, 0, 0, false
-	r.again, r.runs = r.again[:0], 0
+	r.again, r.runs, r.due = r.again[:0], 0, deadlines{}
 	r.sess.ByEar(c.mode != modeSession)
 	r.obey()
 }
@@ -169,6 +171,7 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 	}
 	if r.mayReadClient() {
 		r.pinIdle = 0
+		r.due.asked()
 		if why := r.fromClient(); why != metrics.None {
 			return why, false
 		}

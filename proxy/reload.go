@@ -7,7 +7,6 @@ import (
 	"portero/config"
 	"portero/loop"
 	"portero/metrics"
-	"portero/pool"
 	"portero/wire"
 )
 
@@ -117,15 +116,15 @@ func (c *client) isStale() bool { return c.at != c.proxy.now.Load() }
 type way struct {
 	by    *snapshot
 	route *config.Route // nil: nowhere
-	key   pool.Key
+	target
 }
 
 // wayNow is the client's way by the settings in force. Its mode, and the kind of Citus'
 // connections that it is, remain what they were when it logged in.
 func (c *client) wayNow() way {
 	w := way{by: c.proxy.now.Load()}
-	if w.route = w.by.route(c.listener, c.database, c.pool.Key.User); w.route != nil {
-		w.key = w.by.key(w.route, c.listener, c.database, c.pool.Key.User)
+	if w.route = w.by.route(c.listener, c.database, c.person.name); w.route != nil {
+		w.target = w.by.target(w.route, c.listener.terms.Load().cfg, c.database, c.person.name)
 		w.key.Mode, w.key.Citus = c.pool.Key.Mode, c.pool.Key.Citus
 	}
 	return w
@@ -140,21 +139,32 @@ func (c *client) reroute(w way) *wire.Error {
 	if w.route == nil {
 		return errReconfigured()
 	}
-	c.at, c.route, c.carried.Pinning = w.by, w.route, pinning(w.route)
+	c.at, c.route, c.carried.Pinning = w.by, w.route, pinning(w.route, c.mode)
 	switch {
 	case w.key == c.pool.Key:
-		c.pool.Resize(w.route.PoolSize, w.route.MinPoolSize)
+		c.pool.Agree(w.terms)
 		return nil
 	case !w.leaves(c):
 		return nil
 	case c.hearer != nil: // what it listens to is not there
 		return errReconfigured()
 	}
-	next, err := c.pool.Move(w.key, w.route.PoolSize, w.route.MinPoolSize)
+	return c.move(w)
+}
+
+// move takes the client to another pool. What the old one logs in by is his own, if it is
+// for the same user.
+func (c *client) move(w way) *wire.Error {
+	own, before := auth.Credentials{}, c.pool.Key
+	if w.key.User == before.User {
+		own = c.pool.Secret()
+	}
+	next, err := c.pool.Move(w.key, w.terms, w.by.serverCredentials(w.route, own))
 	if err != nil {
 		return errReconfigured()
 	}
 	c.pool = next
+	c.proxy.census.move(realmOf(before), realmOf(w.key))
 	return nil
 }
 

@@ -51,7 +51,7 @@ func (f fate) String() string { return [...]string{"unknown", "committed", "roll
 // fateOf waits for the next leader, up to query_wait_timeout, and asks it.
 func (r *relay) fateOf(c session.Commit, lost *pool.Server) fate {
 	timeline := lost.Timeline()
-	end := after(r.loop.Now(), r.c.proxy.config().Pool.QueryWaitTimeout)
+	end := after(r.loop.Now(), r.c.user().QueryWaitTimeout)
 	history := int64(0) // until when it is waited for; 0: nobody leads yet
 	for r.borrow(end) {
 		ended, told := r.c.pool.Ended(timeline)

@@ -59,7 +59,7 @@ const maxFreeRelays = 1024
 // toRest takes the coroutine and the buffers away again.
 func (c *client) toRest(l *loop.Loop) {
 	r := c.relay
-	c.relay = nil
+	c.relay, c.rested = nil, atRest(l)
 	c.sock.Watch(true)
 	c.carried = r.sess.Rest()
 	r.letGo()

@@ -136,4 +136,6 @@ var (
 	rollback   = query("ROLLBACK")
 	discardAll = query("DISCARD ALL")
 	resetRole  = query("RESET ROLE; SELECT pg_catalog.pg_my_temp_schema() = 0")
+
+	resetRights = query("RESET SESSION AUTHORIZATION; RESET ROLE")
 )

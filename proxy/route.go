@@ -3,7 +3,6 @@ package proxy
 import (
 	"portero/auth"
 	"portero/config"
-	"portero/pool"
 )
 
 // snapshot is the settings in force, with what was read for them. It is immutable: a
@@ -28,12 +27,3 @@ func (s *snapshot) route(l *listener, database, user string) *config.Route {
 }
 
 func matches(pattern, s string) bool { return pattern == "*" || pattern == s }
-
-// key is that of the pool for a client of a route who has come through a listener.
-func (s *snapshot) key(r *config.Route, l *listener, database, user string) pool.Key {
-	if r.DBName != "" {
-		database = r.DBName
-	}
-	role := s.cfg.RouteRole(r, l.terms.Load().cfg)
-	return pool.Key{Cluster: r.Cluster, Group: r.Group, Role: role, MaxLag: r.RouteMaxLag(role), Mode: r.PoolMode, Database: database, User: user}
-}

@@ -37,6 +37,11 @@ func (r *relay) welcomeToServer() metrics.Reason {
 	if why := r.obtain(); why != metrics.None {
 		return why
 	}
+	if r.c.proxy.config().Pool.ApplicationNameAddHost {
+		if why := r.nameHost(); why != metrics.None {
+			return why
+		}
+	}
 	s := r.claim.Server
 	r.serveBy(s)
 	if s.PID() != 0 { // else it takes no cancel requests
@@ -54,7 +59,7 @@ func (r *relay) greet(b []byte) {
 	r.c.sock.Write(b) //nolint:errcheck // a client that is gone is noticed by its next event
 	r.c.welcomed = true
 	if r.c.proxy.config().Log.Connections {
-		r.c.proxy.log.Info("client logged in", "id", r.c.id, "address", r.c.addr, "user", r.c.pool.Key.User,
+		r.c.proxy.log.Info("client logged in", "id", r.c.id, "address", r.c.addr, "user", r.c.person.name,
 			"database", r.c.pool.Key.Database, "tls", r.c.sock.IsTLS())
 	}
 }

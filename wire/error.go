@@ -29,6 +29,9 @@ const (
 	InvalidParameterValue  = "22023"
 	UndefinedStatementName = "26000"
 	ConfigurationLimit     = "53400"
+
+	IdleInTransactionTimeout = "25P03"
+	TransactionTimeout       = "25P04"
 )
 
 // Error is what a client is told. It doubles as a Go error; errors that come

@@ -70,7 +70,7 @@ func reserved(cfg *config.Config, limit int) int {
 // wantedServers is how many servers there are when every route has one pool, and that is full.
 func wantedServers(cfg *config.Config) (n int) {
 	for _, r := range cfg.Routes {
-		n += r.PoolSize
+		n += r.PoolSize + r.ReservePoolSize
 	}
 	return n
 }

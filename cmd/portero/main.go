@@ -1,7 +1,7 @@
 // Command portero is a pooling proxy in front of highly available PostgreSQL.
 //
 //	portero serve [--config proxy.toml]   run
-//	portero check --config proxy.toml     report every fault of a configuration
+//	portero check [--config proxy.toml]   report every fault of a configuration
 //	portero diff --config proxy.toml      what a reload would change in the one that runs
 //	portero version
 package main
@@ -26,9 +26,12 @@ func main() {
 const usage = `portero is a pooling proxy in front of highly available PostgreSQL.
 
   portero serve [--config proxy.toml]   run; without a file: 127.0.0.1:6432 to 127.0.0.1:5432
-  portero check --config proxy.toml     report every fault of a configuration
+  portero check [--config proxy.toml]   report every fault of a configuration
   portero diff --config proxy.toml      what a reload would change in the Portero that runs
   portero version                       print the version
+
+PORTERO_... in the environment comes before the file, and will do without one.
+proxy.toml.example says how settings are named there.
 `
 
 // run is the program with its arguments and outputs given; it returns the exit
@@ -79,17 +82,18 @@ func load(path string, stderr io.Writer) (*parts, bool) {
 	p, err := prepare(path)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
-		return nil, false
 	}
-	return p, true
+	return p, err == nil
 }
 
 func check(path string, stdout, stderr io.Writer) int {
-	if path == "" {
-		fmt.Fprintln(stderr, "portero check: --config is missing")
-		return 2
-	}
 	p, ok := load(path, stderr)
+	if path == "" {
+		path = "environment"
+	}
+	for _, warning := range p.unknown {
+		fmt.Fprintf(stderr, "environment: warning: %s\n", warning)
+	}
 	if !ok {
 		return 1
 	}

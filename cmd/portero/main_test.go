@@ -164,7 +164,7 @@ func TestCommandLine(t *testing.T) {
 		{name: "unknown flag", args: []string{"serve", "--configuration", "x"}, status: 2, err: "-configuration"},
 		{name: "argument too many", args: []string{"serve", "proxy.toml"}, status: 2, err: `unexpected argument "proxy.toml"`},
 		{name: "help of a command", args: []string{"serve", "--help"}, err: "-config"},
-		{name: "check without a file", args: []string{"check"}, status: 2, err: "--config is missing"},
+		{name: "check without a file", args: []string{"check"}, out: "environment: ok"},
 		{name: "check of no file", args: []string{"check", "--config", "/nowhere/proxy.toml"}, status: 1, err: "/nowhere/proxy.toml: cannot be read"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -179,5 +179,19 @@ func TestCommandLine(t *testing.T) {
 				t.Errorf("standard error %q, want %q in it", stderr, c.err)
 			}
 		})
+	}
+}
+
+func TestCheckReadsTheEnvironment(t *testing.T) {
+	t.Setenv("PORTERO_POOL_SIZE", "0")
+	t.Setenv("PORTERO_POOLMODE", "session")
+	_, stderr, status := portero("check")
+	want := "PORTERO_POOL_SIZE: must be at least 1\nenvironment: warning: PORTERO_POOLMODE: there is no such setting; did you mean PORTERO_POOL_MODE?\n"
+	if status != 1 || stderr != want {
+		t.Errorf("%d:\ngot  %s\nwant %s", status, stderr, want)
+	}
+	t.Setenv("PORTERO_POOL_SIZE", "1")
+	if stdout, _, status := portero("check"); status != 0 || !strings.HasPrefix(stdout, "environment: ok\n") {
+		t.Errorf("%d: %s", status, stdout)
 	}
 }

@@ -21,7 +21,7 @@ import (
 
 // asProgram makes the test binary be portero, so that a test sees the real process: its
 // arguments, signals, standard error and exit status.
-const asProgram = "PORTERO_TEST_AS_PROGRAM"
+const asProgram = "TEST_AS_PORTERO"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {

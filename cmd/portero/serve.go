@@ -34,10 +34,12 @@ type parts struct {
 	auth        *auth.Authenticator
 	descriptors descriptors
 	files       []config.File // that it was read from
+	unknown     []string      // what there is to say of variables that mean nothing
 }
 
-// prepare reads a file, none with "", and those that it names. An error is all
-// faults of all of them; of what is returned beside it only the files are to be used.
+// prepare reads a file, none with "", the environment, and the files that these
+// name. An error is all faults of all of them; of what is returned beside it only the
+// files are to be used.
 func prepare(path string) (*parts, error) {
 	p := &parts{}
 	check := func(cfg *config.Config, r *config.Report) {
@@ -45,15 +47,11 @@ func prepare(path string) (*parts, error) {
 		p.descriptors = shareOut(cfg, r)
 		p.files = r.Files()
 	}
-	if path == "" {
-		p.cfg = config.NoFile()
-		r := config.NewReport()
-		check(p.cfg, r)
-		return p, r.Err()
+	if path != "" {
+		p.files = []config.File{config.Look(path)}
 	}
-	p.files = []config.File{config.Look(path)}
 	var err error
-	p.cfg, err = config.Load(path, check)
+	p.cfg, p.unknown, err = config.Read(path, os.Environ(), check)
 	return p, err
 }
 
@@ -142,7 +140,7 @@ func form(format string, level slog.Leveler) func(io.Writer) slog.Handler {
 // start opens everything, from the bottom up. On an error the process ends, so
 // what is open is left to the kernel.
 func (in *instance) start(p *parts) error {
-	for _, warning := range p.descriptors.warnings(p.cfg) {
+	for _, warning := range append(p.unknown, p.descriptors.warnings(p.cfg)...) {
 		in.log.Warn(warning)
 	}
 	if err := in.startLoops(p.cfg); err != nil {

@@ -18,6 +18,7 @@ type PorteroOptions struct {
 	Program string       // path of the binary
 	Env     []string     // NAME=value, beside a plain environment
 	Config  string       // proxy.toml, to which [admin] and a [[listener]] are added at its end
+	NoFile  bool         // in place of Config: the environment says all
 	Address string       // of that listener; default: a free port of loopback
 	Admin   string       // default: a free port of loopback
 	Output  *os.File     // takes what it prints, in place of what Log shows; the caller closes it
@@ -95,8 +96,12 @@ func (p *Portero) start(o PorteroOptions) error {
 
 func (p *Portero) run(log string) (err error) {
 	o := p.options
+	args, env := []string{"serve", "--config", p.Path("proxy.toml")}, o.Env
+	if o.NoFile {
+		args, env = args[:1], append([]string{"PORTERO_LISTEN=" + p.Address, "PORTERO_ADMIN_ADDRESS=" + p.Admin}, env...)
+	}
 	p.process, err = p.site.start(command{
-		path: o.Program, args: []string{"serve", "--config", p.Path("proxy.toml")}, env: o.Env,
+		path: o.Program, args: args, env: env,
 		dir: p.site.dir, log: log, out: o.Output, orphaned: syscall.SIGKILL,
 		space: o.Host.in(),
 	})
