@@ -28,6 +28,10 @@ func Load(path string, checks ...Check) (*Config, error) {
 	return load(path, string(src), checks...)
 }
 
+// Parse is Load of a text that is in no file. Its faults name path, and names of
+// files in it are taken from the folder of path.
+func Parse(path, src string, checks ...Check) (*Config, error) { return load(path, src, checks...) }
+
 func load(path, src string, checks ...Check) (*Config, error) {
 	tree, err := parseTOML(src)
 	if err != nil {

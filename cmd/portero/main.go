@@ -2,6 +2,7 @@
 //
 //	portero serve [--config proxy.toml]   run
 //	portero check --config proxy.toml     report every fault of a configuration
+//	portero import pgbouncer.ini          translate PgBouncer's configuration, and HAProxy's and Patroni's
 //	portero version
 package main
 
@@ -23,7 +24,11 @@ const usage = `portero is a pooling proxy in front of highly available PostgreSQ
 
   portero serve [--config proxy.toml]   run; without a file: 127.0.0.1:6432 to 127.0.0.1:5432
   portero check --config proxy.toml     report every fault of a configuration
+  portero import [-o proxy.toml] pgbouncer.ini [haproxy.cfg] [patroni.yml]
+                                        translate them into a proxy.toml
   portero version                       print the version
+
+serve and check also take a pgbouncer.ini as it is.
 `
 
 // run is the program with its arguments and outputs given; it returns the exit
@@ -38,6 +43,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return withConfig("serve", args[1:], stderr, func(path string) int { return serve(path, stderr) })
 	case "check":
 		return withConfig("check", args[1:], stderr, func(path string) int { return check(path, stdout, stderr) })
+	case "import":
+		return importFiles(args[1:], stdout, stderr)
 	case "version":
 		fmt.Fprintln(stdout, "portero", version(), runtime.Version())
 		return 0
@@ -49,18 +56,23 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 2
 }
 
-// withConfig parses a subcommand's only flag.
+// withConfig parses a subcommand's only flag. The file may be given without it.
 func withConfig(name string, args []string, stderr io.Writer, do func(path string) int) int {
 	flags := flag.NewFlagSet("portero "+name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	path := flags.String("config", "", "configuration `file` (proxy.toml)")
-	switch err := flags.Parse(args); {
+	err := flags.Parse(args)
+	rest := flags.Args()
+	if *path == "" && len(rest) > 0 {
+		*path, rest = rest[0], rest[1:]
+	}
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
 		return 2
-	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "portero %s: unexpected argument %q\n", name, flags.Arg(0))
+	case len(rest) > 0:
+		fmt.Fprintf(stderr, "portero %s: unexpected argument %q\n", name, rest[0])
 		return 2
 	}
 	return do(*path)
@@ -85,6 +97,9 @@ func check(path string, stdout, stderr io.Writer) int {
 	p, ok := load(path, stderr)
 	if !ok {
 		return 1
+	}
+	for _, remark := range p.remarks {
+		fmt.Fprintln(stderr, remark)
 	}
 	for _, warning := range p.descriptors.warnings(p.cfg) {
 		fmt.Fprintf(stderr, "%s: warning: %s\n", path, warning)

@@ -22,6 +22,7 @@ import (
 	"portero/metrics"
 	"portero/pool"
 	"portero/proxy"
+	"portero/translate"
 )
 
 // parts is what a configuration becomes before anything is opened.
@@ -29,6 +30,7 @@ type parts struct {
 	cfg         *config.Config
 	auth        *auth.Authenticator
 	descriptors descriptors
+	remarks     []translate.Remark // on what a file of PgBouncer's has that Portero has not
 }
 
 // prepare reads a file, none with "", and those that it names. An error is all
@@ -44,6 +46,9 @@ func prepare(path string) (*parts, error) {
 		r := config.NewReport()
 		check(p.cfg, r)
 		return p, r.Err()
+	}
+	if text, ok := pgbouncerINI(path); ok {
+		return p, p.fromPgBouncer(path, text, check)
 	}
 	var err error
 	p.cfg, err = config.Load(path, check)
@@ -113,6 +118,9 @@ func form(c config.Log) func(io.Writer) slog.Handler {
 // what is open is left to the kernel.
 func start(p *parts, process *metrics.Process, log *slog.Logger) (*instance, error) {
 	in := &instance{cfg: p.cfg, log: log, process: process, clusters: make(map[string]*discovery.Cluster), started: time.Now()}
+	for _, r := range p.remarks {
+		log.Warn("not taken over", "place", r.Place.String(), "reason", r.Text)
+	}
 	for _, warning := range p.descriptors.warnings(p.cfg) {
 		log.Warn(warning)
 	}

@@ -1,0 +1,258 @@
+package translate
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// cluster is a [[cluster]] that routes lead to.
+type cluster struct {
+	Place
+	name    string
+	patroni bool
+	hosts   []hostPort
+}
+
+// way is where clients of a database are led.
+type way struct {
+	cluster string
+	role    string // "" = the listener's, else leader
+	note    string // on role
+}
+
+// writeRoutes writes the databases of PgBouncer, or the one way that there is
+// without it.
+func (b *builder) writeRoutes() {
+	if b.ini == nil {
+		b.lonely()
+		return
+	}
+	b.tellChain()
+	for i := range b.databases {
+		b.writeRoute(&b.databases[i])
+	}
+	if len(b.databases) == 0 {
+		b.bad.add(b.iniAt, "has nothing in [databases], so that nobody could be served")
+	}
+	b.fitShared()
+}
+
+// lonely is a chain without PgBouncer: all clients to the one cluster.
+func (b *builder) lonely() {
+	if b.patroni != nil {
+		b.patroniCluster()
+	} else if hosts := b.allServers(); len(hosts) > 0 {
+		b.static(b.haproxy.entrances[0].Place, hosts)
+	}
+	b.doc.chain = append(b.doc.chain, "There was no PgBouncer: each of HAProxy's ports is a listener with the role that its check asks for.")
+}
+
+// tellChain says what the files were taken for, which decides who listens where.
+func (b *builder) tellChain() {
+	switch {
+	case b.haproxy == nil:
+	case b.behindHAProxy():
+		b.doc.chain = append(b.doc.chain, "The chain was: clients, HAProxy, PgBouncer, PostgreSQL. HAProxy's ports are listeners with "+
+			"the role that its check asks for; databases have no role of their own, so that the listener's counts.")
+	case b.beforeHAProxy():
+		b.doc.chain = append(b.doc.chain, "The chain was: clients, PgBouncer, HAProxy, PostgreSQL. A database that led to a port of "+
+			"HAProxy's is a route with the role that HAProxy's check asks for. HAProxy's ports are not listened on: if clients "+
+			"connect to them past PgBouncer, add a [[listener]] with that address and role.")
+	default:
+		b.doc.chain = append(b.doc.chain, "PgBouncer does not lead to HAProxy, nor HAProxy to PgBouncer: clients of either find the ports they know.")
+	}
+	if b.patroni != nil && b.patroni.oldEtcd {
+		b.doc.chain = append(b.doc.chain, whyOldEtcd)
+		b.doc.remark(b.patroni.places["etcd"], "%s", whyOldEtcd)
+	}
+}
+
+const whyOldEtcd = "ATTENTION: Patroni's section etcd speaks etcd's old interface, whose keys the new one does not show. Before Portero " +
+	"can follow it, Patroni needs the section etcd3 in its place (same settings)."
+
+// beforeHAProxy says whether a database leads to one of HAProxy's ports.
+func (b *builder) beforeHAProxy() bool {
+	return slices.ContainsFunc(b.databases, func(db database) bool { return b.entranceOf(&db) != nil })
+}
+
+// behindHAProxy says whether HAProxy's servers are PgBouncers.
+func (b *builder) behindHAProxy() bool {
+	port := b.number("listen_port")
+	return b.haproxy != nil && !b.beforeHAProxy() && slices.ContainsFunc(b.haproxy.entrances, func(e entrance) bool {
+		return slices.ContainsFunc(e.servers, func(h hostPort) bool { return h.port == port })
+	})
+}
+
+// entranceOf is HAProxy's port that a database leads to, nil if it is none.
+func (b *builder) entranceOf(db *database) *entrance {
+	if b.haproxy == nil {
+		return nil
+	}
+	list, bySocket := db.addresses()
+	if bySocket {
+		return nil
+	}
+	for i := range b.haproxy.entrances {
+		e := &b.haproxy.entrances[i]
+		if !slices.ContainsFunc(list, func(h hostPort) bool { return !e.leadsTo(h) }) {
+			return e
+		}
+	}
+	return nil
+}
+
+// allServers is the servers of all of HAProxy's ports.
+func (b *builder) allServers() (list []hostPort) {
+	if b.haproxy == nil {
+		return nil
+	}
+	for _, e := range b.haproxy.entrances {
+		for _, h := range e.servers {
+			if !slices.Contains(list, h) {
+				list = append(list, h)
+			}
+		}
+	}
+	return list
+}
+
+// way finds where a database leads.
+func (b *builder) way(db *database) way {
+	list, bySocket := db.addresses()
+	if bySocket {
+		b.doc.remark(db.Place, "database %s: servers are reached by TCP, so that 127.0.0.1 takes the place of the Unix socket", db.name)
+	}
+	e := b.entranceOf(db)
+	switch {
+	case e != nil && b.patroni != nil:
+		return way{b.patroniCluster(), e.role, e.why}
+	case e != nil:
+		return way{b.static(e.Place, e.servers), e.role, e.why}
+	case b.patroni != nil && b.isMember(list):
+		return way{cluster: b.patroniCluster()}
+	case b.behindHAProxy() && b.isMember(list):
+		return way{cluster: b.static(db.Place, b.onPort(db.port))}
+	}
+	if b.patroni != nil {
+		b.doc.remark(db.Place, "database %s: %s is no member of the Patroni cluster, as far as these files tell", db.name, list[0])
+	}
+	return way{b.static(db.Place, list), "any", `as PgBouncer, which does not ask; "leader" has each server prove that it takes writes`}
+}
+
+// isMember says whether all addresses are this host's own, or known as members'.
+func (b *builder) isMember(list []hostPort) bool {
+	var known []string
+	for _, h := range b.allServers() {
+		known = append(known, h.host)
+	}
+	if b.patroni != nil {
+		for _, h := range b.patroni.addresses {
+			known = append(known, h.host)
+		}
+	}
+	return !slices.ContainsFunc(list, func(h hostPort) bool { return !isLoopback(h.host) && !slices.Contains(known, h.host) })
+}
+
+// onPort is the hosts of HAProxy's servers, where PostgreSQL listens.
+func (b *builder) onPort(port int) (list []hostPort) {
+	for _, h := range b.allServers() {
+		if h.port = port; !slices.Contains(list, h) {
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
+// static is the name of the cluster with those hosts, which is made if need be.
+func (b *builder) static(at Place, hosts []hostPort) string {
+	for _, c := range b.clusters {
+		if !c.patroni && slices.Equal(c.hosts, hosts) {
+			return c.name
+		}
+	}
+	name := hosts[0].host
+	if hosts[0].port != 5432 {
+		name = hosts[0].String()
+	}
+	for n := 2; slices.ContainsFunc(b.clusters, func(c cluster) bool { return c.name == name }); n++ {
+		name = hosts[0].String() + "-" + strconv.Itoa(n)
+	}
+	b.clusters = append(b.clusters, cluster{at, name, false, hosts})
+	return name
+}
+
+func (b *builder) patroniCluster() string {
+	if !slices.ContainsFunc(b.clusters, func(c cluster) bool { return c.patroni }) {
+		b.clusters = append(b.clusters, cluster{b.patroni.Place, b.patroni.scope, true, nil})
+	}
+	return b.patroni.scope
+}
+
+func (b *builder) writeRoute(db *database) {
+	w := b.way(db)
+	t := b.doc.item("route")
+	t.set(db.Place, "database", tomlString(db.name), "")
+	t.set(db.Place, "cluster", tomlString(w.cluster), "")
+	if w.role != "" {
+		t.set(db.Place, "role", tomlString(w.role), w.note)
+	}
+	if name := db.params["dbname"]; name != "" && name != db.name {
+		t.set(db.Place, "dbname", tomlString(name), "")
+	}
+	if user := db.params["user"]; user != "" {
+		t.set(db.Place, "server_user", tomlString(user), "")
+		if password := db.params["password"]; password != "" {
+			t.set(db.Place, "server_password", tomlString(password), "")
+		}
+	}
+	b.writeRouteSizes(t, db)
+	if query := db.params["connect_query"]; query != "" {
+		t.set(db.Place, "connect_query", tomlString(query), "")
+	}
+	if lifetime, ok := db.params["server_lifetime"]; ok {
+		toml, note := convertLifetime(lifetime)
+		t.set(db.Place, "server_lifetime", toml, note)
+	}
+	b.tellRest(db)
+}
+
+func (b *builder) writeRouteSizes(t *table, db *database) {
+	size, least := b.poolSizes()
+	if mode, ok := db.params["pool_mode"]; ok {
+		t.set(db.Place, "pool_mode", tomlString(strings.ToLower(mode)), "")
+	}
+	if n, ok := db.number("pool_size"); ok {
+		toml, note := convertPoolSize(strconv.Itoa(n))
+		size, _ = strconv.Atoi(toml)
+		t.set(db.Place, "pool_size", toml, note)
+	}
+	n, given := db.number("min_pool_size")
+	if given {
+		least = n
+	}
+	switch {
+	case least > size:
+		t.set(db.Place, "min_pool_size", strconv.Itoa(size), "PgBouncer could open no more than pool_size")
+	case given:
+		t.set(db.Place, "min_pool_size", strconv.Itoa(least), "")
+	}
+	for _, key := range []string{"reserve_pool_size", "max_db_connections", "max_db_client_connections"} {
+		if n, ok := db.number(key); ok {
+			t.set(db.Place, key, strconv.Itoa(n), "")
+		}
+	}
+}
+
+// tellRest says what of a database has no counterpart. Its auth_... are told of
+// where logins are written.
+func (b *builder) tellRest(db *database) {
+	for _, key := range []string{"client_encoding", "datestyle", "timezone", "application_name"} {
+		if _, ok := db.params[key]; ok {
+			b.doc.remark(db.Place, "database %s: %s= is better set where it belongs: ALTER DATABASE ... SET %s = ..., or by the client", db.name, key, key)
+		}
+	}
+	if _, ok := db.params["query_wait_timeout"]; ok {
+		b.doc.remark(db.Place, "database %s: query_wait_timeout= is for all databases ([pool]), or for a user ([[user]])", db.name)
+	}
+}
