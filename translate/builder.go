@@ -1,9 +1,12 @@
 package translate
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+
+	"portero/config"
 )
 
 // builder puts a document together from what has been read.
@@ -16,6 +19,8 @@ type builder struct {
 
 	given     map[string]entry // of [pgbouncer], by name
 	databases []database
+	bySocket  []*database // whose servers PgBouncer reached by a Unix socket
+	toldAny   bool        // why a role is "any"
 	clusters  []cluster
 	doc       document
 	bad       faults
@@ -96,6 +101,7 @@ func (b *builder) writeSettings() {
 		b.writeSetting(s, value, at, given)
 	}
 	b.fitSizes()
+	b.doc.table("pool").sort(reflect.TypeFor[config.Pool]())
 }
 
 func (b *builder) writeSetting(s *setting, value string, at Place, given bool) {

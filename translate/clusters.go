@@ -32,7 +32,7 @@ func (b *builder) writePatroni(t *table) {
 		t.set(p.places["namespace"], "namespace", tomlString(p.namespace), "")
 	}
 	if p.citus {
-		t.set(p.places["citus"], "citus", "true", "group 0, the coordinator, is a route's default")
+		t.set(p.places["citus"], "citus", "true", "routes lead to group 0, the coordinator, unless they name another")
 	}
 	at := p.places["etcd"]
 	etcd := b.doc.below(t, "etcd")

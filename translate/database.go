@@ -115,14 +115,14 @@ func (db *database) takeAddress(bad *faults) {
 func (db *database) addresses() (list []hostPort, bySocket bool) {
 	for _, host := range db.hosts {
 		if host[0] == '/' || host[0] == '@' {
-			host, bySocket = "127.0.0.1", true
+			host, bySocket = "localhost", true
 		}
 		if h := (hostPort{host, db.port}); !slices.Contains(list, h) {
 			list = append(list, h)
 		}
 	}
 	if len(list) == 0 {
-		return []hostPort{{"127.0.0.1", db.port}}, true
+		return []hostPort{{"localhost", db.port}}, true
 	}
 	return list, bySocket
 }

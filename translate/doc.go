@@ -10,6 +10,7 @@
 //
 // Invariants: a file is read as its owner reads it, so that what PgBouncer
 // refuses is a fault here too, with its file and line, and all faults are found
-// together; nothing that a file says is left out in silence: it is written, or
-// there is a remark with the reason.
+// together; nothing that a pgbouncer.ini says is left out in silence: it is
+// written, or there is a remark with the reason. Of the other two files only what
+// leads to PostgreSQL is read.
 package translate

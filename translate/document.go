@@ -1,7 +1,10 @@
 package translate
 
 import (
+	"cmp"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -71,6 +74,16 @@ func (t *table) has(key string) bool {
 		}
 	}
 	return false
+}
+
+// sort puts the lines in the order in which typ, a struct of the configuration, has
+// them, and so has proxy.toml.example.
+func (t *table) sort(typ reflect.Type) {
+	place := make(map[string]int)
+	for i := range typ.NumField() {
+		place[typ.Field(i).Tag.Get("toml")] = i - typ.NumField()
+	}
+	slices.SortStableFunc(t.lines, func(a, b line) int { return cmp.Compare(place[a.key], place[b.key]) })
 }
 
 func (d *document) remark(at Place, format string, args ...any) {

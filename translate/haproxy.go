@@ -34,6 +34,7 @@ func (h hostPort) String() string { return net.JoinHostPort(h.host, strconv.Itoa
 
 // haproxy is what a haproxy.cfg has for us.
 type haproxy struct {
+	Place
 	entrances []entrance
 	maxConn   int // of [global]; 0 = not given
 	maxConnAt Place
@@ -63,7 +64,7 @@ var blockKinds = []string{"global", "defaults", "listen", "frontend", "backend",
 
 // readHAProxy reads a haproxy.cfg as far as it has to do with PostgreSQL.
 func readHAProxy(name, text string, bad *faults) haproxy {
-	h := haproxy{}
+	h := haproxy{Place: Place{File: name}}
 	blocks := readBlocks(name, text, bad)
 	defaults := block{}
 	for _, b := range blocks {

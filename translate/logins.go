@@ -107,23 +107,26 @@ func (b *builder) writeQuery(t *table) {
 	}
 }
 
-// commonly is a parameter of the databases that stands for all of them, with the
-// global value where there is one: the first counts, and others are told of.
+// commonly is a parameter of the databases that is taken for all of them, or else
+// the global value. Whom auth_user lets in is worth a remark where not all of the
+// databases asked it.
 func (b *builder) commonly(key, global string, at Place) (string, Place) {
-	value := global
-	var first *database
+	value, from := global, at
 	for i := range b.databases {
 		db := &b.databases[i]
 		v, ok := db.params[key]
 		switch {
 		case !ok || v == value:
-		case value == "" || first == nil && b.everyDatabaseHas(key, v):
-			value, at, first = v, db.Place, db
+		case b.everyDatabaseHas(key, v):
+			value, from = v, db.Place
+		case key == "auth_user" && value == "":
+			value, from = v, db.Place
+			b.doc.remark(db.Place, "database %s: auth_user= is taken for all databases: Portero has one, [auth] query_user", db.name)
 		default:
-			b.doc.remark(db.Place, "database %s: %s= differs from what is taken for all databases; Portero has one", db.name, key)
+			b.doc.remark(db.Place, "database %s: %s= differs from what is taken for all databases: Portero has one", db.name, key)
 		}
 	}
-	return value, at
+	return value, from
 }
 
 func (b *builder) everyDatabaseHas(key, value string) bool {

@@ -20,6 +20,7 @@ type patroni struct {
 	etcd             clientTLS3
 	rest             clientTLS3
 	citus            bool
+	group            int // of Citus, that this member is in
 	addresses        []hostPort       // of this member's PostgreSQL
 	oldEtcd          bool             // Patroni speaks etcd's old interface
 	places           map[string]Place // by key, such as "etcd3.hosts"
@@ -59,6 +60,7 @@ func readPatroni(name, text string, bad *faults) patroni {
 	p.readREST(top)
 	p.citus = top.nodes["citus"] != nil
 	p.note(top, "citus")
+	p.group, _ = strconv.Atoi(top.table("citus").text(&p, "group"))
 	p.readAddresses(top.table("postgresql"))
 	return p
 }

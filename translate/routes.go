@@ -24,6 +24,10 @@ type way struct {
 // writeRoutes writes the databases of PgBouncer, or the one way that there is
 // without it.
 func (b *builder) writeRoutes() {
+	if b.patroni != nil && b.patroni.oldEtcd {
+		b.doc.chain = append(b.doc.chain, whyOldEtcd)
+		b.doc.remark(b.patroni.places["etcd"], "%s", whyOldEtcd)
+	}
 	if b.ini == nil {
 		b.lonely()
 		return
@@ -35,17 +39,68 @@ func (b *builder) writeRoutes() {
 	if len(b.databases) == 0 {
 		b.bad.add(b.iniAt, "has nothing in [databases], so that nobody could be served")
 	}
+	b.tellSockets()
 	b.fitShared()
 }
 
-// lonely is a chain without PgBouncer: all clients to the one cluster.
-func (b *builder) lonely() {
-	if b.patroni != nil {
-		b.patroniCluster()
-	} else if hosts := b.allServers(); len(hosts) > 0 {
-		b.static(b.haproxy.entrances[0].Place, hosts)
+// tellSockets says which databases had their servers behind a Unix socket.
+func (b *builder) tellSockets() {
+	if len(b.bySocket) == 0 {
+		return
 	}
-	b.doc.chain = append(b.doc.chain, "There was no PgBouncer: each of HAProxy's ports is a listener with the role that its check asks for.")
+	names := make([]string, len(b.bySocket))
+	for i, db := range b.bySocket {
+		names[i] = db.name
+	}
+	b.doc.remark(b.bySocket[0].Place, "servers are reached by TCP, so that localhost takes the place of the Unix socket of: %s", strings.Join(names, ", "))
+}
+
+// lonely is a chain without PgBouncer: all clients to the one cluster, or those of
+// each port of HAProxy's to its servers.
+func (b *builder) lonely() {
+	switch {
+	case b.patroni != nil:
+		name := b.patroniCluster()
+		if b.patroni.group > 0 {
+			b.writeGroup(b.lonelyRoute(Place{}, name))
+		}
+	case len(b.haproxy.entrances) == 0:
+		b.bad.add(b.haproxy.Place, "has no port that leads to a PostgreSQL")
+		return
+	default:
+		for i := range b.haproxy.entrances {
+			e := &b.haproxy.entrances[i]
+			b.static(e.Place, e.servers)
+		}
+		b.divide()
+	}
+	if b.haproxy != nil {
+		b.doc.chain = append(b.doc.chain, "There was no PgBouncer: each of HAProxy's ports is a listener with the role that its check asks for.")
+	}
+}
+
+// divide has each port of HAProxy's lead to its own servers, where they differ.
+func (b *builder) divide() {
+	if len(b.clusters) == 1 {
+		return
+	}
+	for i := range b.haproxy.entrances {
+		e := &b.haproxy.entrances[i]
+		for _, bind := range e.binds {
+			b.lonelyRoute(bind.Place, b.static(e.Place, e.servers)).set(bind.Place, "listener", tomlString(bind.address), "")
+		}
+	}
+}
+
+func (b *builder) lonelyRoute(at Place, cluster string) *table {
+	t := b.doc.item("route")
+	t.set(at, "cluster", tomlString(cluster), "")
+	return t
+}
+
+// writeGroup writes which group of Citus it is, where it is no coordinator.
+func (b *builder) writeGroup(t *table) {
+	t.set(b.patroni.places["citus.group"], "group", strconv.Itoa(b.patroni.group), "the group of this member")
 }
 
 // tellChain says what the files were taken for, which decides who listens where.
@@ -61,10 +116,6 @@ func (b *builder) tellChain() {
 			"connect to them past PgBouncer, add a [[listener]] with that address and role.")
 	default:
 		b.doc.chain = append(b.doc.chain, "PgBouncer does not lead to HAProxy, nor HAProxy to PgBouncer: clients of either find the ports they know.")
-	}
-	if b.patroni != nil && b.patroni.oldEtcd {
-		b.doc.chain = append(b.doc.chain, whyOldEtcd)
-		b.doc.remark(b.patroni.places["etcd"], "%s", whyOldEtcd)
 	}
 }
 
@@ -121,7 +172,7 @@ func (b *builder) allServers() (list []hostPort) {
 func (b *builder) way(db *database) way {
 	list, bySocket := db.addresses()
 	if bySocket {
-		b.doc.remark(db.Place, "database %s: servers are reached by TCP, so that 127.0.0.1 takes the place of the Unix socket", db.name)
+		b.bySocket = append(b.bySocket, db)
 	}
 	e := b.entranceOf(db)
 	switch {
@@ -137,7 +188,12 @@ func (b *builder) way(db *database) way {
 	if b.patroni != nil {
 		b.doc.remark(db.Place, "database %s: %s is no member of the Patroni cluster, as far as these files tell", db.name, list[0])
 	}
-	return way{b.static(db.Place, list), "any", `as PgBouncer, which does not ask; "leader" has each server prove that it takes writes`}
+	note := ""
+	if !b.toldAny {
+		note = `as PgBouncer, which does not ask; "leader" has a server prove that it takes writes`
+		b.toldAny = true
+	}
+	return way{b.static(db.Place, list), "any", note}
 }
 
 // isMember says whether all addresses are this host's own, or known as members'.
@@ -194,6 +250,9 @@ func (b *builder) writeRoute(db *database) {
 	t := b.doc.item("route")
 	t.set(db.Place, "database", tomlString(db.name), "")
 	t.set(db.Place, "cluster", tomlString(w.cluster), "")
+	if b.patroni != nil && w.cluster == b.patroni.scope && b.patroni.group > 0 {
+		b.writeGroup(t)
+	}
 	if w.role != "" {
 		t.set(db.Place, "role", tomlString(w.role), w.note)
 	}
