@@ -2,6 +2,7 @@ package translate
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -25,7 +26,11 @@ func (b *builder) writeListeners() {
 func (b *builder) writeOwn(taken map[string]bool) {
 	addresses, at, _ := b.value("listen_addr")
 	port := strconv.Itoa(b.number("listen_port"))
-	for _, host := range namesOf(addresses) {
+	hosts := namesOf(addresses)
+	if slices.Contains(hosts, "*") {
+		hosts = []string{"*"}
+	}
+	for _, host := range hosts {
 		if host = strings.Trim(host, "[]"); host == "*" {
 			host = ""
 		}

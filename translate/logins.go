@@ -82,7 +82,8 @@ func (b *builder) writeAuthFiles(t *table, method string) {
 			b.doc.remark(at, "%s: PgBouncer reads it with auth_type hba only", f.name)
 		}
 	}
-	if name, at, _ := b.value("auth_hba_file"); method == "hba" && name == "" {
+	if name, _, _ := b.value("auth_hba_file"); method == "hba" && name == "" {
+		_, at, _ := b.value("auth_type")
 		b.bad.add(at, "auth_type hba needs auth_hba_file")
 	}
 }

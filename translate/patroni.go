@@ -20,7 +20,7 @@ type patroni struct {
 	etcd             clientTLS3
 	rest             clientTLS3
 	citus            bool
-	group            int // of Citus, that this member is in
+	group            int              // of Citus, that this member is in
 	addresses        []hostPort       // of this member's PostgreSQL
 	oldEtcd          bool             // Patroni speaks etcd's old interface
 	places           map[string]Place // by key, such as "etcd3.hosts"

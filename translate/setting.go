@@ -40,7 +40,7 @@ const (
 	text         kind = iota
 	word              // one of words, in any case
 	number            // as C writes it: 20, 0x14, 024
-	flag              // a number, where 0 is no
+	onOff             // a number, where 0 is no
 	seconds           // with a fraction or without; ours is a duration
 	wholeSeconds      // a number; ours is a duration
 	milliseconds      // a number; ours is a duration

@@ -47,7 +47,7 @@ var clientSettings = []setting{
 	{name: "unix_socket_dir", deflt: "/tmp", restart: true, key: "listener.address", inParts: true, show: showSocketDir},
 	{name: "unix_socket_mode", kind: number, deflt: "0777", restart: true, why: "the folder's own permissions say who gets to the socket"},
 	{name: "unix_socket_group", restart: true, why: "the folder's own permissions say who gets to the socket"},
-	{name: "so_reuseport", kind: flag, deflt: "0", restart: true, why: "one process uses all cores: see loops"},
+	{name: "so_reuseport", kind: onOff, deflt: "0", restart: true, why: "one process uses all cores: see loops"},
 	{name: "peer_id", kind: number, deflt: "0", why: "one process uses all cores, so that no other has the server that is to be cancelled"},
 	{name: "client_tls_sslmode", kind: word, words: sslModes, deflt: "disable", key: "listener.tls.mode", inParts: true, show: showClientMode},
 	{name: "client_tls_key_file", key: "listener.tls.key", inParts: true, show: func(c *config.Config) string { return clientTLS(c).Key }},
@@ -65,7 +65,7 @@ var clientSettings = []setting{
 var networkSettings = []setting{
 	{name: "tcp_defer_accept", kind: number, deflt: "1", why: "it saves PgBouncer's one thread a wake-up; Portero's listeners have goroutines of their own"},
 	{name: "tcp_socket_buffer", kind: number, deflt: "0", why: "the kernel sizes them by what a connection carries"},
-	{name: "tcp_keepalive", kind: flag, deflt: "1", key: "pool.tcp_keepalive", convert: convertKeepalive, set: setKeepalive, show: showKeepalive},
+	{name: "tcp_keepalive", kind: onOff, deflt: "1", key: "pool.tcp_keepalive", convert: convertKeepalive, set: setKeepalive, show: showKeepalive},
 	{name: "tcp_keepidle", kind: wholeSeconds, deflt: "0", key: "pool.tcp_keepalive", convert: convertKeepidle},
 	{name: "tcp_keepintvl", kind: number, deflt: "0", why: "a silent connection ends after twice tcp_keepalive"},
 	{name: "tcp_keepcnt", kind: number, deflt: "0", why: "a silent connection ends after twice tcp_keepalive"},
@@ -81,13 +81,13 @@ var networkSettings = []setting{
 
 var logSettings = []setting{
 	{name: "logfile", why: "the log goes to standard error, which the service manager keeps and turns over"},
-	{name: "syslog", kind: flag, deflt: "0", why: "the log goes to standard error, which the service manager keeps and turns over"},
+	{name: "syslog", kind: onOff, deflt: "0", why: "the log goes to standard error, which the service manager keeps and turns over"},
 	{name: "syslog_ident", deflt: "pgbouncer", why: "the log goes to standard error"},
 	{name: "syslog_facility", deflt: "daemon", why: "the log goes to standard error"},
 	{name: "verbose", kind: number, noDefault: true, key: "log.level", convert: convertVerbose, show: showVerbose},
-	{name: "log_connections", kind: flag, deflt: "1", key: "log.connections", inParts: true},
-	{name: "log_disconnections", kind: flag, deflt: "1", key: "log.connections", inParts: true},
-	{name: "log_pooler_errors", kind: flag, deflt: "1", why: "what a client is told when it ends stands in the line of its end"},
-	{name: "log_stats", kind: flag, deflt: "1", key: "log.stats_period", inParts: true, show: showLogStats},
+	{name: "log_connections", kind: onOff, deflt: "1", key: "log.connections", inParts: true},
+	{name: "log_disconnections", kind: onOff, deflt: "1", key: "log.connections", inParts: true},
+	{name: "log_pooler_errors", kind: onOff, deflt: "1", why: "what a client is told when it ends stands in the line of its end"},
+	{name: "log_stats", kind: onOff, deflt: "1", key: "log.stats_period", inParts: true, show: showLogStats},
 	{name: "stats_period", kind: wholeSeconds, deflt: "60", key: "log.stats_period", inParts: true},
 }

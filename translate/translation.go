@@ -76,8 +76,8 @@ func Files(sources []Source, o Options) (*Translation, error) {
 		names = append(names, s.Name)
 		b.take(s)
 	}
-	if len(b.bad.list) > 0 {
-		return nil, b.bad.list
+	if len(b.bad.list) > 0 && b.ini == nil {
+		return nil, b.bad.list // without which there is nothing more to be found
 	}
 	b.build()
 	if len(b.bad.list) > 0 {

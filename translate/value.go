@@ -19,7 +19,7 @@ func (s *setting) check(value string) error {
 			}
 		}
 		return fmt.Errorf("must be one of %s, not %q", strings.Join(s.words, ", "), value)
-	case number, flag, wholeSeconds, milliseconds:
+	case number, onOff, wholeSeconds, milliseconds:
 		if _, ok := numberOf(value); !ok {
 			return fmt.Errorf("must be a whole number, not %q", value)
 		}
@@ -100,7 +100,7 @@ func (k kind) toml(value string) string {
 	case number:
 		n, _ := numberOf(value)
 		return strconv.Itoa(n)
-	case flag:
+	case onOff:
 		n, _ := numberOf(value)
 		return strconv.FormatBool(n != 0)
 	case seconds, wholeSeconds, milliseconds:
