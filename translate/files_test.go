@@ -176,6 +176,22 @@ func accepts(path, text string) error {
 	return faults
 }
 
+// withoutAwaited is a text without what this version does not know.
+func withoutAwaited(text string) string {
+	var b strings.Builder
+	table := ""
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "[") {
+			table = strings.Trim(line, "[]\n")
+		}
+		name, _, _ := strings.Cut(line, " = ")
+		if !slices.Contains(awaited, table) && !slices.Contains(awaited, table+"."+name) {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
 // parses is what keeps a text from being TOML.
 func parses(text string) error {
 	_, err := config.Parse("proxy.toml", text)

@@ -102,10 +102,10 @@ func showFlag(on bool) string {
 
 // Why SET does not set.
 var (
-	ErrUnknown = errors.New("no such setting")                           // PgBouncer has none of that name
-	ErrFixed   = errors.New("cannot be changed without a restart")       // nor has PgBouncer
-	ErrInFile  = errors.New("is changed in the file, and by a reload")   // it makes sense only beside other settings
-	ErrNone    = errors.New("has no counterpart in Portero, because of") // with the reason behind it
+	ErrUnknown = errors.New("no such setting")                         // PgBouncer has none of that name
+	ErrFixed   = errors.New("cannot be changed without a restart")     // nor has PgBouncer
+	ErrInFile  = errors.New("is changed in the file, and by a reload") // it makes sense only beside other settings
+	ErrNone    = errors.New("has no counterpart in Portero")           // with the reason behind it
 )
 
 // Set says what PgBouncer's "SET key = value" asks of Portero: a key of its
