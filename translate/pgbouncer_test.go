@@ -11,7 +11,7 @@ import (
 
 // later is what PgBouncer 1.18 does not know yet.
 var later = regexp.MustCompile(`(?m)^(peer_id|transaction_timeout|max_db_client_connections|max_user_client_connections|track_extra_parameters|` +
-	`query_wait_notify|scram_iterations|max_prepared_statements|auth_dbname|auth_ident_file)\s*=.*\n|` +
+	`cancel_wait_timeout|query_wait_notify|scram_iterations|max_prepared_statements|auth_dbname|auth_ident_file)\s*=.*\n|` +
 	` (max_db_client_connections|max_user_client_connections|reserve_pool_size|auth_dbname)=\w+|^clerk = pool_size=5`)
 
 // elsewhere is what a test must not take for itself: addresses, and places outside of its folder.

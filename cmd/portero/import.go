@@ -82,8 +82,13 @@ func translateFiles(names []string, dir string) (*translate.Translation, error) 
 // to gets their names as they are to be found from there.
 func optionsFor(from, to string) translate.Options {
 	return translate.Options{
-		Read:     func(name string) ([]byte, error) { return os.ReadFile(found(name, from)) },
-		FileName: func(name string) string { return nameFrom(found(name, from), to) },
+		Read: func(name string) ([]byte, error) { return os.ReadFile(found(name, from)) },
+		FileName: func(name string) string {
+			if filepath.IsAbs(name) {
+				return name
+			}
+			return nameFrom(found(name, from), to)
+		},
 	}
 }
 
@@ -104,12 +109,9 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// nameFrom is a name as proxy.toml in folder to has it: short for what lies in that
+// nameFrom is a file as proxy.toml in folder to names it: short for what lies in that
 // folder, absolute for all else.
 func nameFrom(name, to string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
 	whole, err := filepath.Abs(name)
 	if err != nil {
 		return name
