@@ -13,10 +13,10 @@ ONE := -p 1
 export CGO_ENABLED := 0
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build demo test lint race stress fuzz bench failover faults
+.PHONY: help build demo test lint race stress upgrade-test fuzz bench failover faults
 
 help: ## what there is
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: ## bin/portero
 	go build -o bin/portero ./cmd/portero
@@ -42,6 +42,10 @@ race: ## all tests with the race detector, which needs a C compiler
 stress: ## all tests TIMES times (10), while others keep the processors busy
 	scripts/packages $(SERVERS) $(DRIVERS)
 	scripts/stress $(TIMES) $(PACKAGES)
+
+upgrade-test: ## 200 clients of pgbench over ten restarts; none may notice
+	scripts/packages $(SERVERS)
+	go test -count=1 -v -run TestPgbenchDoesNotNoticeTenRestarts ./cmd/portero
 
 fuzz: ## each fuzz target FUZZTIME (30000x)
 	@grep -rEo --include='*_test.go' '^func Fuzz\w+' . | sed 's|/[^/]*:func | |' | sort | while read -r dir target; do \

@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 	"config":      nil,
 	"metrics":     nil,
 	"journal":     nil,
+	"passage":     nil,
 	"discovery":   {"config"},
 	"auth":        {"config", "wire"},
 	"session":     {"wire"},
@@ -30,7 +31,7 @@ var allowed = map[string][]string{
 	"proxy":       {"auth", "config", "discovery", "loop", "metrics", "pool", "session", "wire"},
 	"admin":       {"metrics", "pool", "proxy"},
 	"translate":   {"config"},
-	"cmd/portero": {"admin", "auth", "config", "discovery", "journal", "loop", "metrics", "pool", "proxy", "translate", "wire"},
+	"cmd/portero": {"admin", "auth", "config", "discovery", "journal", "loop", "metrics", "passage", "pool", "proxy", "translate", "wire"},
 }
 
 // tools are the programs and packages beside the product. They may use the lab, and drive

@@ -7,6 +7,7 @@
 //	/         status page, for people
 //	/metrics  for Prometheus
 //	/failovers  the last failovers as JSON
+//	/diff     what a reload would change, a line each; 422 and why it would fail
 //	/healthz  200 while the process serves HTTP
 //	/readyz   200 if clients can be served, else 503 and the reasons, one a line
 //

@@ -34,6 +34,9 @@ func routes(o Options, log *slog.Logger) http.Handler {
 	if o.Failovers != nil {
 		mux.Handle("GET /failovers", failovers(o.Failovers))
 	}
+	if o.Diff != nil {
+		mux.Handle("GET /diff", diff(o.Diff))
+	}
 	if o.AcceptTimeline != nil {
 		mux.Handle("POST /accept-timeline", http.NewCrossOriginProtection().Handler(acceptTimeline(o.AcceptTimeline)))
 	}
@@ -47,6 +50,19 @@ func failovers(last func() []metrics.FailoverState) http.HandlerFunc {
 		out := json.NewEncoder(w)
 		out.SetIndent("", "  ")
 		_ = out.Encode(last()) // a reader that is gone is no fault of ours
+	}
+}
+
+// diff answers with what a reload would change, or with why it would fail.
+func diff(find func() (string, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		lines, err := find()
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if err != nil {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			lines = err.Error() + "\n"
+		}
+		io.WriteString(w, lines) //nolint:errcheck // a reader that is gone is no fault of ours
 	}
 }
 

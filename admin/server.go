@@ -42,10 +42,16 @@ type Options struct {
 	// Failovers are the last ones, the newest first. nil: /failovers is not found.
 	Failovers func() []metrics.FailoverState
 
+	// Diff says in lines what a reload would change; an error, why it would fail.
+	Diff func() (string, error)
+
 	// AcceptTimeline has a group of a cluster served on the older timeline that its
 	// leader is on. An error says why not, ErrUnknown that there is no such group.
 	// nil: /accept-timeline is not found.
 	AcceptTimeline func(cluster string, group int, timeline int64) error
+
+	// Listener is the one to serve on, as another process has opened it. nil: Start opens one.
+	Listener net.Listener
 
 	// Log is told of faults. nil: nobody is.
 	Log *slog.Logger
@@ -55,6 +61,7 @@ type Options struct {
 // goroutine, Start once and before the others.
 type Server struct {
 	addr     string
+	open     net.Listener // before Start; nil: it opens one
 	log      *slog.Logger
 	http     *http.Server
 	listener net.Listener
@@ -70,6 +77,7 @@ func New(addr string, o Options) *Server {
 	open := &connections{open: make(map[net.Conn]connection)}
 	return &Server{
 		addr: addr,
+		open: o.Listener,
 		log:  log,
 		done: make(chan struct{}),
 		http: &http.Server{
@@ -88,14 +96,19 @@ func New(addr string, o Options) *Server {
 // Start listens and serves in a goroutine until Close. When it returns nil,
 // requests are taken.
 func (s *Server) Start() error {
-	listener, err := net.Listen("tcp", s.addr)
-	if err != nil {
-		return fmt.Errorf("listen for admin on %s: %w", s.addr, err)
+	if s.open == nil {
+		var err error
+		if s.open, err = net.Listen("tcp", s.addr); err != nil {
+			return fmt.Errorf("listen for admin on %s: %w", s.addr, err)
+		}
 	}
-	s.listener = listener
+	s.listener = s.open
 	go s.serve()
 	return nil
 }
+
+// Listener is what is served on, after Start.
+func (s *Server) Listener() net.Listener { return s.listener }
 
 // Addr returns the address in use, with the port the system chose if port 0 was
 // asked for; before a successful Start, the address New was given.

@@ -88,12 +88,12 @@ func (l *loader) maps() (maps identMaps) {
 // records reads a file of PostgreSQL's, which a key names. ok is false if
 // something is wrong with it.
 func (l *loader) records(key, name string) (all []record, ok bool) {
-	text, err := config.ReadFile(name)
+	text, err := l.report.ReadFile(name)
 	if err != nil {
 		l.report.Key(key, "cannot read %s: %s", name, err)
 		return nil, false
 	}
-	f := &recordFiles{read: config.ReadFile, list: filesIn, fault: l.report.File}
+	f := &recordFiles{read: l.report.ReadFile, list: filesIn, fault: l.report.File}
 	all = f.records(name, string(text))
 	return all, f.count == 0
 }
@@ -119,7 +119,7 @@ func (l *loader) users() *Users {
 	if name == "" {
 		return nil
 	}
-	text, err := config.ReadFile(name)
+	text, err := l.report.ReadFile(name)
 	if err != nil {
 		l.report.Key("auth.users", "cannot read %s: %s", name, err)
 		return nil

@@ -47,6 +47,9 @@ func (c checker) checkLog() {
 }
 
 func (c checker) checkAdmin() {
+	if path := c.cfg.Admin.Takeover; len(path) > maxSocketPath {
+		c.fault("admin.takeover", "must be at most %d bytes, not %d", maxSocketPath, len(path))
+	}
 	address := c.cfg.Admin.Address
 	if address == "" {
 		return

@@ -24,7 +24,8 @@ type StaleLeaderLimit time.Duration
 
 // Admin is the HTTP side: /metrics, /healthz, /readyz and the status page.
 type Admin struct {
-	Address string `toml:"address"` // host:port; "" turns it off
+	Address  string `toml:"address"`  // host:port; "" turns it off
+	Takeover string `toml:"takeover"` // Unix socket at which the next process takes over; "" = it does not
 }
 
 // Log says how much is written to standard error.

@@ -50,6 +50,7 @@ type report struct {
 	given  map[string]bool // keys that the file has and the schema knows
 	broken map[string]bool // keys whose value could not be read
 	faults Faults
+	files  []File // that were read, or should have been
 }
 
 func newReport(file string, lines map[string]int) *report {

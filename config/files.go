@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -9,11 +10,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 )
 
 // checkFile says what is wrong with reading the file at key.
 func (c checker) checkFile(key, name string) {
-	if _, err := readFile(name); err != nil {
+	if _, err := c.readFile(name); err != nil {
 		c.fault(key, "cannot read %s: %s", name, reason(err))
 	}
 }
@@ -24,7 +26,7 @@ func (c checker) checkAuthorities(key, name string) {
 	if name == "" {
 		return
 	}
-	text, err := readFile(name)
+	text, err := c.readFile(name)
 	if err != nil {
 		c.fault(key, "cannot read %s: %s", name, reason(err))
 	} else if err := checkBundle(text); err != nil {
@@ -73,11 +75,11 @@ func (c checker) checkPair(table, cert, key string) {
 		c.fault(keyKey, "must be given, because cert is")
 		return
 	}
-	certPEM, certErr := readFile(cert)
+	certPEM, certErr := c.readFile(cert)
 	if certErr != nil {
 		c.fault(certKey, "cannot read %s: %s", cert, reason(certErr))
 	}
-	keyPEM, keyErr := readFile(key)
+	keyPEM, keyErr := c.readFile(key)
 	if keyErr != nil {
 		c.fault(keyKey, "cannot read %s: %s", key, reason(keyErr))
 	}
@@ -89,10 +91,36 @@ func (c checker) checkPair(table, cert, key string) {
 	}
 }
 
-// ReadFile reads a regular file whole. The error is the reason alone, for a
-// message that names the file.
-func ReadFile(name string) ([]byte, error) {
+// readFile is readFile, and notes that the configuration depends on the file.
+func (r *report) readFile(name string) ([]byte, error) {
 	text, err := readFile(name)
+	r.hasRead(name, text)
+	return text, err
+}
+
+// File is a file that a configuration was read from.
+type File struct {
+	Name string
+	Sum  [sha256.Size]byte // of its content; of nothing if it could not be read
+}
+
+// hasRead notes what was in a file when it was read first.
+func (r *report) hasRead(name string, text []byte) {
+	if !slices.ContainsFunc(r.files, func(f File) bool { return f.Name == name }) {
+		r.files = append(r.files, File{name, sha256.Sum256(text)})
+	}
+}
+
+// Look is what a file has now.
+func Look(name string) File {
+	text, _ := readFile(name)
+	return File{name, sha256.Sum256(text)}
+}
+
+// ReadFile reads a regular file whole, on which the configuration depends from here on.
+// The error is the reason alone, for a message that names the file.
+func (r *Report) ReadFile(name string) ([]byte, error) {
+	text, err := r.readFile(name)
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		return nil, at.Err
 	}

@@ -38,6 +38,7 @@ func load(path, src string, checks ...Check) (*Config, error) {
 		return nil, syntaxFaults(path, src, err)
 	}
 	r := newReport(path, keyLines(src))
+	r.hasRead(path, []byte(src))
 	cfg := decoder{r}.config(tree)
 	cfg.complete(filepath.Dir(path), r.given)
 	checker{r, cfg}.check()
@@ -140,7 +141,7 @@ func (a *Auth) hasRules() bool { return len(a.Rules) > 0 || a.HBAFile != "" }
 
 // fileNames is all settings that name a file.
 func (c *Config) fileNames() []*string {
-	names := []*string{&c.Auth.Users, &c.Auth.HBAFile, &c.Auth.IdentFile}
+	names := []*string{&c.Admin.Takeover, &c.Auth.Users, &c.Auth.HBAFile, &c.Auth.IdentFile}
 	for i := range c.Listeners {
 		t := &c.Listeners[i].TLS
 		names = append(names, &t.Cert, &t.Key, &t.ClientCA)

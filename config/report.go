@@ -26,5 +26,9 @@ func (r *Report) File(file string, line int, format string, args ...any) {
 	r.addIn(file, line, format, args...)
 }
 
+// Files are the files that were read so far, that of the configuration first; those too
+// that could not be.
+func (r *Report) Files() []File { return r.files }
+
 // Err is nil or all faults so far, of type Faults.
 func (r *Report) Err() error { return r.err() }

@@ -270,6 +270,18 @@ func (s *Socket) Pending() int { return len(s.pending) - s.sent }
 // IsTLS reports whether the peer's bytes are encrypted.
 func (s *Socket) IsTLS() bool { return s.tls != nil }
 
+// Detach takes the descriptor away from a socket without TLS of which nothing is pending,
+// and gives it to the caller, who closes it. The socket is as if closed.
+func (s *Socket) Detach() (fd int) {
+	s.change(0)
+	if l := s.loop; l != nil && int(s.fd) < len(l.sockets) && l.sockets[s.fd] == s.handler {
+		l.sockets[s.fd] = nil
+	}
+	fd = int(s.fd)
+	s.fd, s.interest, s.loop = -1, 0, nil
+	return fd
+}
+
 // Close closes the descriptor. The last bytes are tried once; it never blocks.
 // Closing twice is harmless.
 func (s *Socket) Close() {

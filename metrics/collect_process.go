@@ -11,6 +11,9 @@ var (
 	refusedDesc  = describe("clients_refused_total", "Clients turned away before they were logged in, by reason.", "reason")
 	endedDesc    = describe("clients_ended_total", "Logged-in clients that ended, by reason.", "reason")
 	panicsDesc   = describe("panics_total", "Panics caught. Each is a bug, and is in the log.")
+	reloadsDesc  = describe("config_reloads_total", "Reloads of the configuration, by what became of them: applied, or failed, which changed nothing.", "result")
+	reloadOKDesc = describe("config_last_reload_successful", "1 unless the last reload failed.")
+	loadedAtDesc = describe("config_loaded_timestamp_seconds", "When the configuration in force was put in force.")
 	logLostDesc  = describe("log_lines_lost_total", "Lines of the log that its reader was too slow to take, or not there to take.")
 )
 
@@ -24,6 +27,9 @@ func describeProcess(ch chan<- *prometheus.Desc) {
 	ch <- endedDesc
 	ch <- panicsDesc
 	ch <- logLostDesc
+	ch <- reloadsDesc
+	ch <- reloadOKDesc
+	ch <- loadedAtDesc
 }
 
 func collectProcess(ch chan<- prometheus.Metric, p *Process, clients int) {
@@ -37,6 +43,10 @@ func collectProcess(ch chan<- prometheus.Metric, p *Process, clients int) {
 	send(loginsDesc, prometheus.GaugeValue, float64(p.LoginsInFlight.Load()))
 	send(panicsDesc, prometheus.CounterValue, float64(p.Panics.Load()))
 	send(logLostDesc, prometheus.CounterValue, float64(p.LogLinesLost.Load()))
+	send(reloadOKDesc, prometheus.GaugeValue, toFloat(!p.ReloadFailed.Load()))
+	send(loadedAtDesc, prometheus.GaugeValue, float64(p.LoadedAt.Load()))
+	ch <- prometheus.MustNewConstMetric(reloadsDesc, prometheus.CounterValue, float64(p.Reloads.Load()), "applied")
+	ch <- prometheus.MustNewConstMetric(reloadsDesc, prometheus.CounterValue, float64(p.ReloadsFailed.Load()), "failed")
 	sendReasons(ch, refusedDesc, p.Refused(), true)
 	sendReasons(ch, endedDesc, p.Ended(), true)
 }

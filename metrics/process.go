@@ -1,6 +1,9 @@
 package metrics
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Process counts what concerns the whole process. The zero value is ready, and
 // all of it is safe for concurrent use; it is touched once per client, not once
@@ -13,8 +16,27 @@ type Process struct {
 	Panics          atomic.Uint64 // panics caught; each ended what it was in, and nothing else
 	LogLinesLost    atomic.Uint64 // lines of the log that its reader did not take
 
+	Reloads       atomic.Uint64 // of the configuration that were put in force
+	ReloadsFailed atomic.Uint64
+	ReloadFailed  atomic.Bool  // the last one did
+	LoadedAt      atomic.Int64 // when the configuration in force was put there, in seconds since 1970
+
 	ended   reasonCounters
 	refused reasonCounters
+}
+
+// Loaded notes that a configuration is in force, NotReloaded that another is not.
+func (p *Process) Loaded(at time.Time) {
+	if p.LoadedAt.Swap(at.Unix()) != 0 {
+		p.Reloads.Add(1)
+	}
+	p.ReloadFailed.Store(false)
+}
+
+// NotReloaded counts a reload that has changed nothing, as something was wrong with it.
+func (p *Process) NotReloaded() {
+	p.ReloadsFailed.Add(1)
+	p.ReloadFailed.Store(true)
 }
 
 // End counts one logged-in client that ended, and why.

@@ -56,10 +56,12 @@ const (
 	EpochMoved     // another leader, or another timeline, took its place
 	MemberLeft     // others serve the pool in its place: its member lags, or leads and a replica is back, or has more than its share
 
+	Reconfigured      // its settings have changed: where it leads to, or how many there may be
 	LeaderUnconfirmed // nobody has confirmed for too long that its member leads
 
 	// Portero's own end.
 
+	PassedOn // another Portero has taken it over, which goes on with it
 	Shutdown // Portero is stopping
 	Panic    // a panic in the code that served it
 	Internal // a state that Portero did not expect of itself
@@ -98,8 +100,10 @@ var reasonNames = [NumReasons]string{
 	ServerRecovery:     "server in recovery",
 	ServerDirty:        "server not clean",
 	EpochMoved:         "epoch moved",
+	Reconfigured:       "reconfigured",
 	LeaderUnconfirmed:  "leader not confirmed",
 	MemberLeft:         "member left",
+	PassedOn:           "passed on",
 	Shutdown:           "shutdown",
 	Panic:              "panic",
 	Internal:           "internal error",

@@ -67,7 +67,7 @@ func (p *Pool) abort(x Cancel) {
 // comes back, as the signal may still arrive.
 func (x Cancel) Send(ctx context.Context) error {
 	s, p := x.server, x.server.pool
-	ctx, stop := context.WithTimeout(ctx, p.owner.limits.CancelWaitTimeout)
+	ctx, stop := context.WithTimeout(ctx, p.owner.limits().CancelWaitTimeout)
 	defer stop()
 	err := p.sendCancel(ctx, s)
 	p.mu.Lock()
@@ -87,7 +87,7 @@ func (x Cancel) Send(ctx context.Context) error {
 }
 
 func (p *Pool) sendCancel(ctx context.Context, s *Server) error {
-	conn, err := p.owner.clusters[p.Key.Cluster].dial(ctx, s.address)
+	conn, err := s.home.dial(ctx, s.address)
 	if err != nil {
 		return fmt.Errorf("cancel: dial %s: %w", s.address, err)
 	}

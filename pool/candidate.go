@@ -173,7 +173,7 @@ func (ps *Pools) dropIdleCandidate(p *Pool) {
 // makeRoomLocked reports whether there may be one more pool. If there are as
 // many as max_pools, the one that has been unused for longest goes.
 func (ps *Pools) makeRoomLocked() bool {
-	if len(ps.pools) < ps.limits.MaxPools {
+	if len(ps.pools) < ps.limits().MaxPools {
 		return true
 	}
 	var oldest *Pool
@@ -203,6 +203,11 @@ func (r *Refused) Error() string { return r.Said.Error() }
 
 // Unwrap makes it known as what the client is told.
 func (r *Refused) Unwrap() error { return r.Said }
+
+// errNoCluster is for who comes while his cluster is taken out of the configuration.
+var errNoCluster error = &Refused{metrics.NoRoute, &wire.Error{
+	Severity: "FATAL", Code: wire.UndefinedDatabase, Message: "the cluster of this database is no longer in the configuration",
+}}
 
 var errTooManyPools error = &Refused{metrics.TooManyPools, &wire.Error{
 	Severity: "FATAL", Code: wire.TooManyConnections, Message: "no more pools allowed (max_pools)",

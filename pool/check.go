@@ -16,7 +16,7 @@ var areYouThere = []byte{'S', 0, 0, 0, 4}
 
 // checkLocked takes the idle servers that are to be asked now.
 func (p *Pool) checkLocked() []toAsk {
-	delay := int64(p.owner.limits.ServerCheckDelay)
+	delay := int64(p.owner.limits().ServerCheckDelay)
 	if delay <= 0 {
 		return nil
 	}
@@ -117,6 +117,6 @@ func (p *Pool) takeAskedLocked(wanted func(s *Server) bool) (taken []*Server) {
 
 // speechlessLocked takes those that have been asked for server_connect_timeout.
 func (p *Pool) speechlessLocked() []*Server {
-	end := loop.Clock() - int64(p.owner.limits.ServerConnectTimeout)
+	end := loop.Clock() - int64(p.owner.limits().ServerConnectTimeout)
 	return p.takeAskedLocked(func(s *Server) bool { return s.asked < end })
 }

@@ -99,7 +99,7 @@ func (p *Pool) oneDue(t *testing.T) []toAsk {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for s := range p.servers {
-		s.since -= 2 * int64(p.owner.limits.ServerCheckDelay)
+		s.since -= 2 * int64(p.owner.limits().ServerCheckDelay)
 		s.heard = s.since
 	}
 	due := p.checkLocked()

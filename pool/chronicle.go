@@ -103,6 +103,16 @@ func (c *chronicle) see(pl *plan, now time.Time) (begun []phase) {
 	return begun
 }
 
+// replaced takes in that what is known of the group comes from elsewhere from here on: the
+// epochs there have numbers of their own.
+func (c *chronicle) replaced(now time.Time) {
+	c.without, c.held = c.leaderless(now), c.heldFor(now)
+	if c.now != nil {
+		c.end(now)
+	}
+	c.seen, c.leads, c.hold, c.lost = false, "", NotHeld, now
+}
+
 // keepTime counts epochs, and how long nobody leads or clients are held.
 func (c *chronicle) keepTime(pl *plan, now time.Time, moved bool) {
 	if moved {

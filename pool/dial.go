@@ -18,7 +18,7 @@ import (
 // dial connects to a server and makes the connection safe as the cluster's
 // settings ask. The caller closes it; ctx bounds it.
 func (cl *cluster) dial(ctx context.Context, address string) (net.Conn, error) {
-	d := net.Dialer{KeepAlive: -1, KeepAliveConfig: cl.keepalive} // -1: not even by default
+	d := net.Dialer{KeepAlive: -1, KeepAliveConfig: loop.KeepAlive(cl.owner.limits().TCPKeepalive)} // -1: not even by default
 	conn, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
@@ -26,11 +26,12 @@ func (cl *cluster) dial(ctx context.Context, address string) (net.Conn, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		conn.SetDeadline(deadline) //nolint:errcheck // a closed connection fails at its first use
 	}
-	if cl.tls == nil {
+	how := cl.safety.Load()
+	if how.tls == nil {
 		return conn, nil
 	}
 	defer hurry(ctx, conn)()
-	secured, err := cl.secure(ctx, conn, address)
+	secured, err := how.secure(ctx, conn, address)
 	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("%w: %s: %w", errTLS, address, err)
@@ -48,10 +49,10 @@ func hurry(ctx context.Context, conn net.Conn) (stop func() bool) {
 // connect opens one server at the target: dial, TLS, login, proof. Dial to
 // login may take as long as patience. It stays with a server that is still in
 // recovery, but leaves any as soon as another is the target.
-func (p *Pool) connect(parent context.Context, v *discovery.View, m discovery.Member, patience time.Duration) (s *Server, err error) {
+func (p *Pool) connect(parent context.Context, home *cluster, v *discovery.View, m discovery.Member, patience time.Duration) (s *Server, err error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	defer p.leaveWhenMoved(ctx, cancel, v, m)()
+	defer p.leaveWhenMoved(ctx, cancel, home, v, m)()
 	defer func() {
 		if err != nil && context.Cause(ctx) == errMoved {
 			err = errMoved
@@ -64,7 +65,7 @@ func (p *Pool) connect(parent context.Context, v *discovery.View, m discovery.Me
 	if err := p.takeRoom(ctx, p.clientsWait); err != nil {
 		return nil, err
 	}
-	if s, err = p.logIn(ctx, m, patience); err != nil {
+	if s, err = p.logIn(ctx, home, m, patience); err != nil {
 		p.owner.quota.giveBack(p)
 		return nil, err
 	}
@@ -73,12 +74,12 @@ func (p *Pool) connect(parent context.Context, v *discovery.View, m discovery.Me
 }
 
 // logIn is connect when its turn has come and there is room.
-func (p *Pool) logIn(ctx context.Context, m discovery.Member, patience time.Duration) (*Server, error) {
+func (p *Pool) logIn(ctx context.Context, home *cluster, m discovery.Member, patience time.Duration) (*Server, error) {
 	st := startupOf(ctx)
-	e := p.takeWarm(m, st)
+	e := p.takeWarm(home, m, st)
 	if e == nil {
 		var err error
-		if e, err = p.knock(ctx, m, st, patience); err != nil {
+		if e, err = p.knock(ctx, home, m, st, patience); err != nil {
 			return nil, err
 		}
 	}
@@ -92,13 +93,13 @@ func (p *Pool) logIn(ctx context.Context, m discovery.Member, patience time.Dura
 }
 
 // knock dials and logs in, with what st has given for the start of the session.
-func (p *Pool) knock(ctx context.Context, m discovery.Member, st Startup, patience time.Duration) (*entered, error) {
-	conn, err := p.dial(ctx, m, patience)
+func (p *Pool) knock(ctx context.Context, home *cluster, m discovery.Member, st Startup, patience time.Duration) (*entered, error) {
+	conn, err := home.dialWithin(ctx, m, patience)
 	if err != nil {
 		return nil, err
 	}
 	defer hurry(ctx, conn)()
-	e := &entered{conn: conn, stream: wire.NewStream(conn), member: m}
+	e := &entered{conn: conn, stream: wire.NewStream(conn), home: home, member: m}
 	params := p.loginParams(conn)
 	params.Parameters = p.loginParameters(st)
 	e.login, err = auth.Login(e.stream, params)
@@ -114,10 +115,10 @@ func (p *Pool) knock(ctx context.Context, m discovery.Member, st Startup, patien
 	return e, nil
 }
 
-func (p *Pool) dial(ctx context.Context, m discovery.Member, patience time.Duration) (net.Conn, error) {
+func (cl *cluster) dialWithin(ctx context.Context, m discovery.Member, patience time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return p.owner.clusters[p.Key.Cluster].dial(ctx, m.Address)
+	return cl.dial(ctx, m.Address)
 }
 
 // admit has a server that has logged in prove itself. The connection remains the
@@ -137,7 +138,7 @@ func (p *Pool) admit(ctx context.Context, e *entered, st Startup) (*Server, erro
 		defaults["role"] = said.role // which PostgreSQL does not report
 	}
 	return &Server{
-		pool: p, member: e.member.Name, address: e.member.Address, post: at,
+		pool: p, home: e.home, member: e.member.Name, address: e.member.Address, post: at,
 		pid: e.login.PID, secret: e.login.SecretKey, params: params, defaults: defaults,
 		startup: st, greeting: p.toKeep(e.login.Greeting), expires: p.expiry(), opened: loop.Clock(), postmaster: said.started, timeline: said.Timeline,
 	}, nil
@@ -154,13 +155,13 @@ func (p *Pool) toKeep(greeting []byte) []byte {
 
 // leaveWhenMoved cancels what is done at a host that is no longer the target:
 // one that is gone may not answer for a long time.
-func (p *Pool) leaveWhenMoved(ctx context.Context, cancel context.CancelCauseFunc, v *discovery.View, m discovery.Member) (stop func()) {
+func (p *Pool) leaveWhenMoved(ctx context.Context, cancel context.CancelCauseFunc, home *cluster, v *discovery.View, m discovery.Member) (stop func()) {
 	done := make(chan struct{})
-	go p.watchTarget(ctx, cancel, v, m, done)
+	go p.watchTarget(ctx, cancel, home, v, m, done)
 	return func() { close(done) }
 }
 
-func (p *Pool) watchTarget(ctx context.Context, cancel context.CancelCauseFunc, v *discovery.View, m discovery.Member, done chan struct{}) {
+func (p *Pool) watchTarget(ctx context.Context, cancel context.CancelCauseFunc, home *cluster, v *discovery.View, m discovery.Member, done chan struct{}) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -169,7 +170,7 @@ func (p *Pool) watchTarget(ctx context.Context, cancel context.CancelCauseFunc, 
 			return
 		case <-v.Replaced():
 		}
-		if v = p.cluster.View(); !p.isTarget(v, m) {
+		if v = home.discovery.View(); !p.isTarget(home, v, m) {
 			cancel(errMoved)
 			return
 		}
@@ -177,8 +178,8 @@ func (p *Pool) watchTarget(ctx context.Context, cancel context.CancelCauseFunc, 
 }
 
 // isTarget reports whether a server of m would still be welcome.
-func (p *Pool) isTarget(v *discovery.View, m discovery.Member) bool {
-	pl := p.plan(v)
+func (p *Pool) isTarget(home *cluster, v *discovery.View, m discovery.Member) bool {
+	pl := p.planAt(home, v)
 	return pl.has(m)
 }
 
@@ -198,7 +199,7 @@ func (p *Pool) loginParams(conn net.Conn) auth.LoginParams {
 // expiry spreads server_lifetime by a tenth, so that servers opened together
 // do not all end together.
 func (p *Pool) expiry() int64 {
-	life := p.owner.limits.ServerLifetime
+	life := p.owner.limits().ServerLifetime
 	if life <= 0 {
 		return 0
 	}

@@ -19,6 +19,7 @@ import (
 type line struct {
 	conn   net.Conn
 	stream *wire.Stream
+	home   *cluster
 	member discovery.Member
 	pid    uint32
 	view   *discovery.View
@@ -51,8 +52,9 @@ func (a *ear) run() {
 	defer p.owner.openers.Done()
 	retry := firstRetry
 	for !a.over() {
-		view := p.cluster.View()
-		l, err := a.open(view)
+		home := p.home.Load()
+		view := home.discovery.View()
+		l, err := a.open(home, view)
 		if err == nil {
 			p.log.Info("ear opened", "member", l.member.Name, "address", l.member.Address, "pid", l.pid, "epoch", l.epoch)
 			err = a.attend(l)
@@ -93,7 +95,7 @@ func (a *ear) notOpened(err error) {
 // attend sends rounds over the connection until it is lost or not wanted any more.
 func (a *ear) attend(l *line) error {
 	go a.read(l)
-	limits := &a.pool.owner.limits
+	limits := a.pool.owner.limits()
 	for {
 		text, due := a.next(l)
 		if due {
@@ -105,10 +107,13 @@ func (a *ear) attend(l *line) error {
 		wait := time.NewTimer(a.patience(l))
 		select {
 		case <-a.stir:
+			if a.pool.home.Load() != l.home {
+				return errMoved
+			}
 		case <-l.ended:
 			return l.problem
 		case <-l.view.Replaced():
-			l.view = a.pool.cluster.View()
+			l.view = l.home.discovery.View()
 			if g := l.view.Groups[a.pool.Key.Group]; g != nil && g.Epoch != l.epoch {
 				return errMoved
 			}
@@ -150,7 +155,7 @@ func (a *ear) next(l *line) (text string, due bool) {
 		}
 	}
 	clear(a.changed)
-	delay := int64(a.pool.owner.limits.ServerCheckDelay)
+	delay := int64(a.pool.owner.limits().ServerCheckDelay)
 	if sql.Len() == 0 && len(a.errands) == 0 && (delay == 0 || l.asked == 0 || now-l.asked < delay) {
 		return "", false
 	}
@@ -165,7 +170,7 @@ func quoteChannel(name string) string { return `"` + strings.ReplaceAll(name, `"
 func (a *ear) patience(l *line) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	limits := &a.pool.owner.limits
+	limits := a.pool.owner.limits()
 	now, at := loop.Clock(), int64(0)
 	switch {
 	case a.asking:
@@ -186,7 +191,7 @@ func (a *ear) timeIsUp(l *line) error {
 	defer a.mu.Unlock()
 	now := loop.Clock()
 	switch {
-	case a.asking && now-l.asked >= int64(a.pool.owner.limits.ServerConnectTimeout):
+	case a.asking && now-l.asked >= int64(a.pool.owner.limits().ServerConnectTimeout):
 		return errSilent
 	case !a.asking && l.since != 0 && now-l.since >= int64(lingers) && !a.neededLocked():
 		return errNotWanted
@@ -218,7 +223,7 @@ func (a *ear) hangUp(l *line, why error) {
 		p.log.Info("ear closed", "member", l.member.Name, "pid", l.pid, "reason", metrics.EpochMoved.String())
 	default:
 		p.log.Warn("ear lost", "member", l.member.Name, "pid", l.pid, "error", why)
-		p.cluster.Doubt(p.Key.Group, l.member.Name)
+		l.home.discovery.Doubt(p.Key.Group, l.member.Name)
 	}
 }
 

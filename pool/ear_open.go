@@ -13,7 +13,7 @@ import (
 
 // open connects to the leader, whatever the pool's role: nobody else knows of
 // notifications.
-func (a *ear) open(v *discovery.View) (*line, error) {
+func (a *ear) open(home *cluster, v *discovery.View) (*line, error) {
 	p := a.pool
 	m, ok := a.leader(v)
 	if !ok {
@@ -22,7 +22,7 @@ func (a *ear) open(v *discovery.View) (*line, error) {
 	if err := p.takeRoom(p.ctx, a.needed); err != nil {
 		return nil, err
 	}
-	l, err := a.dial(m)
+	l, err := a.dial(home, m)
 	if err != nil {
 		p.owner.quota.giveBack(p)
 		return nil, fmt.Errorf("%s: %w", m.Address, err)
@@ -61,16 +61,16 @@ func (a *ear) plan(v *discovery.View) plan {
 }
 
 // dial opens the connection, with the pool's login, and has it prove itself.
-func (a *ear) dial(m discovery.Member) (*line, error) {
+func (a *ear) dial(home *cluster, m discovery.Member) (*line, error) {
 	p := a.pool
-	patience := p.owner.limits.ServerConnectTimeout
-	conn, err := p.dial(p.ctx, m, patience)
+	patience := p.owner.limits().ServerConnectTimeout
+	conn, err := home.dialWithin(p.ctx, m, patience)
 	if err != nil {
 		return nil, err
 	}
 	defer hurry(p.ctx, conn)()
 	conn.SetDeadline(time.Now().Add(patience)) //nolint:errcheck // a closed connection fails at its first use
-	l := &line{conn: conn, stream: wire.NewStream(conn), member: m, on: make(map[string]struct{}), ended: make(chan struct{})}
+	l := &line{conn: conn, stream: wire.NewStream(conn), home: home, member: m, on: make(map[string]struct{}), ended: make(chan struct{})}
 	if err := a.logIn(l); err != nil {
 		conn.Close()
 		return nil, err
@@ -96,8 +96,8 @@ func (a *ear) logIn(l *line) error {
 		return err
 	}
 	said.Group, said.Member = p.Key.Group, l.member.Name
-	p.cluster.Observe(said.Proof)
-	l.pid, l.view = login.PID, p.cluster.View()
+	l.home.discovery.Observe(said.Proof)
+	l.pid, l.view = login.PID, l.home.discovery.View()
 	pl := a.plan(l.view)
 	at, err := pl.judge(l.member, said.Proof)
 	l.epoch = at.epoch

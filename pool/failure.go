@@ -61,10 +61,10 @@ func (p *Pool) noteFailure(m discovery.Member, err error) {
 	}
 	innocent := isOfStartup(err)
 	if !isVerdict(err) && !isAlive(err) && !innocent {
-		p.cluster.Doubt(p.Key.Group, m.Name)
+		p.cluster().Doubt(p.Key.Group, m.Name)
 	}
 	if isGone(err) {
-		p.owner.clusters[p.Key.Cluster].lags.forget(p.Key.Group, m.Name)
+		p.home.Load().lags.forget(p.Key.Group, m.Name)
 	}
 	p.mu.Lock()
 	p.troubledLocked(inWords(err))

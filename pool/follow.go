@@ -11,9 +11,13 @@ import (
 // follow brings the pool in line with a new view: servers that no longer
 // belong are closed if idle and taken away if lent, and as many are opened at
 // the new leader at once. It is to be called again at until, if that is not zero.
-func (p *Pool) follow(v *discovery.View) (until time.Time) {
-	pl := p.plan(v)
+func (p *Pool) follow(cl *cluster, v *discovery.View) (until time.Time) {
+	pl := p.planAt(cl, v)
 	p.mu.Lock()
+	if p.home.Load() != cl {
+		p.mu.Unlock()
+		return until // it has moved meanwhile
+	}
 	p.now, p.followed = pl, v
 	p.announced.Store(pl.hold == HoldSwitchover)
 	p.forgetLocked(pl.group)
@@ -54,7 +58,7 @@ const heirsFor = time.Minute
 // returns those of them that are lent.
 func (p *Pool) condemnLocked() (lent []*Server) {
 	for s := range p.servers {
-		if p.now.keeps(s.member, s.post, p.epoch) {
+		if s.home != p.home.Load() || p.now.keeps(s.member, s.post, p.epoch) {
 			continue
 		}
 		s.condemned = p.now.parting(s.member, s.post)
@@ -130,7 +134,7 @@ func (p *Pool) wantedLocked() int {
 // bareLocked is at how many members that may serve it a pool that is in use has
 // no server.
 func (p *Pool) bareLocked() (bare int) {
-	pl := p.plan(p.cluster.View())
+	pl := p.plan(p.cluster().View())
 	now := loop.Clock()
 	if pl.as == "leader" || p.opening > 0 || !p.busyLocked(now) {
 		return 0
@@ -160,7 +164,7 @@ func (p *Pool) busyLocked(now int64) bool {
 // idle for too long and more than the minimum.
 func (p *Pool) takeAgedLocked() map[*Server]metrics.Reason {
 	aged := make(map[*Server]metrics.Reason)
-	now, limit := loop.Clock(), int64(p.owner.limits.ServerIdleTimeout)
+	now, limit := loop.Clock(), int64(p.owner.limits().ServerIdleTimeout)
 	p.takeIdleLocked(func(s *Server) bool {
 		switch {
 		case s.expires != 0 && now > s.expires:

@@ -264,6 +264,6 @@ func settleLoops(s *stage) {
 	}
 	for _, p := range s.pools.all() {
 		p.sweep()
-		p.follow(s.cluster.View())
+		p.follow(p.home.Load(), s.cluster.View())
 	}
 }

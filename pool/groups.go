@@ -70,6 +70,17 @@ func (ps *Pools) note(k groupKey, what func(c *chronicle) []phase) {
 	}
 }
 
+// replace tells the chronicles of a cluster that it is another one from here on.
+func (cs *chronicles) replace(cluster string) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	for k, c := range cs.of {
+		if k.cluster == cluster {
+			c.replaced(time.Now())
+		}
+	}
+}
+
 // seeAll tells the chronicles of a cluster of a new view.
 func (ps *Pools) seeAll(cluster string, v *discovery.View) {
 	for id := range v.Groups {
@@ -96,7 +107,7 @@ func (p *Pool) diedUnasked() {
 // have waited. It may know of the epoch before followCluster does.
 func (p *Pool) provedFirst(epoch uint64, waited int) {
 	if p.Key.Role == "leader" {
-		p.owner.see(p.group(), p.cluster.View())
+		p.owner.see(p.group(), p.cluster().View())
 		p.owner.note(p.group(), func(c *chronicle) []phase { return c.proved(epoch, waited, time.Now()) })
 	}
 }
@@ -104,7 +115,7 @@ func (p *Pool) provedFirst(epoch uint64, waited int) {
 // Ended is the position in the WAL at which a timeline of the pool's group ended, once
 // Patroni tells. Any goroutine.
 func (p *Pool) Ended(timeline int64) (position uint64, ok bool) {
-	if g := p.cluster.View().Groups[p.Key.Group]; g != nil {
+	if g := p.cluster().View().Groups[p.Key.Group]; g != nil {
 		position, ok = g.Ends[timeline]
 	}
 	return position, ok
@@ -131,12 +142,14 @@ func (ps *Pools) Failovers() []metrics.FailoverState {
 }
 
 // forLeader is what those ask who need a group's leader.
-func (ps *Pools) forLeader() demand { return demand{role: "leader", drain: ps.limits.SwitchoverDrain} }
+func (ps *Pools) forLeader() demand {
+	return demand{role: "leader", drain: ps.limits().SwitchoverDrain}
+}
 
 // Groups describes all groups, for metrics and the status page.
 func (ps *Pools) Groups() (states []metrics.GroupState) {
 	now := time.Now()
-	for name, cl := range ps.clusters {
+	for name, cl := range ps.clusters() {
 		v, connected := cl.discovery.View(), cl.discovery.Stats().Connected
 		if len(v.Groups) == 0 {
 			states = append(states, metrics.GroupState{Cluster: name, Connected: connected, Stale: v.Stale})

@@ -60,6 +60,6 @@ func (pl *plan) reason() string {
 
 // Held says, in words for a client, why nobody is served; "" if clients are. Any goroutine.
 func (p *Pool) Held() string {
-	pl := p.plan(p.cluster.View())
+	pl := p.plan(p.cluster().View())
 	return pl.reason()
 }

@@ -25,11 +25,11 @@ const inquireEvery = time.Second
 //
 // An inquiry belongs to its goroutine.
 type inquiry struct {
-	owner  *Pools
-	name   string // of the cluster
-	group  int
-	member discovery.Member
-	log    *slog.Logger
+	owner   *Pools
+	cluster *cluster
+	group   int
+	member  discovery.Member
+	log     *slog.Logger
 
 	conn   net.Conn // nil: hung up
 	stream *wire.Stream
@@ -47,8 +47,6 @@ type inquired struct {
 
 // inquiries are those of a cluster. They belong to the goroutine that follows it.
 type inquiries struct {
-	owner   *Pools
-	name    string
 	cluster *cluster
 	running map[inquired]context.CancelFunc
 }
@@ -58,7 +56,7 @@ type inquiries struct {
 func (all *inquiries) follow(v *discovery.View) {
 	wanted := make(map[inquired]bool)
 	for id, g := range v.Groups {
-		if !all.cluster.measured && (!g.AskHosts || len(g.Members) < 2) {
+		if !all.cluster.measured.Load() && (!g.AskHosts || len(g.Members) < 2) {
 			continue // of a single host its own servers tell everything
 		}
 		for _, m := range g.Members {
@@ -79,12 +77,20 @@ func (all *inquiries) follow(v *discovery.View) {
 	}
 }
 
+// end ends all of them.
+func (all *inquiries) end() {
+	for _, stop := range all.running {
+		stop()
+	}
+}
+
 func (all *inquiries) begin(what inquired, m discovery.Member) {
-	ctx, stop := context.WithCancel(all.owner.ctx)
+	cl := all.cluster
+	ctx, stop := context.WithCancel(cl.ctx)
 	all.running[what] = stop
-	q := &inquiry{owner: all.owner, name: all.name, group: what.group, member: m,
-		log: all.owner.log.With("cluster", all.name, "group", what.group, "member", m.Name)}
-	all.owner.workers.Add(1)
+	q := &inquiry{owner: cl.owner, cluster: cl, group: what.group, member: m,
+		log: cl.owner.log.With("cluster", cl.name, "group", what.group, "member", m.Name)}
+	cl.owner.workers.Add(1)
 	go q.run(ctx)
 }
 
@@ -106,7 +112,7 @@ func (q *inquiry) run(ctx context.Context) {
 
 // inquire asks once, if there is a reason to.
 func (q *inquiry) inquire(ctx context.Context) {
-	d := q.owner.clusters[q.name].discovery
+	d := q.cluster.discovery
 	p, measured := q.login()
 	g := d.View().Groups[q.group]
 	if !measured {
@@ -119,7 +125,7 @@ func (q *inquiry) inquire(ctx context.Context) {
 	if time.Now().Before(q.until) {
 		return
 	}
-	asking, stop := context.WithTimeout(ctx, q.owner.limits.ServerConnectTimeout)
+	asking, stop := context.WithTimeout(ctx, q.owner.limits().ServerConnectTimeout)
 	defer stop()
 	said, at, err := q.ask(asking, p)
 	if ctx.Err() != nil {
@@ -143,7 +149,7 @@ func (q *inquiry) inquire(ctx context.Context) {
 
 // measure takes where the member is, which it was asked at a time when g was the group.
 func (q *inquiry) measure(g *discovery.Group, said account, at time.Time) {
-	cl := q.owner.clusters[q.name]
+	cl := q.cluster
 	if now := cl.discovery.View().Groups[q.group]; now == nil || now.Epoch != g.Epoch {
 		return // of which epoch that is, is not certain
 	}
@@ -157,7 +163,7 @@ func (q *inquiry) measure(g *discovery.Group, said account, at time.Time) {
 	}
 }
 
-func (q *inquiry) forget() { q.owner.clusters[q.name].lags.forget(q.group, q.member.Name) }
+func (q *inquiry) forget() { q.cluster.lags.forget(q.group, q.member.Name) }
 
 // backOff turns to the login of another pool, and after a while only if the
 // host has answered to this one.
@@ -176,7 +182,7 @@ func (q *inquiry) backOff(err error) {
 func (q *inquiry) login() (p *Pool, measured bool) {
 	var inUse []*Pool
 	for _, p := range q.owner.all() {
-		if p.Key.Cluster == q.name && p.Key.Group == q.group && p.inUse() {
+		if p.home.Load() == q.cluster && p.Key.Group == q.group && p.inUse() {
 			inUse = append(inUse, p)
 			measured = measured || p.demand().measures()
 		}
@@ -225,7 +231,7 @@ func (q *inquiry) put(ctx context.Context) (account, error) {
 
 // logIn opens the connection with the pool's login.
 func (q *inquiry) logIn(ctx context.Context, p *Pool) error {
-	conn, err := q.owner.clusters[q.name].dial(ctx, q.member.Address)
+	conn, err := q.cluster.dial(ctx, q.member.Address)
 	if err != nil {
 		return err
 	}

@@ -56,17 +56,18 @@ func (l *lags) change(group int, edit func(g *gauge) (moved bool)) {
 	}
 	l.latest.Store(&latest)
 	if moved {
-		select {
-		case l.moved <- struct{}{}:
-		default:
-		}
+		l.stir()
 	}
 }
 
 // Lag is how far a member is behind its leader; false: that is not measured, as no
 // route needs it or nobody uses one. Any goroutine.
 func (ps *Pools) Lag(cluster string, group int, member string) (lag time.Duration, measured bool) {
-	r, known := ps.clusters[cluster].lags.of(group)[member]
+	cl := ps.clusters()[cluster]
+	if cl == nil {
+		return 0, false
+	}
+	r, known := cl.lags.of(group)[member]
 	if !known {
 		return 0, false
 	}

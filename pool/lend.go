@@ -124,9 +124,11 @@ func (p *Pool) overLocked(s *Server) metrics.Reason {
 		return s.condemned
 	case p.closed:
 		return metrics.Shutdown
+	case p.oversizedLocked():
+		return metrics.Reconfigured
 	case s.expires != 0 && loop.Clock() > s.expires:
 		return metrics.ServerLifetime
-	case p.cluster.View() != p.followed && !p.currentLocked(s):
+	case p.cluster().View() != p.followed && !p.currentLocked(s):
 		return metrics.EpochMoved
 	}
 	return metrics.None
@@ -134,8 +136,11 @@ func (p *Pool) overLocked(s *Server) metrics.Reason {
 
 // currentLocked reports whether a server still belongs to the pool, by the view as it is.
 func (p *Pool) currentLocked(s *Server) bool {
+	if s.home != p.home.Load() {
+		return false
+	}
 	pl := p.now
-	if v := p.cluster.View(); v != p.followed {
+	if v := p.cluster().View(); v != p.followed {
 		pl = p.plan(v)
 	}
 	return pl.keeps(s.member, s.post, p.epoch)

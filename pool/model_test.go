@@ -68,7 +68,7 @@ func (a *actor) Run(t *loop.Task) {
 }
 
 func (a *actor) epoch() uint64 {
-	if g := a.m.pool.cluster.View().Groups[0]; g != nil {
+	if g := a.m.pool.cluster().View().Groups[0]; g != nil {
 		return g.Epoch
 	}
 	return 0

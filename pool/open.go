@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/puddle/v2"
-
 	"portero/discovery"
 	"portero/loop"
 	"portero/metrics"
@@ -64,7 +62,7 @@ func (p *Pool) startLocked(st Startup, replaced *Server) {
 	p.opening++
 	p.openers[st]++
 	p.owner.openers.Add(1)
-	go p.open(st, replaced)
+	go p.open(p.opens, st, replaced)
 }
 
 // openerEndsLocked takes an opener out of the books.
@@ -77,16 +75,13 @@ func (p *Pool) openerEndsLocked(st Startup) {
 
 // open is one opener: it ends with an idle server, or when none is wanted, or
 // with an error for those who wait.
-func (p *Pool) open(st Startup, replaced *Server) {
+func (p *Pool) open(ctx context.Context, st Startup, replaced *Server) {
 	defer p.owner.openers.Done()
 	if replaced != nil {
 		p.destruct(replaced)
 		p.reportClosed(replaced, metrics.ServerEvicted)
 	}
-	err := p.puddle.CreateResource(withStartup(p.ctx, st))
-	if err == puddle.ErrNotAvailable { // our counts keep that from happening; if not, it must not spin
-		p.pause(p.ctx, p.cluster.View(), firstRetry)
-	}
+	err := p.puddle.CreateResource(withStartup(ctx, st))
 	var refused *wire.Error
 	var unfit *misfit
 	if !errors.As(err, &unfit) && errors.As(err, &refused) {
@@ -198,13 +193,14 @@ func (p *Pool) construct(ctx context.Context) (*Server, error) {
 		if !p.stillWanted(st) {
 			return nil, errNotWanted
 		}
-		view := p.cluster.View()
-		target, wait := p.target(view)
+		home := p.home.Load()
+		view := home.discovery.View()
+		target, wait := p.target(home, view)
 		if wait > 0 {
 			p.pause(ctx, view, wait)
 			continue
 		}
-		s, err := p.connect(ctx, view, target, p.limit(view, patience))
+		s, err := p.connect(ctx, home, view, target, p.limit(view, patience))
 		p.arrived(target)
 		if err == nil {
 			p.welcomed(target)
@@ -229,14 +225,14 @@ func (p *Pool) construct(ctx context.Context) (*Server, error) {
 		}
 		p.noteFailure(target, err)
 		p.pauseAfter(ctx, view, retry)
-		retry, patience = min(2*retry, p.slowest()), min(2*patience, p.owner.limits.ServerConnectTimeout)
+		retry, patience = min(2*retry, p.slowest()), min(2*patience, p.owner.limits().ServerConnectTimeout)
 	}
 }
 
 // limit is the time for a login at one host: all of server_connect_timeout
 // unless there are others to try.
 func (p *Pool) limit(v *discovery.View, patience time.Duration) time.Duration {
-	whole := p.owner.limits.ServerConnectTimeout
+	whole := p.owner.limits().ServerConnectTimeout
 	if pl := p.plan(v); pl.choice {
 		return min(patience, whole)
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
-	"github.com/jackc/puddle/v2"
 
 	"portero/config"
 	"portero/metrics"
@@ -222,39 +221,5 @@ func TestNoticesToAnIdleServerAreHarmless(t *testing.T) {
 		c.release()
 		return until(zone == "Mars")
 	})
-	wait(t, "balance", p.balanced)
-}
-
-// Our counts keep puddle from being full when an opener begins; if they ever
-// fail to, clients wait a little longer, and that is all.
-func TestNobodyIsForgottenWhilePuddleIsFull(t *testing.T) {
-	f := startFake(t)
-	s := newStage(t, nil, f.addr)
-	p := s.join(1, 0, "leader", "app")
-	full := func(opening, wanted int) { // with openers enough the pool starts none
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.opening, p.wanted = opening, wanted
-	}
-	var leaving []*puddle.Resource[*Server]
-	for p.puddle.Stat().TotalResources() < p.puddle.Stat().MaxResources() {
-		full(1, 1)
-		if r, err := p.puddle.Acquire(t.Context()); err == nil {
-			leaving = append(leaving, r)
-		}
-	}
-	full(0, 0)
-	c := s.client(p, 0)
-	c.ask()
-	rests(t)
-	if len(c.granted) > 0 {
-		t.Error("a server from nowhere")
-	}
-	for _, r := range leaving {
-		s.pools.quota.leaves(p) // as when the pool itself closes one
-		r.Destroy()
-	}
-	c.wait()
-	c.release()
 	wait(t, "balance", p.balanced)
 }

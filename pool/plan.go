@@ -216,18 +216,21 @@ func (pl *plan) judge(m discovery.Member, proof discovery.Proof) (post, error) {
 }
 
 // plan is what v means to the pool now.
-func (p *Pool) plan(v *discovery.View) plan {
+func (p *Pool) plan(v *discovery.View) plan { return p.planAt(p.home.Load(), v) }
+
+// planAt is what a view of a cluster means to the pool now, also of one that it has left.
+func (p *Pool) planAt(cl *cluster, v *discovery.View) plan {
 	d := p.demand()
 	var heard readings
 	if d.measures() {
-		heard = p.owner.clusters[p.Key.Cluster].lags.of(p.Key.Group)
+		heard = cl.lags.of(p.Key.Group)
 	}
 	return newPlan(v, p.Key.Group, d, heard, time.Now())
 }
 
 func (p *Pool) demand() demand {
 	return demand{
-		role: p.Key.Role, maxLag: p.Key.MaxLag, drain: p.owner.limits.SwitchoverDrain,
+		role: p.Key.Role, maxLag: p.Key.MaxLag, drain: p.owner.limits().SwitchoverDrain,
 		candidate: p.Metrics() == p.owner.candidates,
 	}
 }

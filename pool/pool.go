@@ -43,6 +43,9 @@ func (k Key) logger(l *slog.Logger) *slog.Logger {
 	return l
 }
 
+// mostServers is above all that config lets a pool have.
+const mostServers = 1 << 20
+
 // Pool lends the servers of one Key. All methods are safe for concurrent use
 // except where they say that they belong to a loop.
 type Pool struct {
@@ -51,11 +54,9 @@ type Pool struct {
 	counters atomic.Pointer[metrics.Pool] // those of all candidates, until a server lets it in
 
 	owner   *Pools
-	cluster *discovery.Cluster
+	home    atomic.Pointer[cluster] // see cluster()
 	puddle  *puddle.Pool[*Server]
 	pins    pins
-	size    int // servers at most
-	minimum int // servers kept open once the pool is in use
 	log     *slog.Logger
 	ctx     context.Context // ends with the pool
 	stop    context.CancelFunc
@@ -77,6 +78,9 @@ type Pool struct {
 	openers    map[Startup]int // the same by what they open servers with
 	usual      Startup         // what the last server was opened with: the next that nobody waits for is, too
 	wanted     int             // servers to have open even if nobody waits
+	size       int             // servers at most
+	minimum    int             // servers kept open once the pool is in use
+	opens      context.Context // of the openers; ends with the pool, or when it moves
 	heirs      int             // of them, for those that were closed when the leader moved
 	heirsUntil int64           // so long they are waited for, on the loops' clock
 	known      bool            // a server has let it in: it is a candidate no more
@@ -104,29 +108,37 @@ type Pool struct {
 	unused     time.Time        // since when nobody uses it
 	closed     bool
 
+	stopOpening context.CancelFunc // ends opens
+
 	share int // of the quota: servers, and those being opened; guarded by its mu
 }
 
 func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
+	home := ps.clusters()[key.Cluster]
+	if home == nil {
+		return nil, errNoCluster
+	}
 	p := &Pool{
-		Key: key, owner: ps, cluster: ps.clusters[key.Cluster].discovery, size: size, minimum: minimum,
+		Key: key, owner: ps, size: size, minimum: minimum,
 		log:     key.logger(ps.log),
 		probing: make(chan struct{}, 1), proved: make(chan struct{}), servers: make(map[*Server]struct{}),
 		welcomes: make(map[session.Settings][]byte), objections: make(map[objection]int64), misfits: make(map[Startup]knownMisfit), openers: make(map[Startup]int), shunned: make(map[string]*shun), door: ps.doorLocked(key),
 	}
+	p.home.Store(home)
 	p.ctx, p.stop = context.WithCancel(ps.ctx)
+	p.opens, p.stopOpening = context.WithCancel(p.ctx)
 	p.counters.Store(ps.candidates)
 	p.ear = newEar(p)
 	var err error
 	p.puddle, err = puddle.NewPool(&puddle.Config[*Server]{
 		Constructor: p.construct,
 		Destructor:  p.destruct,
-		MaxSize:     int32(size),
+		MaxSize:     mostServers, // how many there may be is counted here, as it changes
 	})
 	if err != nil {
 		return nil, err
 	}
-	p.follow(p.cluster.View())
+	p.follow(home, home.discovery.View())
 	return p, nil
 }
 

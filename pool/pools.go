@@ -2,10 +2,7 @@ package pool
 
 import (
 	"context"
-	"crypto/tls"
-	"fmt"
 	"log/slog"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,10 +17,10 @@ import (
 // Pools is all pools of a process and the clusters they draw from.
 type Pools struct {
 	log      *slog.Logger
-	limits   config.Pool
 	loops    []*loop.Loop
-	clusters map[string]*cluster
-	turn     atomic.Uint32 // of the loops, for idle servers
+	settings atomic.Pointer[config.Pool]         // limits and defaults in force
+	current  atomic.Pointer[map[string]*cluster] // see clusters
+	turn     atomic.Uint32                       // of the loops, for idle servers
 	ctx      context.Context
 	stop     context.CancelFunc
 	workers  sync.WaitGroup // followers and the janitor
@@ -39,54 +36,51 @@ type Pools struct {
 
 	mu      sync.Mutex // guards what follows; taken before a Pool's, never after it
 	pools   map[Key]*Pool
+	former  []*cluster   // that others have replaced, and that still have servers or clients
 	doors   map[Key]door // by cluster, group and role
 	refused refusals
 }
 
-// cluster is a cluster as pools need it. Immutable, but for what lags knows.
-type cluster struct {
-	discovery *discovery.Cluster
-	mode      string      // of TLS to its servers
-	tls       *tls.Config // nil: none
-	keepalive net.KeepAliveConfig
-	lags      *lags
-	measured  bool // clients may come who need to know of its replicas
-}
-
-// New starts to follow the clusters. Close ends it; the discovery.Clusters and
-// the loops remain the caller's and must outlive it. servers is how many there
-// may be at one time, in all pools together.
+// New starts to follow the clusters, and takes them over: Close closes them. After an
+// error they remain the caller's. The loops are the caller's and must outlive it.
+// servers is how many there may be at one time, in all pools together.
 func New(cfg *config.Config, servers int, clusters map[string]*discovery.Cluster, loops []*loop.Loop, log *slog.Logger) (*Pools, error) {
 	ps := &Pools{
-		log: log, limits: cfg.Pool, loops: loops, quota: quota{size: servers}, clusters: make(map[string]*cluster),
+		log: log, loops: loops, quota: quota{size: servers},
 		pools: make(map[Key]*Pool), doors: make(map[Key]door), candidates: metrics.NewPool(metrics.PoolLabels{}, len(loops)),
 	}
-	for _, c := range cfg.Clusters {
-		settings, err := serverTLS(c.TLS)
-		if err != nil {
-			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
-		}
-		ps.clusters[c.Name] = &cluster{discovery: clusters[c.Name], mode: c.TLS.Mode, tls: settings, keepalive: loop.KeepAlive(cfg.Pool.TCPKeepalive),
-			lags: newLags(), measured: cfg.MeasuresLag(c.Name)}
-	}
+	ps.settings.Store(&cfg.Pool)
 	ps.ctx, ps.stop = context.WithCancel(context.Background())
-	for name := range ps.clusters {
-		ps.workers.Add(1)
-		go ps.followCluster(name)
+	all := make(map[string]*cluster)
+	for _, c := range cfg.Clusters {
+		cl, err := ps.newCluster(c, clusters[c.Name])
+		if err != nil {
+			return nil, err
+		}
+		cl.measured.Store(cfg.MeasuresLag(c.Name))
+		all[c.Name] = cl
+	}
+	ps.current.Store(&all)
+	for _, cl := range all {
+		cl.begin()
 	}
 	ps.workers.Add(1)
 	go ps.sweep()
 	return ps, nil
 }
 
+// limits are the limits and defaults in force. What is returned is never changed: whoever
+// waits by it may go on by it.
+func (ps *Pools) limits() *config.Pool { return ps.settings.Load() }
+
 // Join returns the pool for a key, made at its first use, and counts the
 // client in; Leave counts it out. size and minimum are the same for all who
-// come with one key. c is what the client's login to us has given us for
+// come with one key by one configuration, and hold from then on. c is what the client's login to us has given us for
 // logins to servers. An error is of type *Refused if the client is to be told.
 func (ps *Pools) Join(key Key, size, minimum int, c auth.Credentials) (*Pool, error) {
 	p, err := ps.join(key, size, minimum, c)
 	if err == errTooManyPools && ps.mayWarn() {
-		ps.log.Warn("no more pools", "max_pools", ps.limits.MaxPools)
+		ps.log.Warn("no more pools", "max_pools", ps.limits().MaxPools)
 	}
 	return p, err
 }
@@ -141,6 +135,13 @@ func (p *Pool) wouldTry(c auth.Credentials) (secret auth.Credentials, needed boo
 	return s.best(), len(p.servers) == 0
 }
 
+// Secret is what the pool would log in to servers with next. Any goroutine.
+func (p *Pool) Secret() auth.Credentials {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.secrets.best()
+}
+
 // Leave is called once by each client that has joined.
 func (p *Pool) Leave() {
 	p.mu.Lock()
@@ -165,32 +166,37 @@ func (ps *Pools) all() []*Pool {
 
 // followCluster hands each new view of a cluster to its pools, and has its members
 // asked that have to be.
-func (ps *Pools) followCluster(name string) {
+func (ps *Pools) followCluster(cl *cluster) {
 	defer ps.workers.Done()
-	cl := ps.clusters[name]
-	asked := inquiries{owner: ps, name: name, cluster: cl, running: make(map[inquired]context.CancelFunc)}
+	asked := inquiries{cluster: cl, running: make(map[inquired]context.CancelFunc)}
+	defer asked.end()
 	for {
 		v := cl.discovery.View()
-		ps.seeAll(name, v)
+		if ps.clusters()[cl.name] == cl {
+			ps.seeAll(cl.name, v)
+		}
 		asked.follow(v)
 		var soonest time.Time
 		for _, p := range ps.all() {
-			if p.Key.Cluster != name {
-				continue
-			}
-			if until := p.follow(v); !until.IsZero() && (soonest.IsZero() || until.Before(soonest)) {
-				soonest = until
+			switch {
+			case p.Key.Cluster != cl.name:
+			case p.home.Load() != cl:
+				p.followFormer(cl, v)
+			default:
+				if until := p.follow(cl, v); !until.IsZero() && (soonest.IsZero() || until.Before(soonest)) {
+					soonest = until
+				}
 			}
 		}
-		if !ps.awaitChange(v, cl.lags.moved, soonest) {
+		if !cl.awaitChange(v, soonest) {
 			return
 		}
 	}
 }
 
 // awaitChange waits until a view is replaced, replicas are known to fit or not, or the
-// time has come, if there is one; false: the pools end.
-func (ps *Pools) awaitChange(v *discovery.View, moved <-chan struct{}, at time.Time) bool {
+// time has come, if there is one; false: nobody follows the cluster any more.
+func (cl *cluster) awaitChange(v *discovery.View, at time.Time) bool {
 	var alarm <-chan time.Time
 	if !at.IsZero() {
 		t := time.NewTimer(time.Until(at))
@@ -199,9 +205,9 @@ func (ps *Pools) awaitChange(v *discovery.View, moved <-chan struct{}, at time.T
 	}
 	select {
 	case <-v.Replaced():
-	case <-moved:
+	case <-cl.lags.moved:
 	case <-alarm:
-	case <-ps.ctx.Done():
+	case <-cl.ctx.Done():
 		return false
 	}
 	return true
@@ -226,6 +232,7 @@ func (ps *Pools) sweep() {
 		}
 		ps.forgetRefusals()
 		ps.giveUpSilent()
+		ps.endFormer()
 	}
 }
 
@@ -264,6 +271,12 @@ func (ps *Pools) Close() {
 	ps.openers.Wait()
 	for _, p := range ps.all() {
 		p.closeIdle()
+	}
+	for _, cl := range ps.clusters() {
+		cl.discovery.Close()
+	}
+	for _, cl := range ps.former {
+		cl.discovery.Close()
 	}
 }
 

@@ -58,7 +58,7 @@ func isVerdict(err error) bool {
 func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (at post, said account, err error) {
 	m, reported := e.member, map[string]string{}
 	for {
-		e.conn.SetDeadline(time.Now().Add(p.owner.limits.ServerConnectTimeout)) //nolint:errcheck // a closed connection fails at its first use
+		e.conn.SetDeadline(time.Now().Add(p.owner.limits().ServerConnectTimeout)) //nolint:errcheck // a closed connection fails at its first use
 		if err := ctx.Err(); err != nil {
 			return at, said, err // the deadline that hurries us was set before ours
 		}
@@ -68,9 +68,9 @@ func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (at post, said
 		maps.Copy(reported, said.reported)
 		said.reported = reported
 		said.Group, said.Member = p.Key.Group, m.Name
-		p.cluster.Observe(said.Proof)
-		v := p.cluster.View()
-		pl := p.plan(v)
+		e.home.discovery.Observe(said.Proof)
+		v := e.home.discovery.View()
+		pl := p.planAt(e.home, v)
 		if at, err = pl.judge(m, said.Proof); err == nil || !errors.Is(err, errInRecovery) || pl.choice {
 			return at, said, err
 		}
@@ -79,7 +79,7 @@ func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (at post, said
 		}
 		p.troubled(inWords(err))
 		p.pauseAfter(ctx, v, askOften)
-		if !p.isTarget(p.cluster.View(), m) {
+		if !p.isTarget(e.home, e.home.discovery.View(), m) {
 			return at, said, errMoved
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // it in vain.
 func (ps *Pools) Ready(routes []config.Route) (missing []string) {
 	for _, r := range routes {
-		pl := newPlan(ps.clusters[r.Cluster].discovery.View(), r.Group, ps.forLeader(), nil, time.Now())
+		pl := newPlan(ps.clusters()[r.Cluster].discovery.View(), r.Group, ps.forLeader(), nil, time.Now())
 		switch {
 		case pl.hold == HoldSwitchover: // planned, and short
 			continue

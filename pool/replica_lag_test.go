@@ -149,7 +149,7 @@ func TestReadersWaitUntilTheLagIsKnown(t *testing.T) {
 	c := r.client(p, 0)
 	c.ask()
 	wait(t, "the reason", func() error { return until(p.Trouble(0) == "lag of replicas not known") })
-	wait(t, "the replica has answered", func() error { return until(len(r.pools.clusters["main"].lags.of(0)) == 1) })
+	wait(t, "the replica has answered", func() error { return until(len(r.pools.clusters()["main"].lags.of(0)) == 1) })
 	if len(c.granted) > 0 {
 		t.Fatal("lent")
 	}
@@ -181,7 +181,7 @@ func TestTheLeaderServesWhileNoReplicaDoes(t *testing.T) {
 			t.Errorf("served by %s", s.Member())
 		}
 	}
-	if _, known := r.pools.clusters["main"].lags.of(0)["b"]; known {
+	if _, known := r.pools.clusters()["main"].lags.of(0)["b"]; known {
 		t.Error("it was left only for its silence")
 	}
 	clients[1].release()

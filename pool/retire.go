@@ -56,7 +56,7 @@ func (p *Pool) reportClosed(s *Server, why metrics.Reason) {
 	case metrics.ServerLost, metrics.ServerFatal, metrics.ServerProtocol, metrics.Internal:
 		level = slog.LevelWarn
 		p.Metrics().Error(why)
-		p.cluster.Doubt(p.Key.Group, s.member)
+		p.cluster().Doubt(p.Key.Group, s.member)
 		p.diedUnasked()
 		p.owner.suspect(p.group())
 	case metrics.EpochMoved, metrics.MemberLeft, metrics.LeaderUnconfirmed, metrics.ServerRecovery, metrics.ServerDirty:

@@ -35,6 +35,7 @@ type Server struct {
 	pool     *Pool
 	resource *puddle.Resource[*Server]
 	place    *place // of the member, from when it is registered
+	home     *cluster
 	member   string
 	address  string
 	post
@@ -77,6 +78,10 @@ func (s *Server) Member() string { return s.member }
 // SamePostmaster reports whether both belong to one run of PostgreSQL, as far as is known: a
 // restart makes another of it, as a failover does. A server that is closed may be asked too.
 func (s *Server) SamePostmaster(other *Server) bool { return s.postmaster == other.postmaster }
+
+// SameCluster reports whether both were opened by one configuration of their cluster: by
+// another, it may be another cluster. A server that is closed may be asked too.
+func (s *Server) SameCluster(other *Server) bool { return s.home == other.home }
 
 // Timeline is that on which the server has proved to take writes; 0 = it was in recovery,
 // or not asked. A server that is closed may be asked too.

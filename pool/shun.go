@@ -113,7 +113,7 @@ func (p *Pool) shunLocked(m discovery.Member, f fault) *shun {
 	if f == faultFailed && p.now.as == "leader" {
 		return s // hosts that are asked for the leader take turns, dead or not
 	}
-	if g := p.cluster.View().Groups[p.Key.Group]; g != nil {
+	if g := p.cluster().View().Groups[p.Key.Group]; g != nil {
 		if is, ok := g.Member(m.Name); ok {
 			s.was = standingOf(g, is)
 		}
@@ -159,7 +159,7 @@ func (p *Pool) refusedBy(m discovery.Member, e *wire.Error, began int64) (final 
 
 // allRefuseLocked reports whether every member that fits has refused since then.
 func (p *Pool) allRefuseLocked(since int64) bool {
-	pl := p.plan(p.cluster.View())
+	pl := p.plan(p.cluster().View())
 	for _, m := range pl.targets {
 		if s := p.shunned[m.Name]; s == nil || s.fault != faultRefused || s.at < since {
 			return false

@@ -254,7 +254,7 @@ func TestTheNewsOfAMemberEndItsPause(t *testing.T) {
 
 func TestOnlyAnswersThatMakeNoSenseArePausedAfter(t *testing.T) {
 	f := startFake(t)
-	cl := &cluster{}
+	cl := newStage(t, nil, f.addr).pools.clusters()["main"]
 	dial := func(address string) error {
 		ctx, stop := context.WithTimeout(t.Context(), patience)
 		defer stop()

@@ -28,7 +28,7 @@ func (p *Pool) pairsLocked(byLoop map[*loop.Loop][]pair) {
 // their clients: of a host that has lost its power, or the way to it, nothing
 // is ever heard, and the kernel goes on trying for minutes.
 func (ps *Pools) giveUpSilent() {
-	limit := ps.limits.TCPUserTimeout
+	limit := ps.limits().TCPUserTimeout
 	if limit <= 0 {
 		return
 	}

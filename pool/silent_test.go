@@ -257,7 +257,7 @@ func TestAHostThatLetsNobodyInIsAskedLessAndLess(t *testing.T) {
 	b.garbage = true
 	s := newStage(t, nil, a.addr, b.addr)
 	view := s.cluster.View()
-	q := &inquiry{owner: s.pools, name: "main", member: view.Groups[0].Members[0], log: s.pools.log}
+	q := &inquiry{owner: s.pools, cluster: s.pools.clusters()["main"], member: view.Groups[0].Members[0], log: s.pools.log}
 	if q.member.Name != b.addr {
 		q.member = view.Groups[0].Members[1]
 	}

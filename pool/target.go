@@ -11,8 +11,8 @@ import (
 // fit one that nothing is held against, and of those the one with the fewest
 // servers of this pool. The caller reports its return by arrived. If there is
 // none at present it says how long to wait for one.
-func (p *Pool) target(v *discovery.View) (best discovery.Member, wait time.Duration) {
-	pl := p.plan(v)
+func (p *Pool) target(home *cluster, v *discovery.View) (best discovery.Member, wait time.Duration) {
+	pl := p.planAt(home, v)
 	if len(pl.targets) == 0 {
 		if pl.hold == HoldLagging || pl.hold == HoldUnmeasured {
 			p.troubled(pl.hold.String())

@@ -73,7 +73,7 @@ var sslRequest = []byte{0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f}
 // taken without, and only in mode prefer: where libpq would go on in plain
 // after a handshake that failed, an impostor could have all it wants by a
 // certificate that does not verify.
-func (cl *cluster) secure(ctx context.Context, conn net.Conn, address string) (net.Conn, error) {
+func (how *safety) secure(ctx context.Context, conn net.Conn, address string) (net.Conn, error) {
 	if _, err := conn.Write(sslRequest); err != nil {
 		return nil, err
 	}
@@ -84,14 +84,14 @@ func (cl *cluster) secure(ctx context.Context, conn net.Conn, address string) (n
 	switch answer[0] {
 	case 'S':
 	case 'N':
-		if cl.mode == "prefer" {
+		if how.mode == "prefer" {
 			return conn, nil
 		}
 		return nil, errors.New("the server does not offer TLS")
 	default:
 		return nil, fmt.Errorf("unexpected answer %q", answer[0])
 	}
-	settings := cl.tls.Clone()
+	settings := how.tls.Clone()
 	settings.ServerName, _, _ = net.SplitHostPort(address)
 	t := tls.Client(&loop.Transport{Conn: conn}, settings)
 	return t, t.HandshakeContext(ctx)

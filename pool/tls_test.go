@@ -215,7 +215,7 @@ func outcome(t *testing.T, c config.ServerTLS, host string) string {
 	case g.server == nil:
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		_, err := s.pools.clusters["main"].dial(ctx, host)
+		_, err := s.pools.clusters()["main"].dial(ctx, host)
 		if err == nil || !strings.Contains(err.Error(), "certificate") && !strings.Contains(err.Error(), "does not offer TLS") {
 			t.Errorf("mode %s: %v", c.Mode, err)
 		}

@@ -21,6 +21,7 @@ type entered struct {
 	conn   net.Conn
 	stream *wire.Stream
 	login  auth.LoginResult
+	home   *cluster
 	member discovery.Member
 }
 
@@ -51,7 +52,7 @@ func (p *Pool) warmLocked() (cold []*entered) {
 		for range min(p.size, max(len(p.servers), p.opening, min(1, p.queuedLocked()))) {
 			w.coming++
 			p.owner.openers.Add(1)
-			go p.warmUp(ctx, m)
+			go p.warmUp(ctx, p.home.Load(), m)
 		}
 	}
 	return cold
@@ -68,9 +69,9 @@ func (p *Pool) coolLocked() (cold []*entered) {
 }
 
 // warmUp opens one connection. That it cannot is no matter: there will be openers.
-func (p *Pool) warmUp(ctx context.Context, m discovery.Member) {
+func (p *Pool) warmUp(ctx context.Context, home *cluster, m discovery.Member) {
 	defer p.owner.openers.Done()
-	e, err := p.knockWithRoom(ctx, m)
+	e, err := p.knockWithRoom(ctx, home, m)
 	p.mu.Lock()
 	wanted := ctx.Err() == nil
 	if wanted {
@@ -88,11 +89,11 @@ func (p *Pool) warmUp(ctx context.Context, m discovery.Member) {
 	}
 }
 
-func (p *Pool) knockWithRoom(ctx context.Context, m discovery.Member) (*entered, error) {
+func (p *Pool) knockWithRoom(ctx context.Context, home *cluster, m discovery.Member) (*entered, error) {
 	if !p.owner.quota.try(p) {
 		return nil, errNoRoom
 	}
-	e, err := p.knock(ctx, m, Startup{}, p.owner.limits.ServerConnectTimeout)
+	e, err := p.knock(ctx, home, m, Startup{}, p.owner.limits().ServerConnectTimeout)
 	if err != nil {
 		p.owner.quota.giveBack(p)
 	}
@@ -100,11 +101,11 @@ func (p *Pool) knockWithRoom(ctx context.Context, m discovery.Member) (*entered,
 }
 
 // takeWarm is a connection to a member that an opener can go on with; nil if there is none.
-func (p *Pool) takeWarm(m discovery.Member, st Startup) *entered {
+func (p *Pool) takeWarm(home *cluster, m discovery.Member, st Startup) *entered {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := len(p.warm.ready)
-	if n == 0 || st != (Startup{}) || p.warm.ready[n-1].member.Name != m.Name || p.warm.ready[n-1].member.Address != m.Address {
+	if n == 0 || st != (Startup{}) || p.warm.ready[n-1].home != home || p.warm.ready[n-1].member.Name != m.Name || p.warm.ready[n-1].member.Address != m.Address {
 		return nil
 	}
 	e := p.warm.ready[n-1]

@@ -11,6 +11,11 @@ const maxWelcomes = 256
 func (p *Pool) Welcome(s session.Settings) ([]byte, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if v := p.cluster().View(); v != p.followed { // the pool has not heard of it yet
+		if pl := p.plan(v); pl.known {
+			p.expireWelcomesLocked(pl.epoch)
+		}
+	}
 	b, ok := p.welcomes[s]
 	return b, ok
 }
@@ -20,7 +25,7 @@ func (p *Pool) Welcome(s session.Settings) ([]byte, bool) {
 func (p *Pool) KeepWelcome(s session.Settings, from *Server, messages []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if from.epoch < p.saidIn {
+	if from.epoch < p.saidIn || from.home != p.home.Load() {
 		return
 	}
 	p.expireWelcomesLocked(from.epoch)

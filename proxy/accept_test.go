@@ -37,7 +37,9 @@ func TestWantOfDescriptorsIsNotSaidEachTime(t *testing.T) {
 	process := &metrics.Process{}
 	p := New(config.Default(), Room{Clients: 100, Logins: 100, Late: 1}, nil, nil, nil, process, slog.New(slog.NewTextHandler(&log, nil)))
 	p.accepting.Add(1)
-	p.accept(&listener{Listener: &poor{end: 100}, cfg: &p.cfg.Listeners[0]})
+	l := &listener{Listener: &poor{end: 100}}
+	l.terms.Store(&terms{cfg: &p.config().Listeners[0]})
+	p.accept(l)
 	p.handshakes.Wait()
 	if n := process.ClientsAccepted.Load(); n != 50 {
 		t.Errorf("%d connections were accepted, want 50", n)

@@ -16,29 +16,21 @@ import (
 // adopt makes the client a socket on a loop.
 func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials, stop func() bool) error {
 	p := h.proxy
-	c := &client{proxy: p, loop: p.quietest(), route: r, mode: modes[r.PoolMode], addr: addrPort(h.conn.RemoteAddr()),
+	c := &client{proxy: p, loop: p.quietest(), at: h.now, listener: h.l, route: r, mode: modes[r.PoolMode], addr: addrPort(h.conn.RemoteAddr()),
 		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r)}}
-	role := p.cfg.RouteRole(r, h.l.cfg)
-	key := pool.Key{Cluster: r.Cluster, Group: r.Group, Role: role, MaxLag: r.RouteMaxLag(role), Mode: r.PoolMode, Database: r.DBName, User: s.user}
-	if key.Database == "" {
-		key.Database = s.database
-	}
+	key := h.now.key(r, h.l, s.database, s.user)
+	c.database = s.database
 	if c.mode == modeSession {
 		if c.startup = pool.NewStartup(s.given); !c.startup.FitsPacket(key) {
 			return wire.Fatal(wire.ProtocolViolation, "startup parameters are too long")
 		}
 	}
-	name, _ := s.settings.Get("application_name")
-	key.Citus = pool.CitusOrigin(name)
 	rest := h.stream.Buffered()
-	var err error
-	if c.pool, err = p.pools.Join(key, r.PoolSize, r.MinPoolSize, credentials); err != nil {
+	if err := c.join(key, credentials); err != nil {
 		return err
 	}
-	if key.Citus != "" {
-		c.pool.LogInAs(name)
-	}
 	p.clients.add(c)
+	var err error
 	if !stop() {
 		err = net.ErrClosed // the proxy has ended meanwhile
 	} else if err = h.conn.SetDeadline(time.Time{}); err == nil {
@@ -53,6 +45,20 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 	h.caller = nil
 	p.stations[c.loop.ID].clients.Add(1)
 	c.loop.Post(func() { c.adopted(rest) })
+	return nil
+}
+
+// join counts the client in at the pool of a key, but for the kind of Citus' connections
+// that it is of.
+func (c *client) join(key pool.Key, credentials auth.Credentials) (err error) {
+	name, _ := c.carried.Settings.Get("application_name")
+	key.Citus = pool.CitusOrigin(name)
+	if c.pool, err = c.proxy.pools.Join(key, c.route.PoolSize, c.route.MinPoolSize, credentials); err != nil {
+		return err
+	}
+	if key.Citus != "" {
+		c.pool.LogInAs(name)
+	}
 	return nil
 }
 

@@ -20,7 +20,7 @@ func (h *handshake) arrival(s startup) *auth.Arrival {
 		Local: h.l.Addr().Network() == "unix", Address: addrPort(h.raw.RemoteAddr()).Addr(),
 	}
 	if t, ok := h.conn.(*tls.Conn); ok {
-		c.TLS, c.Binding = true, h.l.binding
+		c.TLS, c.Binding = true, h.terms.binding
 		if chains := t.ConnectionState().VerifiedChains; len(chains) > 0 {
 			c.Certificate = chains[0][0]
 		}
@@ -30,8 +30,8 @@ func (h *handshake) arrival(s startup) *auth.Arrival {
 
 // refusal is what a listener has to say to a client that it is not for,
 // whatever the rules are; nil to all others. A client_ca means TLS as well.
-func (l *listener) refusal(c *auth.Arrival) *wire.Error {
-	t := &l.cfg.TLS
+func (ts *terms) refusal(c *auth.Arrival) *wire.Error {
+	t := &ts.cfg.TLS
 	switch {
 	case !c.TLS && (t.Mode == "require" || t.ClientCA != ""):
 		return auth.WithoutTLS(c)

@@ -49,7 +49,7 @@ func (p *Proxy) cancel(conn net.Conn, body []byte) {
 // takeTurn waits until the request may have a connection to a server, of which
 // there are only so many for cancel requests. False: its time is over.
 func (p *Proxy) takeTurn() bool {
-	late := time.NewTimer(p.cfg.Pool.CancelWaitTimeout)
+	late := time.NewTimer(p.config().Pool.CancelWaitTimeout)
 	defer late.Stop()
 	select {
 	case p.cancels <- struct{}{}:

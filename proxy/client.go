@@ -30,6 +30,9 @@ type client struct {
 	loop     *loop.Loop
 	proxy    *Proxy
 	pool     *pool.Pool
+	at       *snapshot // by which it was routed
+	listener *listener
+	database string // as it names it
 	route    *config.Route
 	relay    *relay       // nil while the client rests
 	carried  session.Rest // what its session must know the next time

@@ -15,7 +15,7 @@ import (
 // encryption would be taken for encrypted ones (CVE-2021-23214); as PostgreSQL
 // does, it refuses them behind a request that it declines, too.
 func (h *handshake) encryption(code uint32) error {
-	accepted := code == wire.CodeSSL && h.l.tls != nil
+	accepted := code == wire.CodeSSL && h.terms.tls != nil
 	if !accepted {
 		if _, err := h.conn.Write([]byte{'N'}); err != nil {
 			return err
@@ -54,7 +54,7 @@ func (h *handshake) directTLS() error {
 }
 
 func (h *handshake) startTLS(under *loop.Transport) error {
-	t := tls.Server(under, h.l.tls)
+	t := tls.Server(under, h.terms.tls)
 	h.midTLS = true
 	err := t.HandshakeContext(h.proxy.ctx)
 	switch {

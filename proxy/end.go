@@ -8,19 +8,23 @@ import (
 // end closes the client and takes it out of all books: the one place where a
 // client that has logged in ends.
 func (c *client) end(l *loop.Loop, why metrics.Reason) {
-	c.live = false
 	c.sock.Close()
-	if c.hearer != nil {
-		c.pool.Deafen(c.hearer)
-	}
 	if c.relay != nil {
 		c.carried = c.relay.sess.Rest()
+	}
+	c.leaveBooks(l, why)
+}
+
+func (c *client) leaveBooks(l *loop.Loop, why metrics.Reason) {
+	c.live = false
+	if c.hearer != nil {
+		c.pool.Deafen(c.hearer)
 	}
 	c.carried.End()
 	c.pool.Leave()
 	c.proxy.stations[l.ID].clients.Add(-1)
 	c.proxy.process.End(why)
-	if c.proxy.cfg.Log.Connections {
+	if c.proxy.config().Log.Connections {
 		c.proxy.log.Info("client closed", "id", c.id, "address", c.addr, "user", c.pool.Key.User,
 			"database", c.pool.Key.Database, "reason", why.String())
 	}
@@ -61,11 +65,15 @@ func (r *relay) abandon(why metrics.Reason) {
 	c.relay = nil
 }
 
-// drain closes the client as soon as it is between two transactions. Any goroutine.
+// drain closes the client as soon as it is between two transactions, or passes it to who
+// takes our place. Any goroutine.
 func (c *client) drain() {
 	c.onLoop(func(l *loop.Loop) {
 		if r := c.relay; r != nil {
 			l.Wake(r.task)
+			return
+		}
+		if c.pass(l) {
 			return
 		}
 		c.sock.Write(errShutdown().Append(nil)) //nolint:errcheck // it is closed next

@@ -149,6 +149,14 @@ func (g *gate) tryUpgrade(c *caller) (up, wait bool) {
 	return true, false
 }
 
+// takeIn counts a client in that has logged in to another process. There may be more than
+// there is room for, for a while.
+func (g *gate) takeIn() {
+	g.mu.Lock()
+	g.clients++
+	g.mu.Unlock()
+}
+
 // handedOver ends c's time at the gate: it has become a client, whose end is
 // told by clientLeft.
 func (g *gate) handedOver(c *caller) {

@@ -19,7 +19,9 @@ import (
 // goroutine of its own and may block, within client_login_timeout.
 type handshake struct {
 	proxy  *Proxy
+	now    *snapshot // in force when it came, and up to its end
 	l      *listener
+	terms  *terms
 	raw    net.Conn // as accepted
 	conn   net.Conn // a *tls.Conn once TLS is up
 	caller *caller  // what conn reads from, and the stream; nil once a loop has it
@@ -36,8 +38,10 @@ func (p *Proxy) handshake(l *listener, from *caller) {
 	defer p.handshakes.Done()
 	stop := context.AfterFunc(p.ctx, func() { from.Close() })
 	defer stop()
-	from.SetDeadline(time.Now().Add(p.cfg.Pool.ClientLoginTimeout)) //nolint:errcheck // a closed connection fails at its first use
-	h := &handshake{proxy: p, l: l, raw: from.Conn, conn: from.Conn, caller: from, stream: wire.NewStream(from)}
+	now := p.now.Load()
+	keepAlive(from.Conn, now.cfg.Pool.TCPKeepalive)
+	from.SetDeadline(time.Now().Add(now.cfg.Pool.ClientLoginTimeout)) //nolint:errcheck // a closed connection fails at its first use
+	h := &handshake{proxy: p, now: now, l: l, terms: l.terms.Load(), raw: from.Conn, conn: from.Conn, caller: from, stream: wire.NewStream(from)}
 	defer func() {
 		if h.caller != nil {
 			p.gate.callerLeft(from)
@@ -75,7 +79,7 @@ func (h *handshake) run(stop func() bool) error {
 		return refusal
 	}
 	c := h.arrival(s)
-	if refusal := h.l.refusal(c); refusal != nil {
+	if refusal := h.terms.refusal(c); refusal != nil {
 		return refusal
 	}
 	return h.login(s, c, stop)
@@ -93,7 +97,7 @@ func (h *handshake) negotiate() (code uint32, body []byte, err error) {
 	if err != nil {
 		return 0, nil, h.beforeStartup(err)
 	}
-	if first[0] == tlsHandshake && h.l.tls != nil {
+	if first[0] == tlsHandshake && h.terms.tls != nil {
 		if err := h.directTLS(); err != nil {
 			return 0, nil, err
 		}
@@ -139,14 +143,14 @@ func (h *handshake) login(s startup, c *auth.Arrival, stop func() bool) error {
 			return err
 		}
 	}
-	credentials, err := h.proxy.auth.Client(h.stream, c)
+	credentials, err := h.now.auth.Client(h.stream, c)
 	if errors.Is(err, io.EOF) {
 		return errQuiet
 	}
 	if err != nil {
 		return err
 	}
-	route := h.proxy.route(h.l.cfg, s.database, s.user)
+	route := h.now.route(h.l, s.database, s.user)
 	if route == nil {
 		return wire.Fatal(wire.UndefinedDatabase, "no route for database \"%s\" and user \"%s\"", printable(s.database), printable(s.user))
 	}

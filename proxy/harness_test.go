@@ -123,7 +123,7 @@ func (w *world) open() {
 	for _, l := range w.loops {
 		go l.Run()
 	}
-	w.addresses = must(w.proxy.Listen())(w.t)
+	w.addresses = must(w.proxy.Listen(nil))(w.t)
 }
 
 // close ends everything, from the top down, and looks at what has gone wrong.

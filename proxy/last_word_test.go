@@ -28,6 +28,13 @@ func TestClientsOfAServerThatCrashes(t *testing.T) {
 		t.Fatal(err)
 	}
 	working.expect("N(57P02) E(ERROR_08007) Z(I)")
+	eventually(t, "all backends are gone", func() bool { // which are told one after the other
+		c, err := pgx.Connect(ctx, p.SuperuserDSN("app"))
+		if err == nil {
+			c.Close(ctx)
+		}
+		return err == nil
+	})
 	inside.ask("N(57P02) E(ERROR_08006) Z(E)", q("select 1"))
 	inside.ask("C(ROLLBACK) Z(I)", q("rollback"))
 	failed.ask("N(57P02) C(ROLLBACK) Z(I)", q("rollback"))

@@ -16,6 +16,11 @@ import (
 // It returns them again, from where they lie after it has waited. Without an
 // error and without a server the first of them has been refused.
 func (r *relay) lease(rest []byte) ([]byte, metrics.Reason) {
+	if r.c.isStale() {
+		if why := r.follow(); why != metrics.None {
+			return nil, why
+		}
+	}
 	if r.acquire(rest) && r.claim.Server.Applied == r.sess.Settings() {
 		r.serveBy(r.claim.Server)
 		return rest, metrics.None
@@ -105,7 +110,7 @@ func (r *relay) cutShort() metrics.Reason {
 // without a server means that the request has been answered with an error.
 // since is when the client began to want it.
 func (r *relay) await(since int64) metrics.Reason {
-	limits := &r.c.proxy.cfg.Pool
+	limits := &r.c.proxy.config().Pool
 	notify := after(since, limits.QueryWaitNotify)
 	end := after(since, limits.QueryWaitTimeout)
 	for {
@@ -125,6 +130,11 @@ func (r *relay) await(since int64) metrics.Reason {
 			r.hush()
 			r.task.Park() // a server is on its way, and will wake the Task
 			continue
+		case r.c.isStale():
+			if why := r.followQueued(); why != metrics.None {
+				return why
+			}
+			continue
 		case notify != 0 && now >= notify:
 			r.noticeWait(limits.QueryWaitNotify)
 			notify = 0
@@ -136,8 +146,12 @@ func (r *relay) await(since int64) metrics.Reason {
 
 // giveUp reports whether the wait is to end without a server.
 func (r *relay) giveUp(now, end int64) bool {
-	return r.clientGone && !r.saidGoodbye() || r.cut || r.cancelled || r.c.proxy.draining.Load() || end != 0 && now >= end
+	return r.clientGone && !r.saidGoodbye() || r.cut || r.cancelled || r.turnedAway() || end != 0 && now >= end
 }
+
+// turnedAway reports whether a client that waits for a server waits in vain, as Portero
+// stops. Where it can be passed on it waits: it will be behind its transaction.
+func (r *relay) turnedAway() bool { return r.c.proxy.draining.Load() && r.c.proxy.heir.Load() == nil }
 
 // saidGoodbye reports whether a client that has gone sent a Terminate behind
 // what waits: then it has not broken off, and what it has asked for is done.
@@ -163,7 +177,7 @@ func (r *relay) gaveUp(since int64) metrics.Reason {
 	switch {
 	case r.cut:
 		return metrics.Shutdown // abandon tells it
-	case r.c.proxy.draining.Load():
+	case r.turnedAway():
 		r.tell(errShutdown())
 		return metrics.Shutdown
 	case r.cancelled:
@@ -172,7 +186,7 @@ func (r *relay) gaveUp(since int64) metrics.Reason {
 	case r.clientGone && !r.saidGoodbye():
 		return metrics.ClientClosed
 	}
-	e := wire.Fatal(wire.ConnectionFailure, "no server became free within query_wait_timeout (%s)", r.c.proxy.cfg.Pool.QueryWaitTimeout)
+	e := wire.Fatal(wire.ConnectionFailure, "no server became free within query_wait_timeout (%s)", r.c.proxy.config().Pool.QueryWaitTimeout)
 	e.Hint = "All servers of the pool are busy, or the cluster has no leader at present."
 	if n := r.c.pool.Pinned(); n > 0 {
 		e.Detail = fmt.Sprintf("Clients of the pool that are pinned to their servers: %d.", n)

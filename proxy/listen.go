@@ -127,7 +127,7 @@ const notifyPatience = time.Second
 func (r *relay) awaitErrand(e *pool.Errand, listens bool) metrics.Reason {
 	limit := notifyPatience
 	if listens {
-		limit = r.c.proxy.cfg.Pool.QueryWaitTimeout
+		limit = r.c.proxy.config().Pool.QueryWaitTimeout
 	}
 	since := r.loop.Now()
 	end := after(since, limit)
@@ -150,7 +150,7 @@ func (r *relay) awaitErrand(e *pool.Errand, listens bool) metrics.Reason {
 }
 
 func (r *relay) cannotListen(since int64) *wire.Error {
-	e := wire.Fatal(wire.ConnectionFailure, "nobody could be made to listen for this session within query_wait_timeout (%s)", r.c.proxy.cfg.Pool.QueryWaitTimeout)
+	e := wire.Fatal(wire.ConnectionFailure, "nobody could be made to listen for this session within query_wait_timeout (%s)", r.c.proxy.config().Pool.QueryWaitTimeout)
 	e.Hint = "For all sessions that listen a pool has one connection of its own; the log of Portero says why there is none."
 	if trouble := r.c.pool.Trouble(since); trouble != "" {
 		e.Detail = "The last try to open a server failed: " + trouble + "."

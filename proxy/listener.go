@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,9 +19,16 @@ import (
 	"portero/loop"
 )
 
-// listener is one open address with its TLS settings.
+// listener is one open address.
 type listener struct {
 	net.Listener
+	address string // as the configuration has it
+	terms   atomic.Pointer[terms]
+}
+
+// terms is what a listener asks of its clients and what it shows them, until a reload
+// brings others. Immutable.
+type terms struct {
 	cfg     *config.Listener
 	tls     *tls.Config // nil: it is not offered
 	binding []byte      // channel-binding data of the certificate
@@ -30,13 +38,20 @@ type listener struct {
 // documentation, unix_socket_directories).
 const socketName = ".s.PGSQL.6432"
 
-func openListener(c *config.Listener, keepalive time.Duration) (*listener, error) {
-	l := &listener{cfg: c}
-	var err error
-	if path, ok := strings.CutPrefix(c.Address, "unix:"); ok {
-		l.Listener, err = listenUnix(path) // without TLS, as in PostgreSQL
-	} else if err = l.prepareTLS(); err == nil {
-		care := net.ListenConfig{KeepAlive: -1, KeepAliveConfig: loop.KeepAlive(keepalive)} // -1: not even by default
+// openListener opens the address of a configuration, unless it is open already.
+func openListener(c *config.Listener, open net.Listener) (*listener, error) {
+	t, err := newTerms(c)
+	if err != nil {
+		return nil, err
+	}
+	l := &listener{address: c.Address}
+	l.terms.Store(t)
+	if path, ok := strings.CutPrefix(c.Address, "unix:"); open != nil {
+		l.Listener = open
+	} else if ok {
+		l.Listener, err = listenUnix(path)
+	} else {
+		care := net.ListenConfig{KeepAlive: -1} // see keepAlive
 		l.Listener, err = care.Listen(context.Background(), "tcp", c.Address)
 	}
 	if err != nil {
@@ -45,18 +60,30 @@ func openListener(c *config.Listener, keepalive time.Duration) (*listener, error
 	return l, nil
 }
 
-// prepareTLS reads the certificate to show to clients, if there is one.
-func (l *listener) prepareTLS() error {
-	t, err := tlsFor(l.cfg.TLS)
-	if t == nil || err != nil {
-		return err
+// newTerms reads the certificate to show to clients, if there is one. On a Unix socket
+// there is none, as in PostgreSQL.
+func newTerms(c *config.Listener) (*terms, error) {
+	t := &terms{cfg: c}
+	if strings.HasPrefix(c.Address, "unix:") {
+		return t, nil
 	}
-	leaf, err := x509.ParseCertificate(t.Certificates[0].Certificate[0])
+	settings, err := tlsFor(c.TLS)
+	if settings == nil || err != nil {
+		return t, err
+	}
+	leaf, err := x509.ParseCertificate(settings.Certificates[0].Certificate[0])
 	if err != nil {
-		return fmt.Errorf("certificate: %w", err)
+		return nil, fmt.Errorf("listener %s: certificate: %w", c.Address, err)
 	}
-	l.tls, l.binding = t, auth.TLSServerEndPoint(leaf)
-	return nil
+	t.tls, t.binding = settings, auth.TLSServerEndPoint(leaf)
+	return t, nil
+}
+
+// keepAlive has the kernel probe a client that is silent, by the settings in force.
+func keepAlive(conn net.Conn, idle time.Duration) {
+	if t, ok := conn.(*net.TCPConn); ok {
+		t.SetKeepAliveConfig(loop.KeepAlive(idle)) //nolint:errcheck // a closed connection fails at its first use
+	}
 }
 
 // String is the address in use, with unix: before a path.

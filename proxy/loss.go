@@ -10,7 +10,7 @@ import (
 // word, and frame that word as it came; nil if it had none.
 func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) metrics.Reason {
 	r.logServer(said)
-	half, bound, timeline := r.out.passing > 0, r.sess.Bound(), r.claim.Server.Timeline()
+	half, bound, lost := r.out.passing > 0, r.sess.Bound(), r.claim.Server
 	r.c.pool.Discard(&r.claim, why)
 	r.out.drop(r.loop)
 	r.goOn(1)
@@ -30,7 +30,7 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 		return r.cutBy(why)
 	}
 	if doubt, ok := r.sess.InDoubt(said); ok {
-		return r.resolve(doubt, timeline, said)
+		return r.resolve(doubt, lost, said)
 	}
 	r.lose(said)
 	if r.withheld {

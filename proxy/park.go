@@ -15,7 +15,7 @@ func (r *relay) park() metrics.Reason {
 	if r.claim.Server != nil {
 		r.watchServer()
 	}
-	if r.stalled.over(r.loop.Now(), c.Pending(), r.c.proxy.cfg.Pool.ClientStallTimeout) {
+	if r.stalled.over(r.loop.Now(), c.Pending(), r.c.proxy.config().Pool.ClientStallTimeout) {
 		return metrics.ClientStalled
 	}
 	if why := r.idlePinned(); why != metrics.None {

@@ -51,7 +51,7 @@ func (r *relay) repin() metrics.Reason {
 
 func (r *relay) tooManySettings() *wire.Error {
 	e := wire.Fatal(wire.ConfigurationLimit, "what this session has set cannot be carried to another server, and it may not keep its own (pin_policy)")
-	e.Detail = fmt.Sprintf("It is more than %d bytes (max_client_setting_bytes), or more at once than is looked for, or nobody could read what it is.", r.c.proxy.cfg.Pool.MaxClientSettingBytes)
+	e.Detail = fmt.Sprintf("It is more than %d bytes (max_client_setting_bytes), or more at once than is looked for, or nobody could read what it is.", r.c.proxy.config().Pool.MaxClientSettingBytes)
 	e.Hint = `Set less, and by names that stand in the statement; raise max_client_setting_bytes; or set pin_policy = "pin" for the route.`
 	return e
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 
@@ -18,14 +19,15 @@ import (
 
 // Proxy is the client side of a process: its listeners and its clients.
 type Proxy struct {
-	cfg      *config.Config
+	now      atomic.Pointer[snapshot]
 	pools    *pool.Pools
-	auth     *auth.Authenticator
 	loops    []*loop.Loop
 	stations []*station // by loop ID
 	process  *metrics.Process
 	log      *slog.Logger
 
+	reloading  sync.Mutex // held from Prepare to the end of a Change; guards listeners and ended
+	ended      bool
 	listeners  []*listener
 	accepting  sync.WaitGroup // accept loops
 	handshakes sync.WaitGroup
@@ -36,13 +38,15 @@ type Proxy struct {
 	cancels  chan struct{} // a token for each cancel request on its way to a server
 	clients  registry
 	draining atomic.Bool
+	heir     atomic.Pointer[heir] // who takes in those who can be passed; nil: nobody
 	refusals [metrics.NumReasons]seldom // of the lines about limits
 }
 
 // New prepares a proxy; Listen opens it. The pools and loops are the caller's
 // and must outlive it.
 func New(cfg *config.Config, room Room, pools *pool.Pools, a *auth.Authenticator, loops []*loop.Loop, m *metrics.Process, log *slog.Logger) *Proxy {
-	p := &Proxy{cfg: cfg, pools: pools, auth: a, loops: loops, process: m, log: log, gate: newGate(room, &m.LoginsInFlight), cancels: make(chan struct{}, room.Late)}
+	p := &Proxy{pools: pools, loops: loops, process: m, log: log, gate: newGate(room, &m.LoginsInFlight), cancels: make(chan struct{}, room.Late)}
+	p.now.Store(&snapshot{cfg, a})
 	m.ClientsLimit.Store(int64(room.Clients))
 	p.clients.init()
 	p.ctx, p.stop = context.WithCancel(context.Background())
@@ -60,28 +64,34 @@ func (p *Proxy) panicked(v any, stack []byte) {
 	p.log.Error("panic", "value", fmt.Sprint(v), "stack", string(stack))
 }
 
-// Listen opens all listeners and begins to accept. It returns the addresses
-// in use. On an error nothing stays open.
-func (p *Proxy) Listen() ([]string, error) {
+// Listen opens all listeners and begins to accept; those that another process has opened
+// are taken over from inherited, by their addresses. It returns the addresses in use. On
+// an error nothing stays open but what is inherited.
+func (p *Proxy) Listen(inherited map[string]net.Listener) ([]string, error) {
 	var addresses []string
-	for i := range p.cfg.Listeners {
-		l, err := openListener(&p.cfg.Listeners[i], p.cfg.Pool.TCPKeepalive)
+	cfg := p.config()
+	for i := range cfg.Listeners {
+		l, err := openListener(&cfg.Listeners[i], inherited[cfg.Listeners[i].Address])
 		if err != nil {
-			p.closeListeners()
+			closeAll(p.listeners)
 			return nil, err
 		}
 		p.listeners = append(p.listeners, l)
 		addresses = append(addresses, l.String())
 	}
-	for _, l := range p.listeners {
-		p.accepting.Add(1)
-		go p.accept(l)
-	}
+	p.acceptOn(p.listeners)
 	return addresses, nil
 }
 
-func (p *Proxy) closeListeners() {
-	for _, l := range p.listeners {
+func (p *Proxy) acceptOn(listeners []*listener) {
+	for _, l := range listeners {
+		p.accepting.Add(1)
+		go p.accept(l)
+	}
+}
+
+func closeAll(listeners []*listener) {
+	for _, l := range listeners {
 		l.Close()
 	}
 }
@@ -93,8 +103,7 @@ func (p *Proxy) Clients() int { return p.clients.len() }
 // transactions, and returns when all are gone or ctx ends; then the rest are
 // cut. It blocks.
 func (p *Proxy) Shutdown(ctx context.Context) {
-	p.closeListeners()
-	p.accepting.Wait()
+	p.stopListening()
 	p.draining.Store(true)
 	p.clients.each((*client).drain)
 	if !p.clients.waitEmpty(ctx) {
@@ -104,6 +113,14 @@ func (p *Proxy) Shutdown(ctx context.Context) {
 	p.handshakes.Wait()
 	p.clients.each((*client).cut)
 	p.clients.waitEmpty(context.Background())
+}
+
+func (p *Proxy) stopListening() {
+	p.reloading.Lock()
+	p.ended = true
+	closeAll(p.listeners)
+	p.reloading.Unlock()
+	p.accepting.Wait()
 }
 
 func errShutdown() *wire.Error {

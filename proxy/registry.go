@@ -48,6 +48,39 @@ func (r *registry) add(c *client) {
 	r.byID[c.id] = c
 }
 
+// restore gives c the cancel key that it has had with another process, whose numbers
+// end before ours; a new one if that is taken.
+func (r *registry) restore(c *client, id, secret uint32) {
+	r.mu.Lock()
+	if _, taken := r.byID[id]; !taken && id != 0 {
+		c.id, c.secret = id, secret
+		r.byID[id] = c
+		r.mu.Unlock()
+		return
+	}
+	r.mu.Unlock()
+	r.add(c)
+}
+
+// begin has the numbers begin behind those of another process, which may still give
+// out some.
+func (r *registry) begin(last uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = (last + numbersApart) % noBackend
+}
+
+// numbersApart is more than the numbers that a process gives out to those who log in
+// while another takes its place.
+const numbersApart = 1 << 20
+
+// lastNumber is the last number that was given out.
+func (r *registry) lastNumber() uint32 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
+}
+
 // tie gives c the process ID of the server that it has for good.
 func (r *registry) tie(c *client, backend uint32) {
 	r.mu.Lock()

@@ -15,7 +15,8 @@ import (
 // event to its next rest and is then reused.
 type relay struct {
 	c     *client
-	st    *station // of the loop
+	st    *station  // of the loop
+	obeys *snapshot // whose limits the session has
 	loop  *loop.Loop
 	task  *loop.Task
 	claim pool.Claim
@@ -50,7 +51,17 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 	r.stalled, r.farewell, r.pins, r.pinIdle, r.withheld = stall{}, 0, 0, 0, false
 	r.again, r.runs = r.again[:0], 0
 	r.sess.ByEar(c.mode != modeSession)
-	r.sess.Resolves(c.proxy.cfg.Pool.ResolveCommits && c.mode != modeSession && c.pool.Key.Role == "leader")
+	r.obey()
+}
+
+// obey gives the session what the settings in force and its pool make of it.
+func (r *relay) obey() {
+	c := r.c
+	if now := c.proxy.now.Load(); r.obeys != now {
+		r.obeys = now
+		r.sess.Share(&r.st.texts, c.proxy.limits())
+	}
+	r.sess.Resolves(r.obeys.cfg.Pool.ResolveCommits && c.mode != modeSession && c.pool.Key.Role == "leader")
 	r.sess.OnStandbys(c.pool.Key.Role == "replica")
 }
 
@@ -119,10 +130,17 @@ func (r *relay) serve() metrics.Reason {
 			}
 			continue
 		case r.between() && r.c.proxy.draining.Load() && !r.cut:
+			if r.claim.Server == nil && r.mayPass() {
+				return metrics.None // to rest, and on from there
+			}
 			r.tell(errShutdown())
 			return metrics.Shutdown
 		case r.between() && r.claim.Server == nil:
 			return metrics.None
+		case r.between() && r.c.isStale() && r.c.mode == modeSession:
+			if why := r.follow(); why != metrics.None {
+				return why
+			}
 		}
 		if why := r.park(); why != metrics.None {
 			return why

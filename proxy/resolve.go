@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portero/metrics"
+	"portero/pool"
 	"portero/session"
 	"portero/wire"
 )
@@ -27,10 +28,10 @@ const (
 	rolledBack
 )
 
-// resolve finds out what has become of a transaction whose server, on a timeline, is lost, and tells
+// resolve finds out what has become of a transaction whose server is lost, and tells
 // the client. said is the server's last word.
-func (r *relay) resolve(c session.Commit, timeline int64, said *wire.Error) metrics.Reason {
-	f := r.fateOf(c, timeline)
+func (r *relay) resolve(c session.Commit, lost *pool.Server, said *wire.Error) metrics.Reason {
+	f := r.fateOf(c, lost)
 	r.c.proxy.log.Info("commit in doubt", "id", r.c.id, "transaction", c.ID, "found", f.String())
 	if f == unknown {
 		r.lose(said)
@@ -48,12 +49,13 @@ func (r *relay) resolve(c session.Commit, timeline int64, said *wire.Error) metr
 func (f fate) String() string { return [...]string{"unknown", "committed", "rolled back"}[f] }
 
 // fateOf waits for the next leader, up to query_wait_timeout, and asks it.
-func (r *relay) fateOf(c session.Commit, timeline int64) fate {
-	end := after(r.loop.Now(), r.c.proxy.cfg.Pool.QueryWaitTimeout)
+func (r *relay) fateOf(c session.Commit, lost *pool.Server) fate {
+	timeline := lost.Timeline()
+	end := after(r.loop.Now(), r.c.proxy.config().Pool.QueryWaitTimeout)
 	history := int64(0) // until when it is waited for; 0: nobody leads yet
 	for r.borrow(end) {
 		ended, told := r.c.pool.Ended(timeline)
-		newer := r.claim.Server.Timeline() > timeline && timeline > 0
+		newer := r.claim.Server.Timeline() > timeline && timeline > 0 && r.claim.Server.SameCluster(lost)
 		if newer && told && ended > c.Position {
 			if f, ok := r.askFate(c); ok {
 				return f

@@ -36,7 +36,6 @@ func (c *client) toWork(l *loop.Loop) *relay {
 		r, st.free = st.free[n-1], st.free[:n-1]
 	} else {
 		r = &relay{st: st}
-		r.sess.Share(&st.texts, c.proxy.limits())
 	}
 	r.begin(c, l)
 	c.relay = r
@@ -46,7 +45,7 @@ func (c *client) toWork(l *loop.Loop) *relay {
 
 // limits are those of a session on one loop.
 func (p *Proxy) limits() session.Limits {
-	cfg := &p.cfg.Pool
+	cfg := &p.config().Pool
 	return session.Limits{
 		Server: cfg.MaxPreparedStatements, Client: cfg.MaxClientStatements,
 		ClientBytes: cfg.MaxClientStatementBytes, Bytes: cfg.MaxStatementBytes / len(p.loops),
@@ -64,6 +63,7 @@ func (c *client) toRest(l *loop.Loop) {
 	c.sock.Watch(true)
 	c.carried = r.sess.Rest()
 	r.letGo()
+	defer c.pass(l)
 	if st := c.proxy.stations[l.ID]; len(st.free) < maxFreeRelays {
 		st.free = append(st.free, r)
 	}

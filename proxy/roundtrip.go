@@ -31,7 +31,7 @@ func (r *relay) roundTrip(messages []byte, track bool) outcome {
 	if s.Sock.Write(messages) != nil {
 		return outcome{why: metrics.ServerLost}
 	}
-	end := after(r.loop.Now(), r.c.proxy.cfg.Pool.ServerConnectTimeout)
+	end := after(r.loop.Now(), r.c.proxy.config().Pool.ServerConnectTimeout)
 	var o outcome
 	var kept []byte
 	for (o.status == 0 || len(kept) > 0) && o.why == metrics.None {

@@ -53,7 +53,7 @@ func (r *relay) greet(b []byte) {
 	b = wire.Append(b, &pgproto3.ReadyForQuery{TxStatus: 'I'})
 	r.c.sock.Write(b) //nolint:errcheck // a client that is gone is noticed by its next event
 	r.c.welcomed = true
-	if r.c.proxy.cfg.Log.Connections {
+	if r.c.proxy.config().Log.Connections {
 		r.c.proxy.log.Info("client logged in", "id", r.c.id, "address", r.c.addr, "user", r.c.pool.Key.User,
 			"database", r.c.pool.Key.Database, "tls", r.c.sock.IsTLS())
 	}

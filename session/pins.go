@@ -150,6 +150,9 @@ const (
 	PinningAllow                // nothing: its next statement may meet another server
 )
 
+// SetPinning changes that for what the client sets up from here on.
+func (s *Session) SetPinning(p Pinning) { s.pinning = p }
+
 // Pinning is what becomes of what the client cannot take to another server.
 func (s *Session) Pinning() Pinning { return s.pinning }
 

@@ -2,11 +2,14 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"testing"
 
 	"portero/admin"
 	"portero/config"
 	"portero/discovery"
+	"portero/loop"
+	"portero/pool"
 )
 
 func TestATimelineIsAcceptedOnlyForAGroupThatIsThere(t *testing.T) {
@@ -15,7 +18,18 @@ func TestATimelineIsAcceptedOnlyForAGroupThatIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	in := &instance{clusters: map[string]*discovery.Cluster{"local": d}}
+	l, err := loop.New(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go l.Run()
+	defer l.Stop()
+	pools, err := pool.New(config.Default(), 1, map[string]*discovery.Cluster{"local": d}, []*loop.Loop{l}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pools.Close()
+	in := &instance{pools: pools}
 	for _, c := range []struct {
 		cluster string
 		group   int

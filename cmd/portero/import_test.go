@@ -6,10 +6,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"portero/config"
 	"portero/internal/lab"
 	"portero/metrics"
 )
@@ -57,8 +59,9 @@ func serveHere(t *testing.T, path, admin string) *instance {
 		t.Fatal("the configuration is wrong")
 	}
 	p.cfg.Admin.Address = admin
-	in, err := start(p, &metrics.Process{}, slog.New(slog.DiscardHandler))
-	if err != nil {
+	in := newInstance(path, &metrics.Process{})
+	in.log = slog.New(slog.DiscardHandler)
+	if err := in.start(p); err != nil {
 		t.Fatal(err)
 	}
 	return in
@@ -85,6 +88,46 @@ func TestClientsOfPgBouncerAreServedByItsFile(t *testing.T) {
 				t.Error("a database is served that is not in the file")
 			}
 		})
+	}
+}
+
+// An included file is read again by itself, too.
+func TestAFileOfPgBouncersIsReloaded(t *testing.T) {
+	postgres := lab.PostgresForTest(t, lab.PostgresOptions{})
+	free := freeAddresses(t, 2)
+	ini := pgbouncerFolder(t, postgres.Address(), free[0])
+	included := filepath.Join(filepath.Dir(ini), "databases.ini")
+	p, ok := load(ini, t.Output())
+	if !ok {
+		t.Fatal("the configuration is wrong")
+	}
+	for _, name := range []string{ini, included, filepath.Join(filepath.Dir(ini), "userlist.txt")} {
+		if !slices.Contains(p.files, config.Look(name)) {
+			t.Errorf("%s is not among the files that are watched: %v", name, p.files)
+		}
+	}
+	in := serveHere(t, ini, free[1])
+	defer stopHere(t, in, syscall.SIGINT)
+	text, err := os.ReadFile(included)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := strings.Replace(string(text), "elsewhere", "anew", 1)
+	if err := os.WriteFile(included, append(text, strings.TrimPrefix(more, "[databases]\n")...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		_, err := tryConnect(t, free[0], "anew")
+		return err
+	})
+	if err := os.WriteFile(included, []byte("[databases]\nelsewhere = host\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.reload("test"); err == nil || !strings.Contains(err.Error(), "databases.ini:2: elsewhere is no list of key=value") {
+		t.Errorf("a wrong file is reloaded: %v", err)
+	}
+	if _, err := tryConnect(t, free[0], "anew"); err != nil {
+		t.Errorf("a wrong file has changed something: %v", err)
 	}
 }
 
@@ -127,7 +170,7 @@ func TestAnImportNamesFilesFromItsOwnFolder(t *testing.T) {
 func TestCheckTellsTheLinesOfAFileOfPgBouncers(t *testing.T) {
 	ini := pgbouncerFolder(t, "127.0.0.1:5432", "127.0.0.1:6432")
 	stdout, stderr, status := portero("check", ini)
-	if status != 0 || stdout != ini+": ok\n" || !strings.Contains(stderr, ini+":11: server_login_retry: ") {
+	if status != 0 || !strings.HasPrefix(stdout, ini+": ok\n") || !strings.Contains(stderr, ini+":11: server_login_retry: ") {
 		t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
 	}
 	if err := os.Remove(filepath.Join(filepath.Dir(ini), "userlist.txt")); err != nil {

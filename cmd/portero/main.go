@@ -2,6 +2,7 @@
 //
 //	portero serve [--config proxy.toml]   run
 //	portero check --config proxy.toml     report every fault of a configuration
+//	portero diff --config proxy.toml      what a reload would change in the one that runs
 //	portero import pgbouncer.ini          translate PgBouncer's configuration, and HAProxy's and Patroni's
 //	portero version
 package main
@@ -14,6 +15,9 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
+
+	"portero/config"
 )
 
 func main() {
@@ -24,6 +28,7 @@ const usage = `portero is a pooling proxy in front of highly available PostgreSQ
 
   portero serve [--config proxy.toml]   run; without a file: 127.0.0.1:6432 to 127.0.0.1:5432
   portero check --config proxy.toml     report every fault of a configuration
+  portero diff --config proxy.toml      what a reload would change in the Portero that runs
   portero import [-o proxy.toml] pgbouncer.ini [haproxy.cfg] [patroni.yml]
                                         translate them into a proxy.toml
   portero version                       print the version
@@ -43,6 +48,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return withConfig("serve", args[1:], stderr, func(path string) int { return serve(path, stderr) })
 	case "check":
 		return withConfig("check", args[1:], stderr, func(path string) int { return check(path, stdout, stderr) })
+	case "diff":
+		return diff(args[1:], stdout, stderr)
 	case "import":
 		return importFiles(args[1:], stdout, stderr)
 	case "version":
@@ -104,7 +111,7 @@ func check(path string, stdout, stderr io.Writer) int {
 	for _, warning := range p.descriptors.warnings(p.cfg) {
 		fmt.Fprintf(stderr, "%s: warning: %s\n", path, warning)
 	}
-	fmt.Fprintf(stdout, "%s: ok\n", path)
+	fmt.Fprintf(stdout, "%s: ok\nonly a restart changes %s\n", path, strings.Join(config.Fixed(), ", "))
 	return 0
 }
 

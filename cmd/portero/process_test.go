@@ -200,20 +200,6 @@ func termIsBounded(t *testing.T, postgres *lab.Postgres) {
 	expectRows(t, postgres, "bounded", "0")
 }
 
-// A reload is asked for by HUP, and there is none yet: that is no reason to end.
-func TestHangupIsToldInTheLogAndEndsNothing(t *testing.T) {
-	p := serving(t, lab.PostgresForTest(t, lab.PostgresOptions{SQL: []string{"create table noted (how text)"}}), "")
-	client := connect(t, p.Address)
-	p.Signal(syscall.SIGHUP)
-	eventually(t, func() error {
-		if !strings.Contains(p.Log(), "restart to apply them") {
-			return errors.New("nothing in the log")
-		}
-		return nil
-	})
-	mustAsk(t, client, "select 1", "1")
-}
-
 func intEnds(t *testing.T, postgres *lab.Postgres, signals ...syscall.Signal) {
 	p := serving(t, postgres, "")
 	client := connect(t, p.Address)

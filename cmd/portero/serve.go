@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,6 +23,7 @@ import (
 	"portero/journal"
 	"portero/loop"
 	"portero/metrics"
+	"portero/passage"
 	"portero/pool"
 	"portero/proxy"
 	"portero/translate"
@@ -30,16 +34,18 @@ type parts struct {
 	cfg         *config.Config
 	auth        *auth.Authenticator
 	descriptors descriptors
+	files       []config.File // that it was read from
 	remarks     []translate.Remark // on what a file of PgBouncer's has that Portero has not
 }
 
 // prepare reads a file, none with "", and those that it names. An error is all
-// faults of all of them.
+// faults of all of them; of what is returned beside it only the files are to be used.
 func prepare(path string) (*parts, error) {
 	p := &parts{}
 	check := func(cfg *config.Config, r *config.Report) {
 		p.auth = auth.Load(cfg, r)
 		p.descriptors = shareOut(cfg, r)
+		p.files = r.Files()
 	}
 	if path == "" {
 		p.cfg = config.NoFile()
@@ -47,6 +53,7 @@ func prepare(path string) (*parts, error) {
 		check(p.cfg, r)
 		return p, r.Err()
 	}
+	p.files = []config.File{config.Look(path)}
 	if text, ok := pgbouncerINI(path); ok {
 		return p, p.fromPgBouncer(path, text, check)
 	}
@@ -57,19 +64,33 @@ func prepare(path string) (*parts, error) {
 
 // instance is a running Portero.
 type instance struct {
-	cfg       *config.Config
-	log       *slog.Logger
-	process   *metrics.Process
-	loops     []*loop.Loop
-	clusters  map[string]*discovery.Cluster
-	pools     *pool.Pools
-	proxy     *proxy.Proxy
-	admin     *admin.Server
-	listening []string
-	started   time.Time
+	path     string // of the configuration; "" = none
+	log      *slog.Logger
+	logLevel *slog.LevelVar
+	process  *metrics.Process
+	loops    []*loop.Loop
+	pools    *pool.Pools
+	proxy    *proxy.Proxy
+	admin    *admin.Server
+	started  time.Time
+	takeover passage.Listener  // nil inside: there is none
+	heirs    chan passage.Conn // who takes our place
 
-	stopDeriving context.CancelFunc
-	deriving     chan struct{} // closed when derive has returned
+	predecessor passage.Conn // whose place we take; nil inside: there was none
+
+	reloading sync.Mutex // held by a reload; guards what follows, but for reading inForce
+	inForce   atomic.Pointer[state]
+	lastRead  atomic.Pointer[parts] // whatever became of it
+	deriving  deriving
+	watching  chan struct{} // closed when watch has returned
+	stopWatch context.CancelFunc
+}
+
+// state is what a reload replaces.
+type state struct {
+	*parts
+	listening []string
+	since     time.Time
 }
 
 // serve runs until a signal ends it. The exit status is 0 after a signal, 1
@@ -89,9 +110,11 @@ func serve(path string, stderr io.Writer) int {
 	reloads := make(chan os.Signal, 1) // of its own: however many come, they are in the way of no TERM
 	signal.Notify(reloads, syscall.SIGHUP)
 	defer signal.Stop(reloads)
-	log := slog.New(out.Handler(form(p.cfg.Log)))
-	slog.SetDefault(log) // for what a library may have to say
-	in, err := start(p, process, log)
+	in := newInstance(path, process)
+	in.logLevel.Set(levelOf(p.cfg.Log))
+	in.log = slog.New(out.Handler(form(p.cfg.Log.Format, in.logLevel)))
+	slog.SetDefault(in.log) // for what a library may have to say
+	err := in.start(p)
 	if err != nil {
 		fmt.Fprintln(out, "portero:", err)
 		return 1
@@ -99,16 +122,23 @@ func serve(path string, stderr io.Writer) int {
 	return in.untilSignal(signals, reloads)
 }
 
+func newInstance(path string, process *metrics.Process) *instance {
+	return &instance{path: path, logLevel: &slog.LevelVar{}, process: process, started: time.Now(), heirs: make(chan passage.Conn, 1)}
+}
+
 // lastLines is how long the process stays, at its end, for a log that is not
 // being read.
 const lastLines = 2 * time.Second
 
-// form is how the lines of the log look.
-func form(c config.Log) func(io.Writer) slog.Handler {
-	var level slog.Level
+func levelOf(c config.Log) (level slog.Level) {
 	level.UnmarshalText([]byte(c.Level)) //nolint:errcheck // checked by config
+	return level
+}
+
+// form is how the lines of the log look.
+func form(format string, level slog.Leveler) func(io.Writer) slog.Handler {
 	options := &slog.HandlerOptions{Level: level}
-	if c.Format == "json" {
+	if format == "json" {
 		return func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
 	}
 	return func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
@@ -116,42 +146,66 @@ func form(c config.Log) func(io.Writer) slog.Handler {
 
 // start opens everything, from the bottom up. On an error the process ends, so
 // what is open is left to the kernel.
-func start(p *parts, process *metrics.Process, log *slog.Logger) (*instance, error) {
-	in := &instance{cfg: p.cfg, log: log, process: process, clusters: make(map[string]*discovery.Cluster), started: time.Now()}
-	for _, r := range p.remarks {
-		log.Warn("not taken over", "place", r.Place.String(), "reason", r.Text)
-	}
+func (in *instance) start(p *parts) error {
+	in.tellRemarks(p)
 	for _, warning := range p.descriptors.warnings(p.cfg) {
-		log.Warn(warning)
+		in.log.Warn(warning)
 	}
-	if err := in.startLoops(); err != nil {
-		return nil, err
+	if err := in.startLoops(p.cfg); err != nil {
+		return err
 	}
+	from, err := inherit(p.cfg.Admin.Takeover)
+	if err != nil {
+		return err
+	}
+	if from == nil {
+		from = &inheritance{listeners: in.listenersOf(p.cfg)}
+	}
+	clusters := make(map[string]*discovery.Cluster)
 	for _, c := range p.cfg.Clusters {
-		d, err := discovery.Open(c, log)
+		d, err := discovery.Open(c, in.log)
 		if err != nil {
-			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
+			return fmt.Errorf("cluster %s: %w", c.Name, err)
 		}
-		in.clusters[c.Name] = d
+		clusters[c.Name] = d
 	}
-	var err error
-	if in.pools, err = pool.New(p.cfg, p.descriptors.servers, in.clusters, in.loops, log); err != nil {
-		return nil, err
+	if in.pools, err = pool.New(p.cfg, p.descriptors.servers, clusters, in.loops, in.log); err != nil {
+		return err
 	}
-	process.ServersLimit.Store(int64(p.descriptors.servers))
-	in.proxy = proxy.New(p.cfg, p.descriptors.room(p.cfg), in.pools, p.auth, in.loops, in.process, log)
+	in.process.ServersLimit.Store(int64(p.descriptors.servers))
+	in.proxy = proxy.New(p.cfg, p.descriptors.room(p.cfg), in.pools, p.auth, in.loops, in.process, in.log)
 	for _, l := range in.loops {
 		go l.Run()
 	}
-	in.startDeriving(p.auth)
-	if in.listening, err = in.proxy.Listen(); err != nil {
-		return nil, err
+	in.deriving.start(p.auth)
+	now := &state{parts: p, since: time.Now()}
+	if from.isLeft() {
+		in.proxy.Begin(from.last)
 	}
-	if err := in.startAdmin(); err != nil {
-		return nil, err
+	if now.listening, err = in.proxy.Listen(from.listeners); err != nil {
+		return err
 	}
-	log.Info("ready", "listening", in.listening, "admin", in.adminAddress(), "version", version())
-	return in, nil
+	from.closeUnused(p.cfg)
+	in.inForce.Store(now)
+	in.lastRead.Store(p)
+	in.process.Loaded(now.since)
+	if err := in.startAdmin(from.admin); err != nil {
+		return err
+	}
+	if err := in.startTakeover(); err != nil {
+		return err
+	}
+	in.startWatching()
+	if from.isLeft() {
+		if err := from.from.Send(message{Kind: ready}, -1); err != nil {
+			return err
+		}
+		in.predecessor = from.from
+		go in.takeClients(from.from)
+	}
+	in.tellManager(managerReady(from.isLeft()))
+	in.log.Info("ready", "listening", now.listening, "admin", in.adminAddress(), "version", version())
+	return nil
 }
 
 // gcPercent is lower than Go's 100: the relay makes no garbage, so that room
@@ -171,8 +225,8 @@ func tuneRuntime(loops int) {
 	}
 }
 
-func (in *instance) startLoops() error {
-	n := loopsOf(in.cfg)
+func (in *instance) startLoops(cfg *config.Config) error {
+	n := loopsOf(cfg)
 	tuneRuntime(n)
 	for i := range n {
 		l, err := loop.New(i)
@@ -184,25 +238,36 @@ func (in *instance) startLoops() error {
 	return nil
 }
 
-// startDeriving prepares logins of the user file's plain passwords beside all else.
-func (in *instance) startDeriving(a *auth.Authenticator) {
-	var ctx context.Context
-	ctx, in.stopDeriving = context.WithCancel(context.Background())
-	in.deriving = make(chan struct{})
-	go in.derive(ctx, a)
+// deriving prepares logins of the user file's plain passwords beside all else.
+type deriving struct {
+	cancel context.CancelFunc
+	done   chan struct{} // closed when run has returned
 }
 
-func (in *instance) derive(ctx context.Context, a *auth.Authenticator) {
-	defer close(in.deriving)
+func (d *deriving) start(a *auth.Authenticator) {
+	var ctx context.Context
+	ctx, d.cancel = context.WithCancel(context.Background())
+	d.done = make(chan struct{})
+	go d.run(ctx, a, d.done)
+}
+
+func (d *deriving) run(ctx context.Context, a *auth.Authenticator, done chan<- struct{}) {
+	defer close(done)
 	a.Derive(ctx)
 }
 
-func (in *instance) startAdmin() error {
-	if in.cfg.Admin.Address == "" {
+func (d *deriving) stop() {
+	d.cancel()
+	<-d.done
+}
+
+func (in *instance) startAdmin(open net.Listener) error {
+	address := in.config().Admin.Address
+	if address == "" {
 		return nil
 	}
 	collector := metrics.NewCollector(in.process, in.pools.States, in.pools.Candidates, in.pools.Groups, in.proxy.Clients)
-	in.admin = admin.New(in.cfg.Admin.Address, admin.Options{
+	in.admin = admin.New(address, admin.Options{
 		Gatherer:  metrics.NewRegistry(version(), collector),
 		Ready:     in.notReady,
 		Status:    in.writeStatus,
@@ -210,15 +275,19 @@ func (in *instance) startAdmin() error {
 		Log:       in.log,
 
 		AcceptTimeline: in.acceptTimeline,
+		Diff:           in.diff,
+		Listener:       open,
 	})
 	return in.admin.Start()
 }
 
-func (in *instance) notReady() []string { return in.pools.Ready(in.cfg.Routes) }
+func (in *instance) config() *config.Config { return in.inForce.Load().cfg }
+
+func (in *instance) notReady() []string { return in.pools.Ready(in.config().Routes) }
 
 // acceptTimeline is asked for by an operator; discovery logs it.
 func (in *instance) acceptTimeline(cluster string, group int, timeline int64) error {
-	d := in.clusters[cluster]
+	d := in.pools.Discovery(cluster)
 	if d == nil || d.View().Groups[group] == nil {
 		return admin.ErrUnknown
 	}
@@ -233,10 +302,11 @@ func (in *instance) adminAddress() string {
 }
 
 func (in *instance) writeStatus(w io.Writer) {
+	now := in.inForce.Load()
 	err := admin.WriteStatus(w, admin.Snapshot{
-		Version: version(), Started: in.started, Now: time.Now(), Listeners: in.listening, NotReady: in.notReady(),
+		Version: version(), Started: in.started, Now: time.Now(), Listeners: now.listening, NotReady: in.notReady(),
 		Clients: in.proxy.Clients(), MaxClients: int(in.process.ClientsLimit.Load()), Process: in.process,
-		Groups: in.pools.Groups(), Failovers: in.pools.Failovers(), Pools: in.pools.States(), Candidates: in.pools.Candidates(), MaxPools: in.cfg.Pool.MaxPools,
+		Groups: in.pools.Groups(), Failovers: in.pools.Failovers(), Pools: in.pools.States(), Candidates: in.pools.Candidates(), MaxPools: now.cfg.Pool.MaxPools,
 	})
 	if err != nil {
 		in.log.Debug("status page", "error", err)
@@ -246,15 +316,21 @@ func (in *instance) writeStatus(w io.Writer) {
 // untilSignal waits for TERM, which lets transactions finish, or INT, which
 // ends at once, also in the middle of a TERM.
 func (in *instance) untilSignal(signals, reloads <-chan os.Signal) int {
-	s := in.awaitEnd(signals, reloads)
-	in.log.Info("shutting down", "signal", s.String())
-	ctx, cancel := context.WithTimeoutCause(context.Background(), in.cfg.Pool.ShutdownTimeout, errors.New("shutdown_timeout"))
+	s, heir := in.awaitEnd(signals, reloads)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), in.config().Pool.ShutdownTimeout, errors.New("shutdown_timeout"))
 	defer cancel()
 	if s == syscall.SIGINT {
 		cancel()
 	}
 	done := make(chan struct{})
-	go in.close(ctx, done)
+	if heir.UnixConn != nil {
+		in.log.Info("handing over")
+		go in.handOver(ctx, heir, done)
+	} else {
+		in.log.Info("shutting down", "signal", s.String())
+		in.tellManager("STOPPING=1")
+		go in.close(ctx, done)
+	}
 	for {
 		select {
 		case <-done:
@@ -269,15 +345,19 @@ func (in *instance) untilSignal(signals, reloads <-chan os.Signal) int {
 	}
 }
 
-// awaitEnd returns the signal that ends the process. HUP asks for the settings to
-// be read again, which has to wait for a restart.
-func (in *instance) awaitEnd(signals, reloads <-chan os.Signal) os.Signal {
+// awaitEnd returns the signal that ends the process, or the process that takes its place.
+// HUP has the settings read again.
+func (in *instance) awaitEnd(signals, reloads <-chan os.Signal) (s os.Signal, heir passage.Conn) {
 	for {
 		select {
 		case s := <-signals:
-			return s
+			return s, heir
+		case heir := <-in.heirs:
+			return nil, heir
 		case s := <-reloads:
-			in.log.Warn("settings are read at the start only: restart to apply them", "signal", s.String())
+			in.tellManager(managerReloading())
+			in.reload(s.String()) //nolint:errcheck // it has been logged
+			in.tellManager("READY=1")
 		}
 	}
 }
@@ -285,16 +365,29 @@ func (in *instance) awaitEnd(signals, reloads <-chan os.Signal) os.Signal {
 // close ends everything, from the top down.
 func (in *instance) close(ctx context.Context, done chan<- struct{}) {
 	defer close(done)
-	in.proxy.Shutdown(ctx)
-	in.stopDeriving()
-	<-in.deriving
-	in.pools.Close()
-	for _, d := range in.clusters {
-		d.Close()
+	in.end(func() { in.proxy.Shutdown(ctx) })
+	in.closeAdmin()
+}
+
+// end ends all but the HTTP side, the clients by leave.
+func (in *instance) end(leave func()) {
+	in.stopWatch()
+	<-in.watching
+	if in.takeover.UnixListener != nil {
+		in.takeover.Close() //nolint:errcheck // nobody takes over any more
 	}
+	if in.predecessor.UnixConn != nil {
+		in.predecessor.Close() //nolint:errcheck // whoever is still there is told by that one
+	}
+	leave()
+	in.deriving.stop()
+	in.pools.Close()
 	for _, l := range in.loops {
 		l.Stop()
 	}
+}
+
+func (in *instance) closeAdmin() {
 	if in.admin != nil {
 		soon, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()

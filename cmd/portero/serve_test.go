@@ -117,8 +117,9 @@ func startHere(t *testing.T, path string) *instance {
 	if !ok {
 		t.Fatal("the configuration is wrong")
 	}
-	in, err := start(p, &metrics.Process{}, slog.New(slog.DiscardHandler))
-	if err != nil {
+	in := newInstance(path, &metrics.Process{})
+	in.log = slog.New(slog.DiscardHandler)
+	if err := in.start(p); err != nil {
 		t.Fatal(err)
 	}
 	return in
@@ -252,7 +253,7 @@ func TestTheLogHasTheFormAndLevelAskedFor(t *testing.T) {
 		{"debug", "json", `"level":"INFO","msg":"heard"}` + "\n"},
 	} {
 		var out strings.Builder
-		slog.New(form(config.Log{Level: c.level, Format: c.format})(&out)).Info("heard")
+		slog.New(form(c.format, levelOf(config.Log{Level: c.level}))(&out)).Info("heard")
 		if got := out.String(); !strings.HasSuffix(got, c.want) || c.want == "" && got != "" {
 			t.Errorf("level %s, format %s: %q, want the end %q", c.level, c.format, got, c.want)
 		}

@@ -31,7 +31,9 @@ type Portero struct {
 	Admin   string // host:port for operators
 
 	site    *site
+	options PorteroOptions
 	process *process
+	former  int // processes that this one has succeeded
 }
 
 // PatroniConfig is the part of a proxy.toml that leads to a Cluster of the default namespace
@@ -81,21 +83,62 @@ func (p *Portero) start(o PorteroOptions) error {
 			*address = o.Host.serve(loopback(ports[0]))
 		}
 	}
-	config := fmt.Sprintf("%s\n[admin]\naddress = %q\n[[listener]]\naddress = %q\n", o.Config, p.Admin, p.Address)
 	if err := errors.Join(
-		p.site.writeFile(p.site.path("proxy.toml"), config),
+		p.Configure(o.Config),
 		p.site.writeFile(p.site.path("userlist.txt"), userList),
 	); err != nil {
 		return err
 	}
-	var err error
+	p.options = o
+	return p.run(p.Path("portero.log"))
+}
+
+func (p *Portero) run(log string) (err error) {
+	o := p.options
 	p.process, err = p.site.start(command{
-		path: o.Program, args: []string{"serve", "--config", p.site.path("proxy.toml")}, env: o.Env,
-		dir: p.site.dir, log: p.site.path("portero.log"), out: o.Output, orphaned: syscall.SIGKILL,
+		path: o.Program, args: []string{"serve", "--config", p.Path("proxy.toml")}, env: o.Env,
+		dir: p.site.dir, log: log, out: o.Output, orphaned: syscall.SIGKILL,
 		space: o.Host.in(),
 	})
 	return err
 }
+
+// Succeed starts another process with the same configuration, which has to have [admin]
+// takeover, and waits until the one that was there has ended in good order. From then on
+// the new one is meant by all methods.
+func (p *Portero) Succeed(ctx context.Context) error {
+	old := *p
+	p.former++
+	if err := p.run(p.Path(fmt.Sprintf("portero-%d.log", p.former))); err != nil {
+		return err
+	}
+	if err := p.WaitReady(ctx); err != nil {
+		return err
+	}
+	status, err := old.Wait(ctx)
+	if err == nil && status != 0 {
+		err = fmt.Errorf("the old portero ended with exit status %d", status)
+	}
+	return err
+}
+
+// Configure writes its proxy.toml anew, with the same addresses at the end. It is for the
+// program to notice that.
+func (p *Portero) Configure(config string) error {
+	text := fmt.Sprintf("%s\n[admin]\naddress = %q\n[[listener]]\naddress = %q\n", config, p.Admin, p.Address)
+	return p.WriteFile("proxy.toml", text)
+}
+
+// WriteFile puts a file into its directory, in one move.
+func (p *Portero) WriteFile(name, text string) error {
+	if err := p.site.writeFile(p.Path(name+".new"), text); err != nil {
+		return err
+	}
+	return os.Rename(p.Path(name+".new"), p.Path(name))
+}
+
+// Path is that of a file in its directory.
+func (p *Portero) Path(name string) string { return p.site.path(name) }
 
 // DSN is a connection string without TLS.
 func (p *Portero) DSN(user, password, database string) string {

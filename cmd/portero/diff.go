@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"portero/config"
+)
+
+// diff asks the Portero that runs what a reload would change, and prints it. The exit
+// status is that of diff(1): 0 if nothing, 1 if something, 2 in trouble.
+func diff(args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("portero diff", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	path := flags.String("config", "", "configuration `file` (proxy.toml), for the address of the one that runs")
+	address := flags.String("admin", "", "`address` of [admin] of the one that runs; default: as the file has it")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "portero diff: unexpected argument %q\n", flags.Arg(0))
+		return 2
+	}
+	lines, err := askDiff(*path, *address)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 2
+	}
+	fmt.Fprint(stdout, lines)
+	if lines == "" {
+		return 0
+	}
+	return 1
+}
+
+// askDiff blocks on the network, for some seconds at most.
+func askDiff(path, address string) (lines string, err error) {
+	if address == "" {
+		cfg := config.Default()
+		if _, ini := pgbouncerINI(path); path != "" && !ini { // which has nothing to say of [admin]
+			if cfg, err = config.Load(path); err != nil {
+				return "", err
+			}
+		}
+		address = cfg.Admin.Address
+	}
+	if address == "" {
+		return "", errors.New("portero diff: the file has no [admin] address: give --admin")
+	}
+	if host, port, err := net.SplitHostPort(address); err == nil && host == "" {
+		address = net.JoinHostPort("127.0.0.1", port)
+	}
+	ask := http.Client{Timeout: 10 * time.Second}
+	answer, err := ask.Get("http://" + address + "/diff")
+	if err != nil {
+		return "", fmt.Errorf("portero diff: no Portero answers at %s: %w", address, err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("portero diff: %s: %w", address, err)
+	case answer.StatusCode == http.StatusUnprocessableEntity:
+		return "", fmt.Errorf("a reload would change nothing, as it would fail:\n%s", text)
+	case answer.StatusCode != http.StatusOK:
+		return "", fmt.Errorf("portero diff: %s answers %s", address, answer.Status)
+	}
+	return string(text), nil
+}

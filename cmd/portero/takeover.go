@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"portero/passage"
+	"portero/proxy"
+)
+
+// A process takes the place of the one that runs (a new version, say) through the socket
+// at [admin] takeover. It is given the listeners, starts all that it needs, says that it
+// listens, and is then given the clients, one by one, as they come to be between two
+// transactions. If it fails before, the other goes on as if nothing had been.
+
+// message is what goes through the passage; what is set depends on kind.
+type message struct {
+	Kind    kind
+	Version string        // hello: of who comes
+	Address string        // listener: as the configuration has it
+	Last    uint32        // numbers: the last that a client has
+	Client  *proxy.Passed // client
+}
+
+type kind uint8
+
+const (
+	hello    kind = iota + 1 // I want to take your place
+	listener                 // here is one of mine
+	adminAt                  // likewise, of HTTP
+	numbers                  // these were all; the numbers of your clients begin behind mine
+	ready                    // I listen: give me your clients
+	client                   // here is one
+)
+
+// inheritance is what another process leaves to this one.
+type inheritance struct {
+	from      passage.Conn
+	listeners map[string]net.Listener
+	admin     net.Listener
+	last      uint32
+}
+
+// isLeft reports whether it is a process that leaves it, and not systemd, or nobody.
+func (h *inheritance) isLeft() bool { return h.from.UnixConn != nil }
+
+// inherit asks the process that listens at path for its place; nil: there is none.
+func inherit(path string) (*inheritance, error) {
+	if path == "" {
+		return nil, nil
+	}
+	c, err := passage.Dial(path)
+	if passage.Nobody(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("take over from the process at %s: %w", path, err)
+	}
+	h := &inheritance{from: c, listeners: make(map[string]net.Listener)}
+	if err = c.Send(message{Kind: hello, Version: version()}, -1); err == nil {
+		err = h.receive()
+	}
+	if err != nil {
+		c.Close()
+		return nil, fmt.Errorf("take over from the process at %s: %w", path, err)
+	}
+	return h, nil
+}
+
+// receive takes the listeners.
+func (h *inheritance) receive() error {
+	for {
+		var m message
+		fd, err := h.from.Receive(&m)
+		if err != nil {
+			return err
+		}
+		switch m.Kind {
+		case listener, adminAt:
+			l, err := listenerOf(fd)
+			if err != nil {
+				return err
+			}
+			if m.Kind == adminAt {
+				h.admin = l
+			} else {
+				h.listeners[m.Address] = l
+			}
+		case numbers:
+			h.last = m.Last
+			return nil
+		default:
+			return fmt.Errorf("unexpected message %d", m.Kind)
+		}
+	}
+}
+
+func listenerOf(fd int) (net.Listener, error) {
+	if fd < 0 {
+		return nil, errors.New("a listener without its socket")
+	}
+	file := os.NewFile(uintptr(fd), "listener")
+	defer file.Close()
+	return net.FileListener(file)
+}
+
+// takeClients is a goroutine: it takes the clients in, until there are no more.
+func (in *instance) takeClients(from passage.Conn) {
+	defer from.Close()
+	n := 0
+	for {
+		var m message
+		fd, err := from.Receive(&m)
+		switch {
+		case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+			in.log.Info("taken over", "clients", n)
+			return
+		case err != nil:
+			in.log.Error("taking over has broken off", "clients", n, "error", err)
+			return
+		case m.Kind != client || m.Client == nil || fd < 0:
+			in.log.Error("taking over: unexpected message", "kind", int(m.Kind))
+			continue
+		}
+		if err := in.proxy.TakeIn(*m.Client, fd); err != nil {
+			in.log.Warn("client not taken over", "error", err)
+			continue
+		}
+		n++
+	}
+}
+
+// awaitHeirs is a goroutine: it gives what there is to give to processes that want to take
+// our place, and sends the one that does to in.heirs. It ends with l.
+func (in *instance) awaitHeirs(l passage.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		if err := in.leaveTo(c); err != nil {
+			in.log.Warn("not taken over", "error", err)
+			c.Close()
+			continue
+		}
+		in.heirs <- c
+		return
+	}
+}
+
+// takeoverLimit is for a process to start, from when it has asked for the listeners until it
+// listens.
+const takeoverLimit = time.Minute
+
+// leaveTo gives the listeners, and waits until the other one listens.
+func (in *instance) leaveTo(c passage.Conn) error {
+	c.SetDeadline(time.Now().Add(takeoverLimit)) //nolint:errcheck // a closed connection fails at its first use
+	var m message
+	if _, err := c.Receive(&m); err != nil || m.Kind != hello {
+		return errors.Join(errors.New("no process that takes over"), err)
+	}
+	in.log.Info("another process takes over", "version", m.Version)
+	err := in.proxy.Listeners(func(address string, l net.Listener) error {
+		return sendListener(c, message{Kind: listener, Address: address}, l)
+	})
+	if err == nil && in.admin != nil {
+		err = sendListener(c, message{Kind: adminAt}, in.admin.Listener())
+	}
+	if err == nil {
+		err = c.Send(message{Kind: numbers, Last: in.proxy.LastNumber()}, -1)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err = c.Receive(&m); err != nil || m.Kind != ready {
+		return errors.Join(errors.New("it has given up"), err)
+	}
+	return c.SetDeadline(time.Time{})
+}
+
+// sendListener also has the path of a Unix socket be left alone when it is closed here.
+func sendListener(c passage.Conn, m message, l net.Listener) error {
+	filer, ok := l.(interface{ File() (*os.File, error) })
+	if !ok {
+		return fmt.Errorf("listener %s cannot be passed on", l.Addr())
+	}
+	file, err := filer.File()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return c.Send(m, int(file.Fd()))
+}
+
+// keepPaths has Unix sockets outlive our listening on them.
+func (in *instance) keepPaths() {
+	in.proxy.Listeners(func(_ string, l net.Listener) error { //nolint:errcheck // it has none
+		if u, ok := l.(*net.UnixListener); ok {
+			u.SetUnlinkOnClose(false)
+		}
+		return nil
+	})
+}
+
+// startTakeover opens the socket at which the next process takes over.
+func (in *instance) startTakeover() error {
+	path := in.config().Admin.Takeover
+	if path == "" {
+		return nil
+	}
+	l, err := passage.Listen(path)
+	if err != nil {
+		return fmt.Errorf("admin.takeover: %w", err)
+	}
+	in.takeover = l
+	go in.awaitHeirs(l)
+	return nil
+}
+
+// handOver is close for an instance whose place another has taken.
+func (in *instance) handOver(ctx context.Context, to passage.Conn, done chan<- struct{}) {
+	defer close(done)
+	defer to.Close()
+	in.keepPaths()
+	in.closeAdmin() // the other one answers from here on
+	in.end(func() {
+		in.proxy.HandOver(ctx, func(c proxy.Passed, fd int) error {
+			return to.Send(message{Kind: client, Client: &c}, fd)
+		})
+	})
+}

@@ -1,0 +1,215 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"portero/auth"
+	"portero/loop"
+	"portero/metrics"
+	"portero/session"
+)
+
+// Another process can take the place of this one (a new version, say). It takes the
+// listeners over first, and then each client that is between two transactions: its
+// socket, and what its session has set up. The client does not notice. What cannot be
+// passed is closed as at a shutdown: who has TLS, whose state is in this process alone;
+// who is in session mode, pinned to a server, or listens.
+
+// Passed is a client that is passed on, but for its socket.
+type Passed struct {
+	ID, Secret  uint32 // of its cancel key
+	Listener    string // address of the one that it came by, as the configuration has it
+	User        string
+	Database    string // as it names it
+	Mode        string
+	Credentials auth.Passed
+	Session     session.Carried
+}
+
+// heir is who takes clients in. Clients come from their loops, which must not wait.
+type heir struct {
+	mu   sync.Mutex // guards come
+	come []passing
+	stir chan struct{} // holds one: somebody has come
+}
+
+type passing struct {
+	client Passed
+	fd     int
+}
+
+func (h *heir) offer(x passing) {
+	h.mu.Lock()
+	h.come = append(h.come, x)
+	h.mu.Unlock()
+	select {
+	case h.stir <- struct{}{}:
+	default:
+	}
+}
+
+func (h *heir) take() []passing {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := h.come
+	h.come = nil
+	return all
+}
+
+// Listeners calls give with each listener and its address, as the configuration has it.
+func (p *Proxy) Listeners(give func(address string, l net.Listener) error) error {
+	p.reloading.Lock()
+	defer p.reloading.Unlock()
+	for _, l := range p.listeners {
+		if err := give(l.address, l.Listener); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// LastNumber is the last number that a client has got: see Begin.
+func (p *Proxy) LastNumber() uint32 { return p.clients.lastNumber() }
+
+// Begin has the numbers of clients begin behind those of another process. Call it before
+// Listen.
+func (p *Proxy) Begin(last uint32) { p.clients.begin(last) }
+
+// HandOver is Shutdown for a process whose place another has taken, which listens
+// already: clients that can be passed on are given to give, which may block, with their
+// sockets, which are closed afterwards. After an error of give nobody is passed any more.
+func (p *Proxy) HandOver(ctx context.Context, give func(c Passed, fd int) error) {
+	p.stopListening()
+	h := &heir{stir: make(chan struct{}, 1)}
+	p.heir.Store(h)
+	ended := make(chan struct{})
+	passed := make(chan struct{})
+	go p.passAll(h, give, ended, passed)
+	p.Shutdown(ctx)
+	close(ended)
+	<-passed
+}
+
+// passAll is the goroutine of a HandOver; it ends with it.
+func (p *Proxy) passAll(h *heir, give func(c Passed, fd int) error, ended <-chan struct{}, passed chan<- struct{}) {
+	defer close(passed)
+	n := 0
+	defer func() { p.log.Info("clients passed on", "clients", n) }()
+	for over := false; !over; {
+		select {
+		case <-h.stir:
+		case <-ended:
+			over = true
+		}
+		for _, x := range h.take() {
+			if p.heir.Load() != nil {
+				if err := give(x.client, x.fd); err != nil {
+					p.log.Error("clients cannot be passed on", "error", err)
+					p.heir.Store(nil)
+				} else {
+					n++
+				}
+			}
+			unix.Close(x.fd)
+		}
+	}
+}
+
+// mayPass reports whether a client at work can be passed on once it rests.
+func (r *relay) mayPass() bool {
+	_, ok := r.sess.Rest().Carry()
+	return ok && r.c.proxy.heir.Load() != nil && r.c.canMove()
+}
+
+func (c *client) canMove() bool {
+	return c.mode != modeSession && c.hearer == nil && !c.sock.IsTLS() && c.sock.Pending() == 0
+}
+
+// pass gives a client at rest to the heir, if there is one; false: it cannot be. On its
+// loop.
+func (c *client) pass(l *loop.Loop) bool {
+	h := c.proxy.heir.Load()
+	if h == nil || !c.live || !c.canMove() {
+		return false
+	}
+	carried, ok := c.carried.Carry()
+	if !ok {
+		return false
+	}
+	key := c.pool.Key
+	x := passing{client: Passed{
+		ID: c.id, Secret: c.secret, Listener: c.listener.address, User: key.User, Database: c.database, Mode: key.Mode,
+		Credentials: c.pool.Secret().Pass(), Session: carried,
+	}}
+	x.fd = c.sock.Detach()
+	c.leaveBooks(l, metrics.PassedOn)
+	h.offer(x)
+	return true
+}
+
+// TakeIn goes on with a client that another process has passed. It takes over the socket
+// in any case; an error is for the log.
+func (p *Proxy) TakeIn(x Passed, fd int) error {
+	file := os.NewFile(uintptr(fd), "client")
+	conn, err := net.FileConn(file)
+	file.Close()
+	if err != nil {
+		return fmt.Errorf("client passed on: %w", err)
+	}
+	if err := p.seat(x, conn); err != nil {
+		conn.Close()
+		return fmt.Errorf("client passed on: %w", err)
+	}
+	return nil
+}
+
+func (p *Proxy) seat(x Passed, conn net.Conn) error {
+	now := p.now.Load()
+	l := p.listenerAt(x.Listener)
+	if l == nil {
+		return fmt.Errorf("there is no listener %s any more", x.Listener)
+	}
+	route := now.route(l, x.Database, x.User)
+	if route == nil {
+		return fmt.Errorf("no route for database %q and user %q any more", x.Database, x.User)
+	}
+	c := &client{proxy: p, loop: p.quietest(), at: now, listener: l, database: x.Database, route: route, mode: modes[x.Mode],
+		addr: addrPort(conn.RemoteAddr()), welcomed: true}
+	key := now.key(route, l, x.Database, x.User)
+	key.Mode = x.Mode
+	c.carried.Settings = session.SettingsOf(x.Session)
+	if err := c.join(key, x.Credentials.Credentials()); err != nil {
+		return err
+	}
+	p.clients.restore(c, x.ID, x.Secret)
+	if err := c.sock.Open(conn, c); err != nil {
+		c.pool.Leave()
+		p.clients.remove(c)
+		return err
+	}
+	p.gate.takeIn()
+	p.stations[c.loop.ID].clients.Add(1)
+	c.loop.Post(func() {
+		c.carried = p.stations[c.loop.ID].texts.TakeIn(x.Session)
+		c.carried.Pinning = pinning(route)
+		c.adopted(nil)
+	})
+	return nil
+}
+
+func (p *Proxy) listenerAt(address string) *listener {
+	p.reloading.Lock()
+	defer p.reloading.Unlock()
+	for _, l := range p.listeners {
+		if l.address == address {
+			return l
+		}
+	}
+	return nil
+}

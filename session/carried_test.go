@@ -1,0 +1,61 @@
+package session
+
+import (
+	"reflect"
+	"testing"
+)
+
+// What a client has is the same in another process: there each Statement is another word
+// in memory, but means the same.
+func TestWhatAClientCarriesSurvivesThePassage(t *testing.T) {
+	set := Settings{}.With("TimeZone", "Mars").With("app.tenant", "\xff\xfe")
+	from, to := &Texts{}, &Texts{}
+	parse := func(sql string) Statement { return from.statement([]byte(sql+"\x00\x00\x00"), decisiveOf(set)) }
+	r := Rest{Settings: set, Base: Settings{}.With("work_mem", "5MB"), names: &names{of: make(map[string]Statement), texts: from}}
+	r.names.set("plain", parse("select 1"))
+	r.names.set("set", parse("set work_mem = '1MB'"))
+	r.names.set("seen", parse("select * from t").shaped(4711))
+	r.names.set("own", parse("select 'x'").own())
+	r.names.set("speaks", parse("execute plain").referring(executes, "plain"))
+	r.names.set("by\xffsql", from.bySQL([]byte(" as select 2"), Settings{}))
+	r.unnamed = parse("select 3")
+	carried, ok := r.Carry()
+	if !ok {
+		t.Fatal("it is not carried")
+	}
+	got := to.TakeIn(carried)
+	if got.Settings != r.Settings || got.Base != r.Base || len(got.names.of) != len(r.names.of) || got.names.size != r.names.size {
+		t.Errorf("got %+v, want %+v", got, r)
+	}
+	alike := func(name string, a, b Statement) {
+		p, q := a.h.Value(), b.h.Value()
+		if (p.owner == nil) != (q.owner == nil) {
+			t.Errorf("%q: of whom it is", name)
+		}
+		p.owner, q.owner = nil, nil
+		if !reflect.DeepEqual(p, q) {
+			t.Errorf("%q: got %+v, want %+v", name, p, q)
+		}
+	}
+	for name, st := range r.names.of {
+		alike(name, got.names.of[name], st)
+	}
+	alike("", got.unnamed, r.unnamed)
+	if n := to.held[got.names.of["plain"]]; n != 1 {
+		t.Errorf("a text is held %d times", n)
+	}
+}
+
+func TestWhatIsOnOneServerAloneIsNotCarried(t *testing.T) {
+	r := Rest{names: &names{of: make(map[string]Statement), texts: &Texts{}}}
+	r.names.set("long", onlyHere(7, kindOther))
+	if _, ok := r.Carry(); ok {
+		t.Error("it is")
+	}
+	if c, ok := (Rest{}).Carry(); !ok || !reflect.DeepEqual(c, Carried{}) {
+		t.Errorf("of nothing: %+v, %v", c, ok)
+	}
+	if got := (&Texts{}).TakeIn(Carried{}); got.names != nil || got.unnamed != (Statement{}) {
+		t.Errorf("nothing becomes %+v", got)
+	}
+}
