@@ -58,14 +58,6 @@ func convertLifetime(given string) (toml, remark string) {
 	return tomlDuration(d), ""
 }
 
-// convertReset takes over what differs from DISCARD ALL, which is Portero's own.
-func convertReset(given string) (toml, remark string) {
-	if strings.EqualFold(strings.Join(strings.Fields(strings.TrimSuffix(given, ";")), " "), "DISCARD ALL") {
-		return "", "DISCARD ALL, in session mode, is what Portero does by itself"
-	}
-	return tomlString(given), ""
-}
-
 func convertProtocols(given string) (toml, remark string) {
 	remark = `TLS 1.2 and 1.3 are spoken, which is what PgBouncer's "secure" means`
 	if strings.EqualFold(given, "all") || strings.Contains(given, "1.0") || strings.Contains(given, "1.1") {

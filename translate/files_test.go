@@ -289,6 +289,11 @@ func TestRoutesToOneDatabaseAgree(t *testing.T) {
 		{"through the star", "a=host=h dbname=x pool_size=50\n*=host=h", ""},
 		{"smaller than what is kept open", "a=host=h pool_size=3", "min_pool_size=10"},
 		{"all smaller than what is kept open", "a=host=h", "min_pool_size=10\ndefault_pool_size=4"},
+		{"in all that their servers have in common", "a=host=h dbname=x reserve_pool_size=5 max_db_connections=3 server_lifetime=7\n" +
+			"b=host=h dbname=x connect_query='select 1' max_db_connections=9\nc=host=h dbname=x server_lifetime=8", "max_db_connections=0"},
+		{"as one user and as anybody", "a=host=h dbname=x user=u pool_size=5\nb=host=h dbname=x pool_size=9", ""},
+		{"as two users", "a=host=h dbname=x user=u pool_size=5\nb=host=h dbname=x user=v pool_size=9", ""},
+		{"a forced user through the star", "a=host=h dbname=x user=u pool_size=5\n*=host=h", ""},
 		{"without a limit", "a=host=h pool_size=0 min_pool_size=7", ""},
 		{"in another mode", "a=host=h dbname=x pool_size=5 pool_mode=statement\nb=host=h dbname=x", ""},
 		{"named twice", "a=host=h pool_size=5\na=host=h", ""},

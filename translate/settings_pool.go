@@ -36,7 +36,7 @@ var serverSettings = []setting{
 	{name: "server_login_retry", kind: seconds, deflt: "15", why: "better left out: Portero looks for a server again within a second, and clients wait meanwhile, up to query_wait_timeout"},
 	{name: "server_check_delay", kind: seconds, deflt: "30", key: "pool.server_check_delay"},
 	{name: "server_check_query", deflt: "<empty>", why: "better left out: an idle server is asked by Portero's own question, in the background"},
-	{name: "server_reset_query", deflt: "DISCARD ALL", key: "pool.server_reset_query", convert: convertReset},
+	{name: "server_reset_query", deflt: "DISCARD ALL", key: "pool.server_reset_query"},
 	{name: "server_reset_query_always", kind: onOff, deflt: "0", why: "better left out: in transaction mode Portero puts back what a client has set, and keeps a server that cannot be put back for its client"},
 	{name: "server_fast_close", kind: onOff, deflt: "0", why: "a server of an older leader is taken away at once; else a session keeps its server"},
 	{name: "server_round_robin", kind: onOff, deflt: "0", why: "better left out: the server used last has warm caches, and others close when the load is gone"},

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"math"
 	"slices"
 	"strconv"
 )
@@ -8,7 +9,7 @@ import (
 // poolOf is what makes routes share a pool, but for the user: in PgBouncer each
 // name of a database has pools of its own, in Portero those that lead to one
 // database have them together.
-type poolOf struct{ cluster, role, mode, database string }
+type poolOf struct{ cluster, role, mode, database, serverUser string }
 
 func (t *table) value(key string) string {
 	for _, l := range t.lines {
@@ -35,32 +36,34 @@ type shared struct {
 	routes []*table
 }
 
-// fitShared has routes to one pool agree on its size: the largest that one of
-// them gives.
+// fitShared has routes to one pool agree on it: on the largest size that one of
+// them gives, and on what the first of them says of its servers.
 func (b *builder) fitShared() {
 	b.addPassage()
 	for _, s := range b.sharedPools() {
-		for _, key := range []string{"pool_size", "min_pool_size"} {
-			b.agree(s.routes, key)
+		for _, key := range sharedSizes {
+			b.agreeOnSize(s.routes, key)
+		}
+		for _, key := range sharedTexts {
+			b.agreeOnText(s.routes, key)
 		}
 	}
 }
 
+// What routes to one pool have in common.
+var (
+	sharedSizes = []string{"pool_size", "min_pool_size", "reserve_pool_size", "max_db_connections"}
+	sharedTexts = []string{"server_lifetime", "connect_query"}
+)
+
 func (b *builder) sharedPools() (list []shared) {
-	mode := tomlString("session")
-	if pool := b.doc.table("pool"); pool.has("pool_mode") {
-		mode = pool.value("pool_mode")
-	}
 	for _, t := range b.doc.tables {
 		if t.head != "[[route]]" {
 			continue
 		}
-		p := poolOf{t.value("cluster"), t.value("role"), t.value("pool_mode"), t.value("dbname")}
-		if p.mode == "" {
-			p.mode = mode
-		}
-		if p.database == "" {
-			p.database = t.value("database")
+		p := b.poolOf(t)
+		if !b.anybodyReaches(p) {
+			p.serverUser = t.value("server_user")
 		}
 		i := slices.IndexFunc(list, func(s shared) bool { return s.pool == p })
 		if i < 0 {
@@ -72,31 +75,76 @@ func (b *builder) sharedPools() (list []shared) {
 	return list
 }
 
-// agree gives all routes the largest of the values that they have for key.
-func (b *builder) agree(routes []*table, key string) {
-	size, least := b.poolSizes()
-	deflt := size
-	if key == "min_pool_size" {
-		deflt = least
+// poolOf is the pool of a route, whoever its user is.
+func (b *builder) poolOf(t *table) poolOf {
+	p := poolOf{cluster: t.value("cluster"), role: t.value("role"), mode: t.value("pool_mode"), database: t.value("dbname")}
+	if p.mode == "" {
+		p.mode = b.doc.table("pool").value("pool_mode")
 	}
-	largest, differ := -1, false
+	if p.database == "" {
+		p.database = t.value("database")
+	}
+	return p
+}
+
+// anybodyReaches says whether a route leads there under the client's own name, which
+// may be that of another route's server_user.
+func (b *builder) anybodyReaches(p poolOf) bool {
+	return slices.ContainsFunc(b.doc.tables, func(t *table) bool {
+		return t.head == "[[route]]" && t.value("server_user") == "" && b.poolOf(t) == p
+	})
+}
+
+const whyAgreed = "of those that lead to this database: they share a pool"
+
+// agreeOnSize gives all routes the largest of the values that they have for key.
+func (b *builder) agreeOnSize(routes []*table, key string) {
+	deflt := b.defaultSize(key)
 	valueOf := func(t *table) int {
-		if n, err := strconv.Atoi(t.value(key)); err == nil {
-			return n
+		n, err := strconv.Atoi(t.value(key))
+		if err != nil {
+			n = deflt
 		}
-		return deflt
+		if n == 0 && key == "max_db_connections" {
+			n = math.MaxInt // no limit
+		}
+		return n
+	}
+	largest := 0
+	for _, t := range routes {
+		largest = max(largest, valueOf(t))
 	}
 	for _, t := range routes {
-		n := valueOf(t)
-		differ = differ || largest >= 0 && n != largest
-		largest = max(largest, n)
+		switch {
+		case valueOf(t) == largest:
+		case largest == math.MaxInt:
+			t.replace(key, "0", "one "+whyAgreed)
+		default:
+			t.replace(key, strconv.Itoa(largest), "the largest "+whyAgreed)
+		}
 	}
-	if !differ {
+}
+
+func (b *builder) defaultSize(key string) int {
+	size, least := b.poolSizes()
+	switch key {
+	case "pool_size":
+		return size
+	case "min_pool_size":
+		return min(least, size)
+	}
+	return max(0, b.number(key))
+}
+
+// agreeOnText gives all routes what the first one says that says anything.
+func (b *builder) agreeOnText(routes []*table, key string) {
+	i := slices.IndexFunc(routes, func(t *table) bool { return t.has(key) })
+	if i < 0 {
 		return
 	}
 	for _, t := range routes {
-		if valueOf(t) != largest {
-			t.replace(key, strconv.Itoa(largest), "the largest of those that lead to this database: they share a pool")
+		if value := routes[i].value(key); t.value(key) != value {
+			t.replace(key, value, "the first "+whyAgreed)
 		}
 	}
 }
@@ -112,12 +160,17 @@ func (b *builder) addPassage() {
 		if t.head != "[[route]]" || t.value("dbname") == "" || b.route(t.value("dbname")) != nil {
 			continue
 		}
-		if t.value("cluster") != star.value("cluster") || t.value("role") != star.value("role") || t.value("server_user") != "" ||
-			t.value("pool_size") == star.value("pool_size") && t.value("min_pool_size") == star.value("min_pool_size") {
+		if t.value("cluster") != star.value("cluster") || t.value("role") != star.value("role") || alike(t, star) {
 			continue
 		}
 		b.insertBefore(star, t)
 	}
+}
+
+// alike says whether two routes agree on the pool that they lead to.
+func alike(a, b *table) bool {
+	differs := func(key string) bool { return a.value(key) != b.value(key) }
+	return !slices.ContainsFunc(slices.Concat(sharedSizes, sharedTexts), differs)
 }
 
 // route is the route for a database, nil if there is none.
@@ -138,7 +191,9 @@ func (b *builder) insertBefore(star, alias *table) {
 		switch l.key {
 		case "database":
 			l.value = alias.value("dbname")
-		case "dbname":
+		case "server_user": // who comes under that name gets to the same servers
+			l.key = "user"
+		case "dbname", "server_password":
 			continue
 		}
 		t.lines = append(t.lines, l)
