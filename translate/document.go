@@ -90,6 +90,19 @@ func (d *document) remark(at Place, format string, args ...any) {
 	d.remarks = append(d.remarks, Remark{at, fmt.Sprintf(format, args...)})
 }
 
+// sortRemarks puts them in the order of the lines of each file.
+func (d *document) sortRemarks() {
+	rank := make(map[string]int)
+	for _, r := range d.remarks {
+		if _, known := rank[r.File]; !known {
+			rank[r.File] = len(rank)
+		}
+	}
+	slices.SortStableFunc(d.remarks, func(a, b Remark) int {
+		return cmp.Or(cmp.Compare(rank[a.File], rank[b.File]), cmp.Compare(a.Line, b.Line))
+	})
+}
+
 // origins is where each key of the file comes from.
 func (d *document) origins() map[string]Place {
 	from := make(map[string]Place)

@@ -277,6 +277,21 @@ func TestAFaultOfTheConfigurationIsTracedToTheLineOfTheFile(t *testing.T) {
 	}
 }
 
+// In PgBouncer nobody gets to a database that is not listed, and in the translation neither.
+func TestAFileWithoutDatabasesLeadsToNone(t *testing.T) {
+	got, err := Files(trusting("", ""), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Parse("proxy.toml", got.TOML)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cfg.Routes) != 1 || cfg.Routes[0].Database != "pgbouncer" || len(got.Remarks) != 1 {
+		t.Errorf("routes %+v, remarks %v", cfg.Routes, got.Remarks)
+	}
+}
+
 // trusting is a file with databases and some more settings.
 func trusting(databases, more string) []Source {
 	return []Source{{"p.ini", "[databases]\n" + databases + "\n[pgbouncer]\nauth_type=trust\n" + more}}

@@ -32,15 +32,22 @@ func (b *builder) writeRoutes() {
 		b.lonely()
 		return
 	}
+	if len(b.databases) == 0 {
+		b.consoleOnly()
+	}
 	b.tellChain()
 	for i := range b.databases {
 		b.writeRoute(&b.databases[i])
 	}
-	if len(b.databases) == 0 {
-		b.bad.add(b.iniAt, "has nothing in [databases], so that nobody could be served")
-	}
 	b.tellSockets()
 	b.fitShared()
+}
+
+// consoleOnly is for a file without databases, with which PgBouncer has nothing but
+// its console. A proxy.toml without routes would lead to every database.
+func (b *builder) consoleOnly() {
+	b.databases = []database{{Place: b.iniAt, name: "pgbouncer", hosts: []string{"localhost"}, port: 5432}}
+	b.doc.remark(b.iniAt, "there is nothing in [databases]: only the console, database pgbouncer, has a route; give the others theirs")
 }
 
 // tellSockets says which databases had their servers behind a Unix socket.

@@ -83,6 +83,7 @@ func Files(sources []Source, o Options) (*Translation, error) {
 	if len(b.bad.list) > 0 {
 		return nil, b.bad.list
 	}
+	b.doc.sortRemarks()
 	return &Translation{TOML: b.doc.text(names), Remarks: b.doc.remarks, origins: b.doc.origins()}, nil
 }
 
