@@ -33,6 +33,7 @@ func (b *builder) writeMethod(t *table, method string, at Place, given bool) {
 		method, note = "password", "plain"
 	case "trust":
 		note = "PgBouncer lets in those of its auth_file only"
+		b.doc.remark(at, "auth_type trust: PgBouncer lets in those of its auth_file only, Portero everybody who gets to its listeners")
 	}
 	t.set(at, "method", tomlString(method), note)
 	if method == "ldap" {

@@ -67,7 +67,7 @@ type Translation struct {
 	origins map[string]Place
 }
 
-// Files translates one file of each kind, or less. Where the files cannot be
+// Files translates one file of each kind, or less, but not none. Where the files cannot be
 // what their owners read, an error of type Faults has all that is wrong.
 func Files(sources []Source, o Options) (*Translation, error) {
 	b := &builder{Options: o}
