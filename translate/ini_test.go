@@ -56,6 +56,21 @@ func TestAnIniIsReadAsPgBouncerReadsIt(t *testing.T) {
 	}
 }
 
+func TestIncludesAreAsDeepAsPgBouncerHasThem(t *testing.T) {
+	files := map[string]string{}
+	for depth := range 12 {
+		files[fmt.Sprint(depth, ".ini")] = fmt.Sprintf("%%include %d.ini\n", depth+1)
+	}
+	for depth, want := range map[int]int{10: 0, 11: 1} { // files below the first
+		files[fmt.Sprint(depth, ".ini")] = "[users]"
+		var bad faults
+		if readINI("main.ini", "%include 1.ini", readFrom(files), &bad); len(bad.list) != want {
+			t.Errorf("%d deep: %v", depth, bad.list)
+		}
+		files[fmt.Sprint(depth, ".ini")] = fmt.Sprintf("%%include %d.ini\n", depth+1)
+	}
+}
+
 // So it is with PgBouncer 1.18 and 1.24: SHOW CONFIG has the defaults again.
 func TestASectionThatBeginsAgainForgetsWhatHasADefault(t *testing.T) {
 	var bad faults
