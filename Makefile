@@ -2,7 +2,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 30000x
 TIMES ?= 10
 PACKAGES ?= ./...
-SERVERS := postgresql etcd-server patroni python3-idna openssl iproute2
+SERVERS := postgresql pgbouncer etcd-server patroni python3-idna openssl iproute2
 # What the tests of drivers run; Node may have come from elsewhere than Debian.
 DRIVERS := python3-psycopg2 python3-psycopg default-jre-headless libpostgresql-jdbc-java \
 	$(shell command -v node >/dev/null || echo nodejs) $(shell command -v npm >/dev/null || echo npm)

@@ -30,7 +30,8 @@ var allowed = map[string][]string{
 	"pool":        {"auth", "config", "discovery", "loop", "metrics", "session", "wire"},
 	"proxy":       {"auth", "config", "discovery", "loop", "metrics", "pool", "session", "wire"},
 	"admin":       {"metrics", "pool", "proxy"},
-	"cmd/portero": {"admin", "auth", "config", "discovery", "journal", "loop", "metrics", "passage", "pool", "proxy", "wire"},
+	"translate":   {"config"},
+	"cmd/portero": {"admin", "auth", "config", "discovery", "journal", "loop", "metrics", "passage", "pool", "proxy", "translate", "wire"},
 }
 
 // tools are the programs and packages beside the product. They may use the lab, and drive

@@ -44,6 +44,12 @@ func Read(path string, environ []string, checks ...Check) (cfg *Config, warnings
 	return load(path, string(src), environ, checks...)
 }
 
+// Parse is Read of a text that is in no file. Its faults name path, and names of
+// files in it are taken from the folder of path.
+func Parse(path, src string, environ []string, checks ...Check) (cfg *Config, warnings []string, err error) {
+	return load(path, src, environ, checks...)
+}
+
 func load(path, src string, environ []string, checks ...Check) (*Config, []string, error) {
 	tree, err := parseTOML(src)
 	if err != nil {

@@ -44,7 +44,7 @@ func diff(args []string, stdout, stderr io.Writer) int {
 func askDiff(path, address string) (lines string, err error) {
 	if address == "" {
 		cfg := config.Default()
-		if path != "" {
+		if _, ini := pgbouncerINI(path); path != "" && !ini { // which has nothing to say of [admin]
 			if cfg, err = config.Load(path); err != nil {
 				return "", err
 			}

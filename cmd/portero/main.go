@@ -3,6 +3,7 @@
 //	portero serve [--config proxy.toml]   run
 //	portero check [--config proxy.toml]   report every fault of a configuration
 //	portero diff --config proxy.toml      what a reload would change in the one that runs
+//	portero import pgbouncer.ini          translate PgBouncer's configuration, and HAProxy's and Patroni's
 //	portero version
 package main
 
@@ -28,8 +29,11 @@ const usage = `portero is a pooling proxy in front of highly available PostgreSQ
   portero serve [--config proxy.toml]   run; without a file: 127.0.0.1:6432 to 127.0.0.1:5432
   portero check [--config proxy.toml]   report every fault of a configuration
   portero diff --config proxy.toml      what a reload would change in the Portero that runs
+  portero import [-o proxy.toml] pgbouncer.ini [haproxy.cfg] [patroni.yml]
+                                        translate them into a proxy.toml
   portero version                       print the version
 
+serve and check also take a pgbouncer.ini as it is.
 PORTERO_... in the environment comes before the file, and will do without one.
 proxy.toml.example says how settings are named there.
 `
@@ -48,6 +52,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return withConfig("check", args[1:], stderr, func(path string) int { return check(path, stdout, stderr) })
 	case "diff":
 		return diff(args[1:], stdout, stderr)
+	case "import":
+		return importFiles(args[1:], stdout, stderr)
 	case "version":
 		fmt.Fprintln(stdout, "portero", version(), runtime.Version())
 		return 0
@@ -59,18 +65,23 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 2
 }
 
-// withConfig parses a subcommand's only flag.
+// withConfig parses a subcommand's only flag. The file may be given without it.
 func withConfig(name string, args []string, stderr io.Writer, do func(path string) int) int {
 	flags := flag.NewFlagSet("portero "+name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	path := flags.String("config", "", "configuration `file` (proxy.toml)")
-	switch err := flags.Parse(args); {
+	err := flags.Parse(args)
+	rest := flags.Args()
+	if *path == "" && len(rest) > 0 {
+		*path, rest = rest[0], rest[1:]
+	}
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
 		return 2
-	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "portero %s: unexpected argument %q\n", name, flags.Arg(0))
+	case len(rest) > 0:
+		fmt.Fprintf(stderr, "portero %s: unexpected argument %q\n", name, rest[0])
 		return 2
 	}
 	return do(*path)
@@ -96,6 +107,9 @@ func check(path string, stdout, stderr io.Writer) int {
 	}
 	if !ok {
 		return 1
+	}
+	for _, remark := range p.remarks {
+		fmt.Fprintln(stderr, remark)
 	}
 	for _, warning := range p.descriptors.warnings(p.cfg) {
 		fmt.Fprintf(stderr, "%s: warning: %s\n", path, warning)

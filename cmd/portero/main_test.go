@@ -162,7 +162,7 @@ func TestCommandLine(t *testing.T) {
 		{name: "nothing", status: 2, err: "portero serve [--config proxy.toml]"},
 		{name: "unknown command", args: []string{"server"}, status: 2, err: `unknown command "server"`},
 		{name: "unknown flag", args: []string{"serve", "--configuration", "x"}, status: 2, err: "-configuration"},
-		{name: "argument too many", args: []string{"serve", "proxy.toml"}, status: 2, err: `unexpected argument "proxy.toml"`},
+		{name: "argument too many", args: []string{"serve", "proxy.toml", "more.toml"}, status: 2, err: `unexpected argument "more.toml"`},
 		{name: "help of a command", args: []string{"serve", "--help"}, err: "-config"},
 		{name: "check without a file", args: []string{"check"}, out: "environment: ok"},
 		{name: "check of no file", args: []string{"check", "--config", "/nowhere/proxy.toml"}, status: 1, err: "/nowhere/proxy.toml: cannot be read"},

@@ -74,6 +74,7 @@ func (in *instance) apply(next *parts) error {
 	in.deriving.start(next.auth)
 	in.inForce.Store(now)
 	in.process.Loaded(now.since)
+	in.tellRemarks(next)
 	for _, warning := range next.descriptors.warnings(next.cfg) {
 		in.log.Warn(warning)
 	}

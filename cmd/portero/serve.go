@@ -26,6 +26,7 @@ import (
 	"portero/passage"
 	"portero/pool"
 	"portero/proxy"
+	"portero/translate"
 )
 
 // parts is what a configuration becomes before anything is opened.
@@ -33,8 +34,9 @@ type parts struct {
 	cfg         *config.Config
 	auth        *auth.Authenticator
 	descriptors descriptors
-	files       []config.File // that it was read from
-	unknown     []string      // what there is to say of variables that mean nothing
+	files       []config.File      // that it was read from
+	unknown     []string           // what there is to say of variables that mean nothing
+	remarks     []translate.Remark // on what a file of PgBouncer's has that Portero has not
 }
 
 // prepare reads a file, none with "", the environment, and the files that these
@@ -49,6 +51,9 @@ func prepare(path string) (*parts, error) {
 	}
 	if path != "" {
 		p.files = []config.File{config.Look(path)}
+	}
+	if text, ok := pgbouncerINI(path); ok {
+		return p, p.fromPgBouncer(path, text, check)
 	}
 	var err error
 	p.cfg, p.unknown, err = config.Read(path, os.Environ(), check)
@@ -140,6 +145,7 @@ func form(format string, level slog.Leveler) func(io.Writer) slog.Handler {
 // start opens everything, from the bottom up. On an error the process ends, so
 // what is open is left to the kernel.
 func (in *instance) start(p *parts) error {
+	in.tellRemarks(p)
 	for _, warning := range append(p.unknown, p.descriptors.warnings(p.cfg)...) {
 		in.log.Warn(warning)
 	}

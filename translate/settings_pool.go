@@ -1,0 +1,50 @@
+package translate
+
+var poolModes = []string{"session", "transaction", "statement"}
+
+var poolSettings = []setting{
+	{name: "pool_mode", kind: word, words: poolModes, deflt: "session", key: "pool.pool_mode", always: true},
+	{name: "max_client_conn", kind: number, deflt: "100", key: "pool.max_client_conn", always: true, convert: convertMaxClients},
+	{name: "default_pool_size", kind: number, deflt: "20", key: "pool.pool_size", convert: convertPoolSize},
+	{name: "min_pool_size", kind: number, deflt: "0", key: "pool.min_pool_size"},
+	{name: "reserve_pool_size", kind: number, deflt: "0", key: "pool.reserve_pool_size"},
+	{name: "reserve_pool_timeout", kind: seconds, deflt: "5", key: "pool.reserve_pool_timeout"},
+	{name: "max_db_connections", kind: number, deflt: "0", key: "pool.max_db_connections"},
+	{name: "max_db_client_connections", kind: number, deflt: "0", key: "pool.max_db_client_connections"},
+	{name: "max_user_connections", kind: number, deflt: "0", key: "pool.max_user_connections"},
+	{name: "max_user_client_connections", kind: number, deflt: "0", key: "pool.max_user_client_connections"},
+	{name: "max_prepared_statements", kind: number, deflt: "200", key: "pool.max_prepared_statements", convert: convertPrepared},
+	{name: "query_wait_timeout", kind: seconds, deflt: "120", key: "pool.query_wait_timeout"},
+	{name: "query_wait_notify", kind: wholeSeconds, deflt: "5", key: "pool.query_wait_notify"},
+	{name: "cancel_wait_timeout", kind: seconds, deflt: "10", key: "pool.cancel_wait_timeout", convert: above0("cancel_wait_timeout", "a cancel request must end some time")},
+	{name: "query_timeout", kind: seconds, deflt: "0", key: "pool.query_timeout"},
+	{name: "transaction_timeout", kind: seconds, deflt: "0", key: "pool.transaction_timeout"},
+	{name: "idle_transaction_timeout", kind: seconds, deflt: "0", key: "pool.idle_transaction_timeout"},
+	{name: "client_idle_timeout", kind: seconds, deflt: "0", key: "pool.client_idle_timeout"},
+	{name: "application_name_add_host", kind: onOff, deflt: "0", key: "pool.application_name_add_host"},
+	{name: "track_extra_parameters", deflt: "IntervalStyle", restart: true, why: "Portero carries every setting that a client makes"},
+	{name: "ignore_startup_parameters", why: "Portero carries the parameters that a client gives at its start, so that none is in the way"},
+	{name: "disable_pqexec", kind: onOff, deflt: "0", restart: true, why: "there is nothing like it; a role without rights is the better fence"},
+	{name: "autodb_idle_timeout", kind: seconds, deflt: "3600", why: "databases are not entered in a list; what is kept of a pool without clients is bounded by max_pools"},
+	{name: "pool_idle_timeout", kind: seconds, deflt: "0", why: "what is kept of a pool without clients is bounded by max_pools"},
+}
+
+var serverSettings = []setting{
+	{name: "server_lifetime", kind: seconds, deflt: "3600", key: "pool.server_lifetime", convert: convertLifetime},
+	{name: "server_idle_timeout", kind: seconds, deflt: "600", key: "pool.server_idle_timeout"},
+	{name: "server_connect_timeout", kind: seconds, deflt: "15", key: "pool.server_connect_timeout", convert: above0("server_connect_timeout", "a dead host must be given up some time")},
+	{name: "server_login_retry", kind: seconds, deflt: "15", why: "better left out: Portero looks for a server again within a second, and clients wait meanwhile, up to query_wait_timeout"},
+	{name: "server_check_delay", kind: seconds, deflt: "30", key: "pool.server_check_delay"},
+	{name: "server_check_query", deflt: "<empty>", why: "better left out: an idle server is asked by Portero's own question, in the background"},
+	{name: "server_reset_query", deflt: "DISCARD ALL", key: "pool.server_reset_query"},
+	{name: "server_reset_query_always", kind: onOff, deflt: "0", why: "better left out: in transaction mode Portero puts back what a client has set, and keeps a server that cannot be put back for its client"},
+	{name: "server_fast_close", kind: onOff, deflt: "0", why: "a server of an older leader is taken away at once; else a session keeps its server"},
+	{name: "server_round_robin", kind: onOff, deflt: "0", why: "better left out: the server used last has warm caches, and others close when the load is gone"},
+	{name: "server_tls_sslmode", kind: word, words: sslModes, deflt: "prefer", key: "cluster.tls.mode", inParts: true, show: showServerMode},
+	{name: "server_tls_ca_file", key: "cluster.tls.ca", inParts: true, show: showServerCA},
+	{name: "server_tls_key_file", key: "cluster.tls.key", inParts: true, show: showServerKey},
+	{name: "server_tls_cert_file", key: "cluster.tls.cert", inParts: true, show: showServerCert},
+	{name: "server_tls_protocols", deflt: "secure", why: "TLS 1.2 and 1.3, which is what PgBouncer's own \"secure\" means", convert: convertProtocols},
+	{name: "server_tls_ciphers", deflt: "default", why: whyCiphers},
+	{name: "server_tls13_ciphers", noDefault: true, why: whyCiphers},
+}
