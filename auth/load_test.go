@@ -155,7 +155,7 @@ databse = ["app"]
 `, `proxy.toml:3: listener[1].tls.client_ca: must be a string, not a whole number
 proxy.toml:5: auth.rule[1].type: must be a string, not a whole number
 proxy.toml:10: auth.rule[2].databse: unknown key`},
-		{"no users", "auth.users = ''", `proxy.toml:1: auth.users: must be given with method scram-sha-256`},
+		{"no users", "auth.users = ''", `proxy.toml:1: auth.users: must be given with method scram-sha-256, or query_user`},
 		{"method cert", "auth.method = 'cert'", `proxy.toml:1: auth.method: needs a certificate, and no listener has a client_ca to check one by`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -238,8 +238,8 @@ method = "trust"
 func TestTheDefaultUserFileIsReadWithRulesIfItIsThere(t *testing.T) {
 	rules := "[[auth.rule]]\ntype = 'local'\nmethod = 'trust'\n"
 	a, faults := loadFiles(t, rules, map[string]string{"userlist.txt": `"app" "secret"`})
-	if faults != "" || a.fromFile("app") != Password("secret") {
-		t.Errorf("with it: %v, %s", a.fromFile("app"), faults)
+	if faults != "" || fromFile(a, "app") != Password("secret") {
+		t.Errorf("with it: %v, %s", fromFile(a, "app"), faults)
 	}
 	if a, faults = loadFiles(t, rules, nil); faults != "" || a.users != nil {
 		t.Errorf("without it: %s", faults)
@@ -247,4 +247,9 @@ func TestTheDefaultUserFileIsReadWithRulesIfItIsThere(t *testing.T) {
 	if a, faults = loadFiles(t, "auth.users = ''\n"+rules, map[string]string{"userlist.txt": `x`}); faults != "" || a.users != nil {
 		t.Errorf("taken out: %s", faults)
 	}
+}
+
+func fromFile(a *Authenticator, user string) Credentials {
+	c, _ := a.users.Lookup(user)
+	return c
 }

@@ -35,7 +35,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 			ServerCheckDelay: 30 * time.Second, TCPKeepalive: 15 * time.Second, TCPUserTimeout: 10 * time.Second,
 			CancelWaitTimeout: 10 * time.Second, ShutdownTimeout: time.Minute,
 		},
-		Auth: Auth{Method: "scram-sha-256", Users: "userlist.txt"},
+		Auth: Auth{Method: "scram-sha-256", Users: "userlist.txt", Query: defaultQuery, QueryMaxAge: time.Minute},
 		Log:  Log{Level: "info", Format: "text", Connections: true},
 	}
 	if got := Default(); !reflect.DeepEqual(got, want) {
@@ -46,7 +46,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 func TestNoFileTrustsAndIsLoopbackOnly(t *testing.T) {
 	got := NoFile()
 	want := Default()
-	want.Auth = Auth{Method: "trust"}
+	want.Auth.Method, want.Auth.Users = "trust", ""
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
