@@ -86,7 +86,7 @@ type = "tcp"
 method = "scram"
 [[auth.rule]]
 type = "host"
-method = "ldap"
+method = "gss"
 address = "localhost"
 database = []
 user = ["+staff", "", "@file", '"open', "ok", 'x"y"']
@@ -107,7 +107,7 @@ clientname = "DN"
 proxy.toml:2: auth.rule[1].method: must be given
 proxy.toml:4: auth.rule[2].type: invalid connection type "tcp"
 proxy.toml:5: auth.rule[2].method: invalid authentication method "scram"
-proxy.toml:8: auth.rule[3].method: authentication method "ldap" is not supported here
+proxy.toml:8: auth.rule[3].method: authentication method "gss" is not supported here
 proxy.toml:9: auth.rule[3].address: "localhost" is no IP address: host names are not supported here
 proxy.toml:10: auth.rule[3].database: must have a name in it, or all
 proxy.toml:11: auth.rule[3].user: must not have an empty name in it

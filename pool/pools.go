@@ -32,6 +32,7 @@ type Pools struct {
 	backends backends
 	hearers  atomic.Int64 // clients that listen by an ear
 
+	askers     askers
 	chronicles chronicles
 
 	candidates *metrics.Pool // what all candidates count into
@@ -173,6 +174,7 @@ func (ps *Pools) followCluster(name string) {
 		v := cl.discovery.View()
 		ps.seeAll(name, v)
 		asked.follow(v)
+		ps.sweepAskers()
 		var soonest time.Time
 		for _, p := range ps.all() {
 			if p.Key.Cluster != name {
@@ -226,6 +228,7 @@ func (ps *Pools) sweep() {
 		}
 		ps.forgetRefusals()
 		ps.giveUpSilent()
+		ps.sweepAskers()
 	}
 }
 
@@ -261,6 +264,7 @@ func (ps *Pools) Close() {
 	for _, p := range ps.all() {
 		p.shut()
 	}
+	ps.closeAskers()
 	ps.openers.Wait()
 	for _, p := range ps.all() {
 		p.closeIdle()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"portero/auth"
 	"portero/metrics"
 	"portero/pool"
 	"portero/wire"
@@ -22,7 +23,10 @@ func (h *handshake) refuse(err error) {
 	var said *wire.Error
 	var timeout net.Error
 	var without *pool.Refused
+	var lookup *auth.LookupFailed
 	switch {
+	case errors.As(err, &lookup) && errors.As(err, &said):
+		why = metrics.LookupFailed
 	case errors.Is(err, errTurnedOut):
 		why, said = h.caller.tooMany()
 	case errors.As(err, &without):
