@@ -52,7 +52,7 @@ func (h *handshake) refuse(err error) {
 func (p *Proxy) refused(conn net.Conn, why metrics.Reason, err error) {
 	p.process.Refuse(why)
 	level := slog.LevelInfo
-	if why == metrics.TooManyClients || why == metrics.TooManyLogins {
+	if why == metrics.TooManyClients || why == metrics.TooManyLogins || why == metrics.LookupFailed {
 		level = p.refusals[why].level(slog.LevelWarn)
 	}
 	p.log.Log(p.ctx, level, "client refused", "address", conn.RemoteAddr().String(), "reason", why.String(), "error", err)
