@@ -82,9 +82,10 @@ func (q *pamQuestion) say(style pam.Style, text string) (string, error) {
 	return "", fmt.Errorf("PAM asks for more than a password: %q", text)
 }
 
-// broken marks an answer that is none to the question.
+// broken marks an answer that is none to the question. PAM_SYSTEM_ERR is one: it is what
+// pam_exec says when its program says no.
 func broken(err error) error {
-	for _, e := range []pam.Error{pam.ErrSystem, pam.ErrService, pam.ErrSymbol, pam.ErrOpen, pam.ErrBuf, pam.ErrAuthinfoUnavail, pam.ErrModuleUnknown, pam.ErrAbort} {
+	for _, e := range []pam.Error{pam.ErrService, pam.ErrSymbol, pam.ErrOpen, pam.ErrBuf, pam.ErrAuthinfoUnavail, pam.ErrModuleUnknown, pam.ErrAbort} {
 		if errors.Is(err, e) {
 			return fmt.Errorf("%w: %w", errPAM, err)
 		}
