@@ -28,7 +28,7 @@ type pace struct {
 func (p *pace) take(now time.Time, willWait time.Duration) (wait time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if saved := now.Add(-questionsAtOnce * timeToAskAnything); p.next.Before(saved) {
+	if saved := now.Add(-(questionsAtOnce - 1) * timeToAskAnything); p.next.Before(saved) {
 		p.next = saved
 	}
 	if wait = max(p.next.Sub(now), 0); wait > willWait {

@@ -140,25 +140,30 @@ func TestPasswordsInATableLetInByEveryMethod(t *testing.T) {
 
 func TestUsersAreLookedUpForClientsBySocketAndTLS(t *testing.T) {
 	p := userServer(t)
-	socket := startBefore(t, p.Address(), lookup(t, "scram-sha-256", "boss", ""), onASocket(t))
-	secure := startBefore(t, p.Address(), lookup(t, "scram-sha-256", "boss", ""), func(c *config.Config) {
-		c.Listeners[0].TLS = config.ListenerTLS{Cert: p.Certificate.Cert, Key: p.Certificate.Key, Mode: "require"}
+	t.Run("socket", func(t *testing.T) {
+		w := startBefore(t, p.Address(), lookup(t, "scram-sha-256", "boss", ""), onASocket(t))
+		folder, name := filepath.Split(strings.TrimPrefix(w.address(), "unix:"))
+		w.letsInWith("secret", "host="+folder+" port="+strings.TrimPrefix(name, ".s.PGSQL."))
 	})
-	folder, port := filepath.Split(strings.TrimPrefix(socket.address(), "unix:"))
-	port = port[strings.LastIndexByte(port, '.')+1:]
-	host, securePort, _ := strings.Cut(secure.address(), ":")
-	for _, where := range []string{
-		"host=" + folder + " port=" + port,
-		"host=" + host + " port=" + securePort + " sslmode=require channel_binding=require",
-	} {
-		for password, want := range map[string]string{"secret": "", "wrong": "28P01"} {
-			conn, err := pgx.Connect(bounded(t), where+" user=scrammer dbname=app password="+password)
-			if err == nil {
-				conn.Close(context.Background())
-			}
-			if got := stateOf(err); got != want {
-				t.Errorf("%s with password %s: %v", where, password, err)
-			}
+	t.Run("TLS", func(t *testing.T) {
+		w := startBefore(t, p.Address(), lookup(t, "scram-sha-256", "boss", ""), func(c *config.Config) {
+			c.Listeners[0].TLS = config.ListenerTLS{Cert: p.Certificate.Cert, Key: p.Certificate.Key, Mode: "require"}
+		})
+		host, port, _ := strings.Cut(w.address(), ":")
+		w.letsInWith("secret", "host="+host+" port="+port+" sslmode=require channel_binding=require")
+	})
+}
+
+// letsInWith logs scrammer in with that password, and not with another.
+func (w *world) letsInWith(right, where string) {
+	w.t.Helper()
+	for password, want := range map[string]string{right: "", "wrong": "28P01"} {
+		conn, err := pgx.Connect(bounded(w.t), where+" user=scrammer dbname=app password="+password)
+		if err == nil {
+			conn.Close(context.Background())
+		}
+		if got := stateOf(err); got != want {
+			w.t.Errorf("%s with password %s: %v", where, password, err)
 		}
 	}
 }
@@ -262,7 +267,6 @@ func TestARoleThatIsMadeBehindAFailedLoginIsFound(t *testing.T) {
 	eventually(t, "it does no more", func() bool { return w.sqlState("late", "secret") == "28P01" })
 }
 
-// TestWhoeverCannotBeLookedUpIsNotToldThatThePasswordIsWrong.
 func TestWhoeverCannotBeLookedUpIsNotToldThatThePasswordIsWrong(t *testing.T) {
 	p := userServer(t)
 	brief := limits(func(c *config.Pool) { c.QueryWaitTimeout = 2 * time.Second })
@@ -282,10 +286,17 @@ func TestWhoeverCannotBeLookedUpIsNotToldThatThePasswordIsWrong(t *testing.T) {
 	if code := w.sqlState("scrammer", "secret"); code != "08006" { // of the wait for a server
 		t.Errorf("who has been: %q", code)
 	}
-	waited := startBefore(t, p.Address(), lookup(t, "scram-sha-256", "boss", ""))
+}
+
+func TestALoginWaitsForTheDatabaseInWhichItsUserIsLookedUp(t *testing.T) {
+	p := userServer(t)
+	w := startBefore(t, p.Address(), lookup(t, "scram-sha-256", "boss", ""))
+	if err := p.Stop(bounded(t), lab.Fast); err != nil {
+		t.Fatal(err)
+	}
 	done := make(chan string)
-	go logInLater(waited, done)
-	eventually(t, "the login waits", func() bool { return waited.process.LoginsInFlight.Load() == 1 && waited.log.has("server not opened") })
+	go logInLater(w, done)
+	eventually(t, "the login waits", func() bool { return w.process.LoginsInFlight.Load() == 1 && w.log.has("server not opened") })
 	if err := p.Start(bounded(t)); err != nil {
 		t.Fatal(err)
 	}
