@@ -19,6 +19,7 @@ func Load(cfg *config.Config, r *config.Report) *Authenticator {
 	rules := l.rules()
 	a := &Authenticator{maps: l.maps(), users: l.users(), asked: make(chan struct{}, maxAsked), interfaces: net.InterfaceAddrs}
 	a.lookups = newLookups(&cfg.Auth, a.users)
+	l.checkLookups(a.lookups)
 	for _, b := range rules {
 		if !b.faulty {
 			l.check(b, a)
@@ -148,6 +149,13 @@ func (l *loader) check(b *builder, a *Authenticator) {
 		b.fault("map", "map %q: auth.ident_file must be given", r.usermap)
 	case !a.maps.has(r.usermap):
 		b.fault("map", "there is no map %q in %s", r.usermap, l.cfg.Auth.IdentFile)
+	}
+}
+
+// checkLookups says what nobody could log in to a server with.
+func (l *loader) checkLookups(k *lookups) {
+	if k != nil && k.credentials.kind == secretVerifier {
+		l.report.Key("auth.query_user", "%s has a SCRAM verifier in %s, which opens no server: give its password there", k.user, l.cfg.Auth.Users)
 	}
 }
 

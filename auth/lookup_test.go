@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -281,5 +282,20 @@ func TestNoAnswerShowsItsSecret(t *testing.T) {
 		if text := fmt.Sprintf(format, a); strings.Contains(text, "hidden") {
 			t.Errorf("%s: %s", format, text)
 		}
+	}
+}
+
+func TestAVerifierIsNothingToAskBy(t *testing.T) {
+	file := t.TempDir() + "/users"
+	v := `"asker" "SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="`
+	if err := os.WriteFile(file, []byte(v), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := config.Default()
+	cfg.Auth.Users, cfg.Auth.QueryUser = file, "asker"
+	r := config.NewReport()
+	Load(cfg, r)
+	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "auth.query_user: asker has a SCRAM verifier in "+file+", which opens no server") {
+		t.Errorf("%v", err)
 	}
 }

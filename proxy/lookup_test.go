@@ -370,3 +370,25 @@ func TestAHashThatIsLookedUpLogsInForWhoIsTrusted(t *testing.T) {
 		}
 	}
 }
+
+// TestTheFunctionOfTheDocsLooksUsersUp runs what docs/login.md tells an operator to.
+func TestTheFunctionOfTheDocsLooksUsersUp(t *testing.T) {
+	p := userServer(t)
+	page := string(must(os.ReadFile("../docs/login.md"))(t))
+	_, sql, _ := strings.Cut(page, "```sql\n")
+	sql, _, _ = strings.Cut(sql, "```")
+	inApp(t, p, strings.Replace(sql, "'...'", "'asking'", 1))
+	_, query, _ := strings.Cut(page, "\nquery = \"")
+	query, _, _ = strings.Cut(query, "\"")
+	w := startBefore(t, p.Address(), lookup(t, "scram-sha-256", "portero", query), func(c *config.Config) {
+		file := c.Auth.Users
+		if err := os.WriteFile(file, []byte(user("portero", "asking")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	})
+	for name, want := range map[string]string{"scrammer": "", "unexpired": "", "expired": "28P01", "locked": "28P01", "bare": "28P01", "nobody": "28P01"} {
+		if code := w.sqlState(name, "secret"); code != want {
+			t.Errorf("%s: %q", name, code)
+		}
+	}
+}
