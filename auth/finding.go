@@ -119,7 +119,7 @@ func (fs *findings) take(f *finding, a Answer, now time.Time) {
 	} else if f.entry == nil || f.entry.mock {
 		fs.count(e)
 	}
-	if f.entry != nil && f.entry.creds == e.creds && f.entry.mock == e.mock {
+	if f.entry != nil && f.entry.creds == e.creds && f.entry.mock == e.mock && f.entry.why == e.why {
 		return
 	}
 	e.finding = f

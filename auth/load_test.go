@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -252,4 +253,32 @@ func TestTheDefaultUserFileIsReadWithRulesIfItIsThere(t *testing.T) {
 func fromFile(a *Authenticator, user string) Credentials {
 	c, _ := a.users.Lookup(user)
 	return c
+}
+
+func TestOptionsOfARuleAreThoseOfAPgHbaConf(t *testing.T) {
+	cfg := config.Default()
+	cfg.Auth.Users = ""
+	rule := config.AuthRule{Type: "host", Database: []string{"all"}, User: []string{"all"}, Method: "ldap",
+		Options: []string{"ldapserver=a b", "ldapprefix=uid=", `ldapsuffix=,dc=x`}}
+	cfg.Auth.Rules = []config.AuthRule{rule}
+	r := config.NewReport()
+	a := Load(cfg, r)
+	if err := r.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if d := a.rules[0].directory; fmt.Sprint(d.addresses()) != "[a:389 b:389]" || d.prefix != "uid=" || d.suffix != ",dc=x" {
+		t.Errorf("%+v", d)
+	}
+	cfg.Auth.Rules[0].Options = []string{"ldapserver", "ldapserver=a", "colour=red"}
+	cfg.Auth.Rules = append(cfg.Auth.Rules, rule)
+	cfg.Auth.Rules[1].Method = "trust"
+	r = config.NewReport()
+	Load(cfg, r)
+	want := []string{"auth.rule[1].options: authentication option not in name=value format: ldapserver", `auth.rule[1].options: unrecognized authentication option name: "colour"`,
+		`auth.rule[2].options: authentication option "ldapserver" is only valid for authentication methods ldap`}
+	for _, w := range want {
+		if err := r.Err(); err == nil || !strings.Contains(err.Error(), w) {
+			t.Errorf("%q is not in:\n%v", w, err)
+		}
+	}
 }
