@@ -128,7 +128,10 @@ var errRows = errors.New("the query for users has more than one row for a name")
 func readAnswer(s *wire.Stream) (answer auth.Answer, err error) {
 	for {
 		f, failed := s.Read(maxAnswer)
-		if failed != nil {
+		switch {
+		case errors.Is(failed, wire.ErrFrameLength):
+			return auth.Answer{}, unfitAnswer(failed)
+		case failed != nil:
 			return auth.Answer{}, failed
 		}
 		switch f.Type {

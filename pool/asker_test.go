@@ -146,6 +146,7 @@ func TestWhatAServerRefusesForGoodIsToldFromWhatPasses(t *testing.T) {
 		{"a table that is not there", func(q *auth.Question) { q.SQL = "select $1, 1 from missing" }, false},
 		{"three columns", func(q *auth.Question) { q.SQL = "select $1::text, 2, 3" }, false},
 		{"two rows", func(q *auth.Question) { q.SQL = "select $1::text, n from generate_series(1, 2) n" }, false},
+		{"a secret of a megabyte", func(q *auth.Question) { q.SQL = "select $1::text, repeat('x', 1000000)" }, false},
 		{"two statements", func(q *auth.Question) { q.SQL = "select $1::text, 1; select 2" }, false},
 	} {
 		q := aQuestion("x")
