@@ -2,7 +2,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 30000x
 TIMES ?= 10
 PACKAGES ?= ./...
-SERVERS := postgresql pgbouncer etcd-server patroni python3-idna openssl iproute2
+SERVERS := postgresql pgbouncer etcd-server patroni python3-idna openssl iproute2 slapd
 # What the tests of drivers run; Node may have come from elsewhere than Debian.
 DRIVERS := python3-psycopg2 python3-psycopg default-jre-headless libpostgresql-jdbc-java \
 	$(shell command -v node >/dev/null || echo nodejs) $(shell command -v npm >/dev/null || echo npm)
@@ -35,9 +35,9 @@ lint: ## gofmt, go vet and staticcheck
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
-race: ## all tests with the race detector, which needs a C compiler
-	scripts/packages $(SERVERS) $(DRIVERS) gcc libc6-dev
-	CGO_ENABLED=1 go test -race $(ONE) -timeout 20m $(PACKAGES)
+race: ## all tests with the race detector, which needs a C compiler; and so with PAM
+	scripts/packages $(SERVERS) $(DRIVERS) gcc libc6-dev libpam0g-dev
+	CGO_ENABLED=1 go test -race -tags pam $(ONE) -timeout 20m $(PACKAGES)
 
 stress: ## all tests TIMES times (10), while others keep the processors busy
 	scripts/packages $(SERVERS) $(DRIVERS)

@@ -1,6 +1,9 @@
 package auth
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // builder makes a rule of the words of a file. What is wrong with them goes to
 // report, with the name that the part has in [[auth.rule]].
@@ -16,7 +19,7 @@ func (b *builder) fault(part, format string, args ...any) {
 }
 
 // elsewhere is what PostgreSQL knows and Portero does not.
-var elsewhere = []string{"gss", "sspi", "ident", "pam", "ldap", "radius", "bsd", "oauth"}
+var elsewhere = []string{"gss", "sspi", "ident", "radius", "bsd", "oauth"}
 
 func (b *builder) setLink(text string) {
 	switch text {
@@ -86,12 +89,50 @@ func (b *builder) setMethod(text string) {
 	case m == methodCert && b.isNot(linkHostSSL):
 		b.fault("method", "cert authentication is only supported on hostssl connections")
 	}
-	b.rule.method = m
+	b.setKnownMethod(m)
 }
 
-// setOption takes name=value over, and comes behind setMethod.
-func (b *builder) setOption(option, value string) {
+func (b *builder) setKnownMethod(m method) {
+	b.rule.method = m
+	switch m {
+	case methodLDAP:
+		b.rule.directory = newDirectory()
+	case methodPAM:
+		b.rule.service = "postgresql"
+		if !withPAM {
+			b.fault("method", "authentication method \"pam\" is not in this portero, which was built without C: go build -tags pam has it")
+		}
+	}
+}
+
+// setOptions takes words of the form name=value over, and comes behind setMethod.
+// part is where they stand.
+func (b *builder) setOptions(part string, options []string) {
+	for _, text := range options {
+		option, value, ok := strings.Cut(text, "=")
+		if !ok {
+			b.fault(part, "authentication option not in name=value format: %s", text)
+			continue
+		}
+		b.setOption(part, option, value)
+	}
+	if b.rule.directory == nil || b.faulty {
+		return
+	}
+	if err := b.rule.directory.check(); err != nil {
+		b.fault(part, "%s", err)
+	}
+}
+
+// setOption takes one over.
+func (b *builder) setOption(part, option, value string) {
+	if set := ldapOptions[option]; set != nil {
+		b.setLDAP(part, option, value, set)
+		return
+	}
 	switch option {
+	case "pamservice", "pam_use_hostname":
+		b.setPAM(part, option, value)
 	case "map":
 		if b.rule.method != methodPeer && b.rule.method != methodCert {
 			b.fault("map", "authentication option \"map\" is only valid for authentication methods peer and cert")
@@ -111,7 +152,28 @@ func (b *builder) setOption(option, value string) {
 		}
 		b.rule.certName = n
 	default:
-		b.fault(option, "unrecognized authentication option name: %q", option)
+		b.fault(part, "unrecognized authentication option name: %q", option)
+	}
+}
+
+func (b *builder) setLDAP(part, option, value string, set func(*directory, string) error) {
+	if b.rule.directory == nil {
+		b.fault(part, "authentication option %q is only valid for authentication methods ldap", option)
+		return
+	}
+	if err := set(b.rule.directory, value); err != nil {
+		b.fault(part, "%s", err)
+	}
+}
+
+func (b *builder) setPAM(part, option, value string) {
+	switch {
+	case b.rule.method != methodPAM:
+		b.fault(part, "authentication option %q is only valid for authentication methods pam", option)
+	case option == "pamservice":
+		b.rule.service = value
+	case value == "1":
+		b.fault(part, "pam_use_hostname is not supported here: nobody is asked for the names of addresses")
 	}
 }
 

@@ -117,7 +117,7 @@ hostssl all zoe all trust clientcert=verify-full`)
 		creds, err := a.Client(wire.NewStream(new(net.TCPConn)), arrival)
 		said, _ := errors.AsType[*wire.Error](err)
 		switch {
-		case c.want == "" && (err != nil || creds != a.fromFile(c.user)):
+		case c.want == "" && (err != nil || creds != fromFile(a, c.user)):
 			t.Errorf("%s %s: %v, %v", c.address, c.user, creds, err)
 		case c.want != "" && (said == nil || said.Error() != c.want || creds != (Credentials{})):
 			t.Errorf("%s %s: %v, %v, want %s", c.address, c.user, creds, err, c.want)

@@ -29,18 +29,24 @@ const (
 	methodSCRAM
 	methodCert
 	methodPeer
+	methodLDAP
+	methodPAM
 )
 
 var methods = map[string]method{
 	"reject": methodReject, "trust": methodTrust, "password": methodPassword, "md5": methodMD5,
 	"scram-sha-256": methodSCRAM, "cert": methodCert, "peer": methodPeer,
+	"ldap": methodLDAP, "pam": methodPAM,
 }
 
-// Authenticator proves clients to us. It is immutable and safe for concurrent use.
+// Authenticator proves clients to us. It is safe for concurrent use, and
+// immutable but for what it has found out about users.
 type Authenticator struct {
 	rules      []rule
 	maps       identMaps
 	users      *Users
+	lookups    *lookups                   // nil: the user file knows all
+	asked      chan struct{}              // a token for each password that LDAP or PAM is asked about
 	interfaces func() ([]net.Addr, error) // the addresses of this host
 }
 
@@ -97,24 +103,35 @@ func (a *Authenticator) prove(s *wire.Stream, r *rule, c *Arrival) (Credentials,
 	}
 	switch r.method {
 	case methodTrust, methodCert:
-		return a.fromFile(c.User), nil
+		return a.stored(c)
 	case methodPeer:
-		return a.fromFile(c.User), a.checkPeer(r, c)
+		if err := a.checkPeer(r, c); err != nil {
+			return Credentials{}, err
+		}
+		return a.stored(c)
+	case methodLDAP, methodPAM:
+		return a.askOthers(s, r, c)
 	case methodPassword, methodMD5, methodSCRAM:
 		return a.ask(s, r, c)
 	}
 	return Credentials{}, rejected(c)
 }
 
-// fromFile is what the user file alone gives.
-func (a *Authenticator) fromFile(user string) Credentials {
-	c, _ := a.users.Lookup(user)
-	return c
+// stored is what the user file gives without any proof, or the database.
+func (a *Authenticator) stored(c *Arrival) (Credentials, error) {
+	e, err := a.find(c)
+	if err != nil || e.mock {
+		return Credentials{}, err
+	}
+	return e.creds, nil
 }
 
 // ask asks for a password, or for a proof of one.
 func (a *Authenticator) ask(s *wire.Stream, r *rule, c *Arrival) (Credentials, error) {
-	e := a.users.find(c.User)
+	e, err := a.find(c)
+	if err != nil {
+		return Credentials{}, err
+	}
 	ask := askSCRAM
 	switch {
 	case r.method == methodPassword:
@@ -122,14 +139,23 @@ func (a *Authenticator) ask(s *wire.Stream, r *rule, c *Arrival) (Credentials, e
 	case r.method == methodMD5 && e.creds.kind != secretVerifier:
 		ask = askMD5
 	}
-	creds, ok, err := ask(s, e, c.Binding)
+	again := func() *entry { return a.again(c, e) }
+	creds, ok, err := ask(s, e, again, c.Binding)
 	if err != nil {
 		return Credentials{}, err
 	}
 	if !ok {
-		return Credentials{}, r.failed(c)
+		return Credentials{}, e.blame(r.failed(c))
 	}
 	return creds, nil
+}
+
+// blame adds to a refusal, for the log, why the user has no secret.
+func (e *entry) blame(refusal error) error {
+	if e.why == "" {
+		return refusal
+	}
+	return fmt.Errorf("%w: %s", refusal, e.why)
 }
 
 // checkCertificate says whether a certificate is in the name of the user, or
@@ -158,8 +184,9 @@ func (a *Authenticator) checkPeer(r *rule, c *Arrival) error {
 }
 
 // askPassword asks for the password itself. Once it is known to be right, it
-// serves servers better than a hash from the file would.
-func askPassword(s *wire.Stream, e *entry, _ []byte) (Credentials, bool, error) {
+// serves servers better than a hash from the file would. Where a proof does not
+// fit, these three ask again for what it is to fit, which may have changed.
+func askPassword(s *wire.Stream, e *entry, again func() *entry, _ []byte) (Credentials, bool, error) {
 	if err := s.Write(&pgproto3.AuthenticationCleartextPassword{}); err != nil {
 		return Credentials{}, false, err
 	}
@@ -167,9 +194,16 @@ func askPassword(s *wire.Stream, e *entry, _ []byte) (Credentials, bool, error) 
 	if err != nil {
 		return Credentials{}, false, err
 	}
-	ok := e.checkPassword(got) && !e.mock
+	ok := e.fits(got)
+	if !ok {
+		newer := again()
+		ok = newer != nil && newer.fits(got)
+	}
 	return Password(got), ok, nil
 }
+
+// fits says whether somebody has that password.
+func (e *entry) fits(password string) bool { return e.checkPassword(password) && !e.mock }
 
 func (e *entry) checkPassword(got string) bool {
 	switch e.creds.kind {
@@ -183,7 +217,7 @@ func (e *entry) checkPassword(got string) bool {
 }
 
 // askMD5 is for plain passwords and md5 hashes.
-func askMD5(s *wire.Stream, e *entry, _ []byte) (Credentials, bool, error) {
+func askMD5(s *wire.Stream, e *entry, again func() *entry, _ []byte) (Credentials, bool, error) {
 	var salt [4]byte
 	rand.Read(salt[:]) // never fails: crypto/rand ends the process instead
 	if err := s.Write(&pgproto3.AuthenticationMD5Password{Salt: salt}); err != nil {
@@ -193,17 +227,24 @@ func askMD5(s *wire.Stream, e *entry, _ []byte) (Credentials, bool, error) {
 	if err != nil {
 		return Credentials{}, false, err
 	}
-	want, err := e.creds.md5(e.name, salt)
-	if err != nil {
-		return Credentials{}, false, err
+	ok := e.fitsMD5(got, salt)
+	if !ok {
+		if newer := again(); newer != nil {
+			e, ok = newer, newer.fitsMD5(got, salt)
+		}
 	}
-	ok := equalSecret(got, want) && !e.mock
 	return e.creds, ok, nil
+}
+
+// fitsMD5 says whether somebody has the secret that an answer was made of.
+func (e *entry) fitsMD5(answer string, salt [4]byte) bool {
+	want, err := e.creds.md5(e.name, salt)
+	return err == nil && equalSecret(answer, want) && !e.mock
 }
 
 // askSCRAM runs SCRAM-SHA-256. From a proof for a verifier of the file comes
 // the ClientKey, with which we can log in to servers that have the same verifier.
-func askSCRAM(s *wire.Stream, e *entry, binding []byte) (Credentials, bool, error) {
+func askSCRAM(s *wire.Stream, e *entry, again func() *entry, binding []byte) (Credentials, bool, error) {
 	v, usable := e.scramVerifier()
 	x := newSCRAMServer(v, binding)
 	if err := s.Write(&pgproto3.AuthenticationSASL{AuthMechanisms: x.mechanisms()}); err != nil {
@@ -227,8 +268,15 @@ func askSCRAM(s *wire.Stream, e *entry, binding []byte) (Credentials, bool, erro
 	if body, err = readAnswer(s, maxSASL); err != nil {
 		return Credentials{}, false, err
 	}
-	answer, key, ok, err := x.final(string(body))
-	if err != nil || !ok || !usable {
+	text := string(body)
+	answer, key, ok, err := x.final(text)
+	if err == nil && (!ok || !usable) {
+		if e = again(); e == nil || !x.turnTo(e) {
+			return Credentials{}, false, nil
+		}
+		answer, key, ok, err = x.final(text)
+	}
+	if err != nil || !ok {
 		return Credentials{}, false, err
 	}
 	c := e.creds
@@ -282,4 +330,17 @@ func parseInitialResponse(body []byte) (mechanism, data string, err error) {
 		return "", "", malformed("")
 	}
 	return mechanism, data, nil
+}
+
+// turnTo has the proof checked by another entry, if that has the salt and
+// iterations for which the client was asked: a password that is known has,
+// whatever it is; a verifier that was made anew has another salt, and serves the
+// client's next login.
+func (x *scramServer) turnTo(e *entry) bool {
+	v, usable := e.scramVerifier()
+	if !usable || v.salt != x.verifier.salt || v.iterations != x.verifier.iterations {
+		return false
+	}
+	x.verifier = v
+	return true
 }

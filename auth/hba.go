@@ -3,7 +3,6 @@ package auth
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // hbaRule makes a rule of a line of pg_hba.conf, and says in PostgreSQL's own
@@ -84,12 +83,9 @@ func (l *lineReader) method() {
 }
 
 func (l *lineReader) options() {
+	var options []string
 	for _, w := range slices.Concat(l.fields...) {
-		option, value, ok := strings.Cut(w.text, "=")
-		if !ok {
-			l.fault("", "authentication option not in name=value format: %s", w.text)
-			continue
-		}
-		l.setOption(option, value)
+		options = append(options, w.text)
 	}
+	l.setOptions("", options)
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,7 +17,9 @@ import (
 func Load(cfg *config.Config, r *config.Report) *Authenticator {
 	l := &loader{cfg: cfg, report: r}
 	rules := l.rules()
-	a := &Authenticator{maps: l.maps(), users: l.users(), interfaces: net.InterfaceAddrs}
+	a := &Authenticator{maps: l.maps(), users: l.users(), asked: make(chan struct{}, maxAsked), interfaces: net.InterfaceAddrs}
+	a.lookups = newLookups(&cfg.Auth, a.users)
+	l.checkLookups(a.lookups)
 	for _, b := range rules {
 		if !b.faulty {
 			l.check(b, a)
@@ -45,7 +48,10 @@ func (l *loader) rules() []*builder {
 		return nil // which config has said
 	}
 	b := &builder{rule: r}
-	b.report = func(_, format string, args ...any) { l.report.Key("auth.method", format, args...) }
+	b.report = func(part, format string, args ...any) { l.report.Key("auth."+cmp.Or(part, "method"), format, args...) }
+	if b.setKnownMethod(r.method); c.Method == "ldap" || c.Method == "pam" { // else config has said what is wrong with them
+		b.setOptions("options", c.Options)
+	}
 	return []*builder{b}
 }
 
@@ -131,7 +137,7 @@ func (l *loader) users() *Users {
 // give.
 func (l *loader) check(b *builder, a *Authenticator) {
 	r := &b.rule
-	if r.needsUsers() && l.cfg.Auth.Users == "" && r.place != "" { // of the one method, config has said so
+	if r.needsUsers() && l.cfg.Auth.Users == "" && l.cfg.Auth.QueryUser == "" && r.place != "" { // of the one method, config has said so
 		l.report.Key("auth.users", "must be given: %s asks for a password", r.place)
 	}
 	if r.needsCert() && !l.asksForCertificates() {
@@ -143,6 +149,13 @@ func (l *loader) check(b *builder, a *Authenticator) {
 		b.fault("map", "map %q: auth.ident_file must be given", r.usermap)
 	case !a.maps.has(r.usermap):
 		b.fault("map", "there is no map %q in %s", r.usermap, l.cfg.Auth.IdentFile)
+	}
+}
+
+// checkLookups says what nobody could log in to a server with.
+func (l *loader) checkLookups(k *lookups) {
+	if k != nil && k.credentials.kind == secretVerifier {
+		l.report.Key("auth.query_user", "%s has a SCRAM verifier in %s, which opens no server: give its password there", k.user, l.cfg.Auth.Users)
 	}
 }
 

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,7 +87,7 @@ type = "tcp"
 method = "scram"
 [[auth.rule]]
 type = "host"
-method = "ldap"
+method = "gss"
 address = "localhost"
 database = []
 user = ["+staff", "", "@file", '"open', "ok", 'x"y"']
@@ -107,7 +108,7 @@ clientname = "DN"
 proxy.toml:2: auth.rule[1].method: must be given
 proxy.toml:4: auth.rule[2].type: invalid connection type "tcp"
 proxy.toml:5: auth.rule[2].method: invalid authentication method "scram"
-proxy.toml:8: auth.rule[3].method: authentication method "ldap" is not supported here
+proxy.toml:8: auth.rule[3].method: authentication method "gss" is not supported here
 proxy.toml:9: auth.rule[3].address: "localhost" is no IP address: host names are not supported here
 proxy.toml:10: auth.rule[3].database: must have a name in it, or all
 proxy.toml:11: auth.rule[3].user: must not have an empty name in it
@@ -155,7 +156,7 @@ databse = ["app"]
 `, `proxy.toml:3: listener[1].tls.client_ca: must be a string, not a whole number
 proxy.toml:5: auth.rule[1].type: must be a string, not a whole number
 proxy.toml:10: auth.rule[2].databse: unknown key`},
-		{"no users", "auth.users = ''", `proxy.toml:1: auth.users: must be given with method scram-sha-256`},
+		{"no users", "auth.users = ''", `proxy.toml:1: auth.users: must be given with method scram-sha-256, or query_user`},
 		{"method cert", "auth.method = 'cert'", `proxy.toml:1: auth.method: needs a certificate, and no listener has a client_ca to check one by`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -238,13 +239,46 @@ method = "trust"
 func TestTheDefaultUserFileIsReadWithRulesIfItIsThere(t *testing.T) {
 	rules := "[[auth.rule]]\ntype = 'local'\nmethod = 'trust'\n"
 	a, faults := loadFiles(t, rules, map[string]string{"userlist.txt": `"app" "secret"`})
-	if faults != "" || a.fromFile("app") != Password("secret") {
-		t.Errorf("with it: %v, %s", a.fromFile("app"), faults)
+	if faults != "" || fromFile(a, "app") != Password("secret") {
+		t.Errorf("with it: %v, %s", fromFile(a, "app"), faults)
 	}
 	if a, faults = loadFiles(t, rules, nil); faults != "" || a.users != nil {
 		t.Errorf("without it: %s", faults)
 	}
 	if a, faults = loadFiles(t, "auth.users = ''\n"+rules, map[string]string{"userlist.txt": `x`}); faults != "" || a.users != nil {
 		t.Errorf("taken out: %s", faults)
+	}
+}
+
+func fromFile(a *Authenticator, user string) Credentials {
+	c, _ := a.users.Lookup(user)
+	return c
+}
+
+func TestOptionsOfARuleAreThoseOfAPgHbaConf(t *testing.T) {
+	cfg := config.Default()
+	cfg.Auth.Users = ""
+	rule := config.AuthRule{Type: "host", Database: []string{"all"}, User: []string{"all"}, Method: "ldap",
+		Options: []string{"ldapserver=a b", "ldapprefix=uid=", `ldapsuffix=,dc=x`}}
+	cfg.Auth.Rules = []config.AuthRule{rule}
+	r := config.NewReport()
+	a := Load(cfg, r)
+	if err := r.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if d := a.rules[0].directory; fmt.Sprint(d.addresses()) != "[a:389 b:389]" || d.prefix != "uid=" || d.suffix != ",dc=x" {
+		t.Errorf("%+v", d)
+	}
+	cfg.Auth.Rules[0].Options = []string{"ldapserver", "ldapserver=a", "colour=red"}
+	cfg.Auth.Rules = append(cfg.Auth.Rules, rule)
+	cfg.Auth.Rules[1].Method = "trust"
+	r = config.NewReport()
+	Load(cfg, r)
+	want := []string{"auth.rule[1].options: authentication option not in name=value format: ldapserver", `auth.rule[1].options: unrecognized authentication option name: "colour"`,
+		`auth.rule[2].options: authentication option "ldapserver" is only valid for authentication methods ldap`}
+	for _, w := range want {
+		if err := r.Err(); err == nil || !strings.Contains(err.Error(), w) {
+			t.Errorf("%q is not in:\n%v", w, err)
+		}
 	}
 }

@@ -31,6 +31,10 @@ func commonShape(entries map[string]*entry) shape {
 			count[ownShape]++
 		}
 	}
+	return mostCommon(count)
+}
+
+func mostCommon(count map[shape]int) shape {
 	return slices.MaxFunc(slices.Collect(maps.Keys(count)), func(a, b shape) int {
 		return cmp.Or(cmp.Compare(count[a], count[b]), cmp.Compare(a.iterations, b.iterations), cmp.Compare(a.saltLen, b.saltLen))
 	})

@@ -63,6 +63,10 @@ func (r *rule) failed(c *Arrival) *wire.Error {
 		return wire.Fatal(wire.InvalidAuthorization, "\"trust\" authentication failed for user \"%s\"", c.User)
 	case methodCert:
 		return wire.Fatal(wire.InvalidAuthorization, "certificate authentication failed for user \"%s\"", c.User)
+	case methodLDAP:
+		return wire.Fatal(wire.InvalidAuthorization, "LDAP authentication failed for user \"%s\"", c.User)
+	case methodPAM:
+		return wire.Fatal(wire.InvalidAuthorization, "PAM authentication failed for user \"%s\"", c.User)
 	case methodPeer:
 		return wire.Fatal(wire.InvalidAuthorization, "Peer authentication failed for user \"%s\"", c.User)
 	}

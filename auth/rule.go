@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/x509"
 	"fmt"
 	"net"
@@ -19,6 +20,16 @@ type Arrival struct {
 	// SystemUser is who runs the client, by the word of the kernel. It may
 	// block on the system's data base of users; only method peer asks.
 	SystemUser func() (string, error)
+
+	Home    *Home           // nil: no route is for it
+	Context context.Context // ends what others are asked about it; nil: never
+}
+
+func (c *Arrival) context() context.Context {
+	if c.Context == nil {
+		return context.Background()
+	}
+	return c.Context
 }
 
 type link byte
@@ -67,7 +78,9 @@ type rule struct {
 	method    method
 	cert      certLevel
 	certName  certName
-	usermap   string // "": names must be equal
+	usermap   string     // "": names must be equal
+	directory *directory // method ldap
+	service   string     // method pam
 }
 
 func (r *rule) matches(c *Arrival, interfaces func() ([]net.Addr, error)) (bool, error) {

@@ -17,13 +17,15 @@ type Users struct {
 	derived atomic.Bool // the verifiers of plain are made, and stay
 }
 
-// entry is a user as an exchange sees it: one of the file, or a mock.
+// entry is a user as an exchange sees it: one of the file or of the servers, or a mock.
 type entry struct {
 	name     string
 	creds    Credentials // what the file gives
 	mock     bool        // no proof is right
 	verifier func() verifier
 	made     *verifier // of a plain password; not to be read before Users.derived
+	finding  *finding  // where it stands, if the servers were asked for it
+	why      string    // it is a mock, for the log; "" if the user file is all there is
 }
 
 // Len returns how many users the file has.
@@ -117,9 +119,13 @@ func (e *entry) scramVerifier() (v verifier, usable bool) {
 // derive makes the verifier of a plain password, in the shape and with the
 // salt that a mock of the same name has, so that neither tells who is in the file.
 func (u *Users) derive(e *entry) verifier {
-	salt := saltOf(e.name, u.shape.saltLen)
-	k := deriveKeys(e.creds.secret, salt, u.shape.iterations)
-	return verifier{salt: salt, iterations: u.shape.iterations, storedKey: k.stored, serverKey: k.server}
+	return derivedVerifier(e.name, e.creds.secret, u.shape)
+}
+
+func derivedVerifier(name, password string, s shape) verifier {
+	salt := saltOf(name, s.saltLen)
+	k := deriveKeys(password, salt, s.iterations)
+	return verifier{salt: salt, iterations: s.iterations, storedKey: k.stored, serverKey: k.server}
 }
 
 // Derive makes what logins by SCRAM need of plain passwords, so that none of

@@ -17,9 +17,10 @@ func writtenRule(c *config.AuthRule, key string, fault func(key, format string, 
 	b.setMethod(c.Method)
 	for _, option := range [][2]string{{"map", c.Map}, {"clientcert", c.ClientCert}, {"clientname", c.ClientName}} {
 		if name, value := option[0], option[1]; value != "" {
-			b.setOption(name, value)
+			b.setOption(name, name, value)
 		}
 	}
+	b.setOptions("options", c.Options)
 	return b
 }
 

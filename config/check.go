@@ -14,6 +14,8 @@ const (
 	authTrust       = "trust"
 	authCert        = "cert"
 	authSCRAM       = "scram-sha-256"
+	authLDAP        = "ldap"
+	authPAM         = "pam"
 	tlsDisable      = "disable"
 	tlsPrefer       = "prefer"
 	tlsRequire      = "require"

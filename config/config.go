@@ -195,11 +195,17 @@ type Pool struct {
 // Auth says how clients prove who they are: all of them by one method, or each
 // by the first rule that matches, of Rules or of HBAFile.
 type Auth struct {
-	Method    string     `toml:"method"`     // trust | password | md5 | scram-sha-256 | cert; without rules only
+	Method    string     `toml:"method"`     // trust | password | md5 | scram-sha-256 | cert | ldap | pam; without rules only
+	Options   []string   `toml:"options"`    // of method ldap or pam, as name=value behind the method in a pg_hba.conf; without rules only
 	Users     string     `toml:"users"`      // user file in PgBouncer's format; "" = none, where nobody is asked for a password
 	HBAFile   string     `toml:"hba_file"`   // rules in the format of PostgreSQL's pg_hba.conf; "" = none
 	IdentFile string     `toml:"ident_file"` // user name maps in the format of pg_ident.conf; "" = none
 	Rules     []AuthRule `toml:"rule"`       // rules written here; not with HBAFile
+
+	Query         string        `toml:"query"`          // asks the leader for the secret of a user, $1, who is not in the user file; two columns: name, secret
+	QueryUser     string        `toml:"query_user"`     // asks it, with the user file's secret if it has one; "" = nobody is asked for
+	QueryDatabase string        `toml:"query_database"` // is where it is asked; "" = in the database that the client's route leads to
+	QueryMaxAge   time.Duration `toml:"query_max_age"`  // for so long an answer lets its user in while no leader can be asked; 0 = not at all
 }
 
 // AuthRule is a line of a pg_hba.conf in other clothes. Package auth says what
@@ -209,7 +215,8 @@ type AuthRule struct {
 	Database   []string `toml:"database"`   // names, all, sameuser, /regular expression
 	User       []string `toml:"user"`       // names, all, /regular expression
 	Address    string   `toml:"address"`    // CIDR, all, samehost, samenet; all but type local
-	Method     string   `toml:"method"`     // trust | reject | password | md5 | scram-sha-256 | cert | peer
+	Method     string   `toml:"method"`     // trust | reject | password | md5 | scram-sha-256 | cert | peer | ldap | pam
+	Options    []string `toml:"options"`    // of method ldap or pam, as name=value behind the method in a pg_hba.conf
 	Map        string   `toml:"map"`        // name of a map in IdentFile, for cert and peer; "" = the names must be equal
 	ClientCert string   `toml:"clientcert"` // verify-ca | verify-full, beside another method; "" = what the listener asks for
 	ClientName string   `toml:"clientname"` // what of a certificate is the user: CN | DNS | email; "" = CN

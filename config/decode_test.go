@@ -32,7 +32,7 @@ method = "sha1"
 			`8: pool.query_wait_timeout: must be a duration with its unit, such as "30s", "5m" or "1h30m", not a whole number`,
 			`9: pool.max_client_conn: must be at least 1`,
 			`10: pool.extra: unknown key`,
-			`12: auth.method: must be one of trust, password, md5, scram-sha-256, cert, not "sha1"`,
+			`12: auth.method: must be one of trust, password, md5, scram-sha-256, cert, ldap, pam, not "sha1"`,
 		}},
 		{"lists and inline tables", `
 [[listener]]

@@ -20,7 +20,7 @@ func Default() *Config {
 		Admin: Admin{Address: defaultAdmin},
 		Log:   Log{Level: "info", Format: "text", Connections: true},
 		Pool:  defaultPool(),
-		Auth:  Auth{Method: authSCRAM, Users: "userlist.txt"},
+		Auth:  defaultAuth(),
 	}
 	cfg.fillLists()
 	cfg.fillRoles()
@@ -32,8 +32,16 @@ func Default() *Config {
 // address is trusted. The caller owns the result.
 func NoFile() *Config {
 	cfg := Default()
-	cfg.Auth = Auth{Method: authTrust}
+	cfg.Auth.Method, cfg.Auth.Users = authTrust, ""
 	return cfg
+}
+
+// defaultQuery is what PgBouncer asks by default (its documentation, auth_query).
+// A role whose VALID UNTIL is over has no password any more.
+const defaultQuery = "SELECT rolname, CASE WHEN rolvaliduntil < pg_catalog.now() THEN NULL ELSE rolpassword END FROM pg_catalog.pg_authid WHERE rolname = $1 AND rolcanlogin"
+
+func defaultAuth() Auth {
+	return Auth{Method: authSCRAM, Users: "userlist.txt", Query: defaultQuery, QueryMaxAge: time.Minute}
 }
 
 func defaultPool() Pool {

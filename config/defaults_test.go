@@ -36,7 +36,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 			CancelWaitTimeout: 10 * time.Second, ShutdownTimeout: time.Minute,
 			ReservePoolTimeout: 5 * time.Second, ServerResetQuery: "DISCARD ALL",
 		},
-		Auth: Auth{Method: "scram-sha-256", Users: "userlist.txt"},
+		Auth: Auth{Method: "scram-sha-256", Users: "userlist.txt", Query: defaultQuery, QueryMaxAge: time.Minute},
 		Log:  Log{Level: "info", Format: "text", Connections: true},
 	}
 	if got := Default(); !reflect.DeepEqual(got, want) {
@@ -47,7 +47,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 func TestNoFileTrustsAndIsLoopbackOnly(t *testing.T) {
 	got := NoFile()
 	want := Default()
-	want.Auth = Auth{Method: "trust"}
+	want.Auth.Method, want.Auth.Users = "trust", ""
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

@@ -39,7 +39,7 @@ func TestExampleSaysWhatDefaultSays(t *testing.T) {
 
 func TestExampleUncommentedIsWithoutFault(t *testing.T) {
 	src := uncomment(readExample(t))
-	for _, other := range []string{"method = \"scram", "hba_file = "} { // than rules that are written there
+	for _, other := range []string{"method = \"scram", "options = [\"", "hba_file = "} { // than rules that are written there
 		i := strings.Index(src, "\n"+other)
 		src = src[:i+1] + "#" + src[i+1:]
 	}

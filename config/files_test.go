@@ -214,7 +214,7 @@ method = "trust"
 			`2: auth.ident_file: has no use without rules: auth.rule or auth.hba_file`,
 		}},
 		{"of users, none", "[auth]\nusers = ''", []string{
-			`2: auth.users: must be given with method scram-sha-256`,
+			`2: auth.users: must be given with method scram-sha-256, or query_user`,
 		}},
 		{"of users, named beside trust", "[auth]\nmethod = 'trust'\nusers = 'absent'", []string{
 			`3: auth.users: cannot read absent: no such file or directory`,

@@ -159,10 +159,10 @@ func (c *Config) fillTLSModes(given map[string]bool) {
 
 // mayLackUsers says whether the default user file is not missed: it is not
 // there, and perhaps nobody is asked for a password, which package auth finds
-// out. Who trusts everyone has to name the file to have servers' passwords in it.
+// out, or servers or directories know all of them. Who trusts everyone has to name the file to have servers' passwords in it.
 func (a *Auth) mayLackUsers() bool {
-	if !a.hasRules() && a.Method != authCert {
-		return a.Method == authTrust
+	if !a.hasRules() && a.Method != authCert && a.QueryUser == "" {
+		return a.Method == authTrust || a.asksOthers()
 	}
 	_, err := os.Stat(a.Users)
 	return errors.Is(err, fs.ErrNotExist)

@@ -22,6 +22,7 @@ const (
 	ClientProtocol     // it sent bytes that are no valid message here
 	ClientLoginTimeout // it did not finish its login in time
 	ClientAuthFailed   // it could not prove who it is
+	LookupFailed       // the database, LDAP or PAM could not be asked who it is
 	ClientStalled      // it did not read what it was sent for too long
 	ClientDeaf         // too many notifications were waiting for it
 	Cancelled          // its statement was cancelled at its own request
@@ -85,6 +86,7 @@ var reasonNames = [NumReasons]string{
 	ClientProtocol:     "client protocol violation",
 	ClientLoginTimeout: "client login timeout",
 	ClientAuthFailed:   "client authentication failed",
+	LookupFailed:       "user lookup failed",
 	ClientStalled:      "client stalled",
 	Cancelled:          "cancelled",
 	SettingRefused:     "setting refused",

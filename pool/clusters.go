@@ -57,6 +57,9 @@ func (cl *cluster) begin() {
 // clusters are those of the configuration, by their names. The map is never changed.
 func (ps *Pools) clusters() map[string]*cluster { return *ps.current.Load() }
 
+// isCurrent reports whether a cluster is of the configuration in force.
+func (ps *Pools) isCurrent(cl *cluster) bool { return ps.clusters()[cl.name] == cl }
+
 // Discovery is what follows a cluster of the configuration; nil if there is none of
 // that name.
 func (ps *Pools) Discovery(name string) *discovery.Cluster {

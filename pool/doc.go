@@ -10,6 +10,9 @@
 // places of their members, and in front of them stands one queue of waiting
 // Claims, served strictly first come, first served.
 //
+// An asker puts questions about users who log in to the leader of a group, by a
+// connection of its own.
+//
 // Invariants:
 //   - no server is lent that has not proved on this very connection that it
 //     is what the pool's role asks for, on a timeline not older than the

@@ -29,6 +29,7 @@ type Pools struct {
 	backends backends
 	hearers  atomic.Int64 // clients that listen by an ear
 
+	askers     askers
 	chronicles chronicles
 
 	candidates *metrics.Pool // what all candidates count into
@@ -172,10 +173,11 @@ func (ps *Pools) followCluster(cl *cluster) {
 	defer asked.end()
 	for {
 		v := cl.discovery.View()
-		if ps.clusters()[cl.name] == cl {
+		if ps.isCurrent(cl) {
 			ps.seeAll(cl.name, v)
 		}
 		asked.follow(v)
+		ps.sweepAskers()
 		var soonest time.Time
 		for _, p := range ps.all() {
 			switch {
@@ -233,6 +235,7 @@ func (ps *Pools) sweep() {
 		ps.forgetRefusals()
 		ps.giveUpSilent()
 		ps.endFormer()
+		ps.sweepAskers()
 	}
 }
 
@@ -268,6 +271,7 @@ func (ps *Pools) Close() {
 	for _, p := range ps.all() {
 		p.shut()
 	}
+	ps.closeAskers()
 	ps.openers.Wait()
 	for _, p := range ps.all() {
 		p.closeIdle()

@@ -26,7 +26,8 @@ type handshake struct {
 	conn   net.Conn // a *tls.Conn once TLS is up
 	caller *caller  // what conn reads from, and the stream; nil once a loop has it
 	stream *wire.Stream
-	midTLS bool // between two protocols: nothing that we say would be understood
+	until  time.Time // its end, by client_login_timeout
+	midTLS bool      // between two protocols: nothing that we say would be understood
 }
 
 // errQuiet ends a handshake that is nobody's fault: a probe, a finished cancel
@@ -40,8 +41,9 @@ func (p *Proxy) handshake(l *listener, from *caller) {
 	defer stop()
 	now := p.now.Load()
 	keepAlive(from.Conn, now.cfg.Pool.TCPKeepalive)
-	from.SetDeadline(time.Now().Add(now.cfg.Pool.ClientLoginTimeout)) //nolint:errcheck // a closed connection fails at its first use
-	h := &handshake{proxy: p, now: now, l: l, terms: l.terms.Load(), raw: from.Conn, conn: from.Conn, caller: from, stream: wire.NewStream(from)}
+	until := time.Now().Add(now.cfg.Pool.ClientLoginTimeout)
+	from.SetDeadline(until) //nolint:errcheck // a closed connection fails at its first use
+	h := &handshake{proxy: p, now: now, l: l, terms: l.terms.Load(), until: until, raw: from.Conn, conn: from.Conn, caller: from, stream: wire.NewStream(from)}
 	defer func() {
 		if h.caller != nil {
 			p.gate.callerLeft(from)
@@ -146,15 +148,15 @@ func (h *handshake) login(s startup, c *auth.Arrival, stop func() bool) error {
 			return err
 		}
 	}
-	credentials, err := h.now.auth.Client(h.stream, c)
+	route := h.now.route(h.l, s.database, s.user)
+	credentials, err := h.authenticate(c, route)
 	if errors.Is(err, io.EOF) {
 		return errQuiet
 	}
 	if err != nil {
 		return err
 	}
-	route := h.now.route(h.l, s.database, s.user)
-	if route == nil {
+	if route == nil { // which nobody is told who has not proved himself
 		return wire.Fatal(wire.UndefinedDatabase, "no route for database \"%s\" and user \"%s\"", printable(s.database), printable(s.user))
 	}
 	if err := h.stream.Write(&pgproto3.AuthenticationOk{}); err != nil {

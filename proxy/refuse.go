@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"portero/auth"
 	"portero/metrics"
 	"portero/pool"
 	"portero/wire"
@@ -22,7 +23,10 @@ func (h *handshake) refuse(err error) {
 	var said *wire.Error
 	var timeout net.Error
 	var without *pool.Refused
+	var lookup *auth.LookupFailed
 	switch {
+	case errors.As(err, &lookup) && errors.As(err, &said):
+		why = metrics.LookupFailed
 	case errors.Is(err, errTurnedOut):
 		why, said = h.caller.tooMany()
 	case errors.As(err, &without):
@@ -49,7 +53,7 @@ func (p *Proxy) refused(conn net.Conn, why metrics.Reason, err error) {
 	p.process.Refuse(why)
 	level := slog.LevelInfo
 	switch why {
-	case metrics.TooManyClients, metrics.TooManyLogins, metrics.TooManyOfDatabase, metrics.TooManyOfUser:
+	case metrics.TooManyClients, metrics.TooManyLogins, metrics.TooManyOfDatabase, metrics.TooManyOfUser, metrics.LookupFailed:
 		level = p.refusals[why].level(slog.LevelWarn)
 	}
 	p.log.Log(p.ctx, level, "client refused", "address", conn.RemoteAddr().String(), "reason", why.String(), "error", err)

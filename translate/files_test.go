@@ -26,7 +26,6 @@ var rewrite = flag.Bool("rewrite", false, "write what a translation gives into t
 // not have yet. It is to be empty.
 var awaited = []string{
 	"admin.users", "admin.stats_users", "log.stats_period",
-	"auth.query", "auth.query_user", "auth.query_database", "auth.options",
 }
 
 // inis is the names of the test's own files of PgBouncer's.

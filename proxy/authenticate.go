@@ -1,0 +1,45 @@
+package proxy
+
+import (
+	"context"
+	"time"
+
+	"portero/auth"
+	"portero/config"
+)
+
+// authenticate has the client prove itself. What is asked of others for that,
+// among them the leader that the route leads to, they may take as long for as the
+// client would wait for a server.
+func (h *handshake) authenticate(c *auth.Arrival, r *config.Route) (auth.Credentials, error) {
+	ctx, cancel := h.asking()
+	defer cancel()
+	c.Context, c.Home = ctx, h.proxy.home(c, r)
+	return h.now.auth.Client(h.stream, c)
+}
+
+// asking ends with query_wait_timeout, and a moment before the client's time to log
+// in: it is to hear why it could not.
+func (h *handshake) asking() (context.Context, context.CancelFunc) {
+	limits := &h.now.cfg.Pool
+	end := h.until.Add(-min(time.Second, limits.ClientLoginTimeout/10))
+	if wait := limits.QueryWaitTimeout; wait > 0 && time.Now().Add(wait).Before(end) {
+		end = time.Now().Add(wait)
+	}
+	return context.WithDeadline(h.proxy.ctx, end)
+}
+
+// home is where a route leads a client to; nil for none.
+func (p *Proxy) home(c *auth.Arrival, r *config.Route) *auth.Home {
+	if r == nil {
+		return nil
+	}
+	home := &auth.Home{Cluster: r.Cluster, Group: r.Group, Database: r.DBName}
+	if home.Database == "" {
+		home.Database = c.Database
+	}
+	home.Ask = func(ctx context.Context, q auth.Question) (auth.Answer, error) {
+		return p.pools.Ask(ctx, home.Cluster, home.Group, q)
+	}
+	return home
+}
