@@ -131,7 +131,9 @@ func (ps *Pools) Failovers() []metrics.FailoverState {
 }
 
 // forLeader is what those ask who need a group's leader.
-func (ps *Pools) forLeader() demand { return demand{role: "leader", drain: ps.limits.SwitchoverDrain} }
+func (ps *Pools) forLeader() demand {
+	return demand{role: "leader", drain: ps.limits.SwitchoverDrain, ordered: ps.orders.stand.Load().ofAll()}
+}
 
 // Groups describes all groups, for metrics and the status page.
 func (ps *Pools) Groups() (states []metrics.GroupState) {

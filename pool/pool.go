@@ -50,6 +50,7 @@ type Pool struct {
 
 	counters atomic.Pointer[metrics.Pool] // those of all candidates, until a server lets it in
 
+	names   names
 	owner   *Pools
 	cluster *discovery.Cluster
 	puddle  *puddle.Pool[*Server]
@@ -63,7 +64,10 @@ type Pool struct {
 	probing chan struct{} // token of the one opener that may ask often
 	ear     *ear
 
-	announced atomic.Bool // a switchover is, and holds those who begin a block
+	cancels     atomic.Int32 // cancel requests on their way to a server
+	cancelsWait atomic.Int32 // those that wait for their turn
+	closing     atomic.Int32 // servers that are out of the books, and whose socket is not closed yet
+	announced   atomic.Bool  // a switchover is, and holds those who begin a block
 
 	mu         sync.Mutex // guards what follows; no I/O under it, but for epoll_ctl of a server nobody holds
 	waiting    queue
@@ -74,6 +78,8 @@ type Pool struct {
 	idle       int
 	lent       int
 	opening    int             // openers at work
+	opens      context.Context // they end with it
+	recall     context.CancelFunc
 	openers    map[Startup]int // the same by what they open servers with
 	usual      Startup         // what the last server was opened with: the next that nobody waits for is, too
 	wanted     int             // servers to have open even if nobody waits
@@ -107,7 +113,7 @@ type Pool struct {
 	share int // of the quota: servers, and those being opened; guarded by its mu
 }
 
-func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
+func newPool(ps *Pools, name string, key Key, size, minimum int) (*Pool, error) {
 	p := &Pool{
 		Key: key, owner: ps, cluster: ps.clusters[key.Cluster].discovery, size: size, minimum: minimum,
 		log:     key.logger(ps.log),
@@ -115,6 +121,8 @@ func newPool(ps *Pools, key Key, size, minimum int) (*Pool, error) {
 		welcomes: make(map[session.Settings][]byte), objections: make(map[objection]int64), misfits: make(map[Startup]knownMisfit), openers: make(map[Startup]int), shunned: make(map[string]*shun), door: ps.doorLocked(key),
 	}
 	p.ctx, p.stop = context.WithCancel(ps.ctx)
+	p.opens, p.recall = context.WithCancel(p.ctx)
+	p.names.add(name)
 	p.counters.Store(ps.candidates)
 	p.ear = newEar(p)
 	var err error
@@ -183,7 +191,8 @@ func (c *Claim) take(s *Server) bool {
 	}
 	s.Sock.Watch(true)
 	c.Events, c.Lost = 0, metrics.None
-	c.Server = s
+	c.Server, s.granted = s, c.loop.Now()
+	c.pool.Metrics().Shard(c.loop.ID).Assignments.Add(1)
 	return true
 }
 

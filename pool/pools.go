@@ -29,6 +29,9 @@ type Pools struct {
 	workers  sync.WaitGroup // followers and the janitor
 	openers  sync.WaitGroup // of all pools, also of those that were given up
 	quota    quota
+	orders   orders
+	served   atomic.Uint64  // servers opened so far; their numbers
+	routes   []config.Route // for the names of databases
 	backends backends
 	hearers  atomic.Int64 // clients that listen by an ear
 
@@ -58,9 +61,10 @@ type cluster struct {
 // may be at one time, in all pools together.
 func New(cfg *config.Config, servers int, clusters map[string]*discovery.Cluster, loops []*loop.Loop, log *slog.Logger) (*Pools, error) {
 	ps := &Pools{
-		log: log, limits: cfg.Pool, loops: loops, quota: quota{size: servers}, clusters: make(map[string]*cluster),
+		log: log, limits: cfg.Pool, routes: cfg.Routes, loops: loops, quota: quota{size: servers}, clusters: make(map[string]*cluster),
 		pools: make(map[Key]*Pool), doors: make(map[Key]door), candidates: metrics.NewPool(metrics.PoolLabels{}, len(loops)),
 	}
+	ps.orders.init()
 	for _, c := range cfg.Clusters {
 		settings, err := serverTLS(c.TLS)
 		if err != nil {
@@ -84,14 +88,22 @@ func New(cfg *config.Config, servers int, clusters map[string]*discovery.Cluster
 // come with one key. c is what the client's login to us has given us for
 // logins to servers. An error is of type *Refused if the client is to be told.
 func (ps *Pools) Join(key Key, size, minimum int, c auth.Credentials) (*Pool, error) {
-	p, err := ps.join(key, size, minimum, c)
+	return ps.JoinAs(key.Database, key, size, minimum, c)
+}
+
+// JoinAs is Join for a client that calls the database by another name than the server does.
+func (ps *Pools) JoinAs(name string, key Key, size, minimum int, c auth.Credentials) (*Pool, error) {
+	p, err := ps.join(name, key, size, minimum, c)
 	if err == errTooManyPools && ps.mayWarn() {
 		ps.log.Warn("no more pools", "max_pools", ps.limits.MaxPools)
 	}
 	return p, err
 }
 
-func (ps *Pools) join(key Key, size, minimum int, c auth.Credentials) (*Pool, error) {
+func (ps *Pools) join(name string, key Key, size, minimum int, c auth.Credentials) (*Pool, error) {
+	if s := ps.orders.stand.Load(); s.disabled[name] || s.disabled[key.Database] {
+		return nil, errDisabled(name)
+	}
 	if !c.Better(noSecret) {
 		c = noSecret // a verifier alone is as good as nothing
 	}
@@ -105,9 +117,12 @@ func (ps *Pools) join(key Key, size, minimum int, c auth.Credentials) (*Pool, er
 	}
 	if p == nil {
 		var err error
-		if p, err = ps.addLocked(key, size, minimum); err != nil {
+		if p, err = ps.addLocked(name, key, size, minimum); err != nil {
 			return nil, err
 		}
+	}
+	if p.names.add(name) && p.ordered() != NotHeld {
+		ps.orders.repeat()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,11 +131,11 @@ func (ps *Pools) join(key Key, size, minimum int, c auth.Credentials) (*Pool, er
 	return p, nil
 }
 
-func (ps *Pools) addLocked(key Key, size, minimum int) (*Pool, error) {
+func (ps *Pools) addLocked(name string, key Key, size, minimum int) (*Pool, error) {
 	if !ps.makeRoomLocked() {
 		return nil, errTooManyPools
 	}
-	p, err := newPool(ps, key, size, minimum)
+	p, err := newPool(ps, name, key, size, minimum)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +185,7 @@ func (ps *Pools) followCluster(name string) {
 	cl := ps.clusters[name]
 	asked := inquiries{owner: ps, name: name, cluster: cl, running: make(map[inquired]context.CancelFunc)}
 	for {
-		v := cl.discovery.View()
+		v, ordered := cl.discovery.View(), ps.orders.stand.Load()
 		ps.seeAll(name, v)
 		asked.follow(v)
 		var soonest time.Time
@@ -182,15 +197,15 @@ func (ps *Pools) followCluster(name string) {
 				soonest = until
 			}
 		}
-		if !ps.awaitChange(v, cl.lags.moved, soonest) {
+		if !ps.awaitChange(v, ordered, cl.lags.moved, soonest) {
 			return
 		}
 	}
 }
 
-// awaitChange waits until a view is replaced, replicas are known to fit or not, or the
+// awaitChange waits until a view or the orders are replaced, replicas are known to fit or not, or the
 // time has come, if there is one; false: the pools end.
-func (ps *Pools) awaitChange(v *discovery.View, moved <-chan struct{}, at time.Time) bool {
+func (ps *Pools) awaitChange(v *discovery.View, ordered *standingOrders, moved <-chan struct{}, at time.Time) bool {
 	var alarm <-chan time.Time
 	if !at.IsZero() {
 		t := time.NewTimer(time.Until(at))
@@ -199,6 +214,7 @@ func (ps *Pools) awaitChange(v *discovery.View, moved <-chan struct{}, at time.T
 	}
 	select {
 	case <-v.Replaced():
+	case <-ordered.replaced:
 	case <-moved:
 	case <-alarm:
 	case <-ps.ctx.Done():
@@ -280,8 +296,7 @@ func (p *Pool) shut() {
 func (p *Pool) closeIdle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := func(*Server) bool { return true }
-	for _, s := range append(p.takeIdleLocked(all), p.takeAskedLocked(all)...) {
+	for _, s := range p.takeUnusedLocked(all) {
 		p.lent--
 		p.buryLocked(s)
 		p.destruct(s)

@@ -3,6 +3,7 @@ package proxy
 import (
 	"net"
 	"time"
+	"unique"
 
 	"portero/auth"
 	"portero/config"
@@ -17,6 +18,7 @@ import (
 func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials, stop func() bool) error {
 	p := h.proxy
 	c := &client{proxy: p, loop: p.quietest(), route: r, mode: modes[r.PoolMode], addr: addrPort(h.conn.RemoteAddr()),
+		database: unique.Make(s.database), connected: secondsOf(loop.Clock()),
 		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r)}}
 	role := p.cfg.RouteRole(r, h.l.cfg)
 	key := pool.Key{Cluster: r.Cluster, Group: r.Group, Role: role, MaxLag: r.RouteMaxLag(role), Mode: r.PoolMode, Database: r.DBName, User: s.user}
@@ -32,7 +34,7 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 	key.Citus = pool.CitusOrigin(name)
 	rest := h.stream.Buffered()
 	var err error
-	if c.pool, err = p.pools.Join(key, r.PoolSize, r.MinPoolSize, credentials); err != nil {
+	if c.pool, err = p.pools.JoinAs(s.database, key, r.PoolSize, r.MinPoolSize, credentials); err != nil {
 		return err
 	}
 	if key.Citus != "" {

@@ -63,6 +63,9 @@ func (c *client) toRest(l *loop.Loop) {
 	c.relay = nil
 	c.sock.Watch(true)
 	c.carried = r.sess.Rest()
+	if r.asked != 0 {
+		c.requested = secondsOf(r.asked)
+	}
 	r.letGo()
 	if st := c.proxy.stations[l.ID]; len(st.free) < maxFreeRelays {
 		st.free = append(st.free, r)
