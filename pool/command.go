@@ -29,10 +29,10 @@ func (ps *Pools) Pause(ctx context.Context, database string) error {
 	if err != nil {
 		return err
 	}
-	ps.log.Info("pause", "database", database)
+	ps.logOrder("PAUSE", database)
 	err = ps.awaitPools(ctx, database, HoldPaused, (*Pool).isEmpty)
 	if err != nil && ctx.Err() != nil && !stood {
-		ps.Resume(database) //nolint:errcheck // somebody else may have done it
+		ps.takeBack("PAUSE", database)
 	}
 	return err
 }
@@ -50,10 +50,10 @@ func (ps *Pools) Suspend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ps.log.Info("suspend")
+	ps.logOrder("SUSPEND", "")
 	err = ps.awaitPools(ctx, "", HoldSuspended, (*Pool).isQuiet)
 	if err != nil && ctx.Err() != nil {
-		ps.Resume("") //nolint:errcheck // somebody else may have done it
+		ps.takeBack("SUSPEND", "")
 	}
 	return err
 }
@@ -63,38 +63,39 @@ func (ps *Pools) Resume(database string) error {
 	if err := ps.known(database); err != nil {
 		return err
 	}
-	err := ps.orders.change(func(s *standingOrders) error {
-		switch {
-		case database == "" && !s.all && !s.suspended:
-			return ErrNotPaused
-		case database == "":
-			s.all, s.suspended = false, false
-		case !s.paused[database]:
-			return notPaused(database)
-		}
-		delete(s.paused, database)
-		return nil
-	})
+	err := ps.orders.resume(database)
 	if err == nil {
-		ps.log.Info("resume", "database", database)
+		ps.logOrder("RESUME", database)
 	}
 	return err
 }
 
+// takeBack ends an order whose asker has gone before it was carried out.
+func (ps *Pools) takeBack(command, database string) {
+	if ps.orders.resume(database) == nil { // else somebody else has ended it
+		ps.log.Info("order taken back, as nobody waits for it any more", "command", command, "database", database)
+	}
+}
+
+// logOrder says what an operator has ordered; of all databases if that is "".
+func (ps *Pools) logOrder(command, database string) {
+	ps.log.Info("order", "command", command, "database", database)
+}
+
 // Disable has new clients of a database refused; those who are there stay. Enable ends it.
-func (ps *Pools) Disable(database string) error { return ps.disable(database, true) }
+func (ps *Pools) Disable(database string) error { return ps.disable("DISABLE", database, true) }
 
 // Enable ends what Disable has begun.
-func (ps *Pools) Enable(database string) error { return ps.disable(database, false) }
+func (ps *Pools) Enable(database string) error { return ps.disable("ENABLE", database, false) }
 
-func (ps *Pools) disable(database string, yes bool) error {
+func (ps *Pools) disable(command, database string, yes bool) error {
 	if database == "" {
 		return ErrNoDatabase
 	}
 	if err := ps.known(database); err != nil {
 		return err
 	}
-	ps.log.Info("disable", "database", database, "disabled", yes)
+	ps.logOrder(command, database)
 	return ps.orders.change(func(s *standingOrders) error {
 		if delete(s.disabled, database); yes {
 			s.disabled[database] = true
@@ -124,7 +125,7 @@ func (ps *Pools) Kill(database string) error {
 	if err != nil {
 		return err
 	}
-	ps.log.Info("kill", "database", database)
+	ps.logOrder("KILL", database)
 	ps.retireAll(database, metrics.Killed)
 	return nil
 }
@@ -135,7 +136,7 @@ func (ps *Pools) Reconnect(database string) error {
 	if err := ps.known(database); err != nil {
 		return err
 	}
-	ps.log.Info("reconnect", "database", database)
+	ps.logOrder("RECONNECT", database)
 	ps.retireAll(database, metrics.ServerRenewed)
 	return nil
 }

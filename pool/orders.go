@@ -80,6 +80,22 @@ func (o *orders) repeat() {
 	o.change(func(*standingOrders) error { return nil }) //nolint:errcheck // it has none
 }
 
+// resume ends PAUSE, SUSPEND and KILL for a database.
+func (o *orders) resume(database string) error {
+	return o.change(func(s *standingOrders) error {
+		switch {
+		case database == "" && !s.all && !s.suspended:
+			return ErrNotPaused
+		case database == "":
+			s.all, s.suspended = false, false
+		case !s.paused[database]:
+			return notPaused(database)
+		}
+		delete(s.paused, database)
+		return nil
+	})
+}
+
 // ofAll is the order that holds for all databases.
 func (s *standingOrders) ofAll() Hold {
 	switch {

@@ -558,3 +558,27 @@ func TestServersAreDescribed(t *testing.T) {
 	}
 	a.release()
 }
+
+// TestPauseEndsTheQuestionsToMembers: the connections by which members of a list are asked who
+// leads are to the database too.
+func TestPauseEndsTheQuestionsToMembers(t *testing.T) {
+	a, b := startFake(t), startFake(t)
+	b.follow()
+	s := newStage(t, nil, a.addr, b.addr)
+	p := s.join(2, 0, "leader", "app")
+	c := s.client(p, 0)
+	c.get()
+	c.release()
+	wait(t, "the other is asked", func() error { return until(b.lives() > 0) })
+	s.mustEnd("PAUSE", s.pause(t.Context(), ""))
+	wait(t, "no connection", func() error { return until(a.lives()+b.lives() == 0) })
+	a.follow()
+	b.lead(2)
+	if err := s.pools.Resume(""); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.get(); got.Member() != b.addr {
+		t.Errorf("served by %s", got.Member())
+	}
+	c.release()
+}

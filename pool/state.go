@@ -53,6 +53,7 @@ func (p *Pool) state() (_ metrics.PoolState, known bool) {
 			s.ServersCancelled++
 		}
 	}
+	s.ClientsActive -= s.ServersTested + s.ServersCancelled // which no client has
 	for _, q := range []*queue{&p.choosy, &p.waiting} {
 		if c := q.first; c != nil {
 			s.MaxWait = max(s.MaxWait, time.Duration(loop.Clock()-c.Since))

@@ -13,7 +13,7 @@ func (p *Proxy) KillClient(id uint64) bool {
 	if c == nil {
 		return false
 	}
-	p.log.Info("kill client", "id", id)
+	p.log.Info("order", "command", "KILL_CLIENT", "id", id)
 	c.kill()
 	return true
 }
