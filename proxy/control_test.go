@@ -50,8 +50,9 @@ func TestKillClientClosesItWhereverItIs(t *testing.T) {
 		w.kill(r)
 		r.expect(killed)
 		r.ended()
-		if w.proxy.KillClient(r.number()) || w.proxy.KillClient(1<<40) {
-			t.Error("it can be killed twice, or one that never was")
+		eventually(t, "it is not known any more", func() bool { return !w.proxy.KillClient(r.number()) })
+		if w.proxy.KillClient(1 << 40) {
+			t.Error("one was killed that never was")
 		}
 	})
 	t.Run("in a statement, which ends with it", func(t *testing.T) {
@@ -284,6 +285,16 @@ func TestAClientByAUnixSocketIsDescribedByItsProcess(t *testing.T) {
 	r.login("user", "app")
 	if got := w.stateOf(r.number()); got.RemotePID != os.Getpid() || got.Address.IsValid() || got.Local.IsValid() || got.TLS != "" {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestTheEncryptionOfAClientIsDescribed(t *testing.T) {
+	w := start(t, secured(t, "require"))
+	conn := must(pgx.Connect(bounded(t), strings.Replace(w.dsn("app", ""), "sslmode=disable", "sslmode=require", 1)))(t)
+	defer conn.Close(bounded(t))
+	states := w.proxy.ClientStates(bounded(t))
+	if len(states) != 1 || !strings.HasPrefix(states[0].TLS, "TLSv1.3/TLS_") {
+		t.Errorf("%+v", states)
 	}
 }
 
