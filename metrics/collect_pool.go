@@ -39,6 +39,8 @@ var poolMetrics = []metric[poolSample]{
 		func(s *poolSample) float64 { return float64(s.Listeners) }),
 	poolGauge("channels", "Channels that clients listen to by the pool's ear, each counted once.",
 		func(s *poolSample) float64 { return float64(s.Channels) }),
+	poolGauge("paused", "1 while an operator has the pool's clients held (PAUSE, KILL, SUSPEND).",
+		func(s *poolSample) float64 { return toFloat(s.Paused) }),
 	poolGauge("max_wait_seconds", "How long the first client in the queue has waited.",
 		func(s *poolSample) float64 { return s.MaxWait.Seconds() }),
 	poolCounter("transactions_total", "Transactions run.",
@@ -53,11 +55,22 @@ var poolMetrics = []metric[poolSample]{
 		func(s *poolSample) float64 { return float64(s.totals.BytesSent) }),
 	poolCounter("notifications_total", "Notifications given to clients that listen by the pool's ear.",
 		func(s *poolSample) float64 { return float64(s.totals.Notifications) }),
+	poolCounter("assignments_total", "Servers lent to clients.",
+		func(s *poolSample) float64 { return float64(s.totals.Assignments) }),
+	poolCounter("transaction_seconds_total", "Time in which clients had a server for a transaction, at work or idle in it.",
+		func(s *poolSample) float64 { return s.totals.TransactionTime.Seconds() }),
+	poolCounter("query_seconds_total", "Time in which servers had something to answer to clients.",
+		func(s *poolSample) float64 { return s.totals.QueryTime.Seconds() }),
+	poolCounter("binds_total", "Binds of prepared statements that have a name (not in session mode).",
+		func(s *poolSample) float64 { return float64(s.totals.Binds) }),
 }
 
 var (
 	poolWaitDesc = describe("pool_wait_seconds",
 		"How long clients waited for a server, of those that had to wait.", poolLabelNames...)
+	poolParsesDesc = describe("pool_parses_total",
+		"Statements with a name that were prepared (not in session mode), by side: client, as clients asked for it; server, on servers.",
+		append(poolLabelNames[:len(poolLabelNames):len(poolLabelNames)], "side")...)
 	poolErrorsDesc = describe("pool_errors_total",
 		"Errors given to clients and servers that ended, by reason; reasons that have not occurred are left out.",
 		append(poolLabelNames[:len(poolLabelNames):len(poolLabelNames)], "reason")...)
@@ -68,6 +81,7 @@ func describePools(ch chan<- *prometheus.Desc) {
 		ch <- m.desc
 	}
 	ch <- poolWaitDesc
+	ch <- poolParsesDesc
 	ch <- poolErrorsDesc
 	describePins(ch)
 }
@@ -95,6 +109,7 @@ func mergePools(states []PoolState) map[PoolLabels]*poolSample {
 		s.ServersIdle += state.ServersIdle
 		s.ServersOpening += state.ServersOpening
 		s.Size += state.Size
+		s.Paused = s.Paused || state.Paused
 		s.Listeners += state.Listeners
 		s.Channels += state.Channels
 		s.MaxWait = max(s.MaxWait, state.MaxWait)
@@ -111,6 +126,9 @@ func (s *poolSample) send(ch chan<- prometheus.Metric, labels []string) {
 	buckets := s.totals.WaitBuckets
 	ch <- prometheus.MustNewConstHistogram(poolWaitDesc,
 		buckets.Count(), s.totals.WaitTime.Seconds(), buckets.Cumulative(), labels...)
+	for side, n := range map[string]uint64{"client": s.totals.ClientParses, "server": s.totals.ServerParses} {
+		ch <- prometheus.MustNewConstMetric(poolParsesDesc, prometheus.CounterValue, float64(n), append(labels[:len(labels):len(labels)], side)...)
+	}
 	// Pools are many and most never see most reasons: no zeros here.
 	sendReasons(ch, poolErrorsDesc, s.totals.Errors, false, labels...)
 	sendPins(ch, s.Pins, labels)

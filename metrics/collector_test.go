@@ -30,13 +30,19 @@ func madeUp() *Collector {
 	pool.Shard(0).BytesReceived.Add(700)
 	pool.Shard(1).BytesSent.Add(900)
 	pool.Shard(1).Notifications.Add(11)
+	pool.Shard(0).Assignments.Add(12)
+	pool.Shard(0).TransactionNanos.Add(1_250_000_000)
+	pool.Shard(1).QueryNanos.Add(750_000_000)
+	pool.Shard(0).ClientParses.Add(13)
+	pool.Shard(1).ServerParses.Add(14)
+	pool.Shard(1).Binds.Add(15)
 	pool.Shard(0).Waited(2 * time.Millisecond)
 	pool.Shard(1).Waited(time.Hour)
 	pool.Error(ServerLost)
 
 	pools := []PoolState{{
 		Pool: pool, ClientsActive: 2, ClientsWaiting: 1, ServersActive: 2, ServersIdle: 3,
-		ServersOpening: 1, Size: 20, Listeners: 6, Channels: 5, MaxWait: 1500 * time.Millisecond,
+		ServersOpening: 1, Size: 20, Paused: true, Listeners: 6, Channels: 5, MaxWait: 1500 * time.Millisecond,
 		Pins: map[string]PinState{"advisory lock": {Clients: 2, Times: 5}},
 	}}
 	candidates := CandidatesState{Pools: 3, ClientsWaiting: 4, MaxWait: 250 * time.Millisecond, Errors: ReasonCounts{ServerLogin: 6}}

@@ -46,14 +46,23 @@ func (p *Pool) Error(r Reason) { p.errors.add(r) }
 type PoolTotals struct {
 	Transactions  uint64
 	Queries       uint64
-	Repeated      uint64        // transactions that a server aborted as it shut down, and another ran again
-	BytesReceived uint64        // from clients
-	BytesSent     uint64        // to clients
-	Notifications uint64        // given to clients that listen by the pool's ear
-	Waits         uint64        // clients that had to wait for a server
-	WaitTime      time.Duration // what those waited, in sum
-	WaitBuckets   WaitBuckets
-	Errors        ReasonCounts
+	Repeated      uint64 // transactions that a server aborted as it shut down, and another ran again
+	BytesReceived uint64 // from clients
+	BytesSent     uint64 // to clients
+	Notifications uint64 // given to clients that listen by the pool's ear
+
+	// As PgBouncer's SHOW STATS means them.
+	Assignments     uint64        // servers lent to clients
+	TransactionTime time.Duration // in which clients had a server for a transaction, at work or idle in it
+	QueryTime       time.Duration // of that, in which the server had something to answer
+	ClientParses    uint64        // statements that clients prepared under a name; not in session mode, where names are the server's
+	ServerParses    uint64        // statements that were prepared on servers for these
+	Binds           uint64        // of statements with a name; likewise
+
+	Waits       uint64        // clients that had to wait for a server
+	WaitTime    time.Duration // what those waited, in sum
+	WaitBuckets WaitBuckets
+	Errors      ReasonCounts
 }
 
 // Totals adds up the shards. It costs a read per counter and loop, so it is for
@@ -74,6 +83,12 @@ func (t *PoolTotals) add(o PoolTotals) {
 	t.BytesReceived += o.BytesReceived
 	t.BytesSent += o.BytesSent
 	t.Notifications += o.Notifications
+	t.Assignments += o.Assignments
+	t.TransactionTime += o.TransactionTime
+	t.QueryTime += o.QueryTime
+	t.ClientParses += o.ClientParses
+	t.ServerParses += o.ServerParses
+	t.Binds += o.Binds
 	t.Waits += o.Waits
 	t.WaitTime += o.WaitTime
 	for b := range o.WaitBuckets {
@@ -93,18 +108,26 @@ type Shard struct {
 	BytesReceived atomic.Uint64 // from clients
 	BytesSent     atomic.Uint64 // to clients
 	Notifications atomic.Uint64 // given to clients that listen by the pool's ear
-	Waits         atomic.Uint64 // written by Waited
-	WaitNanos     atomic.Uint64 // written by Waited
+	Assignments   atomic.Uint64 // and so on: see PoolTotals
+	ClientParses  atomic.Uint64
+	ServerParses  atomic.Uint64
+	Binds         atomic.Uint64
+
+	TransactionNanos atomic.Uint64
+	QueryNanos       atomic.Uint64
+
+	Waits     atomic.Uint64 // written by Waited
+	WaitNanos atomic.Uint64 // written by Waited
 
 	waitBuckets [NumWaitBuckets]atomic.Uint64
 
 	// Shards lie side by side in one slice. At least one whole cache line apart,
 	// whatever the slice's alignment, no two loops write the same line, and the
 	// processor's habit of fetching lines in pairs does not join them again.
-	_ [shardSize - (8+NumWaitBuckets)*8]byte
+	_ [shardSize - (14+NumWaitBuckets)*8]byte
 }
 
-const shardSize = 256 // bytes
+const shardSize = 384 // bytes
 
 // Waited counts one client that had to wait d for a server, whether it got one
 // in the end or gave up. It does not allocate. A client that was lent a server
@@ -123,6 +146,12 @@ func (s *Shard) addTo(t *PoolTotals) {
 	t.BytesReceived += s.BytesReceived.Load()
 	t.BytesSent += s.BytesSent.Load()
 	t.Notifications += s.Notifications.Load()
+	t.Assignments += s.Assignments.Load()
+	t.TransactionTime += time.Duration(s.TransactionNanos.Load())
+	t.QueryTime += time.Duration(s.QueryNanos.Load())
+	t.ClientParses += s.ClientParses.Load()
+	t.ServerParses += s.ServerParses.Load()
+	t.Binds += s.Binds.Load()
 	t.Waits += s.Waits.Load()
 	t.WaitTime += time.Duration(s.WaitNanos.Load())
 	for b := range s.waitBuckets {

@@ -14,6 +14,12 @@ func TestTotalsAddUpTheShards(t *testing.T) {
 		s.Transactions.Add(1)
 		s.Queries.Add(10)
 		s.Repeated.Add(20)
+		s.Assignments.Add(2)
+		s.TransactionNanos.Add(3)
+		s.QueryNanos.Add(4)
+		s.ClientParses.Add(5)
+		s.ServerParses.Add(6)
+		s.Binds.Add(7)
 		s.BytesReceived.Add(100)
 		s.BytesSent.Add(1000)
 		s.Waited(time.Duration(i) * time.Second)
@@ -22,6 +28,7 @@ func TestTotalsAddUpTheShards(t *testing.T) {
 
 	want := PoolTotals{
 		Transactions: 3, Queries: 30, Repeated: 60, BytesReceived: 300, BytesSent: 3000,
+		Assignments: 6, TransactionTime: 9, QueryTime: 12, ClientParses: 15, ServerParses: 18, Binds: 21,
 		Waits: 3, WaitTime: 3 * time.Second,
 		Errors: ReasonCounts{WaitTimeout: 1},
 	}

@@ -28,6 +28,7 @@ const (
 	Cancelled          // its statement was cancelled at its own request
 	SettingRefused     // a server refused one of its settings
 	PinIdle            // it was pinned to its server and idle for too long
+	Killed             // an operator has closed it (KILL, KILL_CLIENT); servers too
 
 	QueryTimeout           // query_timeout passed without the answer
 	TransactionTimeout     // its transaction took longer than transaction_timeout
@@ -44,6 +45,7 @@ const (
 	TooManyOfUser      // max_user_client_connections was reached
 	NoRoute            // no route matches what it asked for
 	WaitTimeout        // query_wait_timeout passed without a server for it
+	DatabaseDisabled   // an operator has the database's new clients refused (DISABLE)
 	TransactionPooling // statement mode refused a transaction block
 
 	// The server's doing.
@@ -61,6 +63,8 @@ const (
 	ServerLifetime // server_lifetime passed
 	ServerEvicted  // it was to spare, and another pool needed its descriptor
 	ServerRecovery // it is in recovery where a leader was wanted
+	ServerPaused   // an operator has its clients held (PAUSE)
+	ServerRenewed  // an operator wants another in its place (RECONNECT)
 	ServerDirty    // it could not be cleaned for its next client
 	EpochMoved     // another leader, or another timeline, took its place
 	MemberLeft     // others serve the pool in its place: its member lags, or leads and a replica is back, or has more than its share
@@ -92,6 +96,10 @@ var reasonNames = [NumReasons]string{
 	SettingRefused:     "setting refused",
 	ClientDeaf:         "notifications unread",
 	PinIdle:            "pinned client idle",
+	Killed:             "killed",
+	DatabaseDisabled:   "database disabled",
+	ServerPaused:       "paused",
+	ServerRenewed:      "reconnect",
 	TooManyClients:     "too many clients",
 	TooManyOfDatabase:  "too many clients of the database",
 	TooManyOfUser:      "too many clients of the user",

@@ -10,14 +10,27 @@ import (
 type PoolState struct {
 	*Pool // never nil
 
-	ClientsActive  int // clients that have a server
-	ClientsWaiting int // clients in the queue
-	ServersActive  int // servers lent, or being cleaned for the next client
-	ServersIdle    int // servers that can be lent at once
-	ServersOpening int // servers being dialled or logged in
-	Size           int // most servers the pool may have, pool_size
-	Listeners      int // clients that listen by the pool's ear
-	Channels       int // channels that they listen to, each counted once
+	Name string // the database as clients name it: as the first one of the pool did
+
+	Clients              int // clients that have joined
+	ClientsActive        int // clients that have a server
+	ClientsWaiting       int // clients in the queue
+	ClientsCancelling    int // cancel requests of clients that are on their way to a server
+	ClientsCancelWaiting int // cancel requests that wait for their turn
+	ServersActive        int // servers lent, or being cleaned for the next client
+	ServersIdle          int // servers that can be lent at once
+	ServersOpening       int // servers being dialled or logged in
+	ServersTested        int // idle servers that are asked for a sign of life; counted as active too
+	ServersCancelling    int // connections that carry a cancel request to a server
+	ServersCancelled     int // servers that are lent to nobody until such a request has arrived; counted as active too
+	Size                 int // most servers the pool may have, pool_size
+	MinSize              int // servers that are kept open once the pool is in use, min_pool_size
+
+	Paused   bool // an operator has its clients held
+	Disabled bool // an operator has its new clients refused
+
+	Listeners int // clients that listen by the pool's ear
+	Channels  int // channels that they listen to, each counted once
 
 	MaxWait time.Duration // how long the first in the queue has waited; 0 if none waits
 

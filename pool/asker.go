@@ -100,7 +100,7 @@ func (ps *Pools) askerNow(k Key) (*asker, error) {
 			return nil, nil
 		}
 		ps.mu.Lock()
-		p, err := newPool(ps, k, Terms{Size: 1})
+		p, err := newPool(ps, k.Database, k, Terms{Size: 1})
 		ps.mu.Unlock()
 		if err != nil {
 			return nil, err

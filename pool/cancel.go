@@ -30,6 +30,13 @@ func (c *Claim) BeginCancel() (Cancel, bool) {
 	return Cancel{server: s}, true
 }
 
+// AwaitCancel notes that a client's cancel request waits for its turn; over ends that. Any
+// goroutine.
+func (p *Pool) AwaitCancel() (over func()) {
+	p.cancelsWait.Add(1)
+	return func() { p.cancelsWait.Add(-1) }
+}
+
 // Abort is Discard for a server that is at work for a client that has gone: a
 // backend that computes or waits does not notice that its socket is closed. Its
 // statement is cancelled first, and until that is done the server has its place
@@ -69,7 +76,9 @@ func (x Cancel) Send(ctx context.Context) error {
 	s, p := x.server, x.server.pool
 	ctx, stop := context.WithTimeout(ctx, p.owner.limits().CancelWaitTimeout)
 	defer stop()
+	p.cancels.Add(1)
 	err := p.sendCancel(ctx, s)
+	p.cancels.Add(-1)
 	p.mu.Lock()
 	s.cancels--
 	if err != nil && s.condemned == metrics.None {

@@ -115,6 +115,14 @@ func (p *Pool) takeAskedLocked(wanted func(s *Server) bool) (taken []*Server) {
 	return taken
 }
 
+// takeUnusedLocked takes those of the idle and of the asked that are wanted, as lent to the
+// caller.
+func (p *Pool) takeUnusedLocked(wanted func(s *Server) bool) []*Server {
+	return append(p.takeIdleLocked(wanted), p.takeAskedLocked(wanted)...)
+}
+
+func all(*Server) bool { return true }
+
 // speechlessLocked takes those that have been asked for server_connect_timeout.
 func (p *Pool) speechlessLocked() []*Server {
 	end := loop.Clock() - int64(p.owner.limits().ServerConnectTimeout)

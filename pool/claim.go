@@ -20,6 +20,7 @@ type Claim struct {
 	Settings session.Settings // what the client has set: of idle servers one that has the same is preferred
 	Refused  []byte           // with Err: it is the server's refusal of Startup, and so that came
 	Brief    bool             // what it asks only reads, and is run again if the leader stops at it: an announced switchover does not hold it
+	Number   uint64           // the client's, for those who look at servers
 	Client   *loop.Socket     // the client's; broken off if its peer falls silent while a server is lent to it; nil = never
 
 	pool *Pool

@@ -141,7 +141,7 @@ func (p *Pool) admit(ctx context.Context, e *entered, st Startup) (*Server, erro
 		defaults["role"] = said.role // which PostgreSQL does not report
 	}
 	return &Server{
-		pool: p, home: e.home, member: e.member.Name, address: e.member.Address, post: at,
+		id: p.owner.served.Add(1), pool: p, home: e.home, member: e.member.Name, address: e.member.Address, post: at,
 		pid: e.login.PID, secret: e.login.SecretKey, params: params, defaults: defaults,
 		startup: st, greeting: p.toKeep(e.login.Greeting), expires: p.expiry(), opened: loop.Clock(), postmaster: said.started, timeline: said.Timeline,
 	}, nil

@@ -33,6 +33,8 @@
 //     it, or, idle, by the loop that watches it after it has taken the server
 //     from the idle ones. Between two hands only what epoll watches is
 //     changed, under mu;
+//   - while a PAUSE stands no server of its pools is lent or opened, and none is open that
+//     no claim holds: whatever leads (orders.go);
 //   - a server that has been idle for server_check_delay is lent only after it
 //     has given a sign of life, for which no client waits;
 //   - a member that refuses the login ends a wait only if all that fit do.

@@ -192,7 +192,27 @@ func (a *ear) startLocked() {
 	go a.run()
 }
 
-func (a *ear) neededLocked() bool { return len(a.channels) > 0 || len(a.errands) > 0 }
+// neededLocked: a PAUSE closes it, but not before those have had their answer who keep a server
+// until then.
+func (a *ear) neededLocked() bool {
+	return len(a.errands) > 0 || len(a.channels) > 0 && a.pool.ordered() != HoldPaused
+}
+
+// start opens the ear again that a PAUSE has closed.
+func (a *ear) start() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.running && a.neededLocked() {
+		a.startLocked()
+	}
+}
+
+// isOpen reports whether there is a connection, or may be one at any time.
+func (a *ear) isOpen() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.running
+}
 
 func (a *ear) stirred() {
 	select {

@@ -97,6 +97,9 @@ func (a *ear) attend(l *line) error {
 	go a.read(l)
 	limits := a.pool.owner.limits()
 	for {
+		if a.isPaused() {
+			return errNotWanted
+		}
 		text, due := a.next(l)
 		if due {
 			l.conn.SetWriteDeadline(time.Now().Add(limits.ServerConnectTimeout)) //nolint:errcheck // a closed connection fails at its first use
@@ -126,6 +129,13 @@ func (a *ear) attend(l *line) error {
 		}
 		wait.Stop()
 	}
+}
+
+// isPaused reports whether a PAUSE closes the connection.
+func (a *ear) isPaused() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !a.asking && !a.neededLocked() && a.pool.ordered() == HoldPaused
 }
 
 // next is the Query of the next round, if it is due.

@@ -28,12 +28,19 @@ func (p *Pool) follow(cl *cluster, v *discovery.View) (until time.Time) {
 		clear(p.objections)
 	}
 	condemned := func(s *Server) bool { return s.condemned != metrics.None }
-	idle := append(p.takeIdleLocked(condemned), p.takeAskedLocked(condemned)...)
+	idle := p.takeUnusedLocked(condemned)
 	if n := len(idle) + len(lent); n > 0 {
 		p.heirs, p.heirsUntil = min(p.terms().Size, n), loop.Clock()+int64(heirsFor)
 		p.wanted = max(p.wanted, p.heirs)
 	}
 	cold := p.warmLocked()
+	var shut []*Server
+	if pl.hold.ordered() {
+		p.recallLocked()
+	}
+	if pl.hold == HoldPaused {
+		shut = p.takeUnusedLocked(all)
+	}
 	wake := p.serveLocked()
 	p.openLocked()
 	p.mu.Unlock()
@@ -41,6 +48,14 @@ func (p *Pool) follow(cl *cluster, v *discovery.View) (until time.Time) {
 	p.hangUpAll(cold)
 	for _, s := range idle {
 		p.destroy(s, s.condemned)
+	}
+	for _, s := range shut {
+		p.destroy(s, metrics.ServerPaused)
+	}
+	if pl.hold == HoldPaused {
+		p.ear.stirred()
+	} else {
+		p.ear.start()
 	}
 	for _, s := range lent {
 		if !pl.lets(s.member, s.post) {

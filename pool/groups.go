@@ -143,7 +143,7 @@ func (ps *Pools) Failovers() []metrics.FailoverState {
 
 // forLeader is what those ask who need a group's leader.
 func (ps *Pools) forLeader() demand {
-	return demand{role: "leader", drain: ps.limits().SwitchoverDrain}
+	return demand{role: "leader", drain: ps.limits().SwitchoverDrain, ordered: ps.orders.stand.Load().ofAll()}
 }
 
 // Groups describes all groups, for metrics and the status page.

@@ -18,12 +18,15 @@ const (
 	HoldTimeline         // the holder of the leader key is on an older timeline than one that has led
 	HoldUnmeasured       // of no replica is known how far it is behind
 	HoldLagging          // all replicas are behind their leader by more than max_lag
+	HoldPaused           // an operator has said PAUSE, or KILL: the servers are closed
+	HoldSuspended        // an operator has said SUSPEND
 )
 
 var holdWords = [...]string{
 	NotHeld: "", HoldUnknown: "no leader known", HoldLeaderless: "no leader", HoldStandby: "standby cluster", HoldDemoted: "leader demoted",
 	HoldSwitchover: "switchover announced", HoldUnconfirmed: "leader not confirmed", HoldTimeline: "leader is on an older timeline",
 	HoldUnmeasured: "lag of replicas not known", HoldLagging: "all replicas lag",
+	HoldPaused: "paused", HoldSuspended: "suspended",
 }
 
 // String gives the words for h; "" for NotHeld.
@@ -33,6 +36,9 @@ func (h Hold) String() string {
 	}
 	return fmt.Sprintf("hold %d", uint8(h))
 }
+
+// ordered reports whether an operator has ordered it.
+func (h Hold) ordered() bool { return h == HoldPaused || h == HoldSuspended }
 
 // words say why clients are held, to operators.
 func (pl *plan) words() string {

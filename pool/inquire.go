@@ -33,6 +33,7 @@ type inquiry struct {
 
 	conn   net.Conn // nil: hung up
 	stream *wire.Stream
+	from   *Pool         // whose login conn was opened with
 	turn   int           // of the pools whose login is used
 	failed bool          // and the log says so
 	pause  time.Duration // a host that answers, but lets nobody in, is left alone for so long
@@ -113,6 +114,9 @@ func (q *inquiry) run(ctx context.Context) {
 // inquire asks once, if there is a reason to.
 func (q *inquiry) inquire(ctx context.Context) {
 	d := q.cluster.discovery
+	if q.conn != nil && q.from.ordered() == HoldPaused {
+		q.hangUp()
+	}
 	p, measured := q.login()
 	g := d.View().Groups[q.group]
 	if !measured {
@@ -200,7 +204,7 @@ func (p *Pool) inUse() bool {
 	measures := p.demand().measures()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.known && (p.clients > 0 || measures && len(p.servers) > 0)
+	return p.known && p.now.hold != HoldPaused && (p.clients > 0 || measures && len(p.servers) > 0)
 }
 
 // ask asks over the connection that is there, or over a new one. at is when the
@@ -236,7 +240,7 @@ func (q *inquiry) logIn(ctx context.Context, p *Pool) error {
 		return err
 	}
 	defer hurry(ctx, conn)()
-	q.conn, q.stream = conn, wire.NewStream(conn)
+	q.conn, q.stream, q.from = conn, wire.NewStream(conn), p
 	_, err = auth.Login(q.stream, p.loginParams(conn))
 	return err
 }

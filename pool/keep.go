@@ -26,7 +26,7 @@ func (ps *Pools) Keep(key Key, terms Terms, c auth.Credentials) {
 			return
 		}
 		var err error
-		if p, err = ps.addLocked(key, terms); err != nil {
+		if p, err = ps.addLocked(key.Database, key, terms); err != nil {
 			return // when there is room
 		}
 	}

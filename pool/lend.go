@@ -31,7 +31,7 @@ func (p *Pool) registerLocked(r *puddle.Resource[*Server]) bool {
 	s.resource, s.place = r, p.placeLocked(s.member)
 	s.place.servers++
 	s.place.lent++
-	if p.closed || !p.currentLocked(s) {
+	if p.closed || p.now.hold == HoldPaused || !p.currentLocked(s) {
 		p.buryLocked(s)
 		p.destruct(s)
 		return false
@@ -124,6 +124,8 @@ func (p *Pool) overLocked(s *Server) metrics.Reason {
 		return s.condemned
 	case p.closed:
 		return metrics.Shutdown
+	case p.now.hold == HoldPaused:
+		return metrics.ServerPaused
 	case p.oversizedLocked():
 		return metrics.Reconfigured
 	case s.expires != 0 && loop.Clock() > s.expires:

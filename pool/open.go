@@ -36,7 +36,7 @@ var (
 // openLocked starts as many openers as there are servers missing: for those who
 // wait, each with what it must be opened with, and then for those who will come.
 func (p *Pool) openLocked() {
-	if p.closed || p.ctx.Err() != nil || p.now.hold == HoldSwitchover { // what is opened now is cut off by it
+	if p.closed || p.ctx.Err() != nil || p.now.hold.ordered() || p.now.hold == HoldSwitchover { // what is opened now is cut off by it
 		return
 	}
 	p.openForWaitingLocked()
@@ -88,6 +88,14 @@ func (p *Pool) startLocked(st Startup, replaced *Server) {
 	p.openers[st]++
 	p.owner.openers.Add(1)
 	go p.open(p.opens, st, replaced)
+}
+
+// recallLocked ends the openers at work, wherever they are.
+func (p *Pool) recallLocked() {
+	if p.opening > 0 {
+		p.recall()
+		p.opens, p.recall = context.WithCancel(p.ctx)
+	}
 }
 
 // openerEndsLocked takes an opener out of the books.
@@ -203,7 +211,7 @@ func (p *Pool) watchLater(s *Server) {
 func (p *Pool) stillWanted(st Startup) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.closed && (p.waitsLocked(st) || p.haveLocked() <= p.wanted)
+	return !p.closed && !p.now.hold.ordered() && (p.waitsLocked(st) || p.haveLocked() <= p.wanted)
 }
 
 // construct opens one server, however long it takes until there is one that
@@ -247,6 +255,9 @@ func (p *Pool) construct(ctx context.Context) (*Server, error) {
 				began = loop.Clock() // all are to be asked with that
 			}
 			continue
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 		p.noteFailure(target, err)
 		if errors.Is(err, errConnectQuery) {

@@ -33,6 +33,7 @@ type demand struct {
 	maxLag    time.Duration // of replicas; 0 = no bound
 	drain     time.Duration // how long an announced switchover holds the clients of a leader that goes on leading
 	candidate bool          // no server has let the pool in, and that is to be found out first
+	ordered   Hold          // what operators have ordered, whoever leads
 }
 
 // measures reports whether replicas have to be heard of for it.
@@ -46,6 +47,15 @@ type post struct {
 
 // newPlan is the plan for a group at a time. heard is what is known of its replicas.
 func newPlan(v *discovery.View, group int, d demand, heard readings, now time.Time) plan {
+	pl := planOf(v, group, d, heard, now)
+	if d.ordered != NotHeld {
+		pl.hold = d.ordered
+	}
+	return pl
+}
+
+// planOf is newPlan for as long as no operator has ordered anything.
+func planOf(v *discovery.View, group int, d demand, heard readings, now time.Time) plan {
 	g := v.Groups[group]
 	pl := plan{known: g != nil, group: g, as: readAs(d.role)}
 	if g == nil {
@@ -201,6 +211,8 @@ func (pl *plan) lets(member string, at post) bool {
 func (pl *plan) judge(m discovery.Member, proof discovery.Proof) (post, error) {
 	g := pl.group
 	switch {
+	case pl.hold.ordered():
+		return post{}, errNotWanted
 	case g == nil || !pl.has(m):
 		return post{}, errMoved
 	case g.SystemID != "" && proof.SystemID != g.SystemID:
@@ -231,6 +243,6 @@ func (p *Pool) planAt(cl *cluster, v *discovery.View) plan {
 func (p *Pool) demand() demand {
 	return demand{
 		role: p.Key.Role, maxLag: p.Key.MaxLag, drain: p.owner.limits().SwitchoverDrain,
-		candidate: p.Metrics() == p.owner.candidates,
+		candidate: p.Metrics() == p.owner.candidates, ordered: p.ordered(),
 	}
 }

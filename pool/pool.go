@@ -53,6 +53,7 @@ type Pool struct {
 
 	counters atomic.Pointer[metrics.Pool] // those of all candidates, until a server lets it in
 
+	names   names
 	owner   *Pools
 	home    atomic.Pointer[cluster] // see cluster()
 	puddle  *puddle.Pool[*Server]
@@ -65,7 +66,10 @@ type Pool struct {
 	probing chan struct{} // token of the one opener that may ask often
 	ear     *ear
 
-	announced atomic.Bool // a switchover is, and holds those who begin a block
+	cancels     atomic.Int32 // cancel requests on their way to a server
+	cancelsWait atomic.Int32 // those that wait for their turn
+	closing     atomic.Int32 // servers that are out of the books, and whose socket is not closed yet
+	announced   atomic.Bool  // a switchover is, and holds those who begin a block
 
 	mu         sync.Mutex // guards what follows; no I/O under it, but for epoll_ctl of a server nobody holds
 	waiting    queue
@@ -76,10 +80,11 @@ type Pool struct {
 	idle       int
 	lent       int
 	opening    int             // openers at work
+	opens      context.Context // of the openers; ends with the pool, when it moves, or by an order
+	recall     context.CancelFunc
 	openers    map[Startup]int // the same by what they open servers with
 	usual      Startup         // what the last server was opened with: the next that nobody waits for is, too
 	wanted     int             // servers to have open even if nobody waits
-	opens      context.Context // of the openers; ends with the pool, or when it moves
 	heirs      int             // of them, for those that were closed when the leader moved
 	heirsUntil int64           // so long they are waited for, on the loops' clock
 	known      bool            // a server has let it in: it is a candidate no more
@@ -108,13 +113,11 @@ type Pool struct {
 	closed     bool
 	kept       int64 // until when it keeps its minimum of servers without clients, on the loops' clock
 
-	stopOpening context.CancelFunc // ends opens
-
 	share  int               // of the quota: servers, and those being opened; guarded by its mu
 	bounds [numBounds]*bound // of the quota; what they hold is guarded by its mu
 }
 
-func newPool(ps *Pools, key Key, terms Terms) (*Pool, error) {
+func newPool(ps *Pools, name string, key Key, terms Terms) (*Pool, error) {
 	home := ps.clusters()[key.Cluster]
 	if home == nil {
 		return nil, errNoCluster
@@ -128,7 +131,8 @@ func newPool(ps *Pools, key Key, terms Terms) (*Pool, error) {
 	p.home.Store(home)
 	p.agreed.Store(&terms)
 	p.ctx, p.stop = context.WithCancel(ps.ctx)
-	p.opens, p.stopOpening = context.WithCancel(p.ctx)
+	p.opens, p.recall = context.WithCancel(p.ctx)
+	p.names.add(name)
 	p.counters.Store(ps.candidates)
 	p.ear = newEar(p)
 	var err error
@@ -198,7 +202,8 @@ func (c *Claim) take(s *Server) bool {
 	}
 	s.Sock.Watch(true)
 	c.Events, c.Lost = 0, metrics.None
-	c.Server = s
+	c.Server, s.granted = s, c.loop.Now()
+	c.pool.Metrics().Shard(c.loop.ID).Assignments.Add(1)
 	return true
 }
 

@@ -18,7 +18,7 @@ import (
 type Pools struct {
 	log      *slog.Logger
 	loops    []*loop.Loop
-	settings atomic.Pointer[config.Pool]         // limits and defaults in force
+	settings atomic.Pointer[config.Config]       // in force
 	current  atomic.Pointer[map[string]*cluster] // see clusters
 	turn     atomic.Uint32                       // of the loops, for idle servers
 	ctx      context.Context
@@ -26,6 +26,8 @@ type Pools struct {
 	workers  sync.WaitGroup // followers and the janitor
 	openers  sync.WaitGroup // of all pools, also of those that were given up
 	quota    quota
+	orders   orders
+	served   atomic.Uint64 // servers opened so far; their numbers
 	backends backends
 	hearers  atomic.Int64 // clients that listen by an ear
 
@@ -50,7 +52,8 @@ func New(cfg *config.Config, servers int, clusters map[string]*discovery.Cluster
 		log: log, loops: loops, quota: quota{size: servers},
 		pools: make(map[Key]*Pool), doors: make(map[Key]door), candidates: metrics.NewPool(metrics.PoolLabels{}, len(loops)),
 	}
-	ps.settings.Store(&cfg.Pool)
+	ps.settings.Store(cfg)
+	ps.orders.init()
 	ps.ctx, ps.stop = context.WithCancel(context.Background())
 	all := make(map[string]*cluster)
 	for _, c := range cfg.Clusters {
@@ -72,21 +75,29 @@ func New(cfg *config.Config, servers int, clusters map[string]*discovery.Cluster
 
 // limits are the limits and defaults in force. What is returned is never changed: whoever
 // waits by it may go on by it.
-func (ps *Pools) limits() *config.Pool { return ps.settings.Load() }
+func (ps *Pools) limits() *config.Pool { return &ps.settings.Load().Pool }
 
 // Join returns the pool for a key, made at its first use, and counts the
 // client in; Leave counts it out. terms are the same for all who come with one key by one
 // configuration, and hold from then on. c is what the client's login to us has given us for
 // logins to servers. An error is of type *Refused if the client is to be told.
 func (ps *Pools) Join(key Key, terms Terms, c auth.Credentials) (*Pool, error) {
-	p, err := ps.join(key, terms, c)
+	return ps.JoinAs(key.Database, key, terms, c)
+}
+
+// JoinAs is Join for a client that calls the database by another name than the server does.
+func (ps *Pools) JoinAs(name string, key Key, terms Terms, c auth.Credentials) (*Pool, error) {
+	p, err := ps.join(name, key, terms, c)
 	if err == errTooManyPools && ps.mayWarn() {
 		ps.log.Warn("no more pools", "max_pools", ps.limits().MaxPools)
 	}
 	return p, err
 }
 
-func (ps *Pools) join(key Key, terms Terms, c auth.Credentials) (*Pool, error) {
+func (ps *Pools) join(name string, key Key, terms Terms, c auth.Credentials) (*Pool, error) {
+	if s := ps.orders.stand.Load(); s.disabled[name] || s.disabled[key.Database] {
+		return nil, errDisabled(name)
+	}
 	if !c.Better(noSecret) {
 		c = noSecret // a verifier alone is as good as nothing
 	}
@@ -100,9 +111,12 @@ func (ps *Pools) join(key Key, terms Terms, c auth.Credentials) (*Pool, error) {
 	}
 	if p == nil {
 		var err error
-		if p, err = ps.addLocked(key, terms); err != nil {
+		if p, err = ps.addLocked(name, key, terms); err != nil {
 			return nil, err
 		}
+	}
+	if p.names.add(name) && p.ordered() != NotHeld {
+		ps.orders.repeat()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,11 +125,11 @@ func (ps *Pools) join(key Key, terms Terms, c auth.Credentials) (*Pool, error) {
 	return p, nil
 }
 
-func (ps *Pools) addLocked(key Key, terms Terms) (*Pool, error) {
+func (ps *Pools) addLocked(name string, key Key, terms Terms) (*Pool, error) {
 	if !ps.makeRoomLocked() {
 		return nil, errTooManyPools
 	}
-	p, err := newPool(ps, key, terms)
+	p, err := newPool(ps, name, key, terms)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +186,7 @@ func (ps *Pools) followCluster(cl *cluster) {
 	asked := inquiries{cluster: cl, running: make(map[inquired]context.CancelFunc)}
 	defer asked.end()
 	for {
-		v := cl.discovery.View()
+		v, ordered := cl.discovery.View(), ps.orders.stand.Load()
 		if ps.isCurrent(cl) {
 			ps.seeAll(cl.name, v)
 		}
@@ -190,15 +204,15 @@ func (ps *Pools) followCluster(cl *cluster) {
 				}
 			}
 		}
-		if !cl.awaitChange(v, soonest) {
+		if !cl.awaitChange(v, ordered, soonest) {
 			return
 		}
 	}
 }
 
-// awaitChange waits until a view is replaced, replicas are known to fit or not, or the
-// time has come, if there is one; false: nobody follows the cluster any more.
-func (cl *cluster) awaitChange(v *discovery.View, at time.Time) bool {
+// awaitChange waits until a view or the orders are replaced, replicas are known to fit or not,
+// or the time has come, if there is one; false: nobody follows the cluster any more.
+func (cl *cluster) awaitChange(v *discovery.View, ordered *standingOrders, at time.Time) bool {
 	var alarm <-chan time.Time
 	if !at.IsZero() {
 		t := time.NewTimer(time.Until(at))
@@ -207,6 +221,7 @@ func (cl *cluster) awaitChange(v *discovery.View, at time.Time) bool {
 	}
 	select {
 	case <-v.Replaced():
+	case <-ordered.replaced:
 	case <-cl.lags.moved:
 	case <-alarm:
 	case <-cl.ctx.Done():
@@ -297,8 +312,7 @@ func (p *Pool) shut() {
 func (p *Pool) closeIdle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := func(*Server) bool { return true }
-	for _, s := range append(p.takeIdleLocked(all), p.takeAskedLocked(all)...) {
+	for _, s := range p.takeUnusedLocked(all) {
 		p.lent--
 		p.buryLocked(s)
 		p.destruct(s)

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // Ready says of each cluster and group that routes name whether its leader is
-// known; empty means that all are. Where hosts have to be asked nobody asks
+// known and serves, and of each database that an operator has paused that it is; empty means that all are. Where hosts have to be asked nobody asks
 // before the first client comes: such a group is ready until clients wait for
 // it in vain.
 func (ps *Pools) Ready(routes []config.Route) (missing []string) {
@@ -27,6 +28,9 @@ func (ps *Pools) Ready(routes []config.Route) (missing []string) {
 		if !slices.Contains(missing, text) {
 			missing = append(missing, text)
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(ps.orders.stand.Load().paused)) {
+		missing = append(missing, fmt.Sprintf("database %s: %s", name, HoldPaused))
 	}
 	return missing
 }

@@ -1,8 +1,6 @@
 package pool
 
 import (
-	"context"
-
 	"portero/auth"
 	"portero/config"
 	"portero/discovery"
@@ -70,7 +68,7 @@ func (ch *Change) Abandon() {
 // Clients find their way by themselves: see Pool.Move.
 func (ch *Change) Apply(servers int) {
 	ps := ch.pools
-	ps.settings.Store(&ch.cfg.Pool)
+	ps.settings.Store(ch.cfg)
 	ps.quota.resize(servers)
 	for name, how := range ch.safeties {
 		ch.clusters[name].safety.Store(how)
@@ -111,15 +109,13 @@ func (p *Pool) move(cl *cluster) {
 		clear(p.objections)
 		clear(p.shunned)
 	}
-	p.stopOpening()
-	p.opens, p.stopOpening = context.WithCancel(p.ctx)
+	p.recallLocked()
 	for s := range p.servers {
 		if s.condemned == metrics.None {
 			s.condemned = metrics.Reconfigured
 		}
 	}
-	all := func(*Server) bool { return true }
-	idle := append(p.takeIdleLocked(all), p.takeAskedLocked(all)...)
+	idle := p.takeUnusedLocked(all)
 	p.heirs, p.heirsUntil = 0, 0
 	if p.wanted = 0; cl != nil {
 		p.wanted = len(idle)
@@ -225,10 +221,10 @@ func (p *Pool) Agree(terms Terms) {
 	}
 }
 
-// Move counts a client out of the pool and into that of another key, and returns it. c is
-// as for Join. An error is of type *Refused, and leaves him where he is. Any goroutine.
-func (p *Pool) Move(key Key, terms Terms, c auth.Credentials) (*Pool, error) {
-	next, err := p.owner.Join(key, terms, c)
+// Move counts a client out of the pool and into that of another key, and returns it. name
+// and c are as for JoinAs. An error is of type *Refused, and leaves him where he is. Any goroutine.
+func (p *Pool) Move(name string, key Key, terms Terms, c auth.Credentials) (*Pool, error) {
+	next, err := p.owner.JoinAs(name, key, terms, c)
 	if err == nil {
 		p.Leave()
 	}

@@ -29,6 +29,23 @@ func (p *Pool) condemn(s *Server, why metrics.Reason) {
 	}
 }
 
+// retire has all servers be closed: those that are idle at once, those that are lent when they
+// come back. Openers begin anew.
+func (p *Pool) retire(why metrics.Reason) {
+	p.mu.Lock()
+	for s := range p.servers {
+		if s.condemned == metrics.None {
+			s.condemned = why
+		}
+	}
+	unused := p.takeUnusedLocked(all)
+	p.recallLocked()
+	p.mu.Unlock()
+	for _, s := range unused {
+		p.destroy(s, s.condemned)
+	}
+}
+
 // buryLocked takes a server that is lent to the caller out of all books but
 // lent. puddle's Destroy would keep its place there until a goroutine that
 // nobody waits for has run; so it is taken out of puddle's hands, and the caller
@@ -41,6 +58,7 @@ func (p *Pool) buryLocked(s *Server) {
 	s.place.lent--
 	p.leaveLocked(s.place)
 	s.resource.Hijack()
+	p.closing.Add(1)
 	p.owner.quota.leaves(p)
 }
 
@@ -71,6 +89,7 @@ func (p *Pool) destruct(s *Server) {
 		s.Sock.Write(terminate) //nolint:errcheck // a courtesy
 		s.Sock.Close()
 		p.owner.quota.closed(p)
+		p.closing.Add(-1)
 	}
 	if l := s.Sock.Loop(); l != nil {
 		l.Post(bye)

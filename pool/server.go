@@ -32,6 +32,7 @@ type Server struct {
 	Memory  session.Memory   // the statements it has
 	Used    bool             // a client's statements have been sent to it
 
+	id       uint64 // its number; given once in the life of the process
 	pool     *Pool
 	resource *puddle.Resource[*Server]
 	place    *place // of the member, from when it is registered
@@ -55,7 +56,8 @@ type Server struct {
 	holder atomic.Pointer[Claim] // nil while idle
 
 	// Of the loop that watches it.
-	owes    bool // the answer to areYouThere
+	owes    bool  // the answer to areYouThere
+	granted int64 // when it was last lent to a client; 0 = never
 	silence loop.Silence
 
 	sender sender // of notifications, as far as it is known
@@ -68,6 +70,9 @@ type Server struct {
 	condemned metrics.Reason // to be closed when it comes back
 	cancels   int            // cancel requests in flight
 }
+
+// ID is the server's number in this process.
+func (s *Server) ID() uint64 { return s.id }
 
 // PID is the process ID of the server's backend.
 func (s *Server) PID() uint32 { return s.pid }

@@ -37,11 +37,23 @@ func (p *Pool) state() (_ metrics.PoolState, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := metrics.PoolState{
-		Pool: p.Metrics(), ClientsActive: p.lent, ClientsWaiting: p.queuedLocked(),
+		Pool: p.Metrics(), Name: p.names.list()[0], Clients: p.clients,
+		ClientsCancelling: int(p.cancels.Load()), ClientsCancelWaiting: int(p.cancelsWait.Load()),
+		ServersCancelling: int(p.cancels.Load()), MinSize: p.terms().Minimum,
+		Paused: p.now.hold.ordered(), Disabled: p.disabled(), ClientsActive: p.lent, ClientsWaiting: p.queuedLocked(),
 		ServersActive: p.lent, ServersIdle: p.idle, ServersOpening: p.opening, Size: p.terms().Size,
 		Pins:      p.pins.states(),
 		Listeners: listeners, Channels: channels,
 	}
+	for one := range p.servers {
+		switch one.state {
+		case stateAsked:
+			s.ServersTested++
+		case stateCancelled:
+			s.ServersCancelled++
+		}
+	}
+	s.ClientsActive -= s.ServersTested + s.ServersCancelled // which no client has
 	for _, q := range []*queue{&p.choosy, &p.waiting} {
 		if c := q.first; c != nil {
 			s.MaxWait = max(s.MaxWait, time.Duration(loop.Clock()-c.Since))

@@ -39,6 +39,9 @@ type warmth struct {
 func (p *Pool) warmLocked() (cold []*entered) {
 	w := &p.warm
 	m, announced := p.now.candidate()
+	if p.now.hold == HoldPaused {
+		return p.coolLocked()
+	}
 	if w.to != "" && w.to != m.Name && w.to != p.now.leads {
 		cold = p.coolLocked()
 	}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"net"
 	"time"
+	"unique"
 
 	"portero/auth"
 	"portero/config"
@@ -17,7 +18,8 @@ import (
 func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials, stop func() bool) error {
 	p := h.proxy
 	t := h.now.target(r, h.l.terms.Load().cfg, s.database, s.user)
-	c := &client{loop: p.quietest(), at: h.now, listener: h.l, database: s.database, route: r, mode: modes[t.key.Mode], addr: addrPort(h.conn.RemoteAddr()),
+	c := &client{loop: p.quietest(), at: h.now, listener: h.l, route: r, mode: modes[t.key.Mode], addr: addrPort(h.conn.RemoteAddr()),
+		database: unique.Make(s.database), connected: secondsOf(loop.Clock()),
 		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r, modes[t.key.Mode])}}
 	if c.mode == modeSession {
 		if c.startup = pool.NewStartup(s.given); !c.startup.FitsPacket(t.key) {
@@ -55,7 +57,7 @@ func (c *client) join(p *Proxy, user string, t target, credentials auth.Credenti
 	if c.person, err = p.census.enter(user, realmOf(t.key), c.at.cfg.User(user).MaxUserClientConnections, c.route.MaxDBClientConnections); err != nil {
 		return err
 	}
-	if c.pool, err = p.pools.Join(t.key, t.terms, credentials); err != nil {
+	if c.pool, err = p.pools.JoinAs(c.database.Value(), t.key, t.terms, credentials); err != nil {
 		p.census.leave(c.person, realmOf(t.key))
 		return err
 	}

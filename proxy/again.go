@@ -72,6 +72,7 @@ func (r *relay) aborted(buf []byte) *wire.Error {
 // run what the other has aborted.
 func (r *relay) runAgain(said *wire.Error) metrics.Reason {
 	r.logServer(said)
+	r.stopWatch()
 	lost := r.claim.Server
 	r.c.pool.Renew(&r.claim, metrics.ServerFatal)
 	r.out.drop(r.loop)

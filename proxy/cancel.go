@@ -20,7 +20,10 @@ func (p *Proxy) cancel(conn net.Conn, body []byte) {
 	if c == nil {
 		return
 	}
-	if !p.takeTurn() {
+	over := c.pool.AwaitCancel()
+	mayGo := p.takeTurn()
+	over()
+	if !mayGo {
 		return
 	}
 	defer func() { <-p.cancels }()

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"unique"
 
 	"portero/config"
 	"portero/loop"
@@ -26,27 +27,28 @@ var modes = map[string]mode{"transaction": modeTransaction, "session": modeSessi
 // client is one client that has logged in. It is all that a client costs while
 // it rests, so every field is weighed. It belongs to its loop.
 type client struct {
-	sock     loop.Socket
-	loop     *loop.Loop
-	*person  // who it is to us, and the proxy: all clients of a user share them
-	pool     *pool.Pool
-	at       *snapshot // by which it was routed
-	listener *listener
-	database string // as it names it
-	route    *config.Route
-	relay    *relay       // nil while the client rests
-	carried  session.Rest // what its session must know the next time
-	hearer   *pool.Hearer // nil until it listens by the pool's ear
-	addr     netip.AddrPort
-	startup  pool.Startup // what its server is opened with; session mode only
-	id       uint32       // its number
-	backend  uint32       // the process ID of its server, once it has been told that; session mode only
-	secret   uint32       // the secret in its cancel key
-	rested   uint32       // when it came to rest, by atRest
-	mode     mode
-	pinsTold session.Pins // why it was pinned, as far as the log has been told
-	welcomed bool         // it has had its first ReadyForQuery
-	live     bool         // its loop has it, and it has not ended
+	sock                 loop.Socket
+	loop                 *loop.Loop
+	*person              // who it is to us, and the proxy: all clients of a user share them
+	pool                 *pool.Pool
+	at                   *snapshot // by which it was routed
+	listener             *listener
+	route                *config.Route
+	relay                *relay       // nil while the client rests
+	carried              session.Rest // what its session must know the next time
+	hearer               *pool.Hearer // nil until it listens by the pool's ear
+	addr                 netip.AddrPort
+	database             unique.Handle[string] // as it names it
+	startup              pool.Startup          // what its server is opened with; session mode only
+	id                   uint32                // its number
+	backend              uint32                // the process ID of its server, once it has been told that; session mode only
+	secret               uint32                // the secret in its cancel key
+	rested               uint32                // when it came to rest, by atRest
+	connected, requested seconds               // when it had logged in, and came to its last work
+	mode                 mode
+	pinsTold             session.Pins // why it was pinned, as far as the log has been told
+	welcomed             bool         // it has had its first ReadyForQuery
+	live                 bool         // its loop has it, and it has not ended
 }
 
 // onLoop runs fn on the client's loop if the client is there then: not before

@@ -37,6 +37,7 @@ func (r *relay) finish(why metrics.Reason) {
 	c := r.c
 	c.live = false
 	c.sock.Close() // at once; cleaning the server may take a while
+	r.stopWatch()
 	if r.claim.Server != nil {
 		r.clean(why)
 	}
@@ -57,9 +58,17 @@ func (r *relay) abandon(why metrics.Reason) {
 		return
 	}
 	r.unpin()
+	r.stopWatch()
+	last := errShutdown
+	if why == metrics.Shutdown && r.killed {
+		why, last = metrics.Killed, errKilled
+	}
+	if why == metrics.Killed && r.claim.Server != nil && r.sess.Working() {
+		c.pool.Abort(&r.claim, why)
+	}
 	c.pool.Abandon(&r.claim, why)
-	if why == metrics.Shutdown && r.out.passing == 0 { // else in the middle of a message
-		r.tell(errShutdown())
+	if (why == metrics.Shutdown || why == metrics.Killed) && r.out.passing == 0 { // else in the middle of a message
+		r.tell(last())
 	}
 	c.end(r.loop, why)
 	c.relay = nil

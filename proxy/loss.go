@@ -10,6 +10,7 @@ import (
 // word, and frame that word as it came; nil if it had none.
 func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) metrics.Reason {
 	r.logServer(said)
+	r.stopWatch()
 	half, bound, lost := r.out.passing > 0, r.sess.Bound(), r.claim.Server
 	r.c.pool.Discard(&r.claim, why)
 	r.out.drop(r.loop)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"unique"
 
 	"golang.org/x/sys/unix"
 
@@ -144,7 +145,7 @@ func (c *client) pass(l *loop.Loop) bool {
 	}
 	key := c.pool.Key
 	x := passing{client: Passed{
-		ID: c.id, Secret: c.secret, Listener: c.listener.address, User: c.person.name, Database: c.database, Mode: key.Mode,
+		ID: c.id, Secret: c.secret, Listener: c.listener.address, User: c.person.name, Database: c.database.Value(), Mode: key.Mode,
 		Credentials: c.pool.Secret().Pass(), Session: carried,
 	}}
 	x.fd = c.sock.Detach()
@@ -179,8 +180,8 @@ func (p *Proxy) seat(x Passed, conn net.Conn) error {
 	if route == nil {
 		return fmt.Errorf("no route for database %q and user %q any more", x.Database, x.User)
 	}
-	c := &client{loop: p.quietest(), at: now, listener: l, database: x.Database, route: route, mode: modes[x.Mode],
-		addr: addrPort(conn.RemoteAddr()), welcomed: true}
+	c := &client{loop: p.quietest(), at: now, listener: l, route: route, mode: modes[x.Mode],
+		database: unique.Make(x.Database), connected: secondsOf(loop.Clock()), addr: addrPort(conn.RemoteAddr()), welcomed: true}
 	t := now.target(route, l.terms.Load().cfg, x.Database, x.User)
 	t.key.Mode = x.Mode
 	c.carried.Settings = session.SettingsOf(x.Session)

@@ -145,6 +145,16 @@ func (c *client) hasSecret(secret []byte) bool {
 	return subtle.ConstantTimeCompare(binary.BigEndian.AppendUint32(nil, c.secret), secret) == 1
 }
 
+// numbered returns the client of a number, nil if there is none.
+func (r *registry) numbered(id uint64) *client {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id >= noBackend {
+		return nil
+	}
+	return r.byID[uint32(id)]
+}
+
 // each calls fn on every client, outside of the lock.
 func (r *registry) each(fn func(*client)) {
 	r.mu.Lock()

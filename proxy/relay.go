@@ -31,10 +31,14 @@ type relay struct {
 	goodbye        bool  // it has said goodbye
 	farewell       int64 // loop time until which a client that has is waited for
 	cut            bool  // Portero is stopping and waits no longer
+	killed         bool  // ... or an operator has it closed
 	asking         bool  // the server answers a question of our own
 	cancelled      bool  // a cancel request came while the client had no server
 	withheld       bool  // a ReadyForQuery that the client is to have once that is settled which its transaction has done
 	stalled        stall
+
+	watch stopwatch
+	asked int64 // when the client began what it is at, or was at last; 0 = before it came to work
 
 	pins    session.Pins // why the client keeps its server, as counted
 	pinIdle int64        // loop time until which it may be idle at it; 0 = for good, or it is at work
@@ -52,6 +56,7 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 	r.clientReadable, r.clientGone, r.goodbye, r.cut, r.asking, r.cancelled = false, false, false, false, false, false
 	r.stalled, r.farewell, r.pins, r.pinIdle, r.withheld = stall{}, 0, 0, 0, false
 	r.again, r.runs, r.due = r.again[:0], 0, deadlines{}
+	r.killed, r.watch, r.asked = false, stopwatch{}, 0
 	r.sess.ByEar(c.mode != modeSession)
 	r.obey()
 }
@@ -96,7 +101,7 @@ func (r *relay) notice(ev loop.Events) {
 // Run implements loop.Runner: the coroutine of a client at work.
 func (r *relay) Run(t *loop.Task) {
 	r.claim.Bind(r.c.pool, t)
-	r.claim.Client, r.claim.Startup = &r.c.sock, r.c.startup
+	r.claim.Client, r.claim.Startup, r.claim.Number = &r.c.sock, r.c.startup, uint64(r.c.id)
 	why := metrics.Panic
 	defer func() {
 		if r.c != nil { // neither at rest nor finished

@@ -123,8 +123,8 @@ type way struct {
 // connections that it is, remain what they were when it logged in.
 func (c *client) wayNow() way {
 	w := way{by: c.proxy.now.Load()}
-	if w.route = w.by.route(c.listener, c.database, c.person.name); w.route != nil {
-		w.target = w.by.target(w.route, c.listener.terms.Load().cfg, c.database, c.person.name)
+	if w.route = w.by.route(c.listener, c.database.Value(), c.person.name); w.route != nil {
+		w.target = w.by.target(w.route, c.listener.terms.Load().cfg, c.database.Value(), c.person.name)
 		w.key.Mode, w.key.Citus = c.pool.Key.Mode, c.pool.Key.Citus
 	}
 	return w
@@ -159,7 +159,7 @@ func (c *client) move(w way) *wire.Error {
 	if w.key.User == before.User {
 		own = c.pool.Secret()
 	}
-	next, err := c.pool.Move(w.key, w.terms, w.by.serverCredentials(w.route, own))
+	next, err := c.pool.Move(c.database.Value(), w.key, w.terms, w.by.serverCredentials(w.route, own))
 	if err != nil {
 		return errReconfigured()
 	}

@@ -47,6 +47,9 @@ func (r *relay) clientError(err error) metrics.Reason {
 func (r *relay) takeRequests(buf []byte) metrics.Reason {
 	run, i, work := 0, 0, 0
 	start, alone := 0, !r.sess.Busy() // where begins what is sent; nothing is under way before it
+	if alone {
+		r.asked = r.loop.Now()
+	}
 	r.sess.Heard(r.c.pool.Heard())
 	for i < len(buf) && work < perTurn {
 		if r.in.passing > 0 {
@@ -185,6 +188,9 @@ func (r *relay) sendServer(run []byte) {
 	if len(run) > 0 && r.claim.Server != nil {
 		if r.sess.Notifies() {
 			r.sign()
+		}
+		if r.sess.Busy() {
+			r.watch.start(r.loop.Now())
 		}
 		if r.claim.Server.Sock.Write(run) != nil {
 			r.claim.Events |= loop.Readable

@@ -115,10 +115,12 @@ func (r *relay) count(sent int) {
 		m.Queries.Add(uint64(n))
 		r.sess.Queries = 0
 	}
+	r.watch.lap(m, r.loop.Now(), r.sess.Transactions > 0, r.sess.Busy())
 	if n := r.sess.Transactions; n > 0 {
 		m.Transactions.Add(uint64(n))
 		r.sess.Transactions = 0
 	}
+	r.countParses(m)
 }
 
 // sendClient forwards a run to the client. One that has said goodbye hears no

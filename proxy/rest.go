@@ -62,6 +62,9 @@ func (c *client) toRest(l *loop.Loop) {
 	c.relay, c.rested = nil, atRest(l)
 	c.sock.Watch(true)
 	c.carried = r.sess.Rest()
+	if r.asked != 0 {
+		c.requested = secondsOf(r.asked)
+	}
 	r.letGo()
 	defer c.pass(l)
 	if st := c.proxy.stations[l.ID]; len(st.free) < maxFreeRelays {

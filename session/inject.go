@@ -11,6 +11,7 @@ import (
 // make sends what makes a statement on the server, under the settings that were in
 // force when the client prepared it: literals are read when they are parsed.
 func (s *Session) make(d *made) {
+	s.ServerParses++
 	if p := d.st.h.Value(); p.planned || p.sql {
 		now := s.decisive()
 		s.switchTo(p.means, now)

@@ -38,6 +38,9 @@ func (m *Memory) Forget() {
 	*m = Memory{last: m.last, unnamed: m.unnamed, aimed: m.aimed, refers: m.refers}
 }
 
+// Len is how many statements the server has under names for clients.
+func (m *Memory) Len() int { return len(m.made) }
+
 // Overwritten is called when something of our own was sent to the server.
 func (m *Memory) Overwritten() { m.unnamed = nobodys }
 

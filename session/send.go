@@ -59,6 +59,7 @@ func (s *Session) sendParse(f wire.Frame) int {
 		s.change(change{name: string(name), old: old, had: had, names: true}, s.newStatement())
 		return 0
 	}
+	s.ClientParses++
 	if had { // it will be refused, behind all else that may be wrong with it
 		number := s.taken(old)
 		s.pends(change{name: string(text)})
@@ -68,6 +69,7 @@ func (s *Session) sendParse(f wire.Frame) int {
 	if why := s.overLimit(name, st); why != 0 {
 		return s.provoke(f, why)
 	}
+	s.ServerParses++
 	aimed := s.aim(st, 0)
 	d := s.memory.add(st, s.limits.Server)
 	d.aimed = aimed
@@ -150,6 +152,9 @@ func (s *Session) sendBind(f wire.Frame) int {
 		return 0
 	}
 	replaced, d := s.address(f, len(portal)+1, name)
+	if !s.probing { // else it is shown again
+		s.Binds++
+	}
 	if len(portal) == 0 {
 		s.boundMade = d
 	}

@@ -35,6 +35,8 @@ type Session struct {
 	Queries      int // statements finished since the relay last looked
 	Transactions int // ReadyForQuery with status I, likewise
 
+	ClientParses, ServerParses, Binds int // of statements with names, where servers are shared, likewise
+
 	Failed, Unknown int // transactions that a loss has rolled back, and those of which it is not known, likewise
 
 	Reply []byte // for the client; the relay sends and empties it
@@ -103,6 +105,9 @@ func (s *Session) Reset(from Rest) {
 		Reply:      s.Reply[:0],
 	}
 }
+
+// Prepared is how many statements the client has under names. On its loop.
+func (r Rest) Prepared() int { return r.names.len() }
 
 // Rest is what the client carries on.
 func (s *Session) Rest() Rest {

@@ -1,0 +1,90 @@
+package proxy
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"portero/loop"
+	"portero/metrics"
+)
+
+// looksPerTurn is how many clients a loop describes in one of its turns, some 1 µs each.
+const looksPerTurn = 256
+
+// ClientStates describes all clients that have logged in, in no order. It asks their loops, and
+// blocks until these have answered, or ctx ends: then some are missing. Any goroutine but a loop.
+func (p *Proxy) ClientStates(ctx context.Context) []metrics.ClientState {
+	byLoop := make(map[*loop.Loop][]*client)
+	p.clients.each(func(c *client) { byLoop[c.loop] = append(byLoop[c.loop], c) })
+	told := make(chan []metrics.ClientState, len(byLoop))
+	for l, clients := range byLoop {
+		some := make([]metrics.ClientState, len(clients))
+		l.Spread(len(clients), looksPerTurn, func(i int) { some[i] = clients[i].describe() }, func() { told <- some })
+	}
+	states := []metrics.ClientState{}
+	for range byLoop {
+		select {
+		case some := <-told:
+			states = append(states, some...)
+		case <-ctx.Done():
+			return states
+		case <-p.ctx.Done():
+			return states
+		}
+	}
+	return slices.DeleteFunc(states, func(s metrics.ClientState) bool { return s.ID == 0 }) // they have ended meanwhile
+}
+
+// describe is all that is known of the client; the zero value if it has ended, or is not there
+// yet. On its loop.
+func (c *client) describe() metrics.ClientState {
+	if !c.live {
+		return metrics.ClientState{}
+	}
+	s := metrics.ClientState{
+		ID: uint64(c.id), User: c.pool.Key.User, Database: c.database.Value(), State: "idle",
+		Address: c.addr, Connected: c.connected.time(), Requested: c.requested.time(), TLS: c.sock.TLS(), Role: c.pool.Key.Role,
+	}
+	if c.addr.IsValid() {
+		_, s.Local = c.sock.Ends()
+	} else {
+		s.RemotePID = c.sock.PeerPID()
+	}
+	rest := c.carried
+	if r := c.relay; r != nil {
+		rest = r.sess.Rest()
+		r.describe(&s)
+	}
+	s.Application, _ = rest.Settings.Get("application_name")
+	s.Statements = rest.Prepared()
+	return s
+}
+
+// describe adds what a client at work is at.
+func (r *relay) describe(s *metrics.ClientState) {
+	if r.asked != 0 {
+		s.Requested = secondsOf(r.asked).time()
+	}
+	s.Pins = r.sess.Pins().String()
+	switch server := r.claim.Server; {
+	case server != nil:
+		s.State, s.Link, s.Member = "active", server.ID(), server.Member()
+	case r.sess.Busy() || !r.c.welcomed:
+		s.State, s.Wait = "waiting", time.Duration(max(0, loop.Clock()-r.claim.Since))
+	}
+}
+
+// seconds is a time of the loops' clock, in whole seconds from 1 on; 0 = never. A client that
+// rests has no room for more.
+type seconds uint32
+
+func secondsOf(clock int64) seconds { return seconds(clock/int64(time.Second)) + 1 }
+
+// time is the zero value for never.
+func (s seconds) time() time.Time {
+	if s == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(time.Duration(s-1)*time.Second - time.Duration(loop.Clock()))
+}
