@@ -15,7 +15,7 @@ const (
 func Default() *Config {
 	cfg := &Config{
 		Admin: Admin{Address: defaultAdmin},
-		Log:   Log{Level: "info", Format: "text", Connections: true},
+		Log:   Log{Level: "info", Format: "text", Connections: true, StatsPeriod: 60 * time.Second},
 		Pool:  defaultPool(),
 		Auth:  Auth{Method: authSCRAM, Users: "userlist.txt"},
 	}

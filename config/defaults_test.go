@@ -36,7 +36,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 			CancelWaitTimeout: 10 * time.Second, ShutdownTimeout: time.Minute,
 		},
 		Auth: Auth{Method: "scram-sha-256", Users: "userlist.txt"},
-		Log:  Log{Level: "info", Format: "text", Connections: true},
+		Log:  Log{Level: "info", Format: "text", Connections: true, StatsPeriod: time.Minute},
 	}
 	if got := Default(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

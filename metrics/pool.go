@@ -54,6 +54,13 @@ type PoolTotals struct {
 	WaitTime      time.Duration // what those waited, in sum
 	WaitBuckets   WaitBuckets
 	Errors        ReasonCounts
+
+	Assignments     uint64        // servers lent
+	TransactionTime time.Duration // in a transaction
+	QueryTime       time.Duration // servers have worked on queries
+	ClientParses    uint64        // statements that clients have prepared
+	ServerParses    uint64        // statements that servers were made to prepare
+	Binds           uint64
 }
 
 // Totals adds up the shards. It costs a read per counter and loop, so it is for
@@ -76,6 +83,12 @@ func (t *PoolTotals) add(o PoolTotals) {
 	t.Notifications += o.Notifications
 	t.Waits += o.Waits
 	t.WaitTime += o.WaitTime
+	t.Assignments += o.Assignments
+	t.TransactionTime += o.TransactionTime
+	t.QueryTime += o.QueryTime
+	t.ClientParses += o.ClientParses
+	t.ServerParses += o.ServerParses
+	t.Binds += o.Binds
 	for b := range o.WaitBuckets {
 		t.WaitBuckets[b] += o.WaitBuckets[b]
 	}

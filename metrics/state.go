@@ -10,6 +10,17 @@ import (
 type PoolState struct {
 	*Pool // never nil
 
+	Name string // of the database, as clients name it: that of the pool's first client
+
+	Clients              int // that have joined the pool
+	ClientsCancelling    int // cancel requests on their way to a server
+	ClientsCancelWaiting int // cancel requests that wait to be sent
+	ServersCancelling    int // connections that carry a cancel request
+	ServersCancelled     int // servers for which one is under way
+	ServersTested        int // servers being asked for a sign of life
+	MinSize              int // min_pool_size
+	Paused, Disabled     bool
+
 	ClientsActive  int // clients that have a server
 	ClientsWaiting int // clients in the queue
 	ServersActive  int // servers lent, or being cleaned for the next client

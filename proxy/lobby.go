@@ -97,7 +97,7 @@ func (l *lobby) longest(now time.Time) (best *caller) {
 
 func (l *lobby) mayGo(c *caller, now time.Time) bool {
 	switch {
-	case c.turnedOut || c.doing == working:
+	case c.turnedOut || c.settled || c.doing == working:
 		return false
 	case c.doing == answered:
 		return true

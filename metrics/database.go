@@ -1,0 +1,21 @@
+package metrics
+
+import "time"
+
+// DatabaseState is a database as clients name it, with what its routes say of it.
+type DatabaseState struct {
+	Name     string
+	Host     string // where it is, in one word that no failover changes; "" = it is not known
+	Port     int    // of Host; 0 = that has none
+	Database string // as the servers name it
+
+	ForceUser      string // "" = each client's own
+	PoolSize       int    // servers per pool
+	MinPoolSize    int
+	ReserveSize    int
+	ServerLifetime time.Duration
+	PoolMode       string // "" = the one for all
+
+	MaxServers int // of all its pools; 0 = no limit
+	MaxClients int // 0 = no limit
+}
