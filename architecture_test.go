@@ -28,7 +28,7 @@ var allowed = map[string][]string{
 	"session":     {"wire"},
 	"pool":        {"auth", "config", "discovery", "loop", "metrics", "session", "wire"},
 	"proxy":       {"auth", "config", "discovery", "loop", "metrics", "pool", "session", "wire"},
-	"admin":       {"metrics", "pool", "proxy"},
+	"admin":       {"metrics", "pool", "proxy", "wire"},
 	"cmd/portero": {"admin", "auth", "config", "discovery", "journal", "loop", "metrics", "pool", "proxy", "wire"},
 }
 

@@ -60,6 +60,8 @@ type instance struct {
 	pools     *pool.Pools
 	proxy     *proxy.Proxy
 	admin     *admin.Server
+	console   *admin.Console
+	endings   chan admin.ShutdownMode // asked for on the console
 	listening []string
 	started   time.Time
 
@@ -112,7 +114,7 @@ func form(c config.Log) func(io.Writer) slog.Handler {
 // start opens everything, from the bottom up. On an error the process ends, so
 // what is open is left to the kernel.
 func start(p *parts, process *metrics.Process, log *slog.Logger) (*instance, error) {
-	in := &instance{cfg: p.cfg, log: log, process: process, clusters: make(map[string]*discovery.Cluster), started: time.Now()}
+	in := &instance{cfg: p.cfg, log: log, process: process, clusters: make(map[string]*discovery.Cluster), started: time.Now(), endings: make(chan admin.ShutdownMode, 1)}
 	for _, warning := range p.descriptors.warnings(p.cfg) {
 		log.Warn(warning)
 	}
@@ -132,6 +134,9 @@ func start(p *parts, process *metrics.Process, log *slog.Logger) (*instance, err
 	}
 	process.ServersLimit.Store(int64(p.descriptors.servers))
 	in.proxy = proxy.New(p.cfg, p.descriptors.room(p.cfg), in.pools, p.auth, in.loops, in.process, log)
+	in.console = in.newConsole()
+	in.console.Start()
+	in.proxy.Console = in.console.Serve
 	for _, l := range in.loops {
 		go l.Run()
 	}
@@ -238,11 +243,11 @@ func (in *instance) writeStatus(w io.Writer) {
 // untilSignal waits for TERM, which lets transactions finish, or INT, which
 // ends at once, also in the middle of a TERM.
 func (in *instance) untilSignal(signals, reloads <-chan os.Signal) int {
-	s := in.awaitEnd(signals, reloads)
-	in.log.Info("shutting down", "signal", s.String())
+	why := in.awaitEnd(signals, reloads)
+	in.log.Info("shutting down", "signal", why.String())
 	ctx, cancel := context.WithTimeoutCause(context.Background(), in.cfg.Pool.ShutdownTimeout, errors.New("shutdown_timeout"))
 	defer cancel()
-	if s == syscall.SIGINT {
+	if why == syscall.SIGINT {
 		cancel()
 	}
 	done := make(chan struct{})
@@ -261,13 +266,15 @@ func (in *instance) untilSignal(signals, reloads <-chan os.Signal) int {
 	}
 }
 
-// awaitEnd returns the signal that ends the process. HUP asks for the settings to
-// be read again, which has to wait for a restart.
+// awaitEnd returns the signal that ends the process; SHUTDOWN on the console is as one of
+// them. HUP asks for the settings to be read again, which has to wait for a restart.
 func (in *instance) awaitEnd(signals, reloads <-chan os.Signal) os.Signal {
 	for {
 		select {
 		case s := <-signals:
 			return s
+		case mode := <-in.endings:
+			return in.obey(mode, signals)
 		case s := <-reloads:
 			in.log.Warn("settings are read at the start only: restart to apply them", "signal", s.String())
 		}
@@ -280,6 +287,7 @@ func (in *instance) close(ctx context.Context, done chan<- struct{}) {
 	in.proxy.Shutdown(ctx)
 	in.stopDeriving()
 	<-in.deriving
+	in.console.Close()
 	in.pools.Close()
 	for _, d := range in.clusters {
 		d.Close()
