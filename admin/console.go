@@ -32,7 +32,7 @@ type ConsoleOptions struct {
 	Failovers  func() []metrics.FailoverState // the newest first
 	Clients    func(ctx context.Context) []metrics.ClientState
 	Servers    func(ctx context.Context) []metrics.ServerState
-	Databases  func() []metrics.DatabaseState // those that routes name; the console adds those of the pools
+	Databases  func() []metrics.DatabaseState // the console adds those that only its pools name
 	Users      func() []string                // that are known beside those of the pools
 	Settings   func() []Setting
 	Listeners  func() []string // in use

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,14 +14,15 @@ import (
 	"portero/wire"
 )
 
-// run does what a text asks for.
-func (c *Console) run(ctx context.Context, text string, admin bool) (answer, *wire.Error) {
+// run does what a text asks for. log has a line of each command that is to change something,
+// before it is done, as that can take long.
+func (c *Console) run(ctx context.Context, log *slog.Logger, text string, admin bool) (answer, *wire.Error) {
 	parsed, ok := parse(text)
 	switch {
 	case !ok:
 		return answer{}, invalid(text)
 	case parsed.set:
-		return c.set(parsed.key, parsed.value, admin)
+		return c.set(log, parsed.key, parsed.value, admin)
 	case parsed.word == "show" || parsed.word == "select":
 		return c.show(ctx, text, parsed.args, admin)
 	}
@@ -31,6 +33,7 @@ func (c *Console) run(ctx context.Context, text string, admin bool) (answer, *wi
 	case !admin:
 		return answer{}, errAdminOnly
 	}
+	log.Info("console command")
 	tag := strings.ToUpper(parsed.word)
 	a, err := d.do(c, ctx, tag, parsed.args)
 	switch {
@@ -223,7 +226,7 @@ func pretend(key string) (name, value string, ok bool) {
 	return "", "", false
 }
 
-func (c *Console) set(key, value string, admin bool) (answer, *wire.Error) {
+func (c *Console) set(log *slog.Logger, key, value string, admin bool) (answer, *wire.Error) {
 	if _, _, ok := pretend(key); ok {
 		return answer{notice: notice("SET ignored", ""), tag: "SET"}, nil
 	}
@@ -233,6 +236,7 @@ func (c *Console) set(key, value string, admin bool) (answer, *wire.Error) {
 	case c.o.Set == nil:
 		return answer{}, wire.Errorf(wire.FeatureNotSupported, "SET is not available: change the file, and restart")
 	}
+	log.Info("console command")
 	if err := c.o.Set(key, value); err != nil {
 		e := wire.Errorf(wire.ProtocolViolation, "SET failed")
 		e.Detail = err.Error()

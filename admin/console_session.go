@@ -106,9 +106,10 @@ func (s *session) query(ctx context.Context, text string) error {
 	c.mu.Unlock()
 	ctx, done := s.client.Interruptible(ctx)
 	defer done()
-	a, refused := c.run(ctx, text, s.client.Admin)
-	s.note(text, a, refused)
+	log := c.log.With("command", text, "user", s.client.User, "address", s.client.Address)
+	a, refused := c.run(ctx, log, text, s.client.Admin)
 	if refused != nil {
+		log.Info("console command refused", "error", refused.Message)
 		return s.send(refused, ready)
 	}
 	if a.silent { // until the process ends
@@ -120,15 +121,4 @@ func (s *session) query(ctx context.Context, text string) error {
 		a.after()
 	}
 	return err
-}
-
-// note logs commands that change something, and those that were refused.
-func (s *session) note(text string, a answer, refused *wire.Error) {
-	log := s.console.log.With("command", text, "user", s.client.User, "address", s.client.Address)
-	switch {
-	case refused != nil:
-		log.Info("console command refused", "error", refused.Message)
-	case a.tag != "SHOW" && a.notice == nil:
-		log.Info("console command")
-	}
 }

@@ -189,7 +189,7 @@ func (g *gate) leaveLocked(c *caller) {
 }
 
 // toConsole moves c, who has asked for the console, to those who have too. There nobody waits
-// behind clients, nor is counted as one. False: there is no room, and nobody is silent.
+// behind clients, nor is counted as one. False: there is no room.
 func (g *gate) toConsole(ctx context.Context, c *caller) bool {
 	defer g.tell()
 	return retry(ctx, c, g.tryConsole)
@@ -199,7 +199,8 @@ func (g *gate) tryConsole(c *caller) (in, wait bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.consoles.hasRoom() {
-		return false, g.consoles.turnOut(time.Now())
+		g.consoles.turnOut(time.Now())
+		return false, true // somebody may leave in a moment
 	}
 	g.leaveLocked(c)
 	c.console = true

@@ -97,10 +97,12 @@ func (l *lobby) longest(now time.Time) (best *caller) {
 
 func (l *lobby) mayGo(c *caller, now time.Time) bool {
 	switch {
-	case c.turnedOut || c.settled || c.doing == working:
+	case c.turnedOut || c.doing == working:
 		return false
 	case c.doing == answered:
 		return true
+	case c.settled:
+		return false
 	case c.heard:
 		return now.Sub(c.since) >= l.pausing
 	}

@@ -21,7 +21,7 @@ func (in *instance) newConsole() *admin.Console {
 	return admin.NewConsole(admin.ConsoleOptions{
 		Version: version(), Started: in.started, ListenPort: listenPort(in.cfg),
 		Pools: in.pools.States, Candidates: in.pools.Candidates, Groups: in.pools.Groups, Failovers: in.pools.Failovers,
-		Databases: func() []metrics.DatabaseState { return databases(in.cfg) },
+		Databases: func() []metrics.DatabaseState { return databases(in.cfg, in.pools.States()) },
 		Users:     func() []string { return namedUsers(in.cfg) },
 		Settings:  func() []admin.Setting { return consoleSettings(in.cfg) },
 		Listeners: func() []string { return in.listening },
@@ -44,18 +44,28 @@ func (in *instance) askToEnd(mode admin.ShutdownMode) {
 	}
 }
 
-// databases are those that routes name, each as the first of its routes has it.
-func databases(cfg *config.Config) (all []metrics.DatabaseState) {
-	for i := range cfg.Routes {
-		r := &cfg.Routes[i]
-		if r.Database == "*" || slices.ContainsFunc(all, func(d metrics.DatabaseState) bool { return d.Name == r.Database }) {
-			continue
+// databases are those that routes name, each as the first of its routes has it, and those that
+// clients have chosen, as their pools have them.
+func databases(cfg *config.Config, pools []metrics.PoolState) (all []metrics.DatabaseState) {
+	add := func(d metrics.DatabaseState, cluster string) {
+		if slices.ContainsFunc(all, func(o metrics.DatabaseState) bool { return o.Name == d.Name }) {
+			return
 		}
-		host, port := whereabouts(cfg, r.Cluster)
-		all = append(all, metrics.DatabaseState{
-			Name: r.Database, Host: host, Port: port, Database: cmp.Or(r.DBName, r.Database),
-			PoolSize: r.PoolSize, MinPoolSize: r.MinPoolSize, ServerLifetime: cfg.Pool.ServerLifetime, PoolMode: r.PoolMode,
-		})
+		d.Host, d.Port = whereabouts(cfg, cluster)
+		d.ServerLifetime = cfg.Pool.ServerLifetime
+		if d.PoolMode == cfg.Pool.PoolMode {
+			d.PoolMode = "" // that of all
+		}
+		all = append(all, d)
+	}
+	for i := range cfg.Routes {
+		if r := &cfg.Routes[i]; r.Database != "*" {
+			add(metrics.DatabaseState{Name: r.Database, Database: cmp.Or(r.DBName, r.Database), PoolSize: r.PoolSize, MinPoolSize: r.MinPoolSize, PoolMode: r.PoolMode}, r.Cluster)
+		}
+	}
+	for i := range pools {
+		p := &pools[i]
+		add(metrics.DatabaseState{Name: cmp.Or(p.Name, p.Labels.Database), Database: p.Labels.Database, PoolSize: p.Size, MinPoolSize: p.MinSize, PoolMode: p.Labels.Mode}, p.Labels.Cluster)
 	}
 	return all
 }

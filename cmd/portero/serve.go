@@ -262,6 +262,11 @@ func (in *instance) untilSignal(signals, reloads <-chan os.Signal) int {
 				in.log.Info("shutting down at once", "signal", s.String())
 				cancel()
 			}
+		case mode := <-in.endings:
+			if mode == admin.ShutdownAtOnce {
+				in.log.Info("shutting down at once", "command", "SHUTDOWN")
+				cancel()
+			}
 		}
 	}
 }
