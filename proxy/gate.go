@@ -120,18 +120,18 @@ func (g *gate) take(c *caller) {
 // may be room by now, or somebody who has said nothing yet, whose place it gets
 // after a moment. False: there is no room.
 func (g *gate) upgrade(ctx context.Context, c *caller) bool {
-	return retry(ctx, c, g.tryUpgrade)
+	return retry(ctx, c, 2*unheardFor, g.tryUpgrade)
 }
 
-// retry tries to find a place for c, for a moment if somebody is on his way out.
-func retry(ctx context.Context, c *caller, try func(*caller) (in, wait bool)) bool {
+// retry tries to find a place for c, for so long if somebody may be on his way out.
+func retry(ctx context.Context, c *caller, patience time.Duration, try func(*caller) (in, wait bool)) bool {
 	in, wait := try(c)
 	if !wait {
 		return in
 	}
 	again := time.NewTicker(lookAgain)
 	defer again.Stop()
-	for tries := 2 * int(unheardFor/lookAgain); wait && tries > 0; tries-- {
+	for tries := int(patience / lookAgain); wait && tries > 0; tries-- {
 		select {
 		case <-again.C:
 		case <-ctx.Done():
@@ -192,7 +192,7 @@ func (g *gate) leaveLocked(c *caller) {
 // behind clients, nor is counted as one. False: there is no room.
 func (g *gate) toConsole(ctx context.Context, c *caller) bool {
 	defer g.tell()
-	return retry(ctx, c, g.tryConsole)
+	return retry(ctx, c, maxQueuing, g.tryConsole)
 }
 
 func (g *gate) tryConsole(c *caller) (in, wait bool) {
