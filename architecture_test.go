@@ -40,6 +40,7 @@ var tools = map[string][]string{
 	"internal/failover": {"internal/lab"},
 	"internal/corpus":   {"internal/lab"},
 	"internal/drivers":  {"internal/lab"},
+	"internal/console":  {"internal/lab"},
 	"internal/page":     nil,
 	"bench":             {"internal/lab", "internal/page"},
 	"faults":            {"internal/lab", "internal/page"},

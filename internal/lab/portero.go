@@ -15,13 +15,14 @@ import (
 
 // PorteroOptions say which Portero to start, and how.
 type PorteroOptions struct {
-	Program string       // path of the binary
-	Env     []string     // NAME=value, beside a plain environment
-	Config  string       // proxy.toml, to which [admin] and a [[listener]] are added at its end
-	Address string       // of that listener; default: a free port of loopback
-	Admin   string       // default: a free port of loopback
-	Output  *os.File     // takes what it prints, in place of what Log shows; the caller closes it
-	Host    *NetworkHost // where it runs; default: on loopback
+	Program   string       // path of the binary
+	Env       []string     // NAME=value, beside a plain environment
+	Config    string       // proxy.toml, to which [admin] and a [[listener]] are added at its end
+	Operators string       // more lines for [admin]
+	Address   string       // of that listener; default: a free port of loopback
+	Admin     string       // default: a free port of loopback
+	Output    *os.File     // takes what it prints, in place of what Log shows; the caller closes it
+	Host      *NetworkHost // where it runs; default: on loopback
 }
 
 // Portero is the program as a process, in a directory of its own in which userlist.txt has
@@ -81,7 +82,7 @@ func (p *Portero) start(o PorteroOptions) error {
 			*address = o.Host.serve(loopback(ports[0]))
 		}
 	}
-	config := fmt.Sprintf("%s\n[admin]\naddress = %q\n[[listener]]\naddress = %q\n", o.Config, p.Admin, p.Address)
+	config := fmt.Sprintf("%s\n[admin]\naddress = %q\n%s\n[[listener]]\naddress = %q\n", o.Config, p.Admin, o.Operators, p.Address)
 	if err := errors.Join(
 		p.site.writeFile(p.site.path("proxy.toml"), config),
 		p.site.writeFile(p.site.path("userlist.txt"), userList),

@@ -1,6 +1,6 @@
 //go:build tools
 
-// Package exporter pins the exporter that a test builds and runs before Portero.
+// Package exporter is a module of its own for the exporter that a test runs.
 package exporter
 
 import _ "github.com/prometheus-community/pgbouncer_exporter"
