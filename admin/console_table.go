@@ -56,12 +56,12 @@ func orNull(text string) any {
 	return text
 }
 
-// description is the RowDescription as PgBouncer writes it: no table, no modifier, text.
+// description is the RowDescription as PgBouncer writes it: of no table, without a modifier, as text.
 func (t *table) description() *pgproto3.RowDescription {
 	d := &pgproto3.RowDescription{}
 	for i, name := range t.columns {
 		oid, size := typeOf(t.kinds[i])
-		d.Fields = append(d.Fields, pgproto3.FieldDescription{Name: []byte(name), DataTypeOID: oid, DataTypeSize: size})
+		d.Fields = append(d.Fields, pgproto3.FieldDescription{Name: []byte(name), DataTypeOID: oid, DataTypeSize: size, TypeModifier: -1})
 	}
 	return d
 }

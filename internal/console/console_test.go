@@ -142,7 +142,7 @@ func genuine(t *testing.T) atConsole {
 		t.Fatal(err)
 	}
 	host, port, _ := net.SplitHostPort(addresses[0])
-	dir := t.TempDir()
+	dir := openDir(t)
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -166,6 +166,20 @@ func genuine(t *testing.T) atConsole {
 		return err
 	})
 	return at
+}
+
+// openDir is a directory that any user can read.
+func openDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "portero-console-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 // runBeside starts a program, which ends with the test.
