@@ -1,0 +1,64 @@
+package main
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"portero/admin"
+	"portero/config"
+	"portero/metrics"
+)
+
+func TestDatabasesAreThoseOfRoutesAndOfPools(t *testing.T) {
+	cfg := config.Default()
+	cfg.Clusters = []config.Cluster{{Name: "list", Hosts: []string{"10.0.0.1:5433", "10.0.0.2:5432"}}, {Name: "main", Scope: "demo"}}
+	all := cfg.Routes[0]
+	all.Cluster = "main"
+	shop, again, small := all, all, all
+	shop.Database, shop.DBName, shop.Cluster, shop.PoolSize = "shop", "shop_live", "list", 5
+	again.Database, again.Role = "shop", "replica"
+	small.Database, small.PoolMode, small.MinPoolSize = "small", "session", 2
+	cfg.Routes = []config.Route{shop, again, small, all}
+	pools := []metrics.PoolState{
+		{Pool: metrics.NewPool(metrics.PoolLabels{Cluster: "main", Mode: "transaction", Database: "other"}, 1), Size: 20},
+		{Pool: metrics.NewPool(metrics.PoolLabels{Cluster: "list", Mode: "transaction", Database: "shop_live"}, 1), Name: "shop", Size: 5},
+	}
+	got := databases(cfg, pools)
+	want := []metrics.DatabaseState{
+		{Name: "shop", Host: "10.0.0.1,10.0.0.2", Port: 5433, Database: "shop_live", PoolSize: 5, ServerLifetime: time.Hour},
+		{Name: "small", Host: "main", Database: "small", PoolSize: 20, MinPoolSize: 2, ServerLifetime: time.Hour, PoolMode: "session"},
+		{Name: "other", Host: "main", Database: "other", PoolSize: 20, ServerLifetime: time.Hour},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v\nwant %+v", got, want)
+	}
+}
+
+func TestSettingsHaveTheNamesAndUnitsOfPgBouncer(t *testing.T) {
+	cfg := config.Default()
+	cfg.Listeners = []config.Listener{{Address: "unix:/run/portero"}, {Address: ":6433"}}
+	cfg.Pool.MaxClientConn, cfg.Pool.QueryWaitTimeout = 77, 1500*time.Millisecond
+	cfg.Admin.Users = []string{"ann", "bob"}
+	cfg.Auth.HBAFile = "pg_hba.conf"
+	all := consoleSettings(cfg)
+	for _, want := range []admin.Setting{
+		{Key: "max_client_conn", Value: "77", Default: "10000"},
+		{Key: "query_wait_timeout", Value: "1.5", Default: "120"},
+		{Key: "listen_port", Value: "6433", Default: "6432"},
+		{Key: "listen_addr", Value: "*", Default: "127.0.0.1"},
+		{Key: "admin_users", Value: "ann,bob"},
+		{Key: "auth_type", Value: "hba", Default: "scram-sha-256"},
+		{Key: "max_user_connections", Value: "0", Default: "0"},
+		{Key: "stats_period", Value: "60", Default: "60"},
+	} {
+		if !slices.Contains(all, want) {
+			t.Errorf("%+v is not there", want)
+		}
+	}
+	if !slices.IsSortedFunc(all, func(a, b admin.Setting) int { return strings.Compare(a.Key, b.Key) }) {
+		t.Error("they are in no order")
+	}
+}
