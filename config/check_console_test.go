@@ -11,8 +11,8 @@ users = ["dba", ""]
 stats_users = ["", 5]
 `, []string{
 			`3: admin.users[2]: must not be empty`,
-			`4: admin.stats_users[1]: must not be empty`,
 			`4: admin.stats_users[2]: must be a string, not a whole number`,
+			`4: admin.stats_users[1]: must not be empty`,
 		}},
 		{"a period in which nothing happens", `
 [log]

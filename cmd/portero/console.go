@@ -101,13 +101,22 @@ func namedUsers(cfg *config.Config) []string {
 
 // listenPort is the port of the first listener that has one.
 func listenPort(cfg *config.Config) int {
+	_, port := listenTCP(cfg)
+	return port
+}
+
+// listenTCP is where the first listener is that is no Unix socket.
+func listenTCP(cfg *config.Config) (host string, port int) {
 	for i := range cfg.Listeners {
-		if _, text, err := net.SplitHostPort(cfg.Listeners[i].Address); err == nil {
-			port, _ := strconv.Atoi(text)
-			return port
+		address := cfg.Listeners[i].Address
+		if strings.HasPrefix(address, "unix:") {
+			continue
 		}
+		host, text, _ := net.SplitHostPort(address) // checked by config
+		port, _ := strconv.Atoi(text)
+		return cmp.Or(host, "*"), port
 	}
-	return 0
+	return "", 0
 }
 
 // consoleSettings are those that PgBouncer has a name for, which readers of its console look
@@ -162,12 +171,8 @@ func authType(cfg *config.Config) string {
 }
 
 func listenAddress(cfg *config.Config) string {
-	for i := range cfg.Listeners {
-		if host, _, err := net.SplitHostPort(cfg.Listeners[i].Address); err == nil {
-			return cmp.Or(host, "*")
-		}
-	}
-	return ""
+	host, _ := listenTCP(cfg)
+	return host
 }
 
 // obey turns a way to shut down into the signal that does the same. Where clients are to leave
