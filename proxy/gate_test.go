@@ -280,7 +280,10 @@ func TestSilentCallersKeepNobodyFromTheConsole(t *testing.T) {
 	s.hears(next, far)
 	in := make(chan bool, 1)
 	go func() { in <- s.toConsole(t.Context(), next) }()
-	for turnedOut := false; !turnedOut; <-time.After(time.Millisecond) {
+	for turnedOut, end := false, time.Now().Add(time.Minute); !turnedOut; <-time.After(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the silent one is not turned out")
+		}
 		s.mu.Lock()
 		turnedOut = silent.turnedOut
 		s.mu.Unlock()
