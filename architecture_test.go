@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"session":     {"wire"},
 	"pool":        {"auth", "config", "discovery", "loop", "metrics", "session", "wire"},
 	"proxy":       {"auth", "config", "discovery", "loop", "metrics", "pool", "session", "wire"},
-	"admin":       {"metrics", "pool", "proxy"},
+	"admin":       {"metrics", "pool", "proxy", "wire"},
 	"translate":   {"config"},
 	"cmd/portero": {"admin", "auth", "config", "discovery", "journal", "loop", "metrics", "passage", "pool", "proxy", "translate", "wire"},
 }
@@ -42,6 +42,7 @@ var tools = map[string][]string{
 	"internal/failover": {"internal/lab"},
 	"internal/corpus":   {"internal/lab"},
 	"internal/drivers":  {"internal/lab"},
+	"internal/console":  {"internal/lab"},
 	"internal/page":     nil,
 	"bench":             {"internal/lab", "internal/page"},
 	"faults":            {"internal/lab", "internal/page"},

@@ -1,8 +1,11 @@
-// Package admin shows operators and Prometheus what Portero does, over HTTP.
+// Package admin shows operators and Prometheus what Portero does, over HTTP, and over
+// PostgreSQL's protocol on a console that passes for PgBouncer's.
 //
 // It never stands in the way of a client: it reads what it is handed functions for,
-// on goroutines of its own. It changes nothing but by /accept-timeline. Whoever can
-// reach its address can read it, and decide that, so the default address is on loopback.
+// on goroutines of its own, or on those of the console's clients. Over HTTP it changes
+// nothing but by /accept-timeline. Whoever can reach that address can read it, and decide
+// that, so the default address is on loopback. What the console is asked to change is done
+// by functions that it is handed; who may ask is for the proxy to say.
 //
 //	/         status page, for people
 //	/metrics  for Prometheus
@@ -18,4 +21,10 @@
 // An orchestrator restarts what is not healthy and sends no clients to what is
 // not ready. A Portero that has lost its leader is healthy: a restart would cut
 // the clients it holds.
+//
+// Invariants of the console (console.go and those beside it; tables in show_*.go):
+//   - PgBouncer's tables have its columns, in its order, of its types, to the letter: they are
+//     read by position. What is ours stands in tables of our own;
+//   - a database, and a database with a user, has one row: readers take two for doubles;
+//   - a client that does not read its answer is given up, and none holds anything up.
 package admin

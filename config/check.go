@@ -47,12 +47,15 @@ func (c checker) check() {
 func (c checker) checkLog() {
 	c.oneOf("log.level", c.cfg.Log.Level, "debug", "info", "warn", "error")
 	c.oneOf("log.format", c.cfg.Log.Format, "text", "json")
+	c.secondsOr0("log.stats_period", c.cfg.Log.StatsPeriod)
 }
 
 func (c checker) checkAdmin() {
 	if path := c.cfg.Admin.Takeover; len(path) > maxSocketPath {
 		c.fault("admin.takeover", "must be at most %d bytes, not %d", maxSocketPath, len(path))
 	}
+	c.checkNames("admin.users", c.cfg.Admin.Users)
+	c.checkNames("admin.stats_users", c.cfg.Admin.StatsUsers)
 	address := c.cfg.Admin.Address
 	if address == "" {
 		return
@@ -63,6 +66,14 @@ func (c checker) checkAdmin() {
 	}
 	c.checkAddress("admin.address", address, checkListen)
 	c.checkFree("admin.address", address, c.cfg.Listeners)
+}
+
+func (c checker) checkNames(key string, names []string) {
+	for i, name := range names {
+		if name == "" && !c.unread(itemKey(key, i)) {
+			c.fault(itemKey(key, i), "must not be empty")
+		}
+	}
 }
 
 func (c checker) checkListeners() {

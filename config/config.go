@@ -23,10 +23,13 @@ type Loops int
 // means Patroni's own ttl - loop_wait ("auto").
 type StaleLeaderLimit time.Duration
 
-// Admin is the HTTP side: /metrics, /healthz, /readyz and the status page.
+// Admin is the HTTP side, /metrics, /healthz, /readyz and the status page, and who may use the
+// console, which is database pgbouncer on every listener.
 type Admin struct {
-	Address  string `toml:"address"`  // host:port; "" turns it off
-	Takeover string `toml:"takeover"` // Unix socket at which the next process takes over; "" = it does not
+	Address    string   `toml:"address"`     // host:port; "" turns it off
+	Takeover   string   `toml:"takeover"`    // Unix socket at which the next process takes over; "" = it does not
+	Users      []string `toml:"users"`       // who may give every command on the console
+	StatsUsers []string `toml:"stats_users"` // who may look at it
 }
 
 // Log says how much is written to standard error.
@@ -34,6 +37,8 @@ type Log struct {
 	Level       string `toml:"level"`       // debug | info | warn | error
 	Format      string `toml:"format"`      // text | json
 	Connections bool   `toml:"connections"` // a line when a client's session begins and ends
+
+	StatsPeriod time.Duration `toml:"stats_period"` // a line with averages after each; the console's are over the same; 0 = no line
 }
 
 // Listener is one address that clients connect to.

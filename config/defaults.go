@@ -18,7 +18,7 @@ const DiscardAll = "DISCARD ALL"
 func Default() *Config {
 	cfg := &Config{
 		Admin: Admin{Address: defaultAdmin},
-		Log:   Log{Level: "info", Format: "text", Connections: true},
+		Log:   Log{Level: "info", Format: "text", Connections: true, StatsPeriod: 60 * time.Second},
 		Pool:  defaultPool(),
 		Auth:  defaultAuth(),
 	}

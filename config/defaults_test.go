@@ -37,7 +37,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 			ReservePoolTimeout: 5 * time.Second, ServerResetQuery: "DISCARD ALL",
 		},
 		Auth: Auth{Method: "scram-sha-256", Users: "userlist.txt", Query: defaultQuery, QueryMaxAge: time.Minute},
-		Log:  Log{Level: "info", Format: "text", Connections: true},
+		Log:  Log{Level: "info", Format: "text", Connections: true, StatsPeriod: time.Minute},
 	}
 	if got := Default(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -43,6 +43,16 @@ func (s *setting) variable() string {
 	return environment + strings.ToUpper(strings.Join(path, "_"))
 }
 
+// Variable is the name in the environment of a setting, by its key; false: it has none.
+func Variable(key string) (name string, ok bool) {
+	for name, s := range settings {
+		if s.key == key {
+			return name, true
+		}
+	}
+	return "", false
+}
+
 // isSecret: it can be in a file of its own, as the secrets of containers are.
 func (s *setting) isSecret() bool { return strings.HasSuffix(s.path[len(s.path)-1], "password") }
 

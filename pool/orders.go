@@ -107,6 +107,10 @@ func (s *standingOrders) ofAll() Hold {
 	return NotHeld
 }
 
+// Holding is what is ordered for all databases: paused, suspended or "" for neither. Any
+// goroutine.
+func (ps *Pools) Holding() string { return ps.orders.stand.Load().ofAll().String() }
+
 // of is the order that holds for a database with these names.
 func (s *standingOrders) of(names []string) Hold {
 	if s.all || slices.ContainsFunc(names, func(name string) bool { return s.paused[name] }) {

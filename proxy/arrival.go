@@ -3,9 +3,9 @@ package proxy
 import (
 	"crypto/tls"
 	"errors"
+	"net"
 	"os/user"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -43,20 +43,8 @@ func (ts *terms) refusal(c *auth.Arrival) *wire.Error {
 
 // systemUser is the name of who runs a client that came by a Unix socket.
 func (h *handshake) systemUser() (string, error) {
-	socket, ok := h.raw.(syscall.Conn)
-	if !ok {
-		return "", errors.ErrUnsupported
-	}
-	raw, err := socket.SyscallConn()
+	peer, err := h.peer()
 	if err != nil {
-		return "", err
-	}
-	var peer *unix.Ucred
-	var asked error
-	err = raw.Control(func(fd uintptr) {
-		peer, asked = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err := errors.Join(err, asked); err != nil {
 		return "", err
 	}
 	u, err := user.LookupId(strconv.FormatUint(uint64(peer.Uid), 10))
@@ -64,4 +52,21 @@ func (h *handshake) systemUser() (string, error) {
 		return "", err
 	}
 	return u.Username, nil
+}
+
+// peer is the process of a client that came by a Unix socket.
+func (h *handshake) peer() (peer *unix.Ucred, err error) {
+	socket, ok := h.raw.(*net.UnixConn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var asked error
+	err = raw.Control(func(fd uintptr) {
+		peer, asked = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	return peer, errors.Join(err, asked)
 }

@@ -21,6 +21,8 @@ type caller struct {
 
 	// The gate's lock guards what follows.
 	late      bool // it is beyond the number of clients
+	console   bool // it is one of the console's
+	settled   bool // it has logged in there
 	index     int  // in the callers of its lobby
 	doing     doing
 	heard     bool      // at least a byte has come

@@ -16,7 +16,12 @@ func (p *Proxy) cancel(conn net.Conn, body []byte) {
 	if len(body) != 8 {
 		return
 	}
-	c := p.clients.find(binary.BigEndian.Uint32(body), body[4:])
+	pid, secret := binary.BigEndian.Uint32(body), body[4:]
+	if c := p.clients.findConsole(pid, secret); c != nil {
+		c.cancel()
+		return
+	}
+	c := p.clients.find(pid, secret)
 	if c == nil {
 		return
 	}

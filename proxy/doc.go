@@ -11,6 +11,10 @@
 // read frames, ask the session what they mean, lease a server, send them there
 // and the answers back, give the server back. The files are named after this line.
 //
+// Who names the database pgbouncer or portero is taken aside behind the startup message
+// (console.go): it proves who it is as all do, and is served in the goroutine of its
+// handshake by whoever has set Proxy.Console.
+//
 // Invariants:
 //   - clients are counted from accept to end, and of two who want a place the one
 //     who is silent gives way;

@@ -10,10 +10,11 @@ import (
 
 // Room is how many connections a Proxy takes.
 type Room struct {
-	Clients int // from accept to end
-	Logins  int // of these, not logged in yet
-	Late    int // beyond the clients: they may cancel a statement, else they hear that there is no room
-	Highest int // the highest descriptor that a client may have, for those above are kept for others; 0 = any
+	Clients  int // from accept to end
+	Logins   int // of these, not logged in yet
+	Consoles int // clients of the console, beyond those too
+	Late     int // beyond the clients: they may cancel a statement, else they hear that there is no room
+	Highest  int // the highest descriptor that a client may have, for those above are kept for others; 0 = any
 }
 
 // gate counts clients from their accept on. Where there is no room, those who
@@ -22,10 +23,11 @@ type gate struct {
 	room  Room
 	moved chan struct{} // a token when there may be room again, for admit
 
-	mu      sync.Mutex // guards what follows, and the callers of both lobbies
-	clients int        // places taken: by logins, and by clients that have logged in
-	logins  lobby
-	late    lobby
+	mu       sync.Mutex // guards what follows, and the callers of both lobbies
+	clients  int        // places taken: by logins, and by clients that have logged in
+	logins   lobby
+	late     lobby
+	consoles lobby // some of these have logged in, and stay
 }
 
 // How long a caller must have been silent before it gives way: one that has
@@ -43,6 +45,8 @@ func newGate(r Room, logins *atomic.Int64) *gate {
 		room: r, moved: make(chan struct{}, 1),
 		logins: lobby{size: r.Logins, count: logins, unheard: unheardFor, pausing: pausingFor},
 		late:   lobby{size: r.Late, count: logins},
+
+		consoles: lobby{size: r.Consoles, count: new(atomic.Int64), unheard: unheardFor, pausing: pausingFor},
 	}
 }
 
@@ -116,21 +120,26 @@ func (g *gate) take(c *caller) {
 // may be room by now, or somebody who has said nothing yet, whose place it gets
 // after a moment. False: there is no room.
 func (g *gate) upgrade(ctx context.Context, c *caller) bool {
-	up, wait := g.tryUpgrade(c)
+	return retry(ctx, c, 2*unheardFor, g.tryUpgrade)
+}
+
+// retry tries to find a place for c, for so long if somebody may be on his way out.
+func retry(ctx context.Context, c *caller, patience time.Duration, try func(*caller) (in, wait bool)) bool {
+	in, wait := try(c)
 	if !wait {
-		return up
+		return in
 	}
 	again := time.NewTicker(lookAgain)
 	defer again.Stop()
-	for tries := 2 * int(unheardFor/lookAgain); wait && tries > 0; tries-- {
+	for tries := int(patience / lookAgain); wait && tries > 0; tries-- {
 		select {
 		case <-again.C:
 		case <-ctx.Done():
 			return false
 		}
-		up, wait = g.tryUpgrade(c)
+		in, wait = try(c)
 	}
-	return up
+	return in
 }
 
 func (g *gate) tryUpgrade(c *caller) (up, wait bool) {
@@ -169,14 +178,51 @@ func (g *gate) handedOver(c *caller) {
 // callerLeft ends c's time at the gate, and with it the connection.
 func (g *gate) callerLeft(c *caller) {
 	g.mu.Lock()
-	if c.late {
+	g.leaveLocked(c)
+	g.mu.Unlock()
+	g.tell()
+}
+
+// leaveLocked gives back the place that a caller has.
+func (g *gate) leaveLocked(c *caller) {
+	switch {
+	case c.console:
+		g.consoles.remove(c)
+	case c.late:
 		g.late.remove(c)
-	} else {
+	default:
 		g.logins.remove(c)
 		g.clients--
 	}
-	g.mu.Unlock()
-	g.tell()
+}
+
+// toConsole moves c, who has asked for the console, to those who have too. There nobody waits
+// behind clients, nor is counted as one. False: there is no room.
+func (g *gate) toConsole(ctx context.Context, c *caller) bool {
+	defer g.tell()
+	return retry(ctx, c, maxQueuing, g.tryConsole)
+}
+
+func (g *gate) tryConsole(c *caller) (in, wait bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.consoles.hasRoom() {
+		g.consoles.turnOut(time.Now())
+		return false, true // somebody may leave in a moment
+	}
+	g.leaveLocked(c)
+	c.console = true
+	g.consoles.add(c)
+	return true, false
+}
+
+// settle lets a caller that has logged in to the console stay, however silent it is. False: it
+// has been turned out.
+func (g *gate) settle(c *caller) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c.settled = true
+	return !c.turnedOut
 }
 
 // clientLeft gives back the place of a client that had logged in.

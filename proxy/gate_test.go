@@ -251,3 +251,48 @@ func TestTheHighestDescriptorsAreNotForClients(t *testing.T) {
 		t.Error("a low descriptor is refused")
 	}
 }
+
+func TestSilentCallersKeepNobodyFromTheConsole(t *testing.T) {
+	s := newStand(t, Room{Clients: 1, Logins: 1, Late: 1, Consoles: 2})
+	toConsole := func() *caller {
+		t.Helper()
+		c, far := s.inside()
+		s.hears(c, far)
+		if !s.toConsole(t.Context(), c) {
+			t.Fatal("there was no room at the console")
+		}
+		return c
+	}
+	operator := toConsole()
+	if !s.settle(operator) {
+		t.Fatal("an operator was turned out")
+	}
+	silent := toConsole()
+	silent.is(waiting, 0)
+	s.mu.Lock()
+	if s.clients != 0 || operator.since.IsZero() {
+		t.Errorf("the console's are counted as %d clients", s.clients)
+	}
+	operator.since, silent.since = time.Time{}, time.Now().Add(-2*pausingFor)
+	operator.doing = waiting
+	s.mu.Unlock()
+	next, far := s.inside()
+	s.hears(next, far)
+	in := make(chan bool, 1)
+	go func() { in <- s.toConsole(t.Context(), next) }()
+	for turnedOut, end := false, time.Now().Add(time.Minute); !turnedOut; <-time.After(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the silent one is not turned out")
+		}
+		s.mu.Lock()
+		turnedOut = silent.turnedOut
+		s.mu.Unlock()
+	}
+	s.leaves("the silent one", silent)
+	if !<-in && !s.toConsole(t.Context(), next) { // the machine may have been busy
+		t.Error("the next one did not get the place")
+	}
+	if operator.turnedOut {
+		t.Error("the operator was turned out")
+	}
+}

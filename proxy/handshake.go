@@ -73,10 +73,13 @@ func (h *handshake) run(stop func() bool) error {
 		h.proxy.cancel(h.conn, body)
 		return errQuiet
 	}
+	s, refusal := readStartup(code, body)
+	if refusal == nil && h.proxy.asksForConsole(s) {
+		return h.toConsole(s)
+	}
 	if !h.proxy.gate.upgrade(h.proxy.ctx, h.caller) {
 		return errTooManyClients()
 	}
-	s, refusal := readStartup(code, body)
 	if refusal != nil {
 		return refusal
 	}
@@ -143,10 +146,8 @@ func (h *handshake) beforeStartup(err error) error {
 
 // login authenticates the client, finds its pool and hands it to a loop.
 func (h *handshake) login(s startup, c *auth.Arrival, stop func() bool) error {
-	if s.minor > 0 || len(s.unknown) > 0 {
-		if err := h.stream.Write(&wire.NegotiateProtocolVersion{Newest: 3 << 16, Options: s.unknown}); err != nil {
-			return err
-		}
+	if err := h.negotiateVersion(s); err != nil {
+		return err
 	}
 	route := h.now.route(h.l, s.database, s.user)
 	credentials, err := h.authenticate(c, route)
@@ -166,4 +167,12 @@ func (h *handshake) login(s startup, c *auth.Arrival, stop func() bool) error {
 		return s.refusal
 	}
 	return h.adopt(s, route, credentials, stop)
+}
+
+// negotiateVersion tells a client that wants more of the protocol than there is.
+func (h *handshake) negotiateVersion(s startup) error {
+	if s.minor == 0 && len(s.unknown) == 0 {
+		return nil
+	}
+	return h.stream.Write(&wire.NegotiateProtocolVersion{Newest: 3 << 16, Options: s.unknown})
 }

@@ -101,6 +101,8 @@ func (l *lobby) mayGo(c *caller, now time.Time) bool {
 		return false
 	case c.doing == answered:
 		return true
+	case c.settled:
+		return false
 	case c.heard:
 		return now.Sub(c.since) >= l.pausing
 	}

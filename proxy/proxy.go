@@ -19,6 +19,10 @@ import (
 
 // Proxy is the client side of a process: its listeners and its clients.
 type Proxy struct {
+	// Console serves those who name its database. nil: they are clients as any other. It is
+	// set before Listen.
+	Console Console
+
 	now      atomic.Pointer[snapshot]
 	pools    *pool.Pools
 	loops    []*loop.Loop

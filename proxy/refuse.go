@@ -72,6 +72,9 @@ func (h *handshake) lastWord(e *wire.Error) {
 }
 
 func refusalReason(e *wire.Error) metrics.Reason {
+	if e == errNotAllowed {
+		return metrics.ClientAuthFailed
+	}
 	switch e.Code {
 	case wire.InvalidPassword, wire.InvalidAuthorization, wire.ConfigFileError:
 		return metrics.ClientAuthFailed

@@ -18,13 +18,14 @@ const noBackend = 1 << 30
 type registry struct {
 	mu        sync.Mutex // guards what follows
 	byID      map[uint32]*client
+	consoles  map[uint32]*ConsoleClient
 	byBackend map[uint32][]*client // those that have been told their server's process ID; several hosts may have the same
 	last      uint32
 	emptied   chan struct{} // closed when the last client has gone; made by waitEmpty
 }
 
 func (r *registry) init() {
-	r.byID, r.byBackend = make(map[uint32]*client), make(map[uint32][]*client)
+	r.byID, r.byBackend, r.consoles = make(map[uint32]*client), make(map[uint32][]*client), make(map[uint32]*ConsoleClient)
 }
 
 func (r *registry) len() int {
@@ -38,14 +39,18 @@ func (r *registry) add(c *client) {
 	secret := newSecret()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	c.id, c.secret = r.nextLocked(), secret
+	r.byID[c.id] = c
+}
+
+// nextLocked is a number that nobody has.
+func (r *registry) nextLocked() uint32 {
 	for {
 		r.last = (r.last + 1) % noBackend // with that added it is still positive as a signed number
-		if _, taken := r.byID[r.last]; !taken && r.last != 0 {
-			break
+		if r.last != 0 && r.byID[r.last] == nil && r.consoles[r.last] == nil {
+			return r.last
 		}
 	}
-	c.id, c.secret = r.last, secret
-	r.byID[c.id] = c
 }
 
 // restore gives c the cancel key that it has had with another process, whose numbers

@@ -17,21 +17,24 @@ import (
 // outside and in any number, must never be the reason for which a failover
 // cannot be followed.
 type descriptors struct {
-	limit   int // RLIMIT_NOFILE
-	own     int // of the process itself, its listeners, its loops, etcd and operators
-	clients int // for clients: max_client_conn, or what the others leave
-	late    int // for connections beyond that, and as many for cancel requests to servers
-	servers int // for servers: all the rest
+	limit    int // RLIMIT_NOFILE
+	own      int // of the process itself, its listeners, its loops, etcd and operators
+	clients  int // for clients: max_client_conn, or what the others leave
+	consoles int // for clients of the console
+	late     int // for connections beyond that, and as many for cancel requests to servers
+	servers  int // for servers: all the rest
 }
 
 // What is not counted one by one, and what little there is always to be.
 const (
-	ownFiles  = 16 // standard streams, the runtime's, files being read, sockets changing hands
-	perLoop   = 2  // epoll and eventfd
-	perEtcd   = 2  // a connection to an endpoint, and the one that replaces it
-	members   = 16 // of a cluster under Patroni, where each is asked how far it is behind
-	leastLate = 8
-	mostLate  = 256
+	ownFiles      = 16 // standard streams, the runtime's, files being read, sockets changing hands
+	perLoop       = 2  // epoll and eventfd
+	perEtcd       = 2  // a connection to an endpoint, and the one that replaces it
+	members       = 16 // of a cluster under Patroni, where each is asked how far it is behind
+	leastLate     = 8
+	mostConsoles  = 64
+	leastConsoles = 4
+	mostLate      = 256
 )
 
 // share divides limit for cfg with a number of loops. It fails if clients would have none.
@@ -47,7 +50,8 @@ func share(cfg *config.Config, loops, limit int) (descriptors, error) {
 		}
 	}
 	d.late = min(max(limit/16, leastLate), mostLate)
-	left := limit - d.own - 2*d.late
+	d.consoles = min(max(limit/64, leastConsoles), mostConsoles)
+	left := limit - d.own - d.consoles - 2*d.late
 	d.clients = min(cfg.Pool.MaxClientConn, left-reserved(cfg, limit))
 	d.servers = left - d.clients
 	if d.clients < 1 {
@@ -78,10 +82,11 @@ func wantedServers(cfg *config.Config) (n int) {
 // room is what the proxy may use.
 func (d descriptors) room(cfg *config.Config) proxy.Room {
 	return proxy.Room{
-		Clients: d.clients,
-		Logins:  cfg.Pool.MaxLogins,
-		Late:    d.late,
-		Highest: d.limit - 2*d.late - 1,
+		Clients:  d.clients,
+		Logins:   cfg.Pool.MaxLogins,
+		Consoles: d.consoles,
+		Late:     d.late,
+		Highest:  d.limit - d.consoles - 2*d.late - 1,
 	}
 }
 

@@ -57,12 +57,12 @@ func TestDescriptorsAreSharedOut(t *testing.T) {
 		clients, servers, late int
 		warnings               int
 	}{
-		{"plenty", withRoutes(1, 20), 1 << 20, 10000, 1<<20 - 10000 - 512 - 39, 256, 0},
-		{"members that are asked how far they are behind", measured(withRoutes(1, 20)), 1 << 20, 10000, 1<<20 - 10000 - 512 - 54, 256, 0},
-		{"of a login shell", withRoutes(1, 20), 1024, 601, 256, 64, 1},
-		{"of a login shell, names given", named(withRoutes(1, 20)), 1024, 837, 20, 64, 1},
-		{"few", withRoutes(1, 20), 100, 20, 25, 8, 1},
-		{"more servers than files", withRoutes(30, 100), 1024, 345, 512, 64, 2},
+		{"plenty", withRoutes(1, 20), 1 << 20, 10000, 1<<20 - 10000 - 512 - 64 - 39, 256, 0},
+		{"members that are asked how far they are behind", measured(withRoutes(1, 20)), 1 << 20, 10000, 1<<20 - 10000 - 512 - 64 - 54, 256, 0},
+		{"of a login shell", withRoutes(1, 20), 1024, 585, 256, 64, 1},
+		{"of a login shell, names given", named(withRoutes(1, 20)), 1024, 821, 20, 64, 1},
+		{"few", withRoutes(1, 20), 100, 16, 25, 8, 1},
+		{"more servers than files", withRoutes(30, 100), 1024, 329, 512, 64, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d, err := share(c.cfg, 2, c.limit)
@@ -76,7 +76,7 @@ func TestDescriptorsAreSharedOut(t *testing.T) {
 			if lines := d.warnings(c.cfg); len(lines) != c.warnings {
 				t.Errorf("%d warnings, want %d: %q", len(lines), c.warnings, lines)
 			}
-			if all := d.own + d.servers + 2*d.late + d.clients; all != c.limit {
+			if all := d.own + d.consoles + d.servers + 2*d.late + d.clients; all != c.limit {
 				t.Errorf("%d descriptors of %d are given away", all, c.limit)
 			}
 			if room.Clients > room.Highest {

@@ -90,7 +90,7 @@ func withConfig(name string, args []string, stderr io.Writer, do func(path strin
 // load reads the configuration and all files it names; faults go to stderr,
 // one line each.
 func load(path string, stderr io.Writer) (*parts, bool) {
-	p, err := prepare(path)
+	p, err := prepare(path, nil)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 	}

@@ -41,7 +41,7 @@ func (p *parts) fromPgBouncer(path, text string, check config.Check) error {
 		return asFaults(err)
 	}
 	p.remarks = t.Remarks
-	p.cfg, p.unknown, err = config.Parse(path, t.TOML, os.Environ(), check)
+	p.cfg, p.unknown, err = config.Parse(path, t.TOML, environ(p.over), check)
 	others := slices.DeleteFunc(p.files, func(f config.File) bool { return f.Name == path })
 	p.files = append(own, others...)
 	return blame(t, path, err)

@@ -38,7 +38,7 @@ func (in *instance) read() (*parts, error) {
 	if in.path == "" {
 		return &parts{}, errNoFile
 	}
-	return prepare(in.path)
+	return prepare(in.path, nil)
 }
 
 func (in *instance) logFaults(by string, err error) {

@@ -35,15 +35,16 @@ type parts struct {
 	auth        *auth.Authenticator
 	descriptors descriptors
 	files       []config.File      // that it was read from
+	over        []string           // what was set on the console, in the form of os.Environ
 	unknown     []string           // what there is to say of variables that mean nothing
 	remarks     []translate.Remark // on what a file of PgBouncer's has that Portero has not
 }
 
 // prepare reads a file, none with "", the environment, and the files that these
-// name. An error is all faults of all of them; of what is returned beside it only the
+// name; over comes before all of them. An error is all faults of all of them; of what is returned beside it only the
 // files are to be used.
-func prepare(path string) (*parts, error) {
-	p := &parts{}
+func prepare(path string, over []string) (*parts, error) {
+	p := &parts{over: over}
 	check := func(cfg *config.Config, r *config.Report) {
 		p.auth = auth.Load(cfg, r)
 		p.descriptors = shareOut(cfg, r)
@@ -56,7 +57,7 @@ func prepare(path string) (*parts, error) {
 		return p, p.fromPgBouncer(path, text, check)
 	}
 	var err error
-	p.cfg, p.unknown, err = config.Read(path, os.Environ(), check)
+	p.cfg, p.unknown, err = config.Read(path, environ(over), check)
 	return p, err
 }
 
@@ -70,6 +71,8 @@ type instance struct {
 	pools    *pool.Pools
 	proxy    *proxy.Proxy
 	admin    *admin.Server
+	console  *admin.Console
+	endings  chan admin.ShutdownMode // asked for on the console
 	started  time.Time
 	takeover passage.Listener  // nil inside: there is none
 	heirs    chan passage.Conn // who takes our place
@@ -121,7 +124,7 @@ func serve(path string, stderr io.Writer) int {
 }
 
 func newInstance(path string, process *metrics.Process) *instance {
-	return &instance{path: path, logLevel: &slog.LevelVar{}, process: process, started: time.Now(), heirs: make(chan passage.Conn, 1)}
+	return &instance{path: path, logLevel: &slog.LevelVar{}, process: process, started: time.Now(), heirs: make(chan passage.Conn, 1), endings: make(chan admin.ShutdownMode, 1)}
 }
 
 // lastLines is how long the process stays, at its end, for a log that is not
@@ -172,6 +175,9 @@ func (in *instance) start(p *parts) error {
 	}
 	in.process.ServersLimit.Store(int64(p.descriptors.servers))
 	in.proxy = proxy.New(p.cfg, p.descriptors.room(p.cfg), in.pools, p.auth, in.loops, in.process, in.log)
+	in.console = in.newConsole()
+	in.console.Start()
+	in.proxy.Console = in.console.Serve
 	for _, l := range in.loops {
 		go l.Run()
 	}
@@ -339,17 +345,24 @@ func (in *instance) untilSignal(signals, reloads <-chan os.Signal) int {
 				in.log.Info("shutting down at once", "signal", s.String())
 				cancel()
 			}
+		case mode := <-in.endings:
+			if mode == admin.ShutdownAtOnce {
+				in.log.Info("shutting down at once", "command", "SHUTDOWN")
+				cancel()
+			}
 		}
 	}
 }
 
-// awaitEnd returns the signal that ends the process, or the process that takes its place.
-// HUP has the settings read again.
+// awaitEnd returns the signal that ends the process, or the process that takes its place;
+// SHUTDOWN on the console is as a signal. HUP has the settings read again.
 func (in *instance) awaitEnd(signals, reloads <-chan os.Signal) (s os.Signal, heir passage.Conn) {
 	for {
 		select {
 		case s := <-signals:
 			return s, heir
+		case mode := <-in.endings:
+			return in.obey(mode, signals), heir
 		case heir := <-in.heirs:
 			return nil, heir
 		case s := <-reloads:
@@ -379,6 +392,7 @@ func (in *instance) end(leave func()) {
 	}
 	leave()
 	in.deriving.stop()
+	in.console.Close()
 	in.pools.Close()
 	for _, l := range in.loops {
 		l.Stop()

@@ -15,14 +15,15 @@ import (
 
 // PorteroOptions say which Portero to start, and how.
 type PorteroOptions struct {
-	Program string       // path of the binary
-	Env     []string     // NAME=value, beside a plain environment
-	Config  string       // proxy.toml, to which [admin] and a [[listener]] are added at its end
-	NoFile  bool         // in place of Config: the environment says all
-	Address string       // of that listener; default: a free port of loopback
-	Admin   string       // default: a free port of loopback
-	Output  *os.File     // takes what it prints, in place of what Log shows; the caller closes it
-	Host    *NetworkHost // where it runs; default: on loopback
+	Program   string       // path of the binary
+	Env       []string     // NAME=value, beside a plain environment
+	Config    string       // proxy.toml, to which [admin] and a [[listener]] are added at its end
+	NoFile    bool         // in place of Config: the environment says all
+	Operators string       // more lines for [admin]
+	Address   string       // of that listener; default: a free port of loopback
+	Admin     string       // default: a free port of loopback
+	Output    *os.File     // takes what it prints, in place of what Log shows; the caller closes it
+	Host      *NetworkHost // where it runs; default: on loopback
 }
 
 // Portero is the program as a process, in a directory of its own in which userlist.txt has
@@ -84,13 +85,13 @@ func (p *Portero) start(o PorteroOptions) error {
 			*address = o.Host.serve(loopback(ports[0]))
 		}
 	}
+	p.options = o
 	if err := errors.Join(
 		p.Configure(o.Config),
 		p.site.writeFile(p.site.path("userlist.txt"), userList),
 	); err != nil {
 		return err
 	}
-	p.options = o
 	return p.run(p.Path("portero.log"))
 }
 
@@ -130,7 +131,7 @@ func (p *Portero) Succeed(ctx context.Context) error {
 // Configure writes its proxy.toml anew, with the same addresses at the end. It is for the
 // program to notice that.
 func (p *Portero) Configure(config string) error {
-	text := fmt.Sprintf("%s\n[admin]\naddress = %q\n[[listener]]\naddress = %q\n", config, p.Admin, p.Address)
+	text := fmt.Sprintf("%s\n[admin]\naddress = %q\n%s\n[[listener]]\naddress = %q\n", config, p.Admin, p.options.Operators, p.Address)
 	return p.WriteFile("proxy.toml", text)
 }
 
