@@ -148,6 +148,7 @@ func form(format string, level slog.Leveler) func(io.Writer) slog.Handler {
 // start opens everything, from the bottom up. On an error the process ends, so
 // what is open is left to the kernel.
 func (in *instance) start(p *parts) error {
+	in.inForce.Store(&state{parts: p, since: time.Now()}) // operators may come as soon as it listens
 	in.tellRemarks(p)
 	for _, warning := range append(p.unknown, p.descriptors.warnings(p.cfg)...) {
 		in.log.Warn(warning)
