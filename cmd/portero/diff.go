@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"portero/config"
 )
 
 // diff asks the Portero that runs what a reload would change, and prints it. The exit
@@ -43,13 +41,11 @@ func diff(args []string, stdout, stderr io.Writer) int {
 // askDiff blocks on the network, for some seconds at most.
 func askDiff(path, address string) (lines string, err error) {
 	if address == "" {
-		cfg := config.Default()
-		if _, ini := pgbouncerINI(path); path != "" && !ini { // which has nothing to say of [admin]
-			if cfg, err = config.Load(path); err != nil {
-				return "", err
-			}
+		p, err := prepare(path, nil)
+		if err != nil {
+			return "", err
 		}
-		address = cfg.Admin.Address
+		address = p.cfg.Admin.Address
 	}
 	if address == "" {
 		return "", errors.New("portero diff: the file has no [admin] address: give --admin")

@@ -112,6 +112,7 @@ func TestServe(t *testing.T) {
 	t.Run("TERM lets a transaction finish", func(t *testing.T) { termWaits(t, postgres) })
 	t.Run("TERM waits no longer than shutdown_timeout", func(t *testing.T) { termIsBounded(t, postgres) })
 	t.Run("INT ends at once", func(t *testing.T) { intEnds(t, postgres, syscall.SIGINT) })
+	t.Run("QUIT ends at once", func(t *testing.T) { intEnds(t, postgres, syscall.SIGQUIT) })
 	t.Run("INT ends a TERM at once", func(t *testing.T) { intEnds(t, postgres, syscall.SIGTERM, syscall.SIGINT) })
 }
 
@@ -198,6 +199,35 @@ func termIsBounded(t *testing.T, postgres *lab.Postgres) {
 		t.Errorf("it took %s", took)
 	}
 	expectRows(t, postgres, "bounded", "0")
+}
+
+// USR1 and USR2 are PAUSE and RESUME, as for PgBouncer.
+func TestSignalsPauseAndResume(t *testing.T) {
+	p := serving(t, lab.PostgresForTest(t, lab.PostgresOptions{}), "")
+	client := connect(t, p.Address)
+	mustAsk(t, client, "select 1", "1")
+	p.Signal(syscall.SIGUSR1)
+	eventually(t, func() error {
+		if status, body := p.get(t, "/readyz"); status != 503 || !strings.Contains(body, "paused") {
+			return fmt.Errorf("%d %s", status, body)
+		}
+		return nil
+	})
+	held := make(chan error, 1)
+	go func() {
+		_, err := ask(context.Background(), client, "select 2")
+		held <- err
+	}()
+	eventually(t, func() error {
+		if p.sum(t, "portero_pool_clients_waiting") == 0 {
+			return errors.New("nobody waits")
+		}
+		return nil
+	})
+	p.Signal(syscall.SIGUSR2)
+	if err := <-held; err != nil {
+		t.Error(err)
+	}
 }
 
 func intEnds(t *testing.T, postgres *lab.Postgres, signals ...syscall.Signal) {

@@ -106,11 +106,14 @@ func serve(path string, stderr io.Writer) int {
 		return 1
 	}
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	defer signal.Stop(signals)
 	reloads := make(chan os.Signal, 1) // of its own: however many come, they are in the way of no TERM
 	signal.Notify(reloads, syscall.SIGHUP)
 	defer signal.Stop(reloads)
+	orders := make(chan os.Signal, 1)
+	signal.Notify(orders, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(orders)
 	in := newInstance(path, process)
 	in.logLevel.Set(levelOf(p.cfg.Log))
 	in.log = slog.New(out.Handler(form(p.cfg.Log.Format, in.logLevel)))
@@ -120,6 +123,7 @@ func serve(path string, stderr io.Writer) int {
 		fmt.Fprintln(out, "portero:", err)
 		return 1
 	}
+	go in.takeOrders(orders)
 	return in.untilSignal(signals, reloads)
 }
 
@@ -324,7 +328,7 @@ func (in *instance) untilSignal(signals, reloads <-chan os.Signal) int {
 	s, heir := in.awaitEnd(signals, reloads)
 	ctx, cancel := context.WithTimeoutCause(context.Background(), in.config().Pool.ShutdownTimeout, errors.New("shutdown_timeout"))
 	defer cancel()
-	if s == syscall.SIGINT {
+	if s == syscall.SIGINT || s == syscall.SIGQUIT {
 		cancel()
 	}
 	done := make(chan struct{})
@@ -342,7 +346,7 @@ func (in *instance) untilSignal(signals, reloads <-chan os.Signal) int {
 			in.log.Info("stopped")
 			return 0
 		case s := <-signals:
-			if s == syscall.SIGINT { // a TERM may well be sent twice
+			if s != syscall.SIGTERM { // which may well be sent twice
 				in.log.Info("shutting down at once", "signal", s.String())
 				cancel()
 			}
