@@ -18,7 +18,7 @@ import (
 func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials, stop func() bool) error {
 	p := h.proxy
 	t := h.now.target(r, h.l.terms.Load().cfg, s.database, s.user)
-	c := &client{loop: p.quietest(), at: h.now, listener: h.l, route: r, mode: modes[t.key.Mode], addr: addrPort(h.conn.RemoteAddr()),
+	c := &client{loop: p.quietest(), course: h.now.course(r, h.l), mode: modes[t.key.Mode], addr: addrPort(h.conn.RemoteAddr()),
 		database: unique.Make(s.database), connected: secondsOf(loop.Clock()),
 		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r, modes[t.key.Mode])}}
 	if c.mode == modeSession {
@@ -54,7 +54,7 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 func (c *client) join(p *Proxy, user string, t target, credentials auth.Credentials) (err error) {
 	name, _ := c.carried.Settings.Get(applicationName)
 	t.key.Citus = pool.CitusOrigin(name)
-	if c.person, err = p.census.enter(user, realmOf(t.key), c.at.cfg.User(user).MaxUserClientConnections, c.route.MaxDBClientConnections); err != nil {
+	if c.person, err = p.census.enter(user, realmOf(t.key), c.by.cfg.User(user).MaxUserClientConnections, c.route.MaxDBClientConnections); err != nil {
 		return err
 	}
 	if c.pool, err = p.pools.JoinAs(c.database.Value(), t.key, t.terms, credentials); err != nil {

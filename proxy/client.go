@@ -7,7 +7,6 @@ import (
 	"syscall"
 	"unique"
 
-	"portero/config"
 	"portero/loop"
 	"portero/pool"
 	"portero/session"
@@ -31,9 +30,7 @@ type client struct {
 	loop                 *loop.Loop
 	*person              // who it is to us, and the proxy: all clients of a user share them
 	pool                 *pool.Pool
-	at                   *snapshot // by which it was routed
-	listener             *listener
-	route                *config.Route
+	*course                           // where it came in, and is led to
 	relay                *relay       // nil while the client rests
 	carried              session.Rest // what its session must know the next time
 	hearer               *pool.Hearer // nil until it listens by the pool's ear

@@ -145,7 +145,7 @@ func (c *client) pass(l *loop.Loop) bool {
 	}
 	key := c.pool.Key
 	x := passing{client: Passed{
-		ID: c.id, Secret: c.secret, Listener: c.listener.address, User: c.person.name, Database: c.database.Value(), Mode: key.Mode,
+		ID: c.id, Secret: c.secret, Listener: c.from.address, User: c.person.name, Database: c.database.Value(), Mode: key.Mode,
 		Credentials: c.pool.Secret().Pass(), Session: carried,
 	}}
 	x.fd = c.sock.Detach()
@@ -180,7 +180,7 @@ func (p *Proxy) seat(x Passed, conn net.Conn) error {
 	if route == nil {
 		return fmt.Errorf("no route for database %q and user %q any more", x.Database, x.User)
 	}
-	c := &client{loop: p.quietest(), at: now, listener: l, route: route, mode: modes[x.Mode],
+	c := &client{loop: p.quietest(), course: now.course(route, l), mode: modes[x.Mode],
 		database: unique.Make(x.Database), connected: secondsOf(loop.Clock()), addr: addrPort(conn.RemoteAddr()), welcomed: true}
 	t := now.target(route, l.terms.Load().cfg, x.Database, x.User)
 	t.key.Mode = x.Mode

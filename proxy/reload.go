@@ -36,7 +36,7 @@ func (p *Proxy) Prepare(cfg *config.Config, a *auth.Authenticator, room Room) (*
 		p.reloading.Unlock()
 		return nil, errEnded
 	}
-	ch := &Change{proxy: p, next: &snapshot{cfg, a}, room: room, kept: make(map[*listener]*terms)}
+	ch := &Change{proxy: p, next: &snapshot{cfg: cfg, auth: a}, room: room, kept: make(map[*listener]*terms)}
 	for i := range cfg.Listeners {
 		if err := ch.listen(&cfg.Listeners[i]); err != nil {
 			ch.Abandon()
@@ -110,7 +110,7 @@ func (c *client) follow() {
 }
 
 // isStale reports whether the client was routed by settings that are in force no longer.
-func (c *client) isStale() bool { return c.at != c.proxy.now.Load() }
+func (c *client) isStale() bool { return c.by != c.proxy.now.Load() }
 
 // way is where a client belongs.
 type way struct {
@@ -123,8 +123,8 @@ type way struct {
 // connections that it is, remain what they were when it logged in.
 func (c *client) wayNow() way {
 	w := way{by: c.proxy.now.Load()}
-	if w.route = w.by.route(c.listener, c.database.Value(), c.person.name); w.route != nil {
-		w.target = w.by.target(w.route, c.listener.terms.Load().cfg, c.database.Value(), c.person.name)
+	if w.route = w.by.route(c.from, c.database.Value(), c.person.name); w.route != nil {
+		w.target = w.by.target(w.route, c.from.terms.Load().cfg, c.database.Value(), c.person.name)
 		w.key.Mode, w.key.Citus = c.pool.Key.Mode, c.pool.Key.Citus
 	}
 	return w
@@ -139,7 +139,7 @@ func (c *client) reroute(w way) *wire.Error {
 	if w.route == nil {
 		return errReconfigured()
 	}
-	c.at, c.route, c.carried.Pinning = w.by, w.route, pinning(w.route, c.mode)
+	c.course, c.carried.Pinning = w.by.course(w.route, c.from), pinning(w.route, c.mode)
 	switch {
 	case w.key == c.pool.Key:
 		c.pool.Agree(w.terms)

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"sync"
+
 	"portero/auth"
 	"portero/config"
 )
@@ -8,8 +10,26 @@ import (
 // snapshot is the settings in force, with what was read for them. It is immutable: a
 // reload puts another in its place, and who has begun with this one ends with it.
 type snapshot struct {
-	cfg  *config.Config
-	auth *auth.Authenticator
+	cfg     *config.Config
+	auth    *auth.Authenticator
+	courses sync.Map // of *course, each by its own value
+}
+
+// course is what clients have in common that came by one listener and are on one route, by
+// one snapshot. They share it: each field would cost each client its size.
+type course struct {
+	by    *snapshot
+	route *config.Route
+	from  *listener
+}
+
+func (s *snapshot) course(r *config.Route, l *listener) *course {
+	c := course{s, r, l}
+	if known, ok := s.courses.Load(c); ok {
+		return known.(*course)
+	}
+	known, _ := s.courses.LoadOrStore(c, &c)
+	return known.(*course)
 }
 
 // config is the settings in force.
