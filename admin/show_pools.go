@@ -60,7 +60,7 @@ func (s *summed) add(p *metrics.PoolState) {
 	s.waiting += p.ClientsWaiting
 	s.cancelling += p.ClientsCancelling
 	s.cancelWaiting += p.ClientsCancelWaiting
-	s.lent += p.ServersActive
+	s.lent += p.ServersActive - p.ServersTested - p.ServersCancelled
 	s.carrying += p.ServersCancelling
 	s.cancelled += p.ServersCancelled
 	s.idle += p.ServersIdle
@@ -70,9 +70,8 @@ func (s *summed) add(p *metrics.PoolState) {
 	s.maxWait = max(s.maxWait, p.MaxWait)
 }
 
-func serversOf(p *metrics.PoolState) int {
-	return p.ServersActive + p.ServersIdle + p.ServersOpening + p.ServersTested + p.ServersCancelled
-}
+// serversOf counts those too that are being opened.
+func serversOf(p *metrics.PoolState) int { return p.ServersActive + p.ServersIdle + p.ServersOpening }
 
 // showPools counts a client in cl_active that has joined its pool and does not wait, whether it
 // has a server or rests: so does PgBouncer.
@@ -102,7 +101,7 @@ func (c *Console) showAllPools(ctx context.Context) (*table, error) {
 	for i := range pools {
 		p := &pools[i]
 		t.add(p.Labels.Cluster, p.Labels.Group, p.Labels.Role, p.Labels.Mode, databaseOf(p), p.Labels.Database, p.Labels.User, members[lentBy{databaseOf(p), p.Labels.User, p.Labels.Role}],
-			p.Clients, p.ClientsActive, p.ClientsWaiting, p.ServersActive, p.ServersIdle, p.ServersTested, p.ServersOpening, p.Size, p.MinSize,
+			p.Clients, p.ClientsActive, p.ClientsWaiting, p.ServersActive-p.ServersTested-p.ServersCancelled, p.ServersIdle, p.ServersTested, p.ServersOpening, p.Size, p.MinSize,
 			p.MaxWait.Microseconds(), p.Listeners, p.Channels, yesNo(p.Paused), yesNo(p.Disabled), troubles(p), pinsOf(p))
 	}
 	return t, nil

@@ -82,7 +82,7 @@ func poolNamed(name, user, role string) metrics.PoolState {
 	shard.BytesReceived.Add(1000)
 	shard.BytesSent.Add(5000)
 	shard.Waited(2 * time.Second)
-	return metrics.PoolState{Pool: p, Name: name, Clients: 7, ClientsActive: 2, ClientsWaiting: 1, ClientsCancelling: 1, ServersActive: 2, ServersIdle: 3, ServersOpening: 1, ServersTested: 1,
+	return metrics.PoolState{Pool: p, Name: name, Clients: 7, ClientsActive: 2, ClientsWaiting: 1, ClientsCancelling: 1, ServersActive: 3, ServersIdle: 3, ServersOpening: 1, ServersTested: 1,
 		Size: 20, MinSize: 1, MaxWait: 1234567 * time.Microsecond, Pins: map[string]metrics.PinState{"temporary table": {Clients: 1, Times: 4}}}
 }
 

@@ -43,7 +43,7 @@ func (c *client) describe() metrics.ClientState {
 		return metrics.ClientState{}
 	}
 	s := metrics.ClientState{
-		ID: uint64(c.id), User: c.pool.Key.User, Database: c.database.Value(), State: "idle",
+		ID: uint64(c.id), User: c.person.name, Database: c.database.Value(), State: "idle",
 		Address: c.addr, Connected: c.connected.time(), Requested: c.requested.time(), TLS: c.sock.TLS(), Role: c.pool.Key.Role,
 	}
 	if c.addr.IsValid() {
