@@ -16,7 +16,7 @@ import (
 // its session there. Who is in the queue of a pool that is his no longer leaves it.
 // Clients in session mode keep the server that they have to their end.
 
-var errEnded = errors.New("Portero is shutting down")
+var errEnded = errors.New("shutting down")
 
 // Change is a configuration that is ready to be put in force. It ends with Apply or with
 // Abandon.

@@ -12,7 +12,7 @@ import (
 // A reload reads everything again, opens what is new, and only then puts all of it in
 // force at once. Whatever is wrong with it changes nothing.
 
-var errNoFile = errors.New("Portero runs without a configuration file: there is nothing to read again")
+var errNoFile = errors.New("there is no configuration file to read again")
 
 // reload is asked for by a signal, the console or a file that has changed: by says which.
 // It blocks on files, and for a reload that is under way. The log has had its error,
