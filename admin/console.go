@@ -38,7 +38,8 @@ type ConsoleOptions struct {
 	Listeners  func() []string // in use
 	Ready      func() []string // why clients cannot be served
 	Process    *metrics.Process
-	Holding    func() string // of all databases: paused or suspended; "" = neither
+	Holding    func() string                                 // of all databases: paused or suspended; "" = neither
+	Ordered    func(database string) (paused, disabled bool) // what is ordered for one, by the name that clients have for it
 
 	// The functions for one database take it as clients name it, and all with "".
 
@@ -123,7 +124,15 @@ func (c *Console) Serve(ctx context.Context, client *proxy.ConsoleClient) *wire.
 	c.sessions[client.ID] = s
 	c.mu.Unlock()
 	defer c.leave(client.ID)
+	defer s.resume()
 	return s.serve(ctx)
+}
+
+// resume ends a SUSPEND whose client has gone, as in PgBouncer: else nobody would.
+func (s *session) resume() {
+	if o := &s.console.o; s.suspend && o.Resume != nil && o.Holding != nil && o.Holding() == "suspended" {
+		o.Resume("") //nolint:errcheck // somebody else has ended it
+	}
 }
 
 func (c *Console) leave(id uint64) {

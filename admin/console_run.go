@@ -157,7 +157,7 @@ func (c *Console) suspend(ctx context.Context, tag string, _ []string) (answer, 
 	if c.o.Suspend == nil {
 		return answer{}, notAvailable(tag)
 	}
-	return answer{}, c.o.Suspend(ctx)
+	return answer{suspends: true}, c.o.Suspend(ctx)
 }
 
 // reload says what is wrong with the file in the error's detail.

@@ -23,6 +23,7 @@ type session struct {
 	client  *proxy.ConsoleClient
 	stream  *wire.Stream
 	asked   time.Time // last; the console's lock guards it
+	suspend bool      // it has given SUSPEND, which ends with it
 }
 
 // errGone ends a session without a word.
@@ -108,6 +109,7 @@ func (s *session) query(ctx context.Context, text string) error {
 	defer done()
 	log := c.log.With("command", text, "user", s.client.User, "address", s.client.Address)
 	a, refused := c.run(ctx, log, text, s.client.Admin)
+	s.suspend = s.suspend || a.suspends
 	if refused != nil {
 		log.Info("console command refused", "error", refused.Message)
 		return s.send(refused, ready)

@@ -136,6 +136,8 @@ type answer struct {
 	tag    string
 	after  func() // called when the client has been told
 	silent bool   // the client is told nothing
+
+	suspends bool // it is a SUSPEND, which ends with the client
 }
 
 func (a answer) messages() (all []wire.Message) {

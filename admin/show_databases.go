@@ -13,7 +13,6 @@ import (
 // inUse is what the pools say of a database.
 type inUse struct {
 	servers, clients int
-	paused, disabled bool
 }
 
 // databases are those that routes name and those that pools have, by name.
@@ -32,7 +31,6 @@ func (c *Console) databases() (all []metrics.DatabaseState, used map[string]inUs
 		u := used[name]
 		u.servers += serversOf(p)
 		u.clients += max(p.Clients, p.ClientsActive+p.ClientsWaiting)
-		u.paused, u.disabled = u.paused || p.Paused, u.disabled || p.Disabled
 		used[name] = u
 	}
 	all = append(all, metrics.DatabaseState{
@@ -56,10 +54,19 @@ func (c *Console) showDatabases(context.Context) (*table, error) {
 	all, used := c.databases()
 	for _, d := range all {
 		u := used[d.Name]
+		paused, disabled := c.ordered(d.Name)
 		t.add(d.Name, orNull(d.Host), d.Port, d.Database, orNull(d.ForceUser), d.PoolSize, d.MinPoolSize, d.ReserveSize, whole(d.ServerLifetime), orNull(d.PoolMode), nil,
-			d.MaxServers, u.servers, d.MaxClients, u.clients, u.paused, u.disabled)
+			d.MaxServers, u.servers, d.MaxClients, u.clients, paused, disabled)
 	}
 	return t, nil
+}
+
+// ordered is what is ordered for a database.
+func (c *Console) ordered(name string) (paused, disabled bool) {
+	if c.o.Ordered == nil || name == consoleDatabase {
+		return false, false
+	}
+	return c.o.Ordered(name)
 }
 
 // users are those that are known, by name, and how many connections each has.

@@ -95,6 +95,7 @@ func fullDesk(t *testing.T) *desk {
 			paused.MaxWait, paused.Paused = time.Millisecond, true
 			return []metrics.PoolState{poolNamed("app", "bob", "leader"), poolNamed("app", "ann", "leader"), paused, poolNamed("", "ann", "any")}
 		},
+		Ordered:   func(name string) (paused, disabled bool) { return name == "app", name == "unused" },
 		Databases: func() []metrics.DatabaseState {
 			return []metrics.DatabaseState{{Name: "app", Host: "10.0.0.1", Port: 5432, Database: "app_live", PoolSize: 20, MinPoolSize: 1, ServerLifetime: time.Hour, PoolMode: "session"}, {Name: "unused", Database: "unused"}}
 		},
@@ -150,7 +151,7 @@ func TestRowsSayWhatTheFunctionsSay(t *testing.T) {
 			"app|10.0.0.1|5432|app_live|NULL|20|1|0|3600|session|NULL|0|21|0|21|1|0",
 			"app_live|NULL|0|app_live|NULL|20|1|0|0|NULL|NULL|0|7|0|7|0|0",
 			"pgbouncer|NULL|6432|pgbouncer|pgbouncer|2|0|0|0|statement|NULL|0|0|0|1|0|0",
-			"unused|NULL|0|unused|NULL|0|0|0|0|NULL|NULL|0|0|0|0|0|0",
+			"unused|NULL|0|unused|NULL|0|0|0|0|NULL|NULL|0|0|0|0|0|1",
 		},
 		"users": {
 			"ann|        7|        2|session|30|21|50|21", "bob|||NULL|0|7|0|7", "pgbouncer|||NULL|0|0|0|1", "zoe|||NULL|0|0|0|0",

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -107,6 +108,19 @@ func (o *overlay) apply(environ []string) (warnings []string) {
 		}
 	}
 	return warnings
+}
+
+// Override is environ with over in place of its variables for the same settings.
+func Override(environ, over []string) []string {
+	of := func(entry string) *setting {
+		name, _, _ := strings.Cut(entry, "=")
+		s, _ := settingOf(name)
+		return s
+	}
+	return append(slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		s := of(entry)
+		return s != nil && slices.ContainsFunc(over, func(o string) bool { return of(o) == s })
+	}), over...)
 }
 
 // settingOf is the setting that a variable is for, nil if there is none.

@@ -143,6 +143,17 @@ func plain(v reflect.Value) string {
 	return fmt.Sprint(v.Interface())
 }
 
+func TestWhatComesOverTheEnvironmentIsInItsPlace(t *testing.T) {
+	long, ok := Variable("pool.pool_size")
+	if !ok {
+		t.Fatal("pool_size has no variable")
+	}
+	got := Override([]string{"HOME=/", long + "=3", "PORTERO_LOG_LEVEL=debug"}, []string{long + "=4"})
+	if want := []string{"HOME=/", "PORTERO_LOG_LEVEL=debug", long + "=4"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestNoTwoSettingsHaveOneName(t *testing.T) {
 	schema := map[string]bool{}
 	addKeys(schema, "", reflect.TypeFor[Config]())

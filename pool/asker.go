@@ -95,6 +95,10 @@ func (ps *Pools) askerNow(k Key) (*asker, error) {
 	ps.askers.mu.Lock()
 	defer ps.askers.mu.Unlock()
 	a := ps.askers.all[k]
+	if a != nil && !ps.isCurrent(a.pool.home.Load()) { // those who have it end with it
+		delete(ps.askers.all, k)
+		a = nil
+	}
 	if a == nil {
 		if len(ps.askers.all) >= maxAskers && !ps.dropAskerLocked() {
 			return nil, nil
@@ -119,7 +123,7 @@ func (ps *Pools) askerNow(k Key) (*asker, error) {
 func (ps *Pools) leaveAsker(a *asker) {
 	ps.askers.mu.Lock()
 	defer ps.askers.mu.Unlock()
-	if a.users--; a.users == 0 && a.line == nil {
+	if a.users--; a.users == 0 && (a.line == nil || ps.askers.all[a.pool.Key] != a) {
 		ps.forgetAskerLocked(a)
 	}
 }
@@ -128,7 +132,9 @@ func (ps *Pools) forgetAskerLocked(a *asker) {
 	a.hangUp()
 	a.pool.stop()
 	ps.quota.depart(a.pool)
-	delete(ps.askers.all, a.pool.Key)
+	if ps.askers.all[a.pool.Key] == a {
+		delete(ps.askers.all, a.pool.Key)
+	}
 }
 
 // dropAskerLocked drops the asker that nobody has had for longest.
@@ -197,6 +203,9 @@ func (a *asker) try(ctx context.Context, home *cluster, v *discovery.View, q aut
 	if a.line != nil && !a.fits(v) {
 		a.hangUp()
 	}
+	if a.pool.ordered() == HoldPaused {
+		return auth.Answer{}, errNotWanted // until RESUME
+	}
 	if a.line == nil {
 		if err := a.open(ctx, home, v, q, began); err != nil {
 			return auth.Answer{}, err
@@ -236,7 +245,7 @@ func (a *asker) fits(v *discovery.View) bool {
 		return false
 	}
 	pl := a.pool.plan(v)
-	return pl.known && pl.has(a.line.member) && pl.keeps(a.line.member.Name, a.line.post, a.line.post.epoch)
+	return pl.hold != HoldPaused && pl.known && pl.has(a.line.member) && pl.keeps(a.line.member.Name, a.line.post, a.line.post.epoch)
 }
 
 func (a *asker) hangUp() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"portero/metrics"
 )
@@ -60,10 +61,18 @@ func (p *Pool) Abort(c *Claim, why metrics.Reason) {
 	go p.abort(Cancel{server: s})
 }
 
-// abort is the goroutine of Abort, and ends within cancel_wait_timeout.
+// lastCancel is how long the end of the process waits for cancel requests.
+const lastCancel = 2 * time.Second
+
+// abort is the goroutine of Abort, and ends within cancel_wait_timeout, or within lastCancel
+// from the end of the pool: at a shutdown, statements are left by whole processes full of
+// clients.
 func (p *Pool) abort(x Cancel) {
 	defer p.owner.openers.Done()
-	if err := x.Send(p.ctx); err != nil {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	defer context.AfterFunc(p.ctx, func() { time.AfterFunc(lastCancel, stop) })()
+	if err := x.Send(ctx); err != nil {
 		p.log.Debug("cancel for a client that has gone", "member", x.server.member, "pid", x.server.pid, "error", err)
 	}
 }

@@ -30,6 +30,7 @@ func (ps *Pools) Keep(key Key, terms Terms, c auth.Credentials) {
 			return // when there is room
 		}
 	}
+	defer p.Agree(terms) // once its lock is free
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.secrets.offer(c)

@@ -13,7 +13,7 @@ import (
 )
 
 // What operators order for databases, in PgBouncer's words: PAUSE, RESUME, DISABLE and so
-// on. A database goes by the name that clients give or the server has; "" is all of them.
+// on. A database goes by the name that clients have for it; "" is all of them.
 // What is ordered for one holds for its pools, those too that are made later.
 //
 // An order is no more than a reason to hold (HoldPaused), of which plans are made as of any
@@ -119,7 +119,7 @@ func (s *standingOrders) of(names []string) Hold {
 	return s.ofAll()
 }
 
-// names are what a pool's database is called: by clients, those first, and by the server.
+// names are what clients call a pool's database.
 type names struct {
 	all atomic.Pointer[[]string]
 }
@@ -148,22 +148,51 @@ func (n *names) list() []string {
 
 // Serves reports whether a pool is one of a database's; "" is all databases. Any goroutine.
 func (p *Pool) Serves(database string) bool {
-	return database == "" || database == p.Key.Database || slices.Contains(p.names.list(), database)
+	return database == "" || slices.Contains(p.names.list(), database)
 }
 
 // ordered is what operators have ordered for the pool. Any goroutine.
 func (p *Pool) ordered() Hold {
-	s := p.owner.orders.stand.Load()
-	if h := s.of(p.names.list()); h == HoldPaused || !s.paused[p.Key.Database] {
-		return h
-	}
-	return HoldPaused
+	return p.owner.orders.stand.Load().of(p.names.list())
 }
 
 // disabled reports whether the pool's new clients are refused.
 func (p *Pool) disabled() bool {
 	s := p.owner.orders.stand.Load()
-	return s.disabled[p.Key.Database] || slices.ContainsFunc(p.names.list(), func(name string) bool { return s.disabled[name] })
+	return slices.ContainsFunc(p.names.list(), func(name string) bool { return s.disabled[name] })
+}
+
+// Ordered is what is ordered for a database. Any goroutine.
+func (ps *Pools) Ordered(database string) (paused, disabled bool) {
+	s := ps.orders.stand.Load()
+	return s.of([]string{database}) != NotHeld, s.disabled[database]
+}
+
+// Orders are those that outlive the process: another that takes its place begins with them. A
+// SUSPEND is none, as it ends with the client that has asked for it.
+type Orders struct {
+	All              bool // PAUSE of all databases
+	Paused, Disabled []string
+}
+
+// Orders are those that stand. Any goroutine.
+func (ps *Pools) Orders() Orders {
+	s := ps.orders.stand.Load()
+	return Orders{s.all, slices.Sorted(maps.Keys(s.paused)), slices.Sorted(maps.Keys(s.disabled))}
+}
+
+// Begin has the orders of another process stand. Call it before there is a pool.
+func (ps *Pools) Begin(o Orders) {
+	ps.orders.change(func(s *standingOrders) error { //nolint:errcheck // it has none
+		s.all = o.All
+		for _, database := range o.Paused {
+			s.paused[database] = true
+		}
+		for _, database := range o.Disabled {
+			s.disabled[database] = true
+		}
+		return nil
+	})
 }
 
 // known is an error if nobody can mean anything by the name of a database.
@@ -172,7 +201,7 @@ func (ps *Pools) known(database string) error {
 		return nil
 	}
 	for _, r := range ps.settings.Load().Routes {
-		if r.Database == "*" || r.Database == database || r.DBName == database {
+		if r.Database == "*" || r.Database == database {
 			return nil
 		}
 	}

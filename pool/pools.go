@@ -87,6 +87,14 @@ func (ps *Pools) Join(key Key, terms Terms, c auth.Credentials) (*Pool, error) {
 
 // JoinAs is Join for a client that calls the database by another name than the server does.
 func (ps *Pools) JoinAs(name string, key Key, terms Terms, c auth.Credentials) (*Pool, error) {
+	if ps.orders.stand.Load().disabled[name] {
+		return nil, errDisabled(name)
+	}
+	return ps.Rejoin(name, key, terms, c)
+}
+
+// Rejoin is JoinAs for a client that has been let in before: DISABLE is not for him.
+func (ps *Pools) Rejoin(name string, key Key, terms Terms, c auth.Credentials) (*Pool, error) {
 	p, err := ps.join(name, key, terms, c)
 	if err == errTooManyPools && ps.mayWarn() {
 		ps.log.Warn("no more pools", "max_pools", ps.limits().MaxPools)
@@ -95,9 +103,6 @@ func (ps *Pools) JoinAs(name string, key Key, terms Terms, c auth.Credentials) (
 }
 
 func (ps *Pools) join(name string, key Key, terms Terms, c auth.Credentials) (*Pool, error) {
-	if s := ps.orders.stand.Load(); s.disabled[name] || s.disabled[key.Database] {
-		return nil, errDisabled(name)
-	}
 	if !c.Better(noSecret) {
 		c = noSecret // a verifier alone is as good as nothing
 	}

@@ -216,15 +216,16 @@ func (p *Pool) Agree(terms Terms) {
 	idle := p.takeIdleLocked(func(*Server) bool { surplus--; return surplus >= 0 })
 	p.openLocked()
 	p.mu.Unlock()
+	p.owner.quota.look() // its bounds may be wider
 	for _, s := range idle {
 		p.destroy(s, metrics.Reconfigured)
 	}
 }
 
 // Move counts a client out of the pool and into that of another key, and returns it. name
-// and c are as for JoinAs. An error is of type *Refused, and leaves him where he is. Any goroutine.
+// and c are as for Rejoin. An error is of type *Refused, and leaves him where he is. Any goroutine.
 func (p *Pool) Move(name string, key Key, terms Terms, c auth.Credentials) (*Pool, error) {
-	next, err := p.owner.JoinAs(name, key, terms, c)
+	next, err := p.owner.Rejoin(name, key, terms, c)
 	if err == nil {
 		p.Leave()
 	}
@@ -243,6 +244,14 @@ func (q *quota) resize(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.size = n
+	q.grantLocked()
+}
+
+// look grants what there is room for, as a bound has changed.
+func (q *quota) look() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.changed = true
 	q.grantLocked()
 }
 

@@ -23,6 +23,7 @@ type caller struct {
 	late      bool // it is beyond the number of clients
 	console   bool // it is one of the console's
 	settled   bool // it has logged in there
+	looksOn   bool // ... and is no admin
 	index     int  // in the callers of its lobby
 	doing     doing
 	heard     bool      // at least a byte has come

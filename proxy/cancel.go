@@ -2,30 +2,33 @@ package proxy
 
 import (
 	"encoding/binary"
-	"net"
 	"time"
 
 	"portero/loop"
 	"portero/pool"
 )
 
-// cancel serves a CancelRequest, in the goroutine of its own connection. That
-// is kept open until PostgreSQL has closed the one to it, so that a driver
-// which waits for the end, as libpq does, knows that the signal is on its way.
-func (p *Proxy) cancel(conn net.Conn, body []byte) {
-	if len(body) != 8 {
+// Cancel serves a CancelRequest, in the goroutine of its own connection: key is what it has
+// in it, and from who has sent it, for the log. It blocks until PostgreSQL has closed the
+// connection to it, so that a driver which waits for the end, as libpq does, knows that the
+// signal is on its way.
+func (p *Proxy) Cancel(key []byte, from string) {
+	if len(key) != 8 {
 		return
 	}
-	pid, secret := binary.BigEndian.Uint32(body), body[4:]
+	pid, secret := binary.BigEndian.Uint32(key), key[4:]
 	if c := p.clients.findConsole(pid, secret); c != nil {
 		c.cancel()
 		return
 	}
 	c := p.clients.find(pid, secret)
+	if c == nil && p.Forward != nil {
+		p.Forward(p.ctx, key)
+	}
 	if c == nil {
 		return
 	}
-	over := c.pool.AwaitCancel()
+	over := p.clients.poolOf(c).AwaitCancel()
 	mayGo := p.takeTurn()
 	over()
 	if !mayGo {
@@ -49,7 +52,7 @@ func (p *Proxy) cancel(conn net.Conn, body []byte) {
 			return
 		}
 		if err := x.Send(p.ctx); err != nil {
-			p.log.Warn("cancel request", "address", conn.RemoteAddr().String(), "error", err)
+			p.log.Warn("cancel request", "address", from, "error", err)
 		}
 	}
 }

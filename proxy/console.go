@@ -107,11 +107,11 @@ func (h *handshake) toConsole(s startup) error {
 	if err != nil {
 		return err
 	}
+	if err := p.gate.settle(h.caller, admin); err != nil {
+		return err
+	}
 	if err := h.stream.Write(&pgproto3.AuthenticationOk{}); err != nil {
 		return err //nolint:wrapcheck // refuse tells the kinds apart
-	}
-	if !p.gate.settle(h.caller) {
-		return errTurnedOut
 	}
 	if err := h.conn.SetDeadline(time.Time{}); err != nil {
 		return err //nolint:wrapcheck // likewise

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"portero/wire"
 )
 
 // Room is how many connections a Proxy takes.
@@ -20,14 +22,15 @@ type Room struct {
 // gate counts clients from their accept on. Where there is no room, those who
 // are silent make room for those who come; nobody who speaks is turned out.
 type gate struct {
-	room  Room
 	moved chan struct{} // a token when there may be room again, for admit
 
-	mu       sync.Mutex // guards what follows, and the callers of both lobbies
-	clients  int        // places taken: by logins, and by clients that have logged in
-	logins   lobby
-	late     lobby
-	consoles lobby // some of these have logged in, and stay
+	mu        sync.Mutex // guards what follows, and the callers of all lobbies
+	room      Room
+	clients   int // places taken: by logins, and by clients that have logged in
+	logins    lobby
+	late      lobby
+	consoles  lobby // some of these have logged in, and stay
+	onlookers int   // of them, who have logged in and are no admins
 }
 
 // How long a caller must have been silent before it gives way: one that has
@@ -62,7 +65,8 @@ const lookAgain = 10 * time.Millisecond
 // handshake of the caller ends with handedOver or callerLeft.
 func (g *gate) admit(ctx context.Context, conn net.Conn) *caller {
 	c := &caller{Conn: conn, gate: g, since: time.Now()}
-	c.high = g.room.Highest > 0 && descriptor(conn) > g.room.Highest
+	highest := g.highest()
+	c.high = highest > 0 && descriptor(conn) > highest
 	in, wait := g.enter(c)
 	if !wait {
 		return in
@@ -79,6 +83,12 @@ func (g *gate) admit(ctx context.Context, conn net.Conn) *caller {
 		in, wait = g.enter(c)
 	}
 	return in
+}
+
+func (g *gate) highest() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.room.Highest
 }
 
 // enter returns c if it is in. If there is no room for it, it has somebody
@@ -187,7 +197,9 @@ func (g *gate) callerLeft(c *caller) {
 func (g *gate) leaveLocked(c *caller) {
 	switch {
 	case c.console:
-		g.consoles.remove(c)
+		if g.consoles.remove(c); c.looksOn {
+			g.onlookers--
+		}
 	case c.late:
 		g.late.remove(c)
 	default:
@@ -216,13 +228,22 @@ func (g *gate) tryConsole(c *caller) (in, wait bool) {
 	return true, false
 }
 
-// settle lets a caller that has logged in to the console stay, however silent it is. False: it
-// has been turned out.
-func (g *gate) settle(c *caller) bool {
+// settle lets a caller that has logged in to the console stay, however silent it is. A quarter
+// of the places is for admins only. An error says why it cannot stay.
+func (g *gate) settle(c *caller, admin bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	switch most := g.consoles.size * 3 / 4; {
+	case c.turnedOut:
+		return errTurnedOut
+	case !admin && g.onlookers >= most:
+		return wire.Fatal(wire.TooManyConnections, "no more connections to the console allowed (%d) but for admins", most)
+	case !admin:
+		c.looksOn = true
+		g.onlookers++
+	}
 	c.settled = true
-	return !c.turnedOut
+	return nil
 }
 
 // clientLeft gives back the place of a client that had logged in.

@@ -252,6 +252,40 @@ func TestTheHighestDescriptorsAreNotForClients(t *testing.T) {
 	}
 }
 
+func TestAQuarterOfTheConsoleIsForAdmins(t *testing.T) {
+	s := newStand(t, Room{Clients: 1, Logins: 1, Late: 1, Consoles: 4})
+	come := func(admin bool) (*caller, error) {
+		c, far := s.inside()
+		s.hears(c, far)
+		if !s.toConsole(t.Context(), c) {
+			t.Fatal("there was no room at the console")
+		}
+		return c, s.settle(c, admin)
+	}
+	var first *caller
+	for range 3 {
+		c, err := come(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first = c
+	}
+	c, err := come(false)
+	if err == nil {
+		t.Error("onlookers have taken all places")
+	}
+	s.callerLeft(c)
+	if c, err := come(true); err != nil {
+		t.Error(err)
+	} else {
+		s.callerLeft(c)
+	}
+	s.callerLeft(first)
+	if _, err := come(false); err != nil {
+		t.Errorf("a place that is free again: %v", err)
+	}
+}
+
 func TestSilentCallersKeepNobodyFromTheConsole(t *testing.T) {
 	s := newStand(t, Room{Clients: 1, Logins: 1, Late: 1, Consoles: 2})
 	toConsole := func() *caller {
@@ -264,7 +298,7 @@ func TestSilentCallersKeepNobodyFromTheConsole(t *testing.T) {
 		return c
 	}
 	operator := toConsole()
-	if !s.settle(operator) {
+	if s.settle(operator, true) != nil {
 		t.Fatal("an operator was turned out")
 	}
 	silent := toConsole()

@@ -70,7 +70,7 @@ func (h *handshake) run(stop func() bool) error {
 		// Before anything is asked of a client, TLS and a certificate too, as
 		// in PostgreSQL: the key that it names is its proof, it learns nothing,
 		// and libpq before 17 sends it in plain text from a client with TLS.
-		h.proxy.cancel(h.conn, body)
+		h.proxy.Cancel(body, h.conn.RemoteAddr().String())
 		return errQuiet
 	}
 	s, refusal := readStartup(code, body)

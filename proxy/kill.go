@@ -25,7 +25,7 @@ func (p *Proxy) Kill(database string) error {
 		return err
 	}
 	p.clients.each(func(c *client) {
-		if c.pool.Serves(database) {
+		if p.clients.poolOf(c).Serves(database) {
 			c.kill()
 		}
 	})

@@ -6,11 +6,13 @@ import (
 	"net"
 	"os"
 	"sync"
+	"time"
 	"unique"
 
 	"golang.org/x/sys/unix"
 
 	"portero/auth"
+	"portero/config"
 	"portero/loop"
 	"portero/metrics"
 	"portero/session"
@@ -26,9 +28,11 @@ import (
 type Passed struct {
 	ID, Secret  uint32 // of its cancel key
 	Listener    string // address of the one that it came by, as the configuration has it
+	Role        string // of that one
 	User        string
 	Database    string // as it names it
 	Mode        string
+	ServerUser  string // whose credentials these are
 	Credentials auth.Passed
 	Session     session.Carried
 }
@@ -92,6 +96,8 @@ func (p *Proxy) HandOver(ctx context.Context, give func(c Passed, fd int) error)
 	ended := make(chan struct{})
 	passed := make(chan struct{})
 	go p.passAll(h, give, ended, passed)
+	p.drain()
+	p.awaitLogins(ctx)
 	p.Shutdown(ctx)
 	close(ended)
 	<-passed
@@ -113,11 +119,31 @@ func (p *Proxy) passAll(h *heir, give func(c Passed, fd int) error, ended <-chan
 				if err := give(x.client, x.fd); err != nil {
 					p.log.Error("clients cannot be passed on", "error", err)
 					p.heir.Store(nil)
+					p.clients.each((*client).drain) // those who have counted on it
 				} else {
 					n++
 				}
 			}
 			unix.Close(x.fd)
+		}
+	}
+}
+
+// loginPatience is how long those who were logging in when the other process took over are
+// waited for.
+const loginPatience = 5 * time.Second
+
+// awaitLogins waits until nobody logs in any more.
+func (p *Proxy) awaitLogins(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, loginPatience)
+	defer cancel()
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	for p.process.LoginsInFlight.Load() > 0 {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return
 		}
 	}
 }
@@ -145,17 +171,17 @@ func (c *client) pass(l *loop.Loop) bool {
 	}
 	key := c.pool.Key
 	x := passing{client: Passed{
-		ID: c.id, Secret: c.secret, Listener: c.from.address, User: c.person.name, Database: c.database.Value(), Mode: key.Mode,
+		ID: c.id, Secret: c.secret, Listener: c.from.address, Role: c.from.terms.Load().cfg.Role, User: c.person.name, Database: c.database.Value(), Mode: key.Mode, ServerUser: key.User,
 		Credentials: c.pool.Secret().Pass(), Session: carried,
 	}}
 	x.fd = c.sock.Detach()
+	h.offer(x) // before it leaves the registry: HandOver ends when that is empty
 	c.leaveBooks(l, metrics.PassedOn)
-	h.offer(x)
 	return true
 }
 
 // TakeIn goes on with a client that another process has passed. It takes over the socket
-// in any case; an error is for the log.
+// in any case; an error is for the log, and the client has been told.
 func (p *Proxy) TakeIn(x Passed, fd int) error {
 	file := os.NewFile(uintptr(fd), "client")
 	conn, err := net.FileConn(file)
@@ -164,6 +190,8 @@ func (p *Proxy) TakeIn(x Passed, fd int) error {
 		return fmt.Errorf("client passed on: %w", err)
 	}
 	if err := p.seat(x, conn); err != nil {
+		conn.SetWriteDeadline(time.Now().Add(time.Second)) //nolint:errcheck // a closed connection fails at its first use
+		conn.Write(errReconfigured().Append(nil))          //nolint:errcheck // it is closed next
 		conn.Close()
 		return fmt.Errorf("client passed on: %w", err)
 	}
@@ -172,10 +200,7 @@ func (p *Proxy) TakeIn(x Passed, fd int) error {
 
 func (p *Proxy) seat(x Passed, conn net.Conn) error {
 	now := p.now.Load()
-	l := p.listenerAt(x.Listener)
-	if l == nil {
-		return fmt.Errorf("there is no listener %s any more", x.Listener)
-	}
+	l := p.listenerOf(x)
 	route := now.route(l, x.Database, x.User)
 	if route == nil {
 		return fmt.Errorf("no route for database %q and user %q any more", x.Database, x.User)
@@ -185,7 +210,11 @@ func (p *Proxy) seat(x Passed, conn net.Conn) error {
 	t := now.target(route, l.terms.Load().cfg, x.Database, x.User)
 	t.key.Mode = x.Mode
 	c.carried.Settings = session.SettingsOf(x.Session)
-	if err := c.join(p, x.User, t, now.serverCredentials(route, x.Credentials.Credentials())); err != nil {
+	var own auth.Credentials
+	if x.ServerUser == t.key.User {
+		own = x.Credentials.Credentials()
+	}
+	if err := c.join(p, x.User, t, now.serverCredentials(route, own)); err != nil {
 		return err
 	}
 	p.clients.restore(c, x.ID, x.Secret)
@@ -204,13 +233,24 @@ func (p *Proxy) seat(x Passed, conn net.Conn) error {
 	return nil
 }
 
-func (p *Proxy) listenerAt(address string) *listener {
+// listenerOf is the listener of a client. One that is gone counts for those who have come by
+// it, as after a reload.
+func (p *Proxy) listenerOf(x Passed) *listener {
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
 	for _, l := range p.listeners {
-		if l.address == address {
+		if l.address == x.Listener {
 			return l
 		}
 	}
-	return nil
+	l := p.departed[x.Listener]
+	if l == nil {
+		l = &listener{address: x.Listener}
+		l.terms.Store(&terms{cfg: &config.Listener{Address: x.Listener, Role: x.Role}})
+		if p.departed == nil {
+			p.departed = make(map[string]*listener)
+		}
+		p.departed[x.Listener] = l
+	}
+	return l
 }

@@ -22,6 +22,9 @@ type Proxy struct {
 	// Console serves those who name its database. nil: they are clients as any other. It is
 	// set before Listen.
 	Console Console
+	// Forward is for a cancel request whose key nobody has here: another process may, whose
+	// place this one takes. nil: there is none. It is set before Listen.
+	Forward func(ctx context.Context, key []byte)
 
 	now      atomic.Pointer[snapshot]
 	pools    *pool.Pools
@@ -30,10 +33,11 @@ type Proxy struct {
 	process  *metrics.Process
 	log      *slog.Logger
 
-	reloading  sync.Mutex // held from Prepare to the end of a Change; guards listeners and ended
+	reloading  sync.Mutex // held from Prepare to the end of a Change; guards what follows
 	ended      bool
 	listeners  []*listener
-	accepting  sync.WaitGroup // accept loops
+	departed   map[string]*listener // of clients that were passed to us, and that the configuration has no more
+	accepting  sync.WaitGroup       // accept loops
 	handshakes sync.WaitGroup
 	sweeping   sync.WaitGroup  // the sweep
 	ctx        context.Context // ends the handshakes and cancel requests
@@ -113,8 +117,7 @@ func (p *Proxy) Clients() int { return p.clients.len() }
 // cut. It blocks.
 func (p *Proxy) Shutdown(ctx context.Context) {
 	p.stopListening()
-	p.draining.Store(true)
-	p.clients.each((*client).drain)
+	p.drain()
 	if !p.clients.waitEmpty(ctx) {
 		p.log.Warn("clients cut", "clients", p.clients.len(), "reason", metrics.Shutdown.String())
 	}
@@ -123,6 +126,12 @@ func (p *Proxy) Shutdown(ctx context.Context) {
 	p.sweeping.Wait()
 	p.clients.each((*client).cut)
 	p.clients.waitEmpty(context.Background())
+}
+
+// drain has each client leave as soon as it is between two transactions.
+func (p *Proxy) drain() {
+	p.draining.Store(true)
+	p.clients.each((*client).drain)
 }
 
 func (p *Proxy) stopListening() {

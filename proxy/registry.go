@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"sync"
+
+	"portero/pool"
 )
 
 // noBackend is added to a client's number to make the process ID of its cancel key,
@@ -121,6 +123,21 @@ func (r *registry) remove(c *client) {
 		close(r.emptied)
 		r.emptied = nil
 	}
+}
+
+// poolOf is the pool of a client, which a reload may change meanwhile. Any goroutine; the
+// client's own reads it without.
+func (r *registry) poolOf(c *client) *pool.Pool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return c.pool
+}
+
+// moved gives a client another pool. On its loop.
+func (r *registry) moved(c *client, to *pool.Pool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c.pool = to
 }
 
 // pid is the process ID that the client's cancel key has.

@@ -148,6 +148,9 @@ func (r *relay) serve() metrics.Reason {
 			if why := r.follow(); why != metrics.None {
 				return why
 			}
+		case r.between() && r.c.isStale() && r.c.wayNow().route == nil: // pinned, and to where nobody may be
+			r.tell(errReconfigured())
+			return metrics.Reconfigured
 		}
 		if why := r.park(); why != metrics.None {
 			return why

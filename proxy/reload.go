@@ -163,7 +163,11 @@ func (c *client) move(w way) *wire.Error {
 	if err != nil {
 		return errReconfigured()
 	}
-	c.pool = next
+	c.proxy.clients.moved(c, next)
+	next.Agree(w.terms)
+	if w.key.Citus != "" {
+		next.LogInAs(c.applicationName())
+	}
 	c.proxy.census.move(realmOf(before), realmOf(w.key))
 	return nil
 }

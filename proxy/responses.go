@@ -118,6 +118,7 @@ func (r *relay) count(sent int) {
 	r.watch.lap(m, r.loop.Now(), r.sess.Transactions > 0, r.sess.Busy())
 	if n := r.sess.Transactions; n > 0 {
 		m.Transactions.Add(uint64(n))
+		r.due.transaction = 0 // what goes on is another one
 		r.sess.Transactions = 0
 	}
 	r.countParses(m)

@@ -270,6 +270,13 @@ func TestAFaultOfTheConfigurationIsTracedToTheLineOfTheFile(t *testing.T) {
 }
 
 // In PgBouncer nobody gets to a database that is not listed, and in the translation neither.
+func TestAFileThatListensNowhereIsRefusedAsByPgBouncer(t *testing.T) {
+	_, err := Files([]Source{{"pgbouncer.ini", "[databases]\na = host=x\n[pgbouncer]\nlisten_addr =\nunix_socket_dir =\n"}}, Options{})
+	if err == nil || err.Error() != "pgbouncer.ini:4: there is nowhere to listen: set listen_addr or unix_socket_dir" {
+		t.Error(err)
+	}
+}
+
 func TestAFileWithoutDatabasesLeadsToNone(t *testing.T) {
 	got, err := Files(trusting("", ""), Options{})
 	if err != nil {

@@ -43,6 +43,9 @@ func (b *builder) writeOwn(taken map[string]bool) {
 		t.set(at, "address", tomlString(address), "")
 		b.writeClientTLS(t)
 	}
+	if dir, _, _ := b.value("unix_socket_dir"); len(hosts) == 0 && (dir == "" || dir[0] != '/') {
+		b.bad.add(at, "there is nowhere to listen: set listen_addr or unix_socket_dir")
+	}
 	b.writeSocket(port)
 }
 

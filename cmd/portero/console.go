@@ -25,12 +25,13 @@ func (in *instance) newConsole() *admin.Console {
 		Pools:      in.pools.States, Candidates: in.pools.Candidates, Groups: in.pools.Groups, Failovers: in.pools.Failovers,
 		Clients: in.proxy.ClientStates, Servers: in.pools.ServerStates,
 		Databases: func() []metrics.DatabaseState { return databases(in.config(), in.pools.States()) },
-		Users:     func() []metrics.UserState { return namedUsers(in.config()) },
+		Users:     func() []metrics.UserState { return namedUsers(in.inForce.Load()) },
 		Settings:  in.settings,
 		Listeners: func() []string { return in.inForce.Load().listening },
 		Ready:     in.notReady,
 		Process:   in.process,
 		Holding:   in.pools.Holding,
+		Ordered:   in.pools.Ordered,
 
 		Pause: in.pools.Pause, WaitClose: in.pools.WaitClose, Suspend: in.pools.Suspend, Resume: in.pools.Resume,
 		Disable: in.pools.Disable, Enable: in.pools.Enable, Reconnect: in.pools.Reconnect,
@@ -127,9 +128,10 @@ func whereabouts(cfg *config.Config, cluster string) (host string, port int) {
 	return strings.Join(hosts, ","), port
 }
 
-// namedUsers are those that the configuration names.
-func namedUsers(cfg *config.Config) (all []metrics.UserState) {
-	names := slices.Concat(cfg.Admin.Users, cfg.Admin.StatsUsers)
+// namedUsers are those that the configuration and its user file name.
+func namedUsers(now *state) (all []metrics.UserState) {
+	cfg := now.cfg
+	names := slices.Concat(cfg.Admin.Users, cfg.Admin.StatsUsers, now.auth.Names())
 	for i := range cfg.Routes {
 		names = append(names, cfg.Routes[i].User)
 	}

@@ -82,7 +82,7 @@ func translateFiles(names []string, dir string) (*translate.Translation, error) 
 // to gets their names as they are to be found from there.
 func optionsFor(from, to string) translate.Options {
 	return translate.Options{
-		Read: func(name string) ([]byte, error) { return os.ReadFile(found(name, from)) },
+		Read: func(name string) ([]byte, error) { return readRegular(found(name, from)) },
 		FileName: func(name string) string {
 			if filepath.IsAbs(name) {
 				return name
@@ -90,6 +90,14 @@ func optionsFor(from, to string) translate.Options {
 			return nameFrom(found(name, from), to)
 		},
 	}
+}
+
+// readRegular is os.ReadFile, but for what would block, or never end.
+func readRegular(name string) ([]byte, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	return os.ReadFile(name)
 }
 
 func found(name, from string) string {

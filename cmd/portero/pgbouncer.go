@@ -33,8 +33,11 @@ func (p *parts) fromPgBouncer(path, text string, check config.Check) error {
 	options := optionsFor(folder, folder)
 	options.Read = func(name string) ([]byte, error) {
 		name = found(name, folder)
-		own = append(own, config.Look(name))
-		return os.ReadFile(name)
+		text, err := readRegular(name)
+		if err != errNotRegular { //nolint:errorlint // nobody wraps it
+			own = append(own, config.Look(name))
+		}
+		return text, err
 	}
 	t, err := translate.Files([]translate.Source{{Name: path, Text: text}}, options)
 	if p.files = own; err != nil {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +14,12 @@ import (
 // A reload reads everything again, opens what is new, and only then puts all of it in
 // force at once. Whatever is wrong with it changes nothing.
 
-var errNoFile = errors.New("there is no configuration file to read again")
+// What a reload must not take for a configuration: each is a file in the making, or one that
+// can be read only once.
+var (
+	errNotRegular = errors.New("it is no regular file, and cannot be read again")
+	errEmpty      = errors.New("it is empty")
+)
 
 // reload is asked for by a signal, the console or a file that has changed: by says which.
 // It blocks on files, and for a reload that is under way. The log has had its error,
@@ -20,7 +27,7 @@ var errNoFile = errors.New("there is no configuration file to read again")
 func (in *instance) reload(by string) error {
 	in.reloading.Lock()
 	defer in.reloading.Unlock()
-	next, err := in.read()
+	next, err := in.read(nil)
 	in.lastRead.Store(next)
 	if err == nil {
 		err = in.apply(next)
@@ -33,12 +40,20 @@ func (in *instance) reload(by string) error {
 	return nil
 }
 
-// read is the configuration as the files have it now.
-func (in *instance) read() (*parts, error) {
+// read is the configuration as the files and the environment have it now, and over.
+func (in *instance) read(over []string) (*parts, error) {
 	if in.path == "" {
-		return &parts{}, errNoFile
+		return prepare("", over)
 	}
-	return prepare(in.path, nil)
+	info, err := os.Stat(in.path)
+	switch {
+	case err != nil: // prepare says it
+	case !info.Mode().IsRegular():
+		return &parts{}, fmt.Errorf("%s: %w", in.path, errNotRegular)
+	case info.Size() == 0:
+		return &parts{files: []config.File{config.Look(in.path)}}, fmt.Errorf("%s: %w", in.path, errEmpty)
+	}
+	return prepare(in.path, over)
 }
 
 func (in *instance) logFaults(by string, err error) {
@@ -101,7 +116,7 @@ func (in *instance) changes(before *state, next *parts) (lines []string) {
 func (in *instance) diff() (string, error) {
 	in.reloading.Lock()
 	defer in.reloading.Unlock()
-	next, err := in.read()
+	next, err := in.read(nil)
 	if err != nil {
 		return "", err
 	}

@@ -170,6 +170,7 @@ func TestAWrongFileChangesNothingAndIsTold(t *testing.T) {
 	l := startStrain(t, p.Address, 2)
 	for _, wrong := range []string{
 		"no TOML",
+		"",
 		configText(postgres.Address(), "pool_size = 0"),
 		configText(postgres.Address(), "") + "[[listener]]\naddress = \"192.0.2.1:5\"\n", // which nobody has
 	} {

@@ -41,8 +41,8 @@ type parts struct {
 }
 
 // prepare reads a file, none with "", the environment, and the files that these
-// name; over comes before all of them. An error is all faults of all of them; of what is returned beside it only the
-// files are to be used.
+// name; over comes before the environment. An error is all faults of all of them; of what is
+// returned beside it only the files are to be used.
 func prepare(path string, over []string) (*parts, error) {
 	p := &parts{over: over}
 	check := func(cfg *config.Config, r *config.Report) {
@@ -77,7 +77,7 @@ type instance struct {
 	takeover passage.Listener  // nil inside: there is none
 	heirs    chan passage.Conn // who takes our place
 
-	predecessor passage.Conn // whose place we take; nil inside: there was none
+	predecessor *predecessor // whose place we take; nil: there was none
 
 	reloading sync.Mutex // held by a reload; guards what follows, but for reading inForce
 	inForce   atomic.Pointer[state]
@@ -187,33 +187,58 @@ func (in *instance) start(p *parts) error {
 		go l.Run()
 	}
 	in.deriving.start(p.auth)
-	now := &state{parts: p, since: time.Now()}
-	if from.isLeft() {
-		in.proxy.Begin(from.last)
-	}
-	if now.listening, err = in.proxy.Listen(from.listeners); err != nil {
-		return err
-	}
-	from.closeUnused(p.cfg)
-	in.inForce.Store(now)
-	in.lastRead.Store(p)
-	in.process.Loaded(now.since)
 	if err := in.startAdmin(from.admin); err != nil {
 		return err
 	}
-	if err := in.startTakeover(); err != nil {
+	if from.isLeft() {
+		in.predecessor = newPredecessor(from.from)
+		in.pools.Begin(from.orders)
+		in.proxy.Begin(from.last)
+		in.proxy.Forward = in.predecessor.cancel
+	}
+	if err := in.listen(p, from.listeners); err != nil {
 		return err
 	}
-	in.startWatching()
-	if from.isLeft() {
-		if err := from.from.Send(message{Kind: ready}, -1); err != nil {
-			return err
-		}
-		in.predecessor = from.from
-		go in.takeClients(from.from)
+	if err := in.succeed(); err != nil {
+		return err
 	}
+	from.closeUnused(p.cfg)
+	in.startWatching()
 	in.tellManager(managerReady(from.isLeft()))
-	in.log.Info("ready", "listening", now.listening, "admin", in.adminAddress(), "version", version())
+	in.log.Info("ready", "listening", in.inForce.Load().listening, "admin", in.adminAddress(), "version", version())
+	return nil
+}
+
+// listen has clients come. Operators, who may be the first, have to wait with a reload.
+func (in *instance) listen(p *parts, open map[string]net.Listener) (err error) {
+	in.reloading.Lock()
+	defer in.reloading.Unlock()
+	now := &state{parts: p, since: time.Now()}
+	if now.listening, err = in.proxy.Listen(open); err != nil {
+		return err
+	}
+	in.inForce.Store(now)
+	in.lastRead.Store(p)
+	in.process.Loaded(now.since)
+	return nil
+}
+
+// succeed takes the clients of the predecessor, if there is one, and waits for a successor.
+// The socket for that is opened when nothing can fail any more: there may be another process
+// at its path, which has to go on if this one cannot start.
+func (in *instance) succeed() error {
+	if in.predecessor == nil {
+		err := in.startTakeover()
+		go in.awaitHeirs()
+		return err
+	}
+	if err := in.predecessor.tellReady(); err != nil {
+		return err
+	}
+	if err := in.startTakeover(); err != nil {
+		in.log.Error("no process will be able to take over", "error", err)
+	}
+	go in.takeClients(in.predecessor)
 	return nil
 }
 
@@ -365,7 +390,7 @@ func (in *instance) awaitEnd(signals, reloads <-chan os.Signal) (s os.Signal, he
 	for {
 		select {
 		case s := <-signals:
-			return s, heir
+			return s, in.heirNow() // who listens already has to be told
 		case mode := <-in.endings:
 			return in.obey(mode, signals), heir
 		case heir := <-in.heirs:
@@ -376,6 +401,15 @@ func (in *instance) awaitEnd(signals, reloads <-chan os.Signal) (s os.Signal, he
 			in.tellManager("READY=1")
 		}
 	}
+}
+
+// heirNow is a process that has just taken our place; nil inside: there is none.
+func (in *instance) heirNow() (heir passage.Conn) {
+	select {
+	case heir = <-in.heirs:
+	default:
+	}
+	return heir
 }
 
 // close ends everything, from the top down.
@@ -392,7 +426,7 @@ func (in *instance) end(leave func()) {
 	if in.takeover.UnixListener != nil {
 		in.takeover.Close() //nolint:errcheck // nobody takes over any more
 	}
-	if in.predecessor.UnixConn != nil {
+	if in.predecessor != nil {
 		in.predecessor.Close() //nolint:errcheck // whoever is still there is told by that one
 	}
 	leave()

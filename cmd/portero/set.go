@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/BurntSushi/toml"
 
 	"portero/config"
 	"portero/translate"
@@ -26,14 +28,15 @@ func (in *instance) set(key, value string) error {
 	if !ok {
 		return translate.ErrInFile
 	}
-	if text, err := strconv.Unquote(literal); err == nil {
-		literal = text
+	plain, err := inWords(literal)
+	if err != nil {
+		return err
 	}
 	in.reloading.Lock()
 	defer in.reloading.Unlock()
 	before := in.inForce.Load()
 	over := slices.DeleteFunc(slices.Clone(before.over), func(v string) bool { return strings.HasPrefix(v, variable+"=") })
-	next, err := prepare(in.path, append(over, variable+"="+literal))
+	next, err := in.read(append(over, variable+"="+plain))
 	if err == nil {
 		err = in.apply(next)
 	}
@@ -43,5 +46,22 @@ func (in *instance) set(key, value string) error {
 	return err
 }
 
+// inWords is a TOML value as the environment has it: a list with commas.
+func inWords(literal string) (string, error) {
+	var read struct{ V any }
+	if _, err := toml.Decode("V = "+literal, &read); err != nil {
+		return "", fmt.Errorf("%s: %w", literal, err)
+	}
+	list, ok := read.V.([]any)
+	if !ok {
+		return fmt.Sprint(read.V), nil
+	}
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = fmt.Sprint(v)
+	}
+	return strings.Join(words, ","), nil
+}
+
 // environ is the environment, and what has been set over it.
-func environ(over []string) []string { return slices.Concat(os.Environ(), over) }
+func environ(over []string) []string { return config.Override(os.Environ(), over) }

@@ -87,8 +87,12 @@ func (h *inheritance) closeUnused(cfg *config.Config) {
 		for i := range cfg.Listeners {
 			used = used || cfg.Listeners[i].Address == address
 		}
-		if !used {
-			l.Close()
+		if used {
+			continue
+		}
+		l.Close()
+		if l.Addr().Network() == "unix" {
+			os.Remove(l.Addr().String()) //nolint:errcheck // nobody listens there in any case
 		}
 	}
 	if h.admin != nil && cfg.Admin.Address == "" {

@@ -7,9 +7,13 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"portero/passage"
+	"portero/pool"
 	"portero/proxy"
 )
 
@@ -24,18 +28,23 @@ type message struct {
 	Version string        // hello: of who comes
 	Address string        // listener: as the configuration has it
 	Last    uint32        // numbers: the last that a client has
+	Orders  pool.Orders   // numbers
 	Client  *proxy.Passed // client
+	Number  uint32        // cancel, cancelled: of the request
+	Key     []byte        // cancel: as in the request
 }
 
 type kind uint8
 
 const (
-	hello    kind = iota + 1 // I want to take your place
-	listener                 // here is one of mine
-	adminAt                  // likewise, of HTTP
-	numbers                  // these were all; the numbers of your clients begin behind mine
-	ready                    // I listen: give me your clients
-	client                   // here is one
+	hello     kind = iota + 1 // I want to take your place
+	listener                  // here is one of mine
+	adminAt                   // likewise, of HTTP
+	numbers                   // these were all; the numbers of your clients begin behind mine, and these orders stand
+	ready                     // I listen: give me your clients
+	client                    // here is one
+	cancel                    // a cancel request, whose client you may still have
+	cancelled                 // it has been served
 )
 
 // inheritance is what another process leaves to this one.
@@ -44,6 +53,7 @@ type inheritance struct {
 	listeners map[string]net.Listener
 	admin     net.Listener
 	last      uint32
+	orders    pool.Orders
 }
 
 // isLeft reports whether it is a process that leaves it, and not systemd, or nobody.
@@ -92,7 +102,7 @@ func (h *inheritance) receive() error {
 				h.listeners[m.Address] = l
 			}
 		case numbers:
-			h.last = m.Last
+			h.last, h.orders = m.Last, m.Orders
 			return nil
 		default:
 			return fmt.Errorf("unexpected message %d", m.Kind)
@@ -109,8 +119,11 @@ func listenerOf(fd int) (net.Listener, error) {
 	return net.FileListener(file)
 }
 
-// takeClients is a goroutine: it takes the clients in, until there are no more.
-func (in *instance) takeClients(from passage.Conn) {
+// takeClients is a goroutine: it takes the clients in, until there are no more. Only then may
+// another process take our place in turn.
+func (in *instance) takeClients(from *predecessor) {
+	defer in.awaitHeirs()
+	defer close(from.gone)
 	defer from.Close()
 	n := 0
 	for {
@@ -123,8 +136,12 @@ func (in *instance) takeClients(from passage.Conn) {
 		case err != nil:
 			in.log.Error("taking over has broken off", "clients", n, "error", err)
 			return
+		case m.Kind == cancelled:
+			from.served(m.Number)
+			continue
 		case m.Kind != client || m.Client == nil || fd < 0:
 			in.log.Error("taking over: unexpected message", "kind", int(m.Kind))
+			closeFD(fd)
 			continue
 		}
 		if err := in.proxy.TakeIn(*m.Client, fd); err != nil {
@@ -135,11 +152,20 @@ func (in *instance) takeClients(from passage.Conn) {
 	}
 }
 
+func closeFD(fd int) {
+	if fd >= 0 {
+		unix.Close(fd)
+	}
+}
+
 // awaitHeirs is a goroutine: it gives what there is to give to processes that want to take
-// our place, and sends the one that does to in.heirs. It ends with l.
-func (in *instance) awaitHeirs(l passage.Listener) {
+// our place, and sends the one that does to in.heirs. It ends with in.takeover.
+func (in *instance) awaitHeirs() {
+	if in.takeover.UnixListener == nil {
+		return
+	}
 	for {
-		c, err := l.Accept()
+		c, err := in.takeover.Accept()
 		if err != nil {
 			return
 		}
@@ -157,13 +183,17 @@ func (in *instance) awaitHeirs(l passage.Listener) {
 // listens.
 const takeoverLimit = time.Minute
 
+// helloLimit is for a process to say why it has connected.
+const helloLimit = 5 * time.Second
+
 // leaveTo gives the listeners, and waits until the other one listens.
 func (in *instance) leaveTo(c passage.Conn) error {
-	c.SetDeadline(time.Now().Add(takeoverLimit)) //nolint:errcheck // a closed connection fails at its first use
+	c.SetDeadline(time.Now().Add(helloLimit)) //nolint:errcheck // a closed connection fails at its first use
 	var m message
 	if _, err := c.Receive(&m); err != nil || m.Kind != hello {
 		return errors.Join(errors.New("no process that takes over"), err)
 	}
+	c.SetDeadline(time.Now().Add(takeoverLimit)) //nolint:errcheck // likewise
 	in.log.Info("another process takes over", "version", m.Version)
 	err := in.proxy.Listeners(func(address string, l net.Listener) error {
 		return sendListener(c, message{Kind: listener, Address: address}, l)
@@ -172,7 +202,7 @@ func (in *instance) leaveTo(c passage.Conn) error {
 		err = sendListener(c, message{Kind: adminAt}, in.admin.Listener())
 	}
 	if err == nil {
-		err = c.Send(message{Kind: numbers, Last: in.proxy.LastNumber()}, -1)
+		err = c.Send(message{Kind: numbers, Last: in.proxy.LastNumber(), Orders: in.pools.Orders()}, -1)
 	}
 	if err != nil {
 		return err
@@ -180,21 +210,24 @@ func (in *instance) leaveTo(c passage.Conn) error {
 	if _, err = c.Receive(&m); err != nil || m.Kind != ready {
 		return errors.Join(errors.New("it has given up"), err)
 	}
+	in.keepPaths() // they are the other one's from here on
 	return c.SetDeadline(time.Time{})
 }
 
-// sendListener also has the path of a Unix socket be left alone when it is closed here.
 func sendListener(c passage.Conn, m message, l net.Listener) error {
-	filer, ok := l.(interface{ File() (*os.File, error) })
+	sock, ok := l.(syscall.Conn)
 	if !ok {
 		return fmt.Errorf("listener %s cannot be passed on", l.Addr())
 	}
-	file, err := filer.File()
+	raw, err := sock.SyscallConn()
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	return c.Send(m, int(file.Fd()))
+	// Not by File and its Fd, which would make the socket block, for us too: accept would
+	// no longer end when it is closed.
+	var sent error
+	err = raw.Control(func(fd uintptr) { sent = c.Send(m, int(fd)) })
+	return errors.Join(err, sent)
 }
 
 // keepPaths has Unix sockets outlive our listening on them.
@@ -207,7 +240,7 @@ func (in *instance) keepPaths() {
 	})
 }
 
-// startTakeover opens the socket at which the next process takes over.
+// startTakeover opens the socket at which the next process takes over; awaitHeirs has to follow.
 func (in *instance) startTakeover() error {
 	path := in.config().Admin.Takeover
 	if path == "" {
@@ -218,19 +251,20 @@ func (in *instance) startTakeover() error {
 		return fmt.Errorf("admin.takeover: %w", err)
 	}
 	in.takeover = l
-	go in.awaitHeirs(l)
 	return nil
 }
 
 // handOver is close for an instance whose place another has taken.
 func (in *instance) handOver(ctx context.Context, to passage.Conn, done chan<- struct{}) {
 	defer close(done)
-	defer to.Close()
-	in.keepPaths()
+	s, served := &successor{Conn: to}, make(chan struct{})
+	go in.serveRequests(s, served)
 	in.closeAdmin() // the other one answers from here on
 	in.end(func() {
 		in.proxy.HandOver(ctx, func(c proxy.Passed, fd int) error {
-			return to.Send(message{Kind: client, Client: &c}, fd)
+			return s.send(message{Kind: client, Client: &c}, fd)
 		})
 	})
+	to.Close()
+	<-served
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -96,6 +97,59 @@ func TestCancelKeysSurviveATakeover(t *testing.T) {
 	if err := <-done; !errors.As(err, &said) || said.Code != "57014" {
 		t.Errorf("the statement ended with %v", err)
 	}
+}
+
+// The cancel request comes to the new process while the client is still with the old one.
+func TestAStatementAtTheOldProcessIsCancelledByTheNewOne(t *testing.T) {
+	postgres := lab.PostgresForTest(t, lab.PostgresOptions{})
+	p := takeable(t, postgres, "")
+	client := connect(t, p.Address)
+	done := make(chan error, 1)
+	go func() {
+		_, err := client.Exec(context.Background(), "select pg_sleep(600)").ReadAll()
+		done <- err
+	}()
+	eventually(t, func() error { return sleeps(t, postgres) })
+	taken := make(chan error, 1)
+	go func() { taken <- p.Succeed(t.Context()) }()
+	var said *pgconn.PgError
+	for cancelled := false; !cancelled; {
+		client.CancelRequest(t.Context()) //nolint:errcheck // there is another
+		select {
+		case err := <-done:
+			if !errors.As(err, &said) || said.Code != "57014" {
+				t.Fatalf("the statement ended with %v\n%s", err, p.LogTail(20))
+			}
+			cancelled = true
+		case <-t.Context().Done():
+			return
+		default:
+		}
+	}
+	if err := <-taken; err != nil {
+		t.Fatal(err)
+	}
+	mustAsk(t, client, "select 1", "1")
+}
+
+func TestOrdersStandThroughATakeover(t *testing.T) {
+	p := takeable(t, lab.PostgresForTest(t, lab.PostgresOptions{}), "")
+	client := connect(t, p.Address)
+	mustAsk(t, client, "select 1", "1")
+	p.Signal(syscall.SIGUSR1)
+	paused := func() error {
+		if status, body := p.get(t, "/readyz"); status != 503 || !strings.Contains(body, "paused") {
+			return fmt.Errorf("%d %s", status, body)
+		}
+		return nil
+	}
+	eventually(t, paused)
+	p.succeed(t)
+	if err := paused(); err != nil {
+		t.Errorf("PAUSE has ended with the process: %v", err)
+	}
+	p.Signal(syscall.SIGUSR2)
+	mustAsk(t, client, "select 2", "2")
 }
 
 // Passwords that a client has proved by SCRAM are not known to Portero, only the key that it

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"maps"
+	"os"
 	"slices"
 	"time"
 
@@ -86,5 +87,12 @@ func (w *watcher) changed(files []config.File) bool {
 		return false
 	}
 	w.moved = false
-	return slices.ContainsFunc(files, func(f config.File) bool { return config.Look(f.Name) != f })
+	return slices.ContainsFunc(files, func(f config.File) bool { return !isOther(f.Name) && config.Look(f.Name) != f })
+}
+
+// isOther reports whether something is there that is no regular file: a pipe from which the
+// configuration came, say.
+func isOther(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && !info.Mode().IsRegular()
 }
