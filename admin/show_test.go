@@ -95,7 +95,7 @@ func fullDesk(t *testing.T) *desk {
 			paused.MaxWait, paused.Paused = time.Millisecond, true
 			return []metrics.PoolState{poolNamed("app", "bob", "leader"), poolNamed("app", "ann", "leader"), paused, poolNamed("", "ann", "any")}
 		},
-		Ordered:   func(name string) (paused, disabled bool) { return name == "app", name == "unused" },
+		Ordered: func(name string) (paused, disabled bool) { return name == "app", name == "unused" },
 		Databases: func() []metrics.DatabaseState {
 			return []metrics.DatabaseState{{Name: "app", Host: "10.0.0.1", Port: 5432, Database: "app_live", PoolSize: 20, MinPoolSize: 1, ServerLifetime: time.Hour, PoolMode: "session"}, {Name: "unused", Database: "unused"}}
 		},

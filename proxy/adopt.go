@@ -17,7 +17,7 @@ import (
 // adopt makes the client a socket on a loop.
 func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials, stop func() bool) error {
 	p := h.proxy
-	t := h.now.target(r, h.l.terms.Load().cfg, s.database, s.user)
+	t := h.now.target(r, h.terms.cfg, s.database, s.user)
 	c := &client{loop: p.quietest(), course: h.now.course(r, h.l), mode: modes[t.key.Mode], addr: addrPort(h.conn.RemoteAddr()),
 		database: unique.Make(s.database), connected: secondsOf(loop.Clock()),
 		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r, modes[t.key.Mode])}}

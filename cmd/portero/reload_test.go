@@ -43,8 +43,14 @@ func (p process) sum(t *testing.T, name string) (sum int) {
 // reload writes a configuration, asks for a reload by HUP and waits for its result.
 func (p process) reload(t *testing.T, config, result string) {
 	t.Helper()
+	p.reloadBy(t, func() error { return p.Configure(config) }, result)
+}
+
+// reloadBy is reload for what change does to the file.
+func (p process) reloadBy(t *testing.T, change func() error, result string) {
+	t.Helper()
 	before := p.reloads(t, result)
-	if err := p.Configure(config); err != nil {
+	if err := change(); err != nil {
 		t.Fatal(err)
 	}
 	p.Signal(syscall.SIGHUP)
@@ -170,13 +176,13 @@ func TestAWrongFileChangesNothingAndIsTold(t *testing.T) {
 	l := startStrain(t, p.Address, 2)
 	for _, wrong := range []string{
 		"no TOML",
-		"",
 		configText(postgres.Address(), "pool_size = 0"),
 		configText(postgres.Address(), "") + "[[listener]]\naddress = \"192.0.2.1:5\"\n", // which nobody has
 	} {
 		p.reload(t, wrong, "failed")
 		l.more(t, 5)
 	}
+	p.reloadBy(t, func() error { return p.WriteFile("proxy.toml", "") }, "failed") // on its way to be written
 	if log := p.Log(); !strings.Contains(log, "pool.pool_size: must be at least 1") {
 		t.Errorf("the log does not say what is wrong:\n%s", log)
 	}
