@@ -38,6 +38,11 @@ func (p *predecessor) cancel(ctx context.Context, key []byte) {
 	case <-ctx.Done():
 		return
 	}
+	select {
+	case <-p.gone: // nobody can have the key
+		return
+	default:
+	}
 	served := p.request(key)
 	select {
 	case <-served:
