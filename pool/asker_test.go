@@ -189,6 +189,8 @@ func TestAskersAreBoundedInNumber(t *testing.T) {
 	if a, _ := s.pools.askerNow(key(maxAskers)); a == nil {
 		t.Error("none, although one has gone")
 	}
+	s.pools.askers.mu.Lock()
+	defer s.pools.askers.mu.Unlock()
 	for _, a := range all {
 		a.users = 0
 	}
