@@ -131,7 +131,11 @@ func (p *Portero) Succeed(ctx context.Context) error {
 // Configure writes its proxy.toml anew, with the same addresses at the end. It is for the
 // program to notice that.
 func (p *Portero) Configure(config string) error {
-	text := fmt.Sprintf("%s\n[admin]\naddress = %q\n%s\n[[listener]]\naddress = %q\n", config, p.Admin, p.options.Operators, p.Address)
+	operators := p.options.Operators
+	if operators != "" {
+		operators += "\n"
+	}
+	text := fmt.Sprintf("%s\n[admin]\naddress = %q\n%s[[listener]]\naddress = %q\n", config, p.Admin, operators, p.Address)
 	return p.WriteFile("proxy.toml", text)
 }
 
