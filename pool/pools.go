@@ -264,13 +264,7 @@ func (ps *Pools) forget(p *Pool) {
 	if since, unused := p.unusedSince(); !unused || time.Since(since) <= forgetAfter {
 		return
 	}
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.clients == 0 && len(p.servers) == 0 {
-		p.dropLocked()
-	}
+	ps.end(p)
 }
 
 func (ps *Pools) forgetRefusals() {

@@ -193,6 +193,7 @@ func (ps *Pools) isLeft(cl *cluster) bool {
 	return left
 }
 
+// end drops a pool that nobody has.
 func (ps *Pools) end(p *Pool) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
