@@ -8,6 +8,7 @@ import (
 func (c checker) checkRoutes() {
 	for i := range c.cfg.Routes {
 		r, key := &c.cfg.Routes[i], itemKey("route", i)
+		c.checkRouteName(key, i)
 		c.checkMatch(key, r)
 		c.checkTarget(key, r)
 		if r.Role != "" && c.given[childKey(key, "role")] {
@@ -22,6 +23,22 @@ func (c checker) checkRoutes() {
 		c.checkTimeouts(key, timeouts{"server_lifetime": r.ServerLifetime})
 		c.checkServerUser(key, r)
 		c.checkReach(i)
+	}
+}
+
+// checkRouteName checks that a route's name, if the file gives it one, is no other's.
+func (c checker) checkRouteName(key string, i int) {
+	name := childKey(key, "name")
+	if !c.given[name] || c.unread(name) {
+		return
+	}
+	for j := range c.cfg.Routes {
+		other := itemKey("route", j)
+		later := j > i && c.given[childKey(other, "name")] // which is told itself
+		if j != i && !later && c.cfg.Routes[j].Name == c.cfg.Routes[i].Name && !c.unreadMatch(j) {
+			c.fault(name, "must be unique: route[%d] is called %q", j+1, c.cfg.Routes[i].Name)
+			return
+		}
 	}
 }
 

@@ -258,6 +258,18 @@ database = "c"
 			`14: route[6]: can never match: shadowed by route[5]`,
 			`16: route[7]: can never match: shadowed by route[5]`,
 		}},
+		{"names of routes that are others'", `
+[[route]]
+name = "a"
+database = "a"
+[[route]]
+name = "a"
+database = "b"
+[[route]]
+name = "*/*"
+database = "c"
+[[route]]
+`, []string{`6: route[2].name: must be unique: route[1] is called "a"`, `9: route[3].name: must be unique: route[4] is called "*/*"`}},
 		{"a misspelt match is not a catch-all", `
 [[route]]
 databse = "a"

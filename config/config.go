@@ -102,6 +102,7 @@ type ServerTLS struct {
 // Route sends clients that match to a group of a cluster. Fields left out of
 // the file take the [pool] section's value; Load fills them in.
 type Route struct {
+	Name        string `toml:"name"`          // unique; "" in the file = what it asks of its clients, as app/bob@:6432
 	Listener    string `toml:"listener"`      // Address of a listener, letter for letter, or "*"
 	Database    string `toml:"database"`      // as the client names it, or "*"
 	User        string `toml:"user"`          // or "*"

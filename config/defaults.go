@@ -23,6 +23,7 @@ func Default() *Config {
 		Auth:  defaultAuth(),
 	}
 	cfg.fillLists()
+	cfg.fillNames()
 	cfg.fillRoles()
 	return cfg
 }
@@ -119,6 +120,21 @@ func (c *Config) fillLists() {
 	if len(c.Routes) == 0 {
 		c.Routes = []Route{c.newRoute()}
 		c.Routes[0].Cluster = c.Clusters[0].Name
+	}
+}
+
+// fillNames gives a name to each route that has none: what it asks of its clients, so that
+// it keeps the name when others come before it.
+func (c *Config) fillNames() {
+	for i := range c.Routes {
+		r := &c.Routes[i]
+		if r.Name != "" {
+			continue
+		}
+		r.Name = r.Database + "/" + r.User
+		if r.Listener != anything {
+			r.Name += "@" + r.Listener
+		}
 	}
 }
 

@@ -148,23 +148,9 @@ func itemName(key string, list reflect.Value, i int) string {
 	case User:
 		return key + " " + item.Name
 	case Route:
-		return key + item.asks()
+		return key + " " + item.Name
 	}
 	return itemKey(key, i)
-}
-
-// asks is what a route asks of its clients, in words.
-func (r *Route) asks() string {
-	s := ""
-	for _, part := range []struct{ name, value string }{{"listener", r.Listener}, {"database", r.Database}, {"user", r.User}} {
-		if part.value != anything {
-			s += fmt.Sprintf(" %s %s", part.name, part.value)
-		}
-	}
-	if s == "" {
-		return " for all others"
-	}
-	return s
 }
 
 // written is a value as a file would have it.

@@ -37,16 +37,16 @@ method = "trust"
 		{"a number", "pool_size = 20", "pool_size = 5", []string{
 			`~ pool.pool_size: 20 -> 5`}},
 		{"a duration that was left out", "pool_size = 20", "pool_size = 20\nserver_lifetime = \"90m\"", []string{`~ pool.server_lifetime: "1h0m0s" -> "1h30m0s"`}},
-		{"a route's own", "pool_size = 3", "pool_size = 4", []string{`~ route database nightly.pool_size: 3 -> 4`}},
-		{"a route is gone", "[[route]]\ndatabase = \"gone\"\n", "", []string{`- route database gone`}},
-		{"a route is new", "[[route]]\n[auth]", "[[route]]\nuser = \"x\"\n[[route]]\n[auth]", []string{`+ route user x`}},
+		{"a route's own", "pool_size = 3", "pool_size = 4", []string{`~ route nightly/*.pool_size: 3 -> 4`}},
+		{"a route is gone", "[[route]]\ndatabase = \"gone\"\n", "", []string{`- route gone/*`}},
+		{"a route is new", "[[route]]\n[auth]", "[[route]]\nuser = \"x\"\n[[route]]\n[auth]", []string{`+ route */x`}},
 		{"a listener is new and one is gone", ":6433", ":6434", []string{`- listener :6433`, `+ listener :6434`}},
 		{"a list", `["a:2379"]`, `["a:2379", "b:2379"]`, []string{`~ cluster main.etcd.endpoints: ["a:2379"] -> ["a:2379", "b:2379"]`}},
 		{"a secret", `"one"`, `"two"`, []string{`~ cluster main.etcd.password: (a secret) -> (a secret)`}},
 		{"loops", "\n[pool]", "loops = 3\n[pool]", []string{`~ loops: "auto" -> 3 (from the next restart on)`}},
-		{"order", "[[route]]\ndatabase = \"gone\"\n[[route]]\n", "", []string{`- route database gone`, `- route for all others`}},
+		{"order", "[[route]]\ndatabase = \"gone\"\n[[route]]\n", "", []string{`- route gone/*`, `- route */*`}},
 		{"routes change places", "[[route]]\ndatabase = \"nightly\"\npool_size = 3\n[[route]]\ndatabase = \"gone\"\n",
-			"[[route]]\ndatabase = \"gone\"\n[[route]]\ndatabase = \"nightly\"\npool_size = 3\n", []string{`~ route database nightly: behind others -> before others`}},
+			"[[route]]\ndatabase = \"gone\"\n[[route]]\ndatabase = \"nightly\"\npool_size = 3\n", []string{`~ route nightly/*: behind others -> before others`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if !strings.Contains(from, test.replace) {

@@ -135,6 +135,7 @@ func (c *Config) complete(dir string, given map[string]bool) {
 			r.Listener = l.Address
 		}
 	}
+	c.fillNames()
 	c.fillRoles()
 	c.fillTLSModes(given)
 	for _, name := range c.fileNames() {

@@ -60,7 +60,7 @@ func (r *relay) greet(b []byte) {
 	r.c.welcomed = true
 	if r.c.proxy.config().Log.Connections {
 		r.c.proxy.log.Info("client logged in", "id", r.c.id, "address", r.c.addr, "user", r.c.person.name,
-			"database", r.c.pool.Key.Database, "tls", r.c.sock.IsTLS())
+			"database", r.c.pool.Key.Database, "route", r.c.course.route.Name, "tls", r.c.sock.IsTLS())
 	}
 }
 
