@@ -130,5 +130,6 @@ func TestReadersOfAMemberThatIsGoneAreCut(t *testing.T) {
 		t.Errorf("lost for %v", why)
 	}
 	c.discard(metrics.EpochMoved)
+	r.keys.member("b", r.b.addr, "replica", 1, nil) // else a server is wanted until the next sweep
 	wait(t, "balance", p.balanced)
 }

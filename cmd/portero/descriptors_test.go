@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -117,12 +115,7 @@ func TestCheckSaysWhatDoesNotFitIntoTheLimitOfOpenFiles(t *testing.T) {
 		{256, 256, 0, path + ": warning: pool.max_client_conn: the limit of open files, 256, has room for "},
 		{60, 60, 1, path + ":9: pool.max_client_conn: the limit of open files, 60, leaves none for clients"},
 	} {
-		cmd := exec.Command(withFiles(t, c.soft, c.hard), "check", "--config", path)
-		cmd.Env = append(os.Environ(), asProgram+"=1")
-		var errs bytes.Buffer
-		cmd.Stderr = &errs
-		cmd.Run() //nolint:errcheck // the status tells
-		text, status := errs.String(), cmd.ProcessState.ExitCode()
+		text, status := runProcess(withFiles(t, c.soft, c.hard), "check", "--config", path)
 		if status != c.status || !strings.Contains(text, c.says) || c.says == "" && text != "" {
 			t.Errorf("with %d of %d open files: exit status %d, %q; want %d, %q", c.soft, c.hard, status, text, c.status, c.says)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -45,6 +47,16 @@ func startProcess(t *testing.T, o lab.PorteroOptions) process {
 	}
 	o.Env = []string{asProgram + "=1"}
 	return process{lab.PorteroForTest(t, o)}
+}
+
+// runProcess runs the program, which is this binary or starts it, to its end.
+func runProcess(program string, args ...string) (stderr string, status int) {
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	cmd.Run() //nolint:errcheck // the status tells
+	return errs.String(), cmd.ProcessState.ExitCode()
 }
 
 // wait returns the exit status.

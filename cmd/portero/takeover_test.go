@@ -204,7 +204,12 @@ func TestAProcessThatCannotTakeOverChangesNothing(t *testing.T) {
 	if err := p.Configure("admin.takeover = \"takeover.sock\"\n" + configText(postgres.Address(), "") + "[[listener]]\naddress = \"192.0.2.1:5\"\n"); err != nil {
 		t.Fatal(err)
 	}
-	_, trouble, status := portero("serve", "--config", p.Path("proxy.toml"))
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A process of its own, which gives up its connection to the other with its end.
+	trouble, status := runProcess(self, "serve", "--config", p.Path("proxy.toml"))
 	if status != 1 || !strings.Contains(trouble, "192.0.2.1") {
 		t.Errorf("status %d: %s", status, trouble)
 	}
