@@ -126,7 +126,7 @@ func encoded(list messages) (b []byte) {
 }
 
 // settle makes one line of an answer that may come in several ways: a statement is
-// cancelled before or after it has described its result, or not at all.
+// cancelled before or after it has described its result or sent its row, or not at all.
 func (l *listener) settle(d deed, from int) {
 	s := l.said
 	if d != deedSleep && d != deedRace || s.err != nil || len(s.lines) == from {
@@ -134,7 +134,8 @@ func (l *listener) settle(d deed, from int) {
 	}
 	answer, end := s.lines[from:len(s.lines)-1], s.lines[len(s.lines)-1]
 	was := slices.Contains(answer, cancelled)
-	if was && len(answer) <= 2 || !was && d == deedRace && len(answer) == 3 && answer[2] == `C "SELECT 1\x00"` {
+	most := map[deed]int{deedSleep: 2, deedRace: 3}[d] // description, row and error
+	if was && len(answer) <= most || !was && d == deedRace && len(answer) == 3 && answer[2] == `C "SELECT 1\x00"` {
 		s.lines = append(s.lines[:from], map[deed]string{deedSleep: "cancelled, ", deedRace: "cancelled or not, "}[d]+end)
 	}
 }
