@@ -299,7 +299,7 @@ func (in *instance) startAdmin(open net.Listener) error {
 	if address == "" {
 		return nil
 	}
-	collector := metrics.NewCollector(in.process, in.pools.States, in.pools.Candidates, in.pools.Groups, in.proxy.Clients)
+	collector := metrics.NewCollector(in.process, in.pools.States, in.pools.Candidates, in.pools.Groups, in.proxy.Clients, in.proxy.Routes)
 	in.admin = admin.New(address, admin.Options{
 		Gatherer:  metrics.NewRegistry(version(), collector),
 		Ready:     in.notReady,
