@@ -32,7 +32,7 @@ func collectRoutes(ch chan<- prometheus.Metric, states []RouteState) {
 	for _, s := range states {
 		totals := s.Totals()
 		for _, h := range routeHistograms {
-			ch <- &distributionMetric{h.desc, prometheus.MakeLabelPairs(h.desc, []string{label(s.Cluster), label(s.Name)}), h.of(totals)}
+			ch <- &distributionMetric{h.desc, prometheus.MakeLabelPairs(h.desc, []string{Label(s.Cluster), Label(s.Name)}), h.of(totals)}
 		}
 	}
 }

@@ -77,10 +77,10 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("portero_"+name, help, labels, nil)
 }
 
-// label makes s fit for a label value. Names come from clients and need not be
+// Label makes s fit for a label value. Names come from clients and need not be
 // UTF-8, which the Prometheus library refuses with a panic. Bytes that are not
 // are written as \xNN, so that two names that differ keep differing.
-func label(s string) string {
+func Label(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}

@@ -164,8 +164,8 @@ func TestLabelKeepsWhatIsUTF8(t *testing.T) {
 	for in, want := range map[string]string{
 		"alice": "alice", `a"b`: `a"b`, "señor": "señor", "a\xffb": `a\xffb`, "\xff\"": `\xff\"`,
 	} {
-		if got := label(in); got != want {
-			t.Errorf("label(%q) = %q, want %q", in, got, want)
+		if got := Label(in); got != want {
+			t.Errorf("Label(%q) = %q, want %q", in, got, want)
 		}
 	}
 }
