@@ -138,6 +138,7 @@ var none = regexp.MustCompile(`> 0|== [01]|_lag_|_pinned|^sum by \(le\) \(rate\(
 // TestARealPrometheusTakesItAll: one that scrapes native histograms evaluates each rule, alert
 // and expression of the dashboard, and a recording rule has the latency of a route.
 func TestARealPrometheusTakesItAll(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	const rule = `cluster_route:portero_transaction_seconds:p99_5m{cluster="main", route="shop"}`
 	lab.Eventually(t, "Prometheus has the latency of the route", func() error {

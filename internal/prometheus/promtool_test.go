@@ -45,6 +45,7 @@ func TestPromtoolAcceptsRulesAndConfiguration(t *testing.T) {
 }
 
 func TestAlertsAndRulesDoWhatTheirTestsSay(t *testing.T) {
+	t.Parallel()
 	promtool(t, "", "test", "rules", alertsAt, ruleTest)
 }
 
