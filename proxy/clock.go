@@ -64,6 +64,3 @@ func (r *relay) stopWatch() {
 	r.watch.lap(m, r.times(), r.loop.Now(), 1, false)
 	r.countParses(m)
 }
-
-// times are the histograms of the client's route that this loop writes.
-func (r *relay) times() *metrics.RouteShard { return r.c.times.Shard(r.loop.ID) }

@@ -30,31 +30,6 @@ func newSnapshot(cfg *config.Config, a *auth.Authenticator, loops int, before *s
 	return s
 }
 
-// timesOf are the counters of the route of a name, nil if there is none.
-func (s *snapshot) timesOf(name string) *metrics.Route {
-	if s == nil {
-		return nil
-	}
-	for i := range s.cfg.Routes {
-		if s.cfg.Routes[i].Name == name {
-			return s.times[i]
-		}
-	}
-	return nil
-}
-
-// Routes are those of the settings in force, in their order, each with what its clients have
-// met since Portero started, or a reload brought it.
-func (p *Proxy) Routes() []metrics.RouteState {
-	now := p.now.Load()
-	states := make([]metrics.RouteState, len(now.times))
-	for i, times := range now.times {
-		r := &now.cfg.Routes[i]
-		states[i] = metrics.RouteState{Route: times, Name: r.Name, Cluster: r.Cluster}
-	}
-	return states
-}
-
 // course is what clients have in common that came by one listener and are on one route, by
 // one snapshot. They share it: each field would cost each client its size.
 type course struct {
