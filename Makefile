@@ -8,6 +8,8 @@ DRIVERS := python3-psycopg2 python3-psycopg default-jre-headless libpostgresql-j
 	$(shell command -v node >/dev/null || echo nodejs) $(shell command -v npm >/dev/null || echo npm)
 # Readers of PgBouncer's console, and a PgBouncer to compare ours with.
 CONSOLE := pgbouncer check-postgres munin-plugins-core libdbd-pg-perl
+# promtool, and a Prometheus that scrapes a Portero.
+PROMETHEUS := prometheus
 # A package's tests have servers of their own, and watch the clock: one package at a time.
 ONE := -p 1
 # One set of flags for all, so that nothing is compiled twice. Only the race
@@ -28,7 +30,7 @@ demo: build ## a real cluster, Portero before it, a switchover and a crash; unde
 	go run ./internal/lab/demo
 
 test: ## go vet and all tests, against real servers
-	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE)
+	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS)
 	go vet ./...
 	go test -count=1 $(ONE) -timeout 15m ./...
 
@@ -38,11 +40,11 @@ lint: ## gofmt, go vet and staticcheck
 	go run $(STATICCHECK) ./...
 
 race: ## all tests with the race detector, which needs a C compiler; and so with PAM
-	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) gcc libc6-dev libpam0g-dev
+	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS) gcc libc6-dev libpam0g-dev
 	CGO_ENABLED=1 go test -race -tags pam $(ONE) -timeout 20m $(PACKAGES)
 
 stress: ## all tests TIMES times (10), while others keep the processors busy
-	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE)
+	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS)
 	scripts/stress $(TIMES) $(PACKAGES)
 
 upgrade-test: ## 200 clients of pgbench over ten restarts; none may notice

@@ -37,15 +37,16 @@ var allowed = map[string][]string{
 // tools are the programs and packages beside the product. They may use the lab, and drive
 // Portero as anybody would: by its binary.
 var tools = map[string][]string{
-	"internal/lab":      nil,
-	"internal/lab/demo": {"internal/lab"},
-	"internal/failover": {"internal/lab"},
-	"internal/corpus":   {"internal/lab"},
-	"internal/drivers":  {"internal/lab"},
-	"internal/console":  {"internal/lab"},
-	"internal/page":     nil,
-	"bench":             {"internal/lab", "internal/page"},
-	"faults":            {"internal/lab", "internal/page"},
+	"internal/lab":        nil,
+	"internal/lab/demo":   {"internal/lab"},
+	"internal/failover":   {"internal/lab"},
+	"internal/corpus":     {"internal/lab"},
+	"internal/drivers":    {"internal/lab"},
+	"internal/console":    {"internal/lab"},
+	"internal/page":       nil,
+	"internal/prometheus": {"internal/lab", "internal/page"},
+	"bench":               {"internal/lab", "internal/page"},
+	"faults":              {"internal/lab", "internal/page"},
 }
 
 const (

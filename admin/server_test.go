@@ -50,7 +50,8 @@ func emptyRegistry() *metrics.Collector {
 		func() []metrics.PoolState { return nil },
 		func() metrics.CandidatesState { return metrics.CandidatesState{} },
 		func() []metrics.GroupState { return nil },
-		func() int { return 42 })
+		func() int { return 42 },
+		func() []metrics.RouteState { return nil })
 }
 
 func TestEveryPathAnswers(t *testing.T) {
@@ -149,7 +150,8 @@ func TestScrapeWithABrokenPartShowsTheRest(t *testing.T) {
 		func() []metrics.PoolState { panic("a bug") },
 		func() metrics.CandidatesState { return metrics.CandidatesState{} },
 		func() []metrics.GroupState { return nil },
-		func() int { return 7 })
+		func() int { return 7 },
+		func() []metrics.RouteState { return nil })
 	s := start(t, Options{Gatherer: metrics.NewRegistry("1.0", c)})
 	response, body := ask(t, s, "GET", "/metrics")
 	if response.StatusCode != 200 || !strings.Contains(body, "portero_clients 7\n") {

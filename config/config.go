@@ -30,6 +30,8 @@ type Admin struct {
 	Takeover   string   `toml:"takeover"`    // Unix socket at which the next process takes over; "" = it does not
 	Users      []string `toml:"users"`       // who may give every command on the console
 	StatsUsers []string `toml:"stats_users"` // who may look at it
+
+	PgBouncerMetrics bool `toml:"pgbouncer_metrics"` // /metrics has the series of pgbouncer_exporter too
 }
 
 // Log says how much is written to standard error.

@@ -80,28 +80,28 @@ func collectGroups(ch chan<- prometheus.Metric, states []GroupState) {
 	}
 	for cluster, h := range hearing(states) {
 		for _, m := range discoveryMetrics {
-			m.send(ch, h, []string{label(cluster)})
+			m.send(ch, h, []string{Label(cluster)})
 		}
 	}
 }
 
 func (s *GroupState) send(ch chan<- prometheus.Metric) {
-	cluster, group := label(s.Cluster), strconv.Itoa(s.Group)
+	cluster, group := Label(s.Cluster), strconv.Itoa(s.Group)
 	for _, m := range groupMetrics {
 		m.send(ch, s, []string{cluster, group})
 	}
 	if s.Leader != "" {
-		ch <- prometheus.MustNewConstMetric(leaderDesc, prometheus.GaugeValue, 1, cluster, group, label(s.Leader))
+		ch <- prometheus.MustNewConstMetric(leaderDesc, prometheus.GaugeValue, 1, cluster, group, Label(s.Leader))
 	}
 	for outcome, n := range s.Outcomes.all() {
 		ch <- prometheus.MustNewConstMetric(lostDesc, prometheus.CounterValue, float64(n), cluster, group, outcome)
 	}
 	for _, m := range s.Members {
 		if m.Lag >= 0 {
-			ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, float64(m.Lag), cluster, group, label(m.Name))
+			ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, float64(m.Lag), cluster, group, Label(m.Name))
 		}
 		if m.Measured {
-			ch <- prometheus.MustNewConstMetric(behindDesc, prometheus.GaugeValue, m.LagTime.Seconds(), cluster, group, label(m.Name))
+			ch <- prometheus.MustNewConstMetric(behindDesc, prometheus.GaugeValue, m.LagTime.Seconds(), cluster, group, Label(m.Name))
 		}
 	}
 }

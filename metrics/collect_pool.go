@@ -136,5 +136,5 @@ func (s *poolSample) send(ch chan<- prometheus.Metric, labels []string) {
 
 // values returns the label values in the order of poolLabelNames.
 func (l PoolLabels) values() []string {
-	return []string{label(l.Cluster), strconv.Itoa(l.Group), label(l.Role), label(l.Mode), label(l.Database), label(l.User)}
+	return []string{Label(l.Cluster), strconv.Itoa(l.Group), Label(l.Role), Label(l.Mode), Label(l.Database), Label(l.User)}
 }

@@ -16,6 +16,7 @@ type Collector struct {
 	candidates func() CandidatesState
 	groups     func() []GroupState
 	clients    func() int
+	routes     func() []RouteState
 }
 
 // NewCollector returns a collector of p and of what the functions report.
@@ -23,8 +24,8 @@ type Collector struct {
 // functions are called by each scrape, from its goroutine and possibly from
 // several at once; they should not block for long, and the slices they return
 // are only read. None of the arguments may be nil.
-func NewCollector(p *Process, pools func() []PoolState, candidates func() CandidatesState, groups func() []GroupState, clients func() int) *Collector {
-	return &Collector{process: p, pools: pools, candidates: candidates, groups: groups, clients: clients}
+func NewCollector(p *Process, pools func() []PoolState, candidates func() CandidatesState, groups func() []GroupState, clients func() int, routes func() []RouteState) *Collector {
+	return &Collector{process: p, pools: pools, candidates: candidates, groups: groups, clients: clients, routes: routes}
 }
 
 // Describe implements prometheus.Collector.
@@ -33,6 +34,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	describePools(ch)
 	describeCandidates(ch)
 	describeGroups(ch)
+	describeRoutes(ch)
 }
 
 // Collect implements prometheus.Collector. A registry calls it on a goroutine of
@@ -49,6 +51,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	collectPools(ch, c.pools())
 	collectCandidates(ch, c.candidates())
 	collectGroups(ch, c.groups())
+	collectRoutes(ch, c.routes())
 }
 
 // metric is one row of a table of metrics read from a T.
@@ -74,10 +77,10 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("portero_"+name, help, labels, nil)
 }
 
-// label makes s fit for a label value. Names come from clients and need not be
+// Label makes s fit for a label value. Names come from clients and need not be
 // UTF-8, which the Prometheus library refuses with a panic. Bytes that are not
 // are written as \xNN, so that two names that differ keep differing.
-func label(s string) string {
+func Label(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}

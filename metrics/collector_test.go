@@ -45,6 +45,10 @@ func madeUp() *Collector {
 		ServersOpening: 1, Size: 20, Paused: true, Listeners: 6, Channels: 5, MaxWait: 1500 * time.Millisecond,
 		Pins: map[string]PinState{"advisory lock": {Clients: 2, Times: 5}},
 	}}
+	route := NewRoute(2)
+	route.Shard(0).Transaction.Add(int64(3*time.Millisecond), 1)
+	route.Shard(1).Query.Add(int64(2*time.Millisecond), 1)
+	route.Shard(1).Wait.Add(0, 1)
 	candidates := CandidatesState{Pools: 3, ClientsWaiting: 4, MaxWait: 250 * time.Millisecond, Errors: ReasonCounts{ServerLogin: 6}}
 	groups := []GroupState{
 		{
@@ -58,7 +62,8 @@ func madeUp() *Collector {
 		func() []PoolState { return pools },
 		func() CandidatesState { return candidates },
 		func() []GroupState { return groups },
-		func() int { return 5 })
+		func() int { return 5 },
+		func() []RouteState { return []RouteState{{route, "app/*", "main"}} })
 }
 
 func TestCollectorWritesTheMadeUpState(t *testing.T) {
@@ -92,13 +97,21 @@ func TestRegistryHasBuildProcessAndRuntime(t *testing.T) {
 	}
 }
 
+// collectorOfRoutes is a collector of routes and nothing else.
+func collectorOfRoutes(routes ...RouteState) *Collector {
+	c := collectorOf()
+	c.routes = func() []RouteState { return routes }
+	return c
+}
+
 // collectorOf is a collector of pools and nothing else.
 func collectorOf(pools ...PoolState) *Collector {
 	return NewCollector(new(Process),
 		func() []PoolState { return pools },
 		func() CandidatesState { return CandidatesState{} },
 		func() []GroupState { return nil },
-		func() int { return 0 })
+		func() int { return 0 },
+		func() []RouteState { return nil })
 }
 
 func TestCollectorAddsUpPoolsOfTheSameLabels(t *testing.T) {
@@ -151,8 +164,8 @@ func TestLabelKeepsWhatIsUTF8(t *testing.T) {
 	for in, want := range map[string]string{
 		"alice": "alice", `a"b`: `a"b`, "señor": "señor", "a\xffb": `a\xffb`, "\xff\"": `\xff\"`,
 	} {
-		if got := label(in); got != want {
-			t.Errorf("label(%q) = %q, want %q", in, got, want)
+		if got := Label(in); got != want {
+			t.Errorf("Label(%q) = %q, want %q", in, got, want)
 		}
 	}
 }
@@ -163,7 +176,8 @@ func TestPanicWhileCollectingCostsTheScrapeOnly(t *testing.T) {
 		func() []PoolState { panic("a bug") },
 		func() CandidatesState { return CandidatesState{} },
 		func() []GroupState { return nil },
-		func() int { return 0 })
+		func() int { return 0 },
+		func() []RouteState { return nil })
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(c)
 	families, err := registry.Gather()

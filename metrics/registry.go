@@ -26,7 +26,7 @@ func buildInfo(version string) prometheus.Collector {
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "portero_build_info",
 		Help:        "Always 1; the labels say which Portero this is.",
-		ConstLabels: prometheus.Labels{"version": label(version), "goversion": runtime.Version()},
+		ConstLabels: prometheus.Labels{"version": Label(version), "goversion": runtime.Version()},
 	})
 	info.Set(1)
 	return info

@@ -19,17 +19,21 @@ func (w *stopwatch) start(now int64) {
 	}
 }
 
-// lap is called when the server has answered. over: a transaction has ended with that. busy:
-// more is to be answered.
-func (w *stopwatch) lap(m *metrics.Shard, now int64, over, busy bool) {
+// lap is called when the server has answered. ended is how many transactions have ended with
+// that. busy: more is to be answered.
+func (w *stopwatch) lap(m *metrics.Shard, route *metrics.RouteShard, now int64, ended int, busy bool) {
 	if w.query != 0 && !busy {
-		m.QueryNanos.Add(uint64(now - w.query))
+		d := now - w.query
+		m.QueryNanos.Add(uint64(d))
+		route.Query.Add(d, 1)
 		w.query = 0
 	}
-	if w.transaction == 0 || !over {
+	if w.transaction == 0 || ended <= 0 {
 		return
 	}
-	m.TransactionNanos.Add(uint64(now - w.transaction))
+	d := now - w.transaction
+	m.TransactionNanos.Add(uint64(d))
+	route.Transaction.Add(d, int64(ended))
 	w.transaction = 0
 	if busy { // the next one of a pipeline
 		w.transaction = now
@@ -42,15 +46,21 @@ func (r *relay) countParses(m *metrics.Shard) {
 	if s.ClientParses+s.ServerParses+s.Binds == 0 {
 		return
 	}
-	m.ClientParses.Add(uint64(s.ClientParses))
-	m.ServerParses.Add(uint64(s.ServerParses))
-	m.Binds.Add(uint64(s.Binds))
+	if n := s.Binds; n > 0 { // most often that is all
+		m.Binds.Add(uint64(n))
+	}
+	if n := s.ClientParses; n > 0 {
+		m.ClientParses.Add(uint64(n))
+	}
+	if n := s.ServerParses; n > 0 {
+		m.ServerParses.Add(uint64(n))
+	}
 	s.ClientParses, s.ServerParses, s.Binds = 0, 0, 0
 }
 
 // stopWatch ends a transaction that has not come to its end: the client or the server is gone.
 func (r *relay) stopWatch() {
 	m := r.c.pool.Metrics().Shard(r.loop.ID)
-	r.watch.lap(m, r.loop.Now(), true, false)
+	r.watch.lap(m, r.times(), r.loop.Now(), 1, false)
 	r.countParses(m)
 }

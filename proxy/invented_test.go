@@ -30,7 +30,7 @@ import (
 func (w *world) scrape() (ofPools int, text string) {
 	w.t.Helper()
 	c := metrics.NewCollector(w.process, w.pools.States, w.pools.Candidates,
-		func() []metrics.GroupState { return nil }, w.proxy.Clients)
+		func() []metrics.GroupState { return nil }, w.proxy.Clients, w.proxy.Routes)
 	var b strings.Builder
 	for _, f := range must(metrics.NewRegistry("1", c).Gather())(w.t) {
 		for _, m := range f.Metric {

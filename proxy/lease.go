@@ -22,6 +22,7 @@ func (r *relay) lease(rest []byte) ([]byte, metrics.Reason) {
 		}
 	}
 	if r.acquire(rest) && r.claim.Server.Applied == r.sess.Settings() {
+		r.times().Wait.Add(0, 1)
 		r.serveBy(r.claim.Server)
 		return rest, metrics.None
 	}
@@ -60,10 +61,21 @@ func (r *relay) serveBy(s *pool.Server) {
 // obtain waits for a server and gives it the client's settings. Nothing of the
 // client's own has been sent when it returns, whatever it returns.
 func (r *relay) obtain() metrics.Reason {
+	waited := int64(0)
+	why := r.obtainFit(&waited)
+	r.times().Wait.Add(waited, 1)
+	return why
+}
+
+// obtainFit adds to waited what it waits in the queue; to give a server settings is no wait.
+func (r *relay) obtainFit(waited *int64) metrics.Reason {
 	since, failed := r.loop.Now(), 0
 	for {
 		if r.claim.Server == nil {
-			if why := r.await(since); why != metrics.None || r.claim.Server == nil {
+			queued := r.loop.Now()
+			why := r.await(since)
+			*waited += r.loop.Now() - queued
+			if why != metrics.None || r.claim.Server == nil {
 				return why
 			}
 		}

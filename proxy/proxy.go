@@ -56,7 +56,7 @@ type Proxy struct {
 // and must outlive it.
 func New(cfg *config.Config, room Room, pools *pool.Pools, a *auth.Authenticator, loops []*loop.Loop, m *metrics.Process, log *slog.Logger) *Proxy {
 	p := &Proxy{pools: pools, loops: loops, process: m, log: log, gate: newGate(room, &m.LoginsInFlight), cancels: make(chan struct{}, room.Late)}
-	p.now.Store(&snapshot{cfg: cfg, auth: a})
+	p.now.Store(newSnapshot(cfg, a, len(loops), nil))
 	m.ClientsLimit.Store(int64(room.Clients))
 	p.clients.init()
 	p.census.init(p)

@@ -36,7 +36,7 @@ func (p *Proxy) Prepare(cfg *config.Config, a *auth.Authenticator, room Room) (*
 		p.reloading.Unlock()
 		return nil, errEnded
 	}
-	ch := &Change{proxy: p, next: &snapshot{cfg: cfg, auth: a}, room: room, kept: make(map[*listener]*terms)}
+	ch := &Change{proxy: p, next: newSnapshot(cfg, a, len(p.loops), p.now.Load()), room: room, kept: make(map[*listener]*terms)}
 	for i := range cfg.Listeners {
 		if err := ch.listen(&cfg.Listeners[i]); err != nil {
 			ch.Abandon()

@@ -115,7 +115,7 @@ func (r *relay) count(sent int) {
 		m.Queries.Add(uint64(n))
 		r.sess.Queries = 0
 	}
-	r.watch.lap(m, r.loop.Now(), r.sess.Transactions > 0, r.sess.Busy())
+	r.watch.lap(m, r.times(), r.loop.Now(), r.sess.Transactions, r.sess.Busy())
 	if n := r.sess.Transactions; n > 0 {
 		m.Transactions.Add(uint64(n))
 		r.due.transaction = 0 // what goes on is another one

@@ -5,6 +5,7 @@ import (
 
 	"portero/auth"
 	"portero/config"
+	"portero/metrics"
 )
 
 // snapshot is the settings in force, with what was read for them. It is immutable: a
@@ -12,7 +13,21 @@ import (
 type snapshot struct {
 	cfg     *config.Config
 	auth    *auth.Authenticator
-	courses sync.Map // of *course, each by its own value
+	courses sync.Map         // of *course, each by its own value
+	times   []*metrics.Route // of cfg's routes, in their order
+}
+
+// newSnapshot keeps the counters of the routes whose names are in before, which may be nil.
+func newSnapshot(cfg *config.Config, a *auth.Authenticator, loops int, before *snapshot) *snapshot {
+	s := &snapshot{cfg: cfg, auth: a}
+	for i := range cfg.Routes {
+		times := before.timesOf(cfg.Routes[i].Name)
+		if times == nil {
+			times = metrics.NewRoute(loops)
+		}
+		s.times = append(s.times, times)
+	}
+	return s
 }
 
 // course is what clients have in common that came by one listener and are on one route, by
@@ -21,10 +36,11 @@ type course struct {
 	by    *snapshot
 	route *config.Route
 	from  *listener
+	times *metrics.Route // of the route
 }
 
 func (s *snapshot) course(r *config.Route, l *listener) *course {
-	c := course{s, r, l}
+	c := course{s, r, l, s.timesOf(r.Name)}
 	if known, ok := s.courses.Load(c); ok {
 		return known.(*course)
 	}

@@ -299,9 +299,11 @@ func (in *instance) startAdmin(open net.Listener) error {
 	if address == "" {
 		return nil
 	}
-	collector := metrics.NewCollector(in.process, in.pools.States, in.pools.Candidates, in.pools.Groups, in.proxy.Clients)
+	collector := metrics.NewCollector(in.process, in.pools.States, in.pools.Candidates, in.pools.Groups, in.proxy.Clients, in.proxy.Routes)
+	registry := metrics.NewRegistry(version(), collector)
+	registry.MustRegister(in.console.Exporter(func() bool { return in.config().Admin.PgBouncerMetrics }))
 	in.admin = admin.New(address, admin.Options{
-		Gatherer:  metrics.NewRegistry(version(), collector),
+		Gatherer:  registry,
 		Ready:     in.notReady,
 		Status:    in.writeStatus,
 		Failovers: in.pools.Failovers,

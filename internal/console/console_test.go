@@ -111,7 +111,7 @@ func busy(t *testing.T) (atConsole, *lab.Portero) {
 		t.Fatal(err)
 	}
 	p := lab.ServingForTest(t, lab.PorteroOptions{
-		Program: binary, Operators: "users = [\"app\"]",
+		Program: binary, Operators: "users = [\"app\"]\npgbouncer_metrics = true",
 		Config: fmt.Sprintf("[[cluster]]\nname = \"local\"\nhosts = [%q]\n[auth]\nusers = \"userlist.txt\"\n", realServer.ForTest(t).Address()),
 	})
 	client, err := lab.Dial(t.Context(), p.DSN("app", "app", "app"))

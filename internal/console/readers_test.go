@@ -49,20 +49,7 @@ pools_server_testing_connections pools_server_login_connections pools_client_max
 
 func TestTheExporterOfPrometheusFindsEverySeries(t *testing.T) {
 	at, _ := busy(t)
-	binary, err := build("pgbouncer_exporter", modules+"exporter", "github.com/prometheus-community/pgbouncer_exporter")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addresses, err := lab.ReserveAddresses(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	runBeside(t, exec.Command(binary, "--pgBouncer.connectionString="+at.url(), "--web.listen-address="+addresses[0]))
-	var page string
-	lab.Eventually(t, "the exporter answers", func() error {
-		page, err = get(t.Context(), "http://"+addresses[0]+"/metrics")
-		return err
-	})
+	page := exported(t, at)
 	if !strings.Contains(page, "\npgbouncer_up 1\n") {
 		t.Error("the exporter does not call it up")
 	}
@@ -80,6 +67,25 @@ func TestTheExporterOfPrometheusFindsEverySeries(t *testing.T) {
 	if t.Failed() {
 		t.Log(page)
 	}
+}
+
+// exported is what the exporter has read from a console, for Prometheus.
+func exported(t *testing.T, at atConsole) (page string) {
+	t.Helper()
+	binary, err := build("pgbouncer_exporter", modules+"exporter", "github.com/prometheus-community/pgbouncer_exporter")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses, err := lab.ReserveAddresses(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runBeside(t, exec.Command(binary, "--pgBouncer.connectionString="+at.url(), "--web.listen-address="+addresses[0]))
+	lab.Eventually(t, "the exporter answers", func() error {
+		page, err = get(t.Context(), "http://"+addresses[0]+"/metrics")
+		return err
+	})
+	return page
 }
 
 func get(ctx context.Context, address string) (string, error) {

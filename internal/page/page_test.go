@@ -3,6 +3,7 @@ package page
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -48,4 +49,25 @@ func TestOnlyTheMarkedSectionIsRewritten(t *testing.T) {
 		t.Error("a file without marks was accepted")
 	}
 	holds("no marks\n")
+}
+
+func TestSeriesAreReadFromTables(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "page.md")
+	write := func(rows string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte("# Page\n\n| series | type | labels | meaning |\n| --- | --- | --- | --- |\n"+rows+"\n| `other` | table |\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("| `a_total` | counter | `one` `two` | what it is |\n| `b` | gauge |  | what that is |\n")
+	got, err := Series(path)
+	if err != nil || len(got) != 2 || got["a_total"].Type != "counter" || !slices.Equal(got["a_total"].Labels, []string{"one", "two"}) || got["b"].Labels != nil {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, fault := range []string{"| `a` | gauge |  | one |\n| `a` | gauge |  | two |\n", "| `a` | gauge |  |  |\n"} {
+		write(fault)
+		if _, err := Series(path); err == nil {
+			t.Errorf("no error for %q", fault)
+		}
+	}
 }

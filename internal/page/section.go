@@ -1,5 +1,6 @@
 // Package page writes what a program has measured into a page of the docs: tables, the
 // section that is the program's, and on what machine it was. It measures nothing.
+// It also reads which metrics a page describes.
 package page
 
 import (
