@@ -28,8 +28,12 @@ func describeRoutes(ch chan<- *prometheus.Desc) {
 	}
 }
 
+// collectRoutes leaves out routes that nobody has used: of many they would be most series.
 func collectRoutes(ch chan<- prometheus.Metric, states []RouteState) {
 	for _, s := range states {
+		if !s.isUsed() {
+			continue
+		}
 		totals := s.Totals()
 		for _, h := range routeHistograms {
 			ch <- &distributionMetric{h.desc, prometheus.MakeLabelPairs(h.desc, []string{Label(s.Cluster), Label(s.Name)}), h.of(totals)}

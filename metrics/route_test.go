@@ -4,6 +4,9 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 )
 
 func TestRoutesOfTwoLoopsShareNoCacheLine(t *testing.T) {
@@ -39,5 +42,27 @@ func TestTimingARouteDoesNotAllocate(t *testing.T) {
 	})
 	if allocs != 0 {
 		t.Errorf("%v allocations", allocs)
+	}
+}
+
+func TestARouteThatNobodyUsesHasNoSeries(t *testing.T) {
+	idle, used := NewRoute(2), NewRoute(2)
+	used.Shard(1).Query.Add(5, 1)
+	collected := make(chan prometheus.Metric, 10)
+	collectRoutes(collected, []RouteState{{Route: idle, Name: "idle"}, {Route: used, Name: "used"}})
+	close(collected)
+	n := 0
+	for m := range collected {
+		var out dto.Metric
+		if err := m.Write(&out); err != nil {
+			t.Fatal(err)
+		}
+		n++
+		if got := out.Label[1].GetValue(); got != "used" {
+			t.Errorf("route %s has a series", got)
+		}
+	}
+	if n != len(routeHistograms) {
+		t.Errorf("%d series, want %d", n, len(routeHistograms))
 	}
 }

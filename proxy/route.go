@@ -13,19 +13,21 @@ import (
 type snapshot struct {
 	cfg     *config.Config
 	auth    *auth.Authenticator
-	courses sync.Map         // of *course, each by its own value
-	times   []*metrics.Route // of cfg's routes, in their order
+	courses sync.Map                  // of *course, each by its own value
+	times   map[string]*metrics.Route // by the names of cfg's routes
 }
 
 // newSnapshot keeps the counters of the routes whose names are in before, which may be nil.
 func newSnapshot(cfg *config.Config, a *auth.Authenticator, loops int, before *snapshot) *snapshot {
-	s := &snapshot{cfg: cfg, auth: a}
+	s := &snapshot{cfg: cfg, auth: a, times: make(map[string]*metrics.Route, len(cfg.Routes))}
 	for i := range cfg.Routes {
-		times := before.timesOf(cfg.Routes[i].Name)
-		if times == nil {
-			times = metrics.NewRoute(loops)
+		name := cfg.Routes[i].Name
+		if before != nil {
+			s.times[name] = before.times[name]
 		}
-		s.times = append(s.times, times)
+		if s.times[name] == nil {
+			s.times[name] = metrics.NewRoute(loops)
+		}
 	}
 	return s
 }
@@ -40,7 +42,7 @@ type course struct {
 }
 
 func (s *snapshot) course(r *config.Route, l *listener) *course {
-	c := course{s, r, l, s.timesOf(r.Name)}
+	c := course{s, r, l, s.times[r.Name]}
 	if known, ok := s.courses.Load(c); ok {
 		return known.(*course)
 	}

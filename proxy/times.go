@@ -5,27 +5,14 @@ import "portero/metrics"
 // What the clients of a route have met belongs to its name: a reload that changes the route
 // leaves it what was counted, and who is still on its way by the settings of before counts there too.
 
-// timesOf are the counters of the route of a name, nil if there is none.
-func (s *snapshot) timesOf(name string) *metrics.Route {
-	if s == nil {
-		return nil
-	}
-	for i := range s.cfg.Routes {
-		if s.cfg.Routes[i].Name == name {
-			return s.times[i]
-		}
-	}
-	return nil
-}
-
 // Routes are those of the settings in force, in their order, each with what its clients have
 // met since Portero started, or a reload brought it.
 func (p *Proxy) Routes() []metrics.RouteState {
 	now := p.now.Load()
-	states := make([]metrics.RouteState, len(now.times))
-	for i, times := range now.times {
+	states := make([]metrics.RouteState, len(now.cfg.Routes))
+	for i := range now.cfg.Routes {
 		r := &now.cfg.Routes[i]
-		states[i] = metrics.RouteState{Route: times, Name: r.Name, Cluster: r.Cluster}
+		states[i] = metrics.RouteState{Route: now.times[r.Name], Name: r.Name, Cluster: r.Cluster}
 	}
 	return states
 }
