@@ -74,6 +74,7 @@ func defaultPool() Pool {
 		TCPKeepalive:            15 * time.Second,
 		TCPUserTimeout:          10 * time.Second,
 		CancelWaitTimeout:       10 * time.Second,
+		ShutdownDelay:           0,
 		ShutdownTimeout:         60 * time.Second,
 
 		ReservePoolTimeout: 5 * time.Second,

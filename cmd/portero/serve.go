@@ -84,6 +84,8 @@ type instance struct {
 	deriving  deriving
 	watching  chan struct{} // closed when watch has returned
 	stopWatch context.CancelFunc
+
+	toldStopping bool // systemd; untilSignal's
 }
 
 // state is what a reload replaces.
@@ -318,7 +320,15 @@ func (in *instance) startAdmin(open net.Listener) error {
 
 func (in *instance) config() *config.Config { return in.inForce.Load().cfg }
 
-func (in *instance) notReady() []string { return in.pools.Ready(in.config().Routes) }
+// shuttingDown is what /readyz says from TERM on.
+const shuttingDown = "shutting down"
+
+func (in *instance) notReady() (why []string) {
+	if in.process.ShuttingDown.Load() {
+		why = append(why, shuttingDown)
+	}
+	return append(why, in.pools.Ready(in.config().Routes)...)
+}
 
 // acceptTimeline is asked for by an operator; discovery logs it.
 func (in *instance) acceptTimeline(cluster string, group int, timeline int64) error {
