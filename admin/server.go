@@ -31,6 +31,10 @@ type Options struct {
 	// Gatherer has the metrics. nil: /metrics is not found.
 	Gatherer prometheus.Gatherer
 
+	// Live is an error if the process is of no use any more, and only a new one will be. It
+	// must not block. nil: it always is.
+	Live func() error
+
 	// Ready returns why clients cannot be served, one line each; nothing means
 	// ready. nil: always ready.
 	Ready func() []string

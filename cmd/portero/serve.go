@@ -67,6 +67,7 @@ type instance struct {
 	logLevel *slog.LevelVar
 	process  *metrics.Process
 	loops    []*loop.Loop
+	pulse    *loop.Pulse // of loops
 	pools    *pool.Pools
 	proxy    *proxy.Proxy
 	admin    *admin.Server
@@ -270,6 +271,7 @@ func (in *instance) startLoops(cfg *config.Config) error {
 		}
 		in.loops = append(in.loops, l)
 	}
+	in.pulse = loop.NewPulse(in.loops)
 	return nil
 }
 
@@ -306,6 +308,7 @@ func (in *instance) startAdmin(open net.Listener) error {
 	registry.MustRegister(in.console.Exporter(func() bool { return in.config().Admin.PgBouncerMetrics }))
 	in.admin = admin.New(address, admin.Options{
 		Gatherer:  registry,
+		Live:      in.live,
 		Ready:     in.notReady,
 		Status:    in.writeStatus,
 		Failovers: in.pools.Failovers,
@@ -319,16 +322,6 @@ func (in *instance) startAdmin(open net.Listener) error {
 }
 
 func (in *instance) config() *config.Config { return in.inForce.Load().cfg }
-
-// shuttingDown is what /readyz says from TERM on.
-const shuttingDown = "shutting down"
-
-func (in *instance) notReady() (why []string) {
-	if in.process.ShuttingDown.Load() {
-		why = append(why, shuttingDown)
-	}
-	return append(why, in.pools.Ready(in.config().Routes)...)
-}
 
 // acceptTimeline is asked for by an operator; discovery logs it.
 func (in *instance) acceptTimeline(cluster string, group int, timeline int64) error {
