@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"fmt"
 	"sync"
 	"time"
 )
@@ -11,34 +12,36 @@ import (
 // may be called from any goroutine.
 type Pulse struct {
 	loops []*Loop
+	limit time.Duration
 
 	mu    sync.Mutex // guards asked
 	asked []int64    // when a loop was asked for what it has not done yet, on Clock; 0 = it has done all
 }
 
-// NewPulse returns the pulse of loops, which it leaves to their owner.
-func NewPulse(loops []*Loop) *Pulse {
-	return &Pulse{loops: loops, asked: make([]int64, len(loops))}
+// NewPulse returns the pulse of loops, which it leaves to their owner. limit is how long one
+// may leave a Beat unanswered.
+func NewPulse(loops []*Loop, limit time.Duration) *Pulse {
+	return &Pulse{loops: loops, limit: limit, asked: make([]int64, len(loops))}
 }
 
-// Beat asks all loops, and returns of the one that has left a Beat unanswered for longest how
-// long that is, with its ID; 0: all have answered, but for what was asked just now. A loop
-// that has ended counts as one that answers.
-func (p *Pulse) Beat() (id int, silent time.Duration) {
+// Beat asks all loops, and is an error if one has left an earlier Beat unanswered for limit. A
+// loop that has ended hangs no more.
+func (p *Pulse) Beat() (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := Clock()
 	for i, l := range p.loops {
+		silent := time.Duration(now - p.asked[i])
 		switch {
 		case l.hasEnded():
 		case p.asked[i] == 0:
 			p.asked[i] = now
 			l.Post(func() { p.answer(i) })
-		case time.Duration(now-p.asked[i]) > silent:
-			id, silent = l.ID, time.Duration(now-p.asked[i])
+		case silent >= p.limit:
+			err = fmt.Errorf("event loop %d has not turned for %s", l.ID, silent.Round(time.Millisecond))
 		}
 	}
-	return id, silent
+	return err
 }
 
 // answer is posted to the loop at index i.

@@ -271,7 +271,7 @@ func (in *instance) startLoops(cfg *config.Config) error {
 		}
 		in.loops = append(in.loops, l)
 	}
-	in.pulse = loop.NewPulse(in.loops)
+	in.pulse = loop.NewPulse(in.loops, hangs)
 	return nil
 }
 
@@ -308,7 +308,7 @@ func (in *instance) startAdmin(open net.Listener) error {
 	registry.MustRegister(in.console.Exporter(func() bool { return in.config().Admin.PgBouncerMetrics }))
 	in.admin = admin.New(address, admin.Options{
 		Gatherer:  registry,
-		Live:      in.live,
+		Live:      func() error { return in.pulse.Beat() },
 		Ready:     in.notReady,
 		Status:    in.writeStatus,
 		Failovers: in.pools.Failovers,
