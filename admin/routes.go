@@ -93,20 +93,6 @@ func livez(live func() error) http.HandlerFunc {
 	}
 }
 
-func readyz(ready func() []string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		var reasons []string
-		if ready != nil {
-			reasons = ready()
-		}
-		if len(reasons) == 0 {
-			plain(w, http.StatusOK, "ready")
-			return
-		}
-		plain(w, http.StatusServiceUnavailable, reasons...)
-	}
-}
-
 // plain answers with lines of text. A line break within a line becomes a space.
 func plain(w http.ResponseWriter, code int, lines ...string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -99,7 +99,7 @@ func TestEveryPathAnswers(t *testing.T) {
 
 func TestNotReadyAnswersEachReasonOnItsLine(t *testing.T) {
 	var reasons []string
-	s := start(t, Options{Ready: func() []string { return reasons }})
+	s := start(t, Options{Ready: func([]string) ([]Check, error) { return []Check{{"x", reasons, false}}, nil }})
 	if response, _ := ask(t, s, "GET", "/readyz"); response.StatusCode != 200 {
 		t.Errorf("without reasons: %d", response.StatusCode)
 	}
@@ -177,10 +177,10 @@ func TestCloseBeforeStartIsNothing(t *testing.T) {
 
 func TestCloseLetsARequestFinish(t *testing.T) {
 	asked, answer := make(chan struct{}), make(chan struct{})
-	s := start(t, Options{Ready: func() []string {
+	s := start(t, Options{Ready: func([]string) ([]Check, error) {
 		close(asked)
 		<-answer
-		return nil
+		return nil, nil
 	}})
 	got := make(chan int, 1)
 	go func() {
@@ -204,10 +204,10 @@ func TestCloseLetsARequestFinish(t *testing.T) {
 
 func TestCloseCutsWhatOutlivesItsContext(t *testing.T) {
 	asked, answer := make(chan struct{}), make(chan struct{})
-	s := start(t, Options{Ready: func() []string {
+	s := start(t, Options{Ready: func([]string) ([]Check, error) {
 		close(asked)
 		<-answer
-		return nil
+		return nil, nil
 	}})
 	cut := make(chan error, 1)
 	go func() {

@@ -116,6 +116,8 @@ type Route struct {
 	PoolSize    int    `toml:"pool_size"`     // as in Pool
 	MinPoolSize int    `toml:"min_pool_size"` // as in Pool
 
+	Readiness bool `toml:"readiness"` // /readyz says no while no leader serves the route's clients; false: only who asks for the route by its name is told
+
 	MaxLag         time.Duration `toml:"max_lag"`          // as in Pool
 	PinPolicy      string        `toml:"pin_policy"`       // as in Pool
 	PinIdleTimeout time.Duration `toml:"pin_idle_timeout"` // as in Pool

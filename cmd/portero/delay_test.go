@@ -136,6 +136,15 @@ func TestTermWithADelay(t *testing.T) {
 			expectRows(t, postgres, c.name, noted)
 		})
 	}
+	t.Run("the delay is no shorter than it says", func(t *testing.T) {
+		d := delayed(t, postgres, "400ms")
+		began := time.Now()
+		term(d)
+		d.wait(t)
+		if took := time.Since(began); took < 400*time.Millisecond {
+			t.Errorf("it took %s", took)
+		}
+	})
 	t.Run("a takeover ends the delay", func(t *testing.T) {
 		d := delayed(t, postgres, never)
 		idle := connect(t, d.Address)
@@ -223,19 +232,5 @@ func (d dying) hasSaid(lines []string) {
 			return
 		}
 		from += i
-	}
-}
-
-// A delay is no shorter than it says.
-func TestTheDelayIsWaitedFor(t *testing.T) {
-	postgres := lab.PostgresForTest(t, lab.PostgresOptions{})
-	d := delayed(t, postgres, "400ms")
-	began := time.Now()
-	d.Signal(syscall.SIGTERM)
-	if status := d.wait(t); status != 0 {
-		t.Errorf("exit status %d", status)
-	}
-	if took := time.Since(began); took < 400*time.Millisecond {
-		t.Errorf("it took %s", took)
 	}
 }

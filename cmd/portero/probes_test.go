@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"portero/internal/lab"
 	"portero/loop"
 )
 
@@ -55,4 +57,60 @@ func httpGet(t *testing.T, address, path string) (status int, body string) {
 		t.Fatal(err)
 	}
 	return answer.StatusCode, string(text)
+}
+
+// A listener for replicas is no reason to send nobody to the leader.
+func TestReadinessIsByRoute(t *testing.T) {
+	server := lab.PostgresForTest(t, lab.PostgresOptions{}) // which leads, and has no replica
+	p := startProcess(t, lab.PorteroOptions{Config: configText(server.Address(), "") + `
+[[route]]
+name = "reports"
+user = "reports"
+role = "replica"
+[[route]]
+name = "jobs"
+database = "jobs"
+readiness = false
+[[route]]
+`})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := p.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error { // it is known who leads
+		c, err := tryConnect(t, p.Address, "postgres")
+		if err == nil {
+			hangUp(c)
+		}
+		return err
+	})
+	p.Signal(syscall.SIGUSR1)
+	paused := "cluster local, group 0: paused"
+	eventually(t, func() error {
+		if _, body := p.get(t, "/readyz?route=jobs"); body != paused+"\n" {
+			return errors.New(body)
+		}
+		return nil
+	})
+	for _, c := range []struct {
+		path string
+		code int
+		body string
+	}{
+		{"/readyz", 503, paused},
+		{"/readyz?verbose", 503, "[+]shutdown ok\n[-]reports failed: " + paused + "\n[+]jobs left out: " + paused + "\n[-]*/* failed: " + paused + "\nreadyz check failed"},
+		{"/readyz?route=nosuch", 404, "there is no such route: nosuch; there are: reports, jobs, */*"},
+	} {
+		if status, body := p.get(t, c.path); status != c.code || body != c.body+"\n" {
+			t.Errorf("%s: %d %q", c.path, status, body)
+		}
+	}
+	p.Signal(syscall.SIGUSR2)
+	eventually(t, func() error {
+		if _, body := p.get(t, "/readyz"); body != "ready\n" {
+			return errors.New(body)
+		}
+		return nil
+	})
 }

@@ -309,7 +309,7 @@ func (in *instance) startAdmin(open net.Listener) error {
 	in.admin = admin.New(address, admin.Options{
 		Gatherer:  registry,
 		Live:      func() error { return in.pulse.Beat() },
-		Ready:     in.notReady,
+		Ready:     in.checks,
 		Status:    in.writeStatus,
 		Failovers: in.pools.Failovers,
 		Log:       in.log,
