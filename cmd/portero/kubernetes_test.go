@@ -260,10 +260,25 @@ func (s *service) accept() {
 	}
 }
 
+func TestPodsLiveAndEndAsTheManifestsSay(t *testing.T) {
+	k := newKube(t)
+	t.Run("a rollout costs no client an error", k.rollout)
+	for _, c := range []struct{ file, how string }{{"components/sidecar/proxy.toml", "TCP"}, {"overlays/sidecar-socket/proxy.toml", "a socket"}} {
+		t.Run("a sidecar outlives its application, by "+c.how, func(t *testing.T) { k.sidecar(t, c.file) })
+	}
+}
+
+// with is the same for a part of the test.
+func (k *kube) with(t *testing.T) *kube {
+	part := *k
+	part.t = t
+	return &part
+}
+
 // A new pod is started and ready before the old one is told to go; endpoints change a while
 // after that.
-func TestARolloutCostsNoClientAnError(t *testing.T) {
-	k := newKube(t)
+func (k *kube) rollout(t *testing.T) {
+	k = k.with(t)
 	const file = "overlays/deployment/proxy.toml"
 	addresses := freeAddresses(t, 2)
 	old := k.run(file, addresses[0])
@@ -306,46 +321,39 @@ func (p *pod) drains() error {
 
 // A native sidecar is started before the application, and told to end when that has ended:
 // whatever the application still does behind its own TERM has its database.
-func TestASidecarOutlivesItsApplication(t *testing.T) {
-	k := newKube(t)
-	free := freeAddresses(t, 1)[0]
-	host, port, _ := net.SplitHostPort(free)
-	for _, c := range []struct{ file, listen, host, port string }{
-		{"components/sidecar/proxy.toml", free, host, port},
-		{"overlays/sidecar-socket/proxy.toml", "unix:" + k.dir, k.dir, "6432"},
-	} {
-		t.Run(c.file, func(t *testing.T) {
-			k := *k
-			k.t = t
-			p := k.run(c.file, c.listen) // the application waits for that
-			if err := <-k.app(c.host, c.port, "-t", "5"); err != nil {
-				t.Errorf("the application: %v", err)
-			}
-			// What it does behind its TERM.
-			last := k.pgbench(c.host, c.port, "-t", "5")
-			app := exec.Command("/bin/sh", append([]string{"-c", `trap 'exec "$@"' TERM; echo up; while :; do sleep 0.05; done`, "app"}, last.Args...)...)
-			app.Env = last.Env
-			app.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-			out := &output{}
-			app.Stdout, app.Stderr = out, out
-			if err := app.Start(); err != nil {
-				t.Fatal(err)
-			}
-			eventually(t, func() error {
-				if out.String() != "up\n" {
-					return errors.New("it is not up")
-				}
-				return nil
-			})
-			app.Process.Signal(syscall.SIGTERM) //nolint:errcheck // the pod is deleted
-			if err := app.Wait(); err != nil || !strings.Contains(out.String(), "15/15") {
-				t.Errorf("the application at its end: %v\n%s", err, out)
-			}
-			p.mustProbe(http.StatusOK)
-			p.term()
-			p.mustEnd() // at once: its shutdown_timeout is for nobody
-		})
+func (k *kube) sidecar(t *testing.T, file string) {
+	k = k.with(t)
+	listen := freeAddresses(t, 1)[0]
+	host, port, _ := net.SplitHostPort(listen)
+	if strings.HasPrefix(file, "overlays/sidecar-socket") {
+		listen, host, port = "unix:"+k.dir, k.dir, "6432"
 	}
+	p := k.run(file, listen) // the application waits for that
+	if err := <-k.app(host, port, "-t", "5"); err != nil {
+		t.Errorf("the application: %v", err)
+	}
+	last := k.pgbench(host, port, "-t", "5") // what it does behind its TERM
+	app := exec.Command("/bin/sh", append([]string{"-c", `trap 'exec "$@"' TERM; echo up; while :; do sleep 0.05; done`, "app"}, last.Args...)...)
+	app.Env = last.Env
+	app.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out := &output{}
+	app.Stdout, app.Stderr = out, out
+	if err := app.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		if out.String() != "up\n" {
+			return errors.New("it is not up")
+		}
+		return nil
+	})
+	app.Process.Signal(syscall.SIGTERM) //nolint:errcheck // the pod is deleted
+	if err := app.Wait(); err != nil || !strings.Contains(out.String(), "15/15") {
+		t.Errorf("the application at its end: %v\n%s", err, out)
+	}
+	p.mustProbe(http.StatusOK)
+	p.term()
+	p.mustEnd() // at once: its shutdown_timeout is for nobody
 }
 
 func connectWith(t *testing.T, dsn string) *pgconn.PgConn {

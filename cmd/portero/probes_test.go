@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"syscall"
@@ -11,7 +12,7 @@ import (
 	"time"
 
 	"portero/internal/lab"
-	"portero/loop"
+	"portero/metrics"
 )
 
 // A loop that hangs is a reason for a restart; that nobody can be reached is none.
@@ -23,7 +24,20 @@ func TestLivezIsAboutTheEventLoopsAlone(t *testing.T) {
 			t.Errorf("without a database: %d %s", status, body)
 		}
 	}
-	in.pulse = loop.NewPulse(in.loops, 20*time.Millisecond)
+	stopHere(t, in, syscall.SIGINT)
+}
+
+func TestLivezSaysNoWhileALoopHangs(t *testing.T) {
+	addresses := freeAddresses(t, 3)
+	p, ok := load(configFor(t, addresses[0], addresses[1], addresses[2], ""), t.Output())
+	if !ok {
+		t.Fatal("the configuration is wrong")
+	}
+	in := newInstance("", &metrics.Process{})
+	in.log, in.hangs = slog.New(slog.DiscardHandler), 20*time.Millisecond
+	if err := in.start(p); err != nil {
+		t.Fatal(err)
+	}
 	release := make(chan struct{})
 	in.loops[0].Post(func() { <-release })
 	for _, path := range []string{"/livez", "/healthz"} {

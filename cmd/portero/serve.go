@@ -67,7 +67,8 @@ type instance struct {
 	logLevel *slog.LevelVar
 	process  *metrics.Process
 	loops    []*loop.Loop
-	pulse    *loop.Pulse // of loops
+	hangs    time.Duration // how long one of them may be silent
+	pulse    *loop.Pulse   // of loops
 	pools    *pool.Pools
 	proxy    *proxy.Proxy
 	admin    *admin.Server
@@ -130,7 +131,7 @@ func serve(path string, stderr io.Writer) int {
 }
 
 func newInstance(path string, process *metrics.Process) *instance {
-	return &instance{path: path, logLevel: &slog.LevelVar{}, process: process, started: time.Now(), heirs: make(chan passage.Conn, 1), endings: make(chan admin.ShutdownMode, 1)}
+	return &instance{path: path, hangs: hangs, logLevel: &slog.LevelVar{}, process: process, started: time.Now(), heirs: make(chan passage.Conn, 1), endings: make(chan admin.ShutdownMode, 1)}
 }
 
 // lastLines is how long the process stays, at its end, for a log that is not
@@ -271,7 +272,7 @@ func (in *instance) startLoops(cfg *config.Config) error {
 		}
 		in.loops = append(in.loops, l)
 	}
-	in.pulse = loop.NewPulse(in.loops, hangs)
+	in.pulse = loop.NewPulse(in.loops, in.hangs)
 	return nil
 }
 
