@@ -10,6 +10,8 @@ DRIVERS := python3-psycopg2 python3-psycopg default-jre-headless libpostgresql-j
 CONSOLE := pgbouncer check-postgres munin-plugins-core libdbd-pg-perl
 # promtool, and a Prometheus that scrapes a Portero.
 PROMETHEUS := prometheus
+# The tests of the manifests for Kubernetes, a module of its own.
+MANIFESTS := packaging/kubernetes/check
 # A package's tests have servers of their own, and watch the clock: one package at a time.
 ONE := -p 1
 # One set of flags for all, so that nothing is compiled twice. Only the race
@@ -33,11 +35,14 @@ test: ## go vet and all tests, against real servers
 	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS)
 	go vet ./...
 	go test -count=1 $(ONE) -timeout 15m ./...
+	go test -C $(MANIFESTS) -count=1 ./...
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:" $$unformatted; exit 1; }
 	go vet ./...
 	go run $(STATICCHECK) ./...
+	go vet -C $(MANIFESTS) ./...
+	cd $(MANIFESTS) && go run $(STATICCHECK) ./...
 
 race: ## all tests with the race detector, which needs a C compiler; and so with PAM
 	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS) gcc libc6-dev libpam0g-dev

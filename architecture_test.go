@@ -47,6 +47,8 @@ var tools = map[string][]string{
 	"internal/prometheus": {"internal/lab", "internal/page"},
 	"bench":               {"internal/lab", "internal/page"},
 	"faults":              {"internal/lab", "internal/page"},
+
+	"packaging/kubernetes/check": nil, // a module of its own
 }
 
 const (

@@ -78,10 +78,10 @@ func TestAScraperThatLeavesConnectionsOpenUsesUpNothing(t *testing.T) {
 func TestARequestBeingAnsweredIsNotCutForANewcomer(t *testing.T) {
 	answer := make(chan struct{})
 	asked := make(chan struct{}, MaxConnections)
-	s := start(t, Options{Ready: func() []string {
+	s := start(t, Options{Ready: func([]string) ([]Check, error) {
 		asked <- struct{}{}
 		<-answer
-		return nil
+		return nil, nil
 	}})
 	var busy []net.Conn
 	for range MaxConnections {

@@ -23,7 +23,8 @@ const maxScrapes = 4
 // too; with any other method the path answers 405.
 func routes(o Options, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", healthz)
+	mux.Handle("GET /livez", livez(o.Live))
+	mux.Handle("GET /healthz", livez(o.Live)) // its older name
 	mux.Handle("GET /readyz", readyz(o.Ready))
 	if o.Gatherer != nil {
 		mux.Handle("GET /metrics", scrape(o.Gatherer, log))
@@ -78,21 +79,17 @@ func guarded(next http.Handler) http.Handler {
 	})
 }
 
-func healthz(w http.ResponseWriter, _ *http.Request) {
-	plain(w, http.StatusOK, "ok")
-}
-
-func readyz(ready func() []string) http.HandlerFunc {
+// livez answers at once, as who asks may not wait for longer than a second. It knows nothing
+// of databases: a restart of Portero would bring none of them back.
+func livez(live func() error) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		var reasons []string
-		if ready != nil {
-			reasons = ready()
+		if live != nil {
+			if err := live(); err != nil {
+				plain(w, http.StatusServiceUnavailable, err.Error())
+				return
+			}
 		}
-		if len(reasons) == 0 {
-			plain(w, http.StatusOK, "ready")
-			return
-		}
-		plain(w, http.StatusServiceUnavailable, reasons...)
+		plain(w, http.StatusOK, "ok")
 	}
 }
 

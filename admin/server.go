@@ -31,9 +31,14 @@ type Options struct {
 	// Gatherer has the metrics. nil: /metrics is not found.
 	Gatherer prometheus.Gatherer
 
-	// Ready returns why clients cannot be served, one line each; nothing means
-	// ready. nil: always ready.
-	Ready func() []string
+	// Live is an error if the process is of no use any more, and only a new one will be. It
+	// must not block. nil: it always is.
+	Live func() error
+
+	// Ready looks whether clients are to be sent here, by what each part has to say: by
+	// itself of all that count, with names of these routes. ErrNoRoute: there is none of one
+	// of the names. nil: always ready.
+	Ready func(routes []string) ([]Check, error)
 
 	// Status writes the status page, as HTML or plain text, which the first
 	// bytes tell apart; WriteStatus writes one. nil: / is not found.

@@ -66,6 +66,7 @@ func TestEveryPathAnswers(t *testing.T) {
 	}{
 		{"GET", "/", 200, "all is well"},
 		{"GET", "/metrics", 200, "\nportero_clients 42\n"},
+		{"GET", "/livez", 200, "ok\n"},
 		{"GET", "/healthz", 200, "ok\n"},
 		{"GET", "/readyz", 200, "ready\n"},
 		{"HEAD", "/", 200, ""},
@@ -98,7 +99,7 @@ func TestEveryPathAnswers(t *testing.T) {
 
 func TestNotReadyAnswersEachReasonOnItsLine(t *testing.T) {
 	var reasons []string
-	s := start(t, Options{Ready: func() []string { return reasons }})
+	s := start(t, Options{Ready: func([]string) ([]Check, error) { return []Check{{"x", reasons, false}}, nil }})
 	if response, _ := ask(t, s, "GET", "/readyz"); response.StatusCode != 200 {
 		t.Errorf("without reasons: %d", response.StatusCode)
 	}
@@ -107,8 +108,8 @@ func TestNotReadyAnswersEachReasonOnItsLine(t *testing.T) {
 	if response.StatusCode != 503 || body != "cluster main has no leader\ndial etcd: refused\n" {
 		t.Errorf("%d %q", response.StatusCode, body)
 	}
-	if response, _ := ask(t, s, "GET", "/healthz"); response.StatusCode != 200 {
-		t.Errorf("not ready is not unhealthy: %d", response.StatusCode)
+	if response, _ := ask(t, s, "GET", "/livez"); response.StatusCode != 200 {
+		t.Errorf("not ready is not dead: %d", response.StatusCode)
 	}
 }
 
@@ -176,10 +177,10 @@ func TestCloseBeforeStartIsNothing(t *testing.T) {
 
 func TestCloseLetsARequestFinish(t *testing.T) {
 	asked, answer := make(chan struct{}), make(chan struct{})
-	s := start(t, Options{Ready: func() []string {
+	s := start(t, Options{Ready: func([]string) ([]Check, error) {
 		close(asked)
 		<-answer
-		return nil
+		return nil, nil
 	}})
 	got := make(chan int, 1)
 	go func() {
@@ -203,10 +204,10 @@ func TestCloseLetsARequestFinish(t *testing.T) {
 
 func TestCloseCutsWhatOutlivesItsContext(t *testing.T) {
 	asked, answer := make(chan struct{}), make(chan struct{})
-	s := start(t, Options{Ready: func() []string {
+	s := start(t, Options{Ready: func([]string) ([]Check, error) {
 		close(asked)
 		<-answer
-		return nil
+		return nil, nil
 	}})
 	cut := make(chan error, 1)
 	go func() {
@@ -226,4 +227,13 @@ func TestCloseCutsWhatOutlivesItsContext(t *testing.T) {
 		t.Error("the request was answered")
 	}
 	close(answer)
+}
+
+func TestWhoIsNotAliveSaysWhyByBothNames(t *testing.T) {
+	s := start(t, Options{Live: func() error { return errors.New("event loop 3 has not turned for 12s") }})
+	for _, path := range []string{"/livez", "/healthz"} {
+		if response, body := ask(t, s, "GET", path); response.StatusCode != 503 || body != "event loop 3 has not turned for 12s\n" {
+			t.Errorf("%s: %d %q", path, response.StatusCode, body)
+		}
+	}
 }

@@ -181,6 +181,7 @@ func (c checker) checkPool() {
 	c.atLeast0("pool.server_idle_timeout", p.ServerIdleTimeout)
 	c.atLeast0("pool.server_lifetime", p.ServerLifetime)
 	c.atLeast0("pool.server_check_delay", p.ServerCheckDelay)
+	c.atLeast0("pool.shutdown_delay", p.ShutdownDelay)
 	c.atLeast0("pool.shutdown_timeout", p.ShutdownTimeout)
 	// The kernel counts the one in seconds; the other is looked at once a second.
 	c.secondsOr0("pool.tcp_keepalive", p.TCPKeepalive)

@@ -329,6 +329,7 @@ server_connect_timeout = "0"
 server_idle_timeout = "-1s"
 server_lifetime = "-1s"
 cancel_wait_timeout = "-1s"
+shutdown_delay = "-1s"
 shutdown_timeout = "-1s"
 server_check_delay = "-1s"
 tcp_keepalive = "-1s"
@@ -342,10 +343,11 @@ tcp_user_timeout = "999ms"
 			`8: pool.server_idle_timeout: must be at least 0`,
 			`9: pool.server_lifetime: must be at least 0`,
 			`10: pool.cancel_wait_timeout: must be more than 0`,
-			`11: pool.shutdown_timeout: must be at least 0`,
-			`12: pool.server_check_delay: must be at least 0`,
-			`13: pool.tcp_keepalive: must be 0 or at least 1s`,
-			`14: pool.tcp_user_timeout: must be 0 or at least 1s`,
+			`11: pool.shutdown_delay: must be at least 0`,
+			`12: pool.shutdown_timeout: must be at least 0`,
+			`13: pool.server_check_delay: must be at least 0`,
+			`14: pool.tcp_keepalive: must be 0 or at least 1s`,
+			`15: pool.tcp_user_timeout: must be 0 or at least 1s`,
 		}},
 		{"times that nobody means", `
 [pool]

@@ -23,7 +23,7 @@ type Loops int
 // means Patroni's own ttl - loop_wait ("auto").
 type StaleLeaderLimit time.Duration
 
-// Admin is the HTTP side, /metrics, /healthz, /readyz and the status page, and who may use the
+// Admin is the HTTP side, /metrics, /livez, /readyz and the status page, and who may use the
 // console, which is database pgbouncer on every listener.
 type Admin struct {
 	Address    string   `toml:"address"`     // host:port; "" turns it off
@@ -116,6 +116,8 @@ type Route struct {
 	PoolSize    int    `toml:"pool_size"`     // as in Pool
 	MinPoolSize int    `toml:"min_pool_size"` // as in Pool
 
+	Readiness bool `toml:"readiness"` // /readyz says no while no leader serves the route's clients; false: only who asks for the route by its name is told
+
 	MaxLag         time.Duration `toml:"max_lag"`          // as in Pool
 	PinPolicy      string        `toml:"pin_policy"`       // as in Pool
 	PinIdleTimeout time.Duration `toml:"pin_idle_timeout"` // as in Pool
@@ -182,7 +184,8 @@ type Pool struct {
 	TCPKeepalive            time.Duration `toml:"tcp_keepalive"`              // a TCP connection that is silent for so long is probed, and ended when it has been for twice as long; 0 = never
 	TCPUserTimeout          time.Duration `toml:"tcp_user_timeout"`           // a TCP peer that acknowledges nothing of what it is sent for so long is given up; 0 = when the kernel does, some 15 minutes
 	CancelWaitTimeout       time.Duration `toml:"cancel_wait_timeout"`        // longest time given to one cancel request
-	ShutdownTimeout         time.Duration `toml:"shutdown_timeout"`           // after TERM, for transactions to finish; 0 = they are cut at once
+	ShutdownDelay           time.Duration `toml:"shutdown_delay"`             // after TERM all clients are served on for so long, new ones too, and only /readyz says no
+	ShutdownTimeout         time.Duration `toml:"shutdown_timeout"`           // behind ShutdownDelay, for transactions to finish; 0 = they are cut at once
 
 	ReservePoolSize          int           `toml:"reserve_pool_size"`           // servers per pool beyond PoolSize, opened when a client has waited for ReservePoolTimeout
 	ReservePoolTimeout       time.Duration `toml:"reserve_pool_timeout"`        // see there

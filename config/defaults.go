@@ -74,6 +74,7 @@ func defaultPool() Pool {
 		TCPKeepalive:            15 * time.Second,
 		TCPUserTimeout:          10 * time.Second,
 		CancelWaitTimeout:       10 * time.Second,
+		ShutdownDelay:           0,
 		ShutdownTimeout:         60 * time.Second,
 
 		ReservePoolTimeout: 5 * time.Second,
@@ -94,7 +95,7 @@ func newCluster() Cluster {
 // newRoute is a [[route]] with nothing in it, once [pool] is known.
 func (c *Config) newRoute() Route {
 	return Route{
-		Listener: anything, Database: anything, User: anything,
+		Listener: anything, Database: anything, User: anything, Readiness: true,
 		PoolMode: c.Pool.PoolMode, PoolSize: c.Pool.PoolSize, MinPoolSize: c.Pool.MinPoolSize, MaxLag: c.Pool.MaxLag,
 		PinPolicy: c.Pool.PinPolicy, PinIdleTimeout: c.Pool.PinIdleTimeout, MaxPinned: c.Pool.MaxPinned,
 		ReservePoolSize: c.Pool.ReservePoolSize, MaxDBConnections: c.Pool.MaxDBConnections,

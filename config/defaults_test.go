@@ -23,7 +23,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 			Hosts: []string{"127.0.0.1:5432"}, TLS: ServerTLS{Mode: "prefer"},
 		}},
 		Routes: []Route{{
-			Name: "*/*", Listener: "*", Database: "*", User: "*", Cluster: "local", Role: "leader",
+			Name: "*/*", Readiness: true, Listener: "*", Database: "*", User: "*", Cluster: "local", Role: "leader",
 			PoolMode: "transaction", PoolSize: 20, PinPolicy: "pin", ServerLifetime: time.Hour,
 		}},
 		Pool: Pool{

@@ -11,6 +11,7 @@ var (
 	refusedDesc  = describe("clients_refused_total", "Clients turned away before they were logged in, by reason.", "reason")
 	endedDesc    = describe("clients_ended_total", "Logged-in clients that ended, by reason.", "reason")
 	panicsDesc   = describe("panics_total", "Panics caught. Each is a bug, and is in the log.")
+	endingDesc   = describe("shutting_down", "1 once the process has been told to end: /readyz says no, and clients leave, at the latest behind shutdown_delay.")
 	reloadsDesc  = describe("config_reloads_total", "Reloads of the configuration, by what became of them: applied, or failed, which changed nothing.", "result")
 	reloadOKDesc = describe("config_last_reload_successful", "1 unless the last reload failed.")
 	loadedAtDesc = describe("config_loaded_timestamp_seconds", "When the configuration in force was put in force.")
@@ -27,6 +28,7 @@ func describeProcess(ch chan<- *prometheus.Desc) {
 	ch <- endedDesc
 	ch <- panicsDesc
 	ch <- logLostDesc
+	ch <- endingDesc
 	ch <- reloadsDesc
 	ch <- reloadOKDesc
 	ch <- loadedAtDesc
@@ -43,6 +45,7 @@ func collectProcess(ch chan<- prometheus.Metric, p *Process, clients int) {
 	send(loginsDesc, prometheus.GaugeValue, float64(p.LoginsInFlight.Load()))
 	send(panicsDesc, prometheus.CounterValue, float64(p.Panics.Load()))
 	send(logLostDesc, prometheus.CounterValue, float64(p.LogLinesLost.Load()))
+	send(endingDesc, prometheus.GaugeValue, toFloat(p.ShuttingDown.Load()))
 	send(reloadOKDesc, prometheus.GaugeValue, toFloat(!p.ReloadFailed.Load()))
 	send(loadedAtDesc, prometheus.GaugeValue, float64(p.LoadedAt.Load()))
 	ch <- prometheus.MustNewConstMetric(reloadsDesc, prometheus.CounterValue, float64(p.Reloads.Load()), "applied")

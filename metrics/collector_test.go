@@ -19,6 +19,7 @@ func madeUp() *Collector {
 	process.ServersLimit.Store(300)
 	process.LoginsInFlight.Add(1)
 	process.LogLinesLost.Add(8)
+	process.ShuttingDown.Store(true)
 	process.End(ClientClosed)
 	process.Refuse(NoRoute)
 

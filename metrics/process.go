@@ -15,6 +15,7 @@ type Process struct {
 	LoginsInFlight  atomic.Int64  // connections between their accept and the end of their login
 	Panics          atomic.Uint64 // panics caught; each ended what it was in, and nothing else
 	LogLinesLost    atomic.Uint64 // lines of the log that its reader did not take
+	ShuttingDown    atomic.Bool   // from the word to do so on, and to the end of the process
 
 	Reloads       atomic.Uint64 // of the configuration that were put in force
 	ReloadsFailed atomic.Uint64

@@ -169,6 +169,7 @@ func (in *instance) obey(mode admin.ShutdownMode, signals <-chan os.Signal) os.S
 	case admin.ShutdownWaitForServers:
 		return syscall.SIGTERM
 	}
+	in.process.ShuttingDown.Store(true) // no new ones; but systemd would not wait for as long as clients may
 	in.log.Info("waiting for clients to leave", "clients", in.proxy.Clients())
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -15,7 +15,7 @@ import (
 	"portero/internal/lab"
 )
 
-// guide is docs/from-pgbouncer.md as a script: its files, and its commands with what they print.
+// guide is a page of docs as a script: its files, and its commands with what they print.
 type guide struct {
 	t       *testing.T
 	dir     string
@@ -32,10 +32,6 @@ var (
 )
 
 func TestTheGuideFromPgBouncer(t *testing.T) {
-	page, err := os.ReadFile("../../docs/from-pgbouncer.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var roles []string
 	for _, name := range []string{"app", "batch", "dba", "monitor"} {
 		roles = append(roles, "create role "+name+" login password 'secret'")
@@ -45,14 +41,43 @@ func TestTheGuideFromPgBouncer(t *testing.T) {
 	})
 	free := freeAddresses(t, 2)
 	_, port, _ := strings.Cut(free[0], ":")
-	g := &guide{t: t, dir: t.TempDir(), rename: strings.NewReplacer("5432", fmt.Sprint(postgres.Port()), "6432", port)}
+	g := newGuide(t, strings.NewReplacer("5432", fmt.Sprint(postgres.Port()), "6432", port), "PGPASSWORD=secret", "PORTERO_ADMIN_ADDRESS="+free[1])
+	g.follow("../../docs/from-pgbouncer.md")
+	if g.starts < 4 {
+		t.Errorf("the page starts Portero %d times", g.starts)
+	}
+}
+
+// What a reader of the page can try without a Kubernetes.
+func TestTheGuideToKubernetes(t *testing.T) {
+	free := freeAddresses(t, 2)
+	g := newGuide(t, strings.NewReplacer("127.0.0.1:9632", free[1]), "PORTERO_LISTEN="+free[0], "PORTERO_ADMIN_ADDRESS="+free[1])
+	g.follow("../../docs/kubernetes.md")
+	if g.starts != 1 {
+		t.Errorf("the page starts Portero %d times", g.starts)
+	}
+}
+
+// newGuide has a folder in which portero can be called by its name.
+func newGuide(t *testing.T, rename *strings.Replacer, env ...string) *guide {
+	t.Helper()
+	g := &guide{t: t, dir: t.TempDir(), rename: rename}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	g.write("portero", fmt.Sprintf("#!/bin/sh\n%s=1 exec %s \"$@\"\n", asProgram, self))
-	g.env = append(os.Environ(), "PATH="+g.dir+":"+os.Getenv("PATH"), "PGPASSWORD=secret", "PORTERO_ADMIN_ADDRESS="+free[1])
-	t.Cleanup(g.stop)
+	g.env = append(append(os.Environ(), "PATH="+g.dir+":"+os.Getenv("PATH")), env...)
+	return g
+}
+
+// follow writes the files of a page, and runs its commands.
+func (g *guide) follow(name string) {
+	g.t.Helper()
+	page, err := os.ReadFile(name)
+	if err != nil {
+		g.t.Fatal(err)
+	}
 	for _, f := range fences.FindAllStringSubmatch(string(page), -1) {
 		text := g.rename.Replace(f[2])
 		if name := titled.FindStringSubmatch(text); name != nil {
@@ -61,9 +86,7 @@ func TestTheGuideFromPgBouncer(t *testing.T) {
 		}
 		g.play(text)
 	}
-	if g.starts < 4 {
-		t.Errorf("the page starts Portero %d times", g.starts)
-	}
+	g.stop()
 }
 
 func (g *guide) write(name, text string) {

@@ -67,6 +67,8 @@ type instance struct {
 	logLevel *slog.LevelVar
 	process  *metrics.Process
 	loops    []*loop.Loop
+	hangs    time.Duration // how long one of them may be silent
+	pulse    *loop.Pulse   // of loops
 	pools    *pool.Pools
 	proxy    *proxy.Proxy
 	admin    *admin.Server
@@ -84,6 +86,8 @@ type instance struct {
 	deriving  deriving
 	watching  chan struct{} // closed when watch has returned
 	stopWatch context.CancelFunc
+
+	toldStopping bool // systemd; untilSignal's
 }
 
 // state is what a reload replaces.
@@ -127,7 +131,7 @@ func serve(path string, stderr io.Writer) int {
 }
 
 func newInstance(path string, process *metrics.Process) *instance {
-	return &instance{path: path, logLevel: &slog.LevelVar{}, process: process, started: time.Now(), heirs: make(chan passage.Conn, 1), endings: make(chan admin.ShutdownMode, 1)}
+	return &instance{path: path, hangs: hangs, logLevel: &slog.LevelVar{}, process: process, started: time.Now(), heirs: make(chan passage.Conn, 1), endings: make(chan admin.ShutdownMode, 1)}
 }
 
 // lastLines is how long the process stays, at its end, for a log that is not
@@ -268,6 +272,7 @@ func (in *instance) startLoops(cfg *config.Config) error {
 		}
 		in.loops = append(in.loops, l)
 	}
+	in.pulse = loop.NewPulse(in.loops, in.hangs)
 	return nil
 }
 
@@ -304,7 +309,8 @@ func (in *instance) startAdmin(open net.Listener) error {
 	registry.MustRegister(in.console.Exporter(func() bool { return in.config().Admin.PgBouncerMetrics }))
 	in.admin = admin.New(address, admin.Options{
 		Gatherer:  registry,
-		Ready:     in.notReady,
+		Live:      func() error { return in.pulse.Beat() },
+		Ready:     in.checks,
 		Status:    in.writeStatus,
 		Failovers: in.pools.Failovers,
 		Log:       in.log,
@@ -317,8 +323,6 @@ func (in *instance) startAdmin(open net.Listener) error {
 }
 
 func (in *instance) config() *config.Config { return in.inForce.Load().cfg }
-
-func (in *instance) notReady() []string { return in.pools.Ready(in.config().Routes) }
 
 // acceptTimeline is asked for by an operator; discovery logs it.
 func (in *instance) acceptTimeline(cluster string, group int, timeline int64) error {

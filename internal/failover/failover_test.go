@@ -80,13 +80,19 @@ func begin(t *testing.T) *scene {
 	return s
 }
 
-// is tells whether /readyz answers a status.
+// is tells whether /readyz answers a status, and /livez 200 as ever.
 func (s *scene) is(status int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), lab.Patience)
 	defer cancel()
 	got, body, err := s.portero.Get(ctx, "/readyz")
 	if err == nil && got != status {
 		err = fmt.Errorf("/readyz answers %d: %s", got, body)
+	}
+	if err != nil {
+		return err
+	}
+	if got, body, err = s.portero.Get(ctx, "/livez"); err == nil && got != 200 {
+		err = fmt.Errorf("/livez answers %d: %s", got, body)
 	}
 	return err
 }

@@ -1,0 +1,77 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+)
+
+// Check is one part of what readiness is made of.
+type Check struct {
+	Name    string   // "shutdown", or that of a route
+	Why     []string // why clients are not to be sent here, in lines; empty: they are
+	LeftOut bool     // it is told of only, and decides nothing
+}
+
+// ErrNoRoute is wrapped by what Ready says of the name of a route that there is not.
+var ErrNoRoute = errors.New("there is no such route")
+
+// readyz answers in lines: ready, or why not. With ?verbose it has a line for each check, in the
+// form that Kubernetes' own servers have for theirs. ?route= asks for single routes.
+func readyz(ready func(routes []string) ([]Check, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var checks []Check
+		query := r.URL.Query()
+		if ready != nil {
+			var err error
+			if checks, err = ready(query["route"]); err != nil {
+				plain(w, http.StatusNotFound, err.Error())
+				return
+			}
+		}
+		code, lines := http.StatusOK, Reasons(checks)
+		if len(lines) > 0 {
+			code = http.StatusServiceUnavailable
+		}
+		switch {
+		case query.Has("verbose"):
+			lines = verbose(checks, code == http.StatusOK)
+		case len(lines) == 0:
+			lines = []string{"ready"}
+		}
+		plain(w, code, lines...)
+	}
+}
+
+// Reasons are those of all checks that decide, each once; empty: clients are to be sent here.
+func Reasons(checks []Check) (lines []string) {
+	for _, c := range checks {
+		for _, why := range c.Why {
+			if !c.LeftOut && !slices.Contains(lines, why) {
+				lines = append(lines, why)
+			}
+		}
+	}
+	return lines
+}
+
+func verbose(checks []Check, ready bool) (lines []string) {
+	for _, c := range checks {
+		switch {
+		case c.LeftOut && len(c.Why) > 0:
+			lines = append(lines, "[+]"+c.Name+" left out: "+c.Why[0])
+		case c.LeftOut:
+			lines = append(lines, "[+]"+c.Name+" left out: ok")
+		case len(c.Why) > 0:
+			for _, why := range c.Why {
+				lines = append(lines, "[-]"+c.Name+" failed: "+why)
+			}
+		default:
+			lines = append(lines, "[+]"+c.Name+" ok")
+		}
+	}
+	if ready {
+		return append(lines, "readyz check passed")
+	}
+	return append(lines, "readyz check failed")
+}
