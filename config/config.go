@@ -5,7 +5,7 @@ import "time"
 // Config is the whole of proxy.toml. Load returns it checked and complete:
 // no list is empty, and each file name can be opened as it stands.
 type Config struct {
-	Loops     Loops      `toml:"loops"`    // event loops; "auto" = one per core
+	Loops     Loops      `toml:"loops"`    // event loops; "auto" = one per core that the process may use
 	Admin     Admin      `toml:"admin"`    // HTTP for operators and Prometheus
 	Listeners []Listener `toml:"listener"` // where clients connect
 	Clusters  []Cluster  `toml:"cluster"`  // where servers are

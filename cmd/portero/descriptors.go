@@ -123,10 +123,14 @@ func openFiles() int {
 	return int(min(limit.Cur, 1<<30)) // may be "infinity"
 }
 
+// cores is how many this process may use: those of the machine, or fewer where its cgroup
+// has a limit of processor time (a container's, a service's), which Go sees to.
+var cores = runtime.GOMAXPROCS(0)
+
 // loopsOf is how many loops run.
 func loopsOf(cfg *config.Config) int {
 	if n := int(cfg.Loops); n > 0 {
 		return n
 	}
-	return runtime.NumCPU()
+	return cores
 }

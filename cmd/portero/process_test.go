@@ -45,7 +45,7 @@ func startProcess(t *testing.T, o lab.PorteroOptions) process {
 	if o.Program == "" {
 		o.Program = self
 	}
-	o.Env = []string{asProgram + "=1"}
+	o.Env = append(o.Env, asProgram+"=1")
 	return process{lab.PorteroForTest(t, o)}
 }
 
@@ -75,6 +75,7 @@ func (p process) wait(t *testing.T) int {
 type readyLine struct {
 	Listening []string `json:"listening"`
 	Admin     string   `json:"admin"`
+	Loops     int      `json:"loops"`
 }
 
 // readyLines are all such lines so far; there is to be one.
@@ -89,6 +90,19 @@ func (p process) readyLines() (ready []readyLine) {
 		}
 	}
 	return ready
+}
+
+// TestAsManyLoopsRunAsTheProcessHasCores, which Go takes from the cgroup's limit or from this variable.
+func TestAsManyLoopsRunAsTheProcessHasCores(t *testing.T) {
+	p := startProcess(t, lab.PorteroOptions{Config: configText("127.0.0.1:1", ""), Env: []string{"GOMAXPROCS=3"}})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := p.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if ready := p.readyLines(); len(ready) != 1 || ready[0].Loops != 3 {
+		t.Errorf("%+v, want 3 loops", ready)
+	}
 }
 
 // serving starts Portero before a PostgreSQL and returns once it is ready.

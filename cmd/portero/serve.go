@@ -208,7 +208,7 @@ func (in *instance) start(p *parts) error {
 	from.closeUnused(p.cfg)
 	in.startWatching()
 	in.tellManager(managerReady(from.isLeft()))
-	in.log.Info("ready", "listening", in.inForce.Load().listening, "admin", in.adminAddress(), "version", version())
+	in.log.Info("ready", "listening", in.inForce.Load().listening, "admin", in.adminAddress(), "loops", len(in.loops), "version", version())
 	return nil
 }
 
