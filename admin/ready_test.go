@@ -9,7 +9,7 @@ import (
 func TestReadinessIsToldOfAllThatCountsOrOfRoutesByName(t *testing.T) {
 	reports := []string{"cluster main, group 0: no replica"}
 	s := start(t, Options{Ready: func(routes []string) ([]Check, error) {
-		all := []Check{{Name: "shutdown"}, {Name: "app/*"}, {Name: "reports", Why: reports, LeftOut: true}, {Name: "jobs", LeftOut: true}}
+		all := []Check{{Name: "process"}, {Name: "app/*"}, {Name: "reports", Why: reports, LeftOut: true}, {Name: "jobs", LeftOut: true}}
 		switch {
 		case len(routes) == 0:
 			return all, nil
@@ -26,9 +26,9 @@ func TestReadinessIsToldOfAllThatCountsOrOfRoutesByName(t *testing.T) {
 		body string
 	}{
 		{"/readyz", 200, "ready\n"},
-		{"/readyz?verbose", 200, "[+]shutdown ok\n[+]app/* ok\n[+]reports left out: cluster main, group 0: no replica\n[+]jobs left out: ok\nreadyz check passed\n"},
+		{"/readyz?verbose", 200, "[+]process ok\n[+]app/* ok\n[+]reports left out: cluster main, group 0: no replica\n[+]jobs left out: ok\nreadyz check passed\n"},
 		{"/readyz?route=app/*", 200, "ready\n"},
-		{"/readyz?route=app%2F%2A&verbose", 200, "[+]shutdown ok\n[+]app/* ok\nreadyz check passed\n"},
+		{"/readyz?route=app%2F%2A&verbose", 200, "[+]process ok\n[+]app/* ok\nreadyz check passed\n"},
 		{"/readyz?route=app/*&route=reports", 503, "cluster main, group 0: no replica\ndatabase app: paused\n"},
 		{"/readyz?route=nosuch", 404, "there is no such route: nosuch\n"},
 	} {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,9 +92,9 @@ func logging(t *testing.T, log *pipe, hosts ...string) process {
 	p := startProcess(t, lab.PorteroOptions{Config: configText(strings.Join(hosts, `", "`), ""), Output: log.w})
 	log.w.Close()
 	eventually(t, func() error {
-		conn, err := net.Dial("tcp", p.Admin)
-		if err == nil {
-			conn.Close()
+		status, body, err := p.Get(t.Context(), "/readyz")
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("/readyz: %d, %s", status, body)
 		}
 		return err
 	})

@@ -14,7 +14,7 @@ import (
 // processor that others use for so long is no reason for a restart.
 const hangs = 10 * time.Second
 
-// checks is what /readyz is made of: whether the process is to end, and each route, of those
+// checks is what /readyz is made of: whether the process takes clients, and each route, of those
 // that are named or of all.
 func (in *instance) checks(names []string) (checks []admin.Check, err error) {
 	routes := in.config().Routes
@@ -23,11 +23,7 @@ func (in *instance) checks(names []string) (checks []admin.Check, err error) {
 			return nil, fmt.Errorf("%w: %s; there are: %s", admin.ErrNoRoute, name, namesOf(routes))
 		}
 	}
-	ending := admin.Check{Name: "shutdown"}
-	if in.process.ShuttingDown.Load() {
-		ending.Why = []string{"shutting down"}
-	}
-	checks = append(checks, ending)
+	checks = append(checks, in.checkProcess())
 	for i := range routes {
 		r := &routes[i]
 		if named := slices.Contains(names, r.Name); named || len(names) == 0 {
@@ -35,6 +31,18 @@ func (in *instance) checks(names []string) (checks []admin.Check, err error) {
 		}
 	}
 	return checks, nil
+}
+
+// checkProcess: operators may come before the listeners are open, and stay behind clients.
+func (in *instance) checkProcess() admin.Check {
+	c := admin.Check{Name: "process"}
+	switch {
+	case in.process.ShuttingDown.Load():
+		c.Why = []string{"shutting down"}
+	case len(in.inForce.Load().listening) == 0:
+		c.Why = []string{"starting"}
+	}
+	return c
 }
 
 func namesOf(routes []config.Route) string {
