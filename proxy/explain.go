@@ -67,6 +67,7 @@ type Entrance struct {
 // Route is the one that the client belongs to.
 type Route struct {
 	Number int    `json:"number"` // from 1
+	Name   string `json:"name"`
 	Words  string `json:"words"`
 	Place  string `json:"place,omitempty"`
 }
@@ -355,7 +356,7 @@ func (x *explainer) lead(out *Answer, l *config.Listener, r *config.Route) {
 	i := x.numberOf(r)
 	t := x.target(r, l, x.Database, x.User)
 	t.key.Citus = pool.CitusOrigin(x.Application)
-	out.Route = &Route{Number: i + 1, Words: routeWords(r), Place: x.origins.Of(itemKey("route", i))}
+	out.Route = &Route{Number: i + 1, Name: r.Name, Words: routeWords(r), Place: x.origins.Of(itemKey("route", i))}
 	out.Pool = &PoolKey{Cluster: t.key.Cluster, Group: t.key.Group, Role: t.key.Role, Mode: t.key.Mode, Database: t.key.Database, User: t.key.User, Citus: t.key.Citus}
 	if t.key.MaxLag > 0 {
 		out.Pool.MaxLag = inWords(t.key.MaxLag)

@@ -135,7 +135,7 @@ func (t *explainText) rule(d *auth.Reading) {
 func (t *explainText) route(a *proxy.Answer) {
 	name := "route"
 	if r := a.Route; r != nil {
-		t.section(name, fmt.Sprintf("%d%s: %s", r.Number, inBrackets(r.Place), r.Words))
+		t.section(name, fmt.Sprintf("%d \"%s\"%s: %s", r.Number, r.Name, inBrackets(r.Place), r.Words))
 		name = ""
 	}
 	t.skipped(name, a.Skipped)

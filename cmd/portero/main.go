@@ -4,6 +4,7 @@
 //	portero check [--config proxy.toml]   report every fault of a configuration
 //	portero diff --config proxy.toml      what a reload would change in the one that runs
 //	portero explain --user bob            what a client would get, and why
+//	portero top [--config proxy.toml]     the console as a live page of the terminal
 //	portero import pgbouncer.ini          translate PgBouncer's configuration, and HAProxy's and Patroni's
 //	portero version
 package main
@@ -33,6 +34,8 @@ const usage = `portero is a pooling proxy in front of highly available PostgreSQ
   portero explain --database app --user bob [--from 10.1.2.3]
                                         which rule, route, pool, member and settings
                                         a client would get, and why
+  portero top [--config proxy.toml] [connection string]
+                                        the console as a live page of the terminal
   portero import [-o proxy.toml] pgbouncer.ini [haproxy.cfg] [patroni.yml]
                                         translate them into a proxy.toml
   portero version                       print the version
@@ -58,6 +61,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return diff(args[1:], stdout, stderr)
 	case "explain":
 		return explain(args[1:], stdout, stderr)
+	case "top":
+		return topPage(args[1:], stdout, stderr)
 	case "import":
 		return importFiles(args[1:], stdout, stderr)
 	case "version":
