@@ -15,11 +15,14 @@ type column struct {
 
 const gap = 1 // between columns
 
-// narrowest is what a column of text is not cut below.
-const narrowest = 6
+// A column of text is cut to what is comfortable before any column goes, and no further than
+// to what is narrowest when none is left that may.
+const (
+	comfortable = 22
+	narrowest   = 6
+)
 
-// fit chooses the columns that there is room for, and their widths. Where columns without a
-// rank do not fit, the widest of those that may be cut are.
+// fit chooses the columns that there is room for, and their widths.
 func fit(columns []column, rows [][]string, width int) (shown []int, widths []int) {
 	natural := make([]int, len(columns))
 	for i, c := range columns {
@@ -34,7 +37,7 @@ func fit(columns []column, rows [][]string, width int) (shown []int, widths []in
 		for _, i := range shown {
 			widths = append(widths, natural[i])
 		}
-		if shrink(columns, shown, widths, width) {
+		if shrink(columns, shown, widths, width, comfortable) {
 			return shown, widths
 		}
 		last := -1 // the one to go
@@ -44,18 +47,20 @@ func fit(columns []column, rows [][]string, width int) (shown []int, widths []in
 			}
 		}
 		if last < 0 {
+			shrink(columns, shown, widths, width, narrowest)
 			return shown, widths
 		}
 		shown = append(shown[:last:last], shown[last+1:]...)
 	}
 }
 
-// shrink cuts columns of text, the widest first, until all fit; false: they do not.
-func shrink(columns []column, shown, widths []int, width int) bool {
+// shrink cuts columns of text, the widest first and none below least, until all fit; false:
+// they do not.
+func shrink(columns []column, shown, widths []int, width, least int) bool {
 	for total(widths) > width {
 		widest := -1
 		for at, i := range shown {
-			if !columns[i].right && widths[at] > narrowest && (widest < 0 || widths[at] > widths[widest]) {
+			if !columns[i].right && widths[at] > least && (widest < 0 || widths[at] > widths[widest]) {
 				widest = at
 			}
 		}

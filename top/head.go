@@ -115,8 +115,6 @@ func (m *Model) figures() []Span {
 	if limit != "" {
 		text += " of " + limit
 	}
-	text += fmt.Sprintf("  servers %d", whole(lists["used_servers"])+whole(lists["free_servers"]))
-	spans := []Span{{text + "  " + ratesOf(m.before, m.now).words(), Plain}}
 	clients, longest := waits(s)
 	waiting, style := fmt.Sprintf("  waiting %d", clients), Plain
 	if clients > 0 {
@@ -125,7 +123,8 @@ func (m *Model) figures() []Span {
 			waiting += " (" + m.signs.wait(longest) + ")"
 		}
 	}
-	return append(spans, Span{waiting, style})
+	servers := whole(lists["used_servers"]) + whole(lists["free_servers"])
+	return []Span{{text, Plain}, {waiting, style}, {fmt.Sprintf("  servers %d  %s", servers, ratesOf(m.before, m.now).words()), Plain}}
 }
 
 // leaders is the third line: who leads each group, those without a leader first.
@@ -183,6 +182,8 @@ func (m *Model) foot(width int) []Span {
 	switch {
 	case m.Trouble != "":
 		return []Span{{m.Trouble, Alarm}}
+	case m.Paused:
+		return []Span{{"paused: the space bar goes on", Warn}}
 	case m.typing:
 		return []Span{{"Enter keeps the filter, Esc drops it", Dim}}
 	}

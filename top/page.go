@@ -17,6 +17,9 @@ const (
 
 // Page makes the page for a terminal of a size.
 func (m *Model) Page(width, height int) Page {
+	if height <= 0 {
+		return nil
+	}
 	if m.help {
 		return m.helpPage(width, height)
 	}
@@ -66,18 +69,17 @@ func (m *Model) table(width, height int) (p Page) {
 	}
 	columns := m.titles(v)
 	shown, widths := fit(columns, cells, width)
-	head := ""
-	for at, i := range shown {
-		head += pad(columns[i].title, widths[at], columns[i].right, m.signs.more) + strings.Repeat(" ", gap)
+	join := func(cell func(i int) string) string {
+		var parts []string
+		for at, i := range shown {
+			parts = append(parts, pad(cell(i), widths[at], columns[i].right, m.signs.more))
+		}
+		return strings.Join(parts, strings.Repeat(" ", gap))
 	}
-	p = append(p, []Span{{pad(head, width, false, m.signs.more), Head}})
+	p = append(p, []Span{{pad(join(func(i int) string { return columns[i].title }), width, false, m.signs.more), Head}})
 	m.offset = max(0, min(m.offset, len(lines)-height))
 	for _, l := range lines[m.offset:min(len(lines), m.offset+height)] {
-		text := ""
-		for at, i := range shown {
-			text += pad(l.cells[i], widths[at], columns[i].right, m.signs.more) + strings.Repeat(" ", gap)
-		}
-		p = append(p, []Span{{strings.TrimRight(text, " "), l.style}})
+		p = append(p, []Span{{strings.TrimRight(join(func(i int) string { return l.cells[i] }), " "), l.style}})
 	}
 	if len(lines) == 0 && height > 0 {
 		p = append(p, []Span{{m.nothing(v), Dim}})
@@ -106,7 +108,7 @@ func (m *Model) titles(v *view) []column {
 
 const helpText = `portero top shows the console of a Portero; it changes nothing.
 
-  1 pools      those who wait in red; SRV-ACT, IDLE, LOGIN are servers
+  1 pools      those who wait in red; SRV (at work), IDLE, LOGIN are servers
   2 clients    3 servers      4 groups and their members
   5 failovers  6 pins: why clients keep their servers
 

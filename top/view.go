@@ -29,8 +29,8 @@ var views = []view{
 		rows:  poolRows,
 		columns: []column{
 			{title: "DATABASE"}, {title: "USER"}, {title: "GROUP", rank: 3}, {title: "ROLE", rank: 2}, {title: "MODE", rank: 4},
-			{title: "CLIENTS", right: true}, {title: "ACTIVE", right: true, rank: 5}, {title: "WAITING", right: true}, {title: "MAXWAIT", right: true},
-			{title: "SRV-ACT", right: true}, {title: "IDLE", right: true}, {title: "LOGIN", right: true, rank: 6}, {title: "SIZE", right: true, rank: 1}, {title: "STATE", rank: 1}, {title: "PINS", rank: 7}, {title: "TROUBLE", rank: 8},
+			{title: "CLIENTS", right: true}, {title: "ACTIVE", right: true, rank: 5}, {title: "WAIT", right: true}, {title: "MAXWAIT", right: true},
+			{title: "SRV", right: true}, {title: "IDLE", right: true}, {title: "LOGIN", right: true, rank: 6}, {title: "SIZE", right: true, rank: 1}, {title: "STATE"}, {title: "PINS", rank: 7}, {title: "TROUBLE", rank: 8},
 		},
 		falling: true,
 	},
@@ -38,7 +38,7 @@ var views = []view{
 		name: "clients", tables: []string{"clients"}, needs: "clients", rows: clientRows, sort: 4, falling: true,
 		columns: []column{
 			{title: "ID", right: true, rank: 5}, {title: "USER"}, {title: "DATABASE"}, {title: "STATE"}, {title: "WAIT", right: true}, {title: "ADDRESS"},
-			{title: "APPLICATION", rank: 1}, {title: "SERVER", rank: 3}, {title: "CONNECTED", rank: 2}, {title: "TLS", rank: 4},
+			{title: "APPLICATION", rank: 1}, {title: "SERVER", rank: 3}, {title: "CONNECTED", rank: 2}, {title: "TLS", rank: 6},
 		},
 	},
 	{
