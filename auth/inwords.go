@@ -97,7 +97,7 @@ func (n certName) String() string {
 func (r *rule) objection(differs part, c *Arrival) string {
 	switch differs {
 	case partType:
-		return fmt.Sprintf("type %s: the client comes %s", linkNames[r.link], c.way())
+		return fmt.Sprintf("type %s: the client comes %s", linkNames[r.link], c.way(r.link))
 	case partDatabase:
 		return fmt.Sprintf("database %s: not \"%s\"", r.databases, c.Database)
 	case partUser:
@@ -106,11 +106,13 @@ func (r *rule) objection(differs part, c *Arrival) string {
 	return r.from.objection(c.Address.Unmap())
 }
 
-// way is how a client has come.
-func (c *Arrival) way() string {
+// way is how a client has come, as far as it matters to a type of rules.
+func (c *Arrival) way(to link) string {
 	switch {
 	case c.Local:
 		return "by Unix socket"
+	case to == linkLocal:
+		return "by TCP"
 	case c.TLS:
 		return "by TCP with TLS"
 	}

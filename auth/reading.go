@@ -86,7 +86,11 @@ func (a *Authenticator) readMethod(d *Reading, r *rule, c *Arrival) {
 	case methodTrust, methodCert:
 		a.readStored(d, c)
 	case methodPeer:
-		d.Needs = append(d.Needs, "to be run by system user "+d.namesFor(c))
+		if d.UserMap == "" {
+			d.Needs = append(d.Needs, "to be run by system user "+d.namesFor(c))
+		} else {
+			d.Needs = append(d.Needs, "to be run by a system user whose name is "+d.namesFor(c))
+		}
 		a.readStored(d, c)
 	case methodLDAP, methodPAM:
 		who := "the LDAP server"

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 
 	"portero/auth"
 	"portero/config"
@@ -223,6 +224,9 @@ func (x *explainer) answer(i int) Answer {
 	c := x.arrivalAt(l)
 	out := Answer{Listeners: []Entrance{x.entrance(i, c)}}
 	switch {
+	case !c.Local && !reaches(c.Address, l):
+		out.Refused = &Refusal{By: "listener", Message: fmt.Sprintf("nobody reaches %s from %s", l.Address, c.Address)}
+		return out
 	case x.TLS == "yes" && !c.TLS:
 		out.Refused = &Refusal{By: "listener", Message: "the listener offers no TLS, and the client takes nothing else"}
 		return out
@@ -279,20 +283,17 @@ func loopbackOf(l *config.Listener) netip.Addr {
 
 func (x *explainer) entrance(i int, c *auth.Arrival) Entrance {
 	l := &x.cfg.Listeners[i]
-	e := Entrance{Address: l.Address, Place: x.origins.Of(itemKey("listener", i)+".address", itemKey("listener", i)), From: FromLocal, TLS: c.TLS, Demands: "TLS is not offered"}
+	e := Entrance{Address: l.Address, Place: x.origins.Of(itemKey("listener", i)+".address", itemKey("listener", i)), From: FromLocal, TLS: c.TLS, Demands: "not offered"}
 	if !c.Local {
 		e.From = c.Address.String()
 	}
 	switch {
 	case l.TLS.ClientCA != "" && offersTLS(l):
-		e.Demands = "TLS with a client certificate is demanded"
+		e.Demands = "demanded, with a certificate"
 	case l.TLS.Mode == "require" && offersTLS(l):
-		e.Demands = "TLS is demanded"
+		e.Demands = "demanded"
 	case offersTLS(l):
-		e.Demands = "TLS is offered"
-	}
-	if !c.Local && !reaches(c.Address, l) {
-		e.Demands += "; nobody reaches it from there"
+		e.Demands = "offered"
 	}
 	return e
 }
@@ -394,7 +395,15 @@ func (x *explainer) serverLogin(r *config.Route, i int, d *auth.Reading) string 
 
 // routeWords is what a route asks of its clients.
 func routeWords(r *config.Route) string {
-	return fmt.Sprintf("database = %q, user = %q, listener = %q", r.Database, r.User, r.Listener)
+	words := make([]string, 0, 3)
+	for _, part := range [][2]string{{"database", r.Database}, {"user", r.User}, {"listener", r.Listener}} {
+		if part[1] == "*" {
+			words = append(words, "any "+part[0])
+		} else {
+			words = append(words, part[0]+" "+part[1])
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 func (x *explainer) routeObjection(r *config.Route, differs routePart, listener string) string {

@@ -111,13 +111,12 @@ func (o *explainOrder) find(stderr io.Writer) (found proxy.Explanation, notice s
 	if !ok {
 		return found, "", errors.New("portero explain: the configuration is at fault")
 	}
-	notice = "the member is not known, as no Portero that runs was asked"
 	if address := p.cfg.Admin.Address; address != "" && !o.offline {
 		found, err = askExplain(address, o.question)
 		if !errors.Is(err, errNobody) {
 			return found, o.otherFile(found.Config), err
 		}
-		notice = "the member is not known, as no Portero answers at " + address
+		notice = "no Portero answers at " + address
 	}
 	found, err = proxy.Explain(p.cfg, p.auth, p.origins, o.question)
 	found.Config = o.path

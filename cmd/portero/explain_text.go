@@ -95,16 +95,14 @@ func (t *explainText) answer(a *proxy.Answer) {
 }
 
 func entranceInWords(l proxy.Entrance) string {
-	how := "from " + l.From
+	how := "without"
 	switch {
 	case l.From == proxy.FromLocal:
 		return l.Address + inBrackets(l.Place) + ": by Unix socket"
 	case l.TLS:
-		how += " with TLS"
-	default:
-		how += " without TLS"
+		how = "with"
 	}
-	return l.Address + inBrackets(l.Place) + ": " + how + "; " + l.Demands
+	return fmt.Sprintf("%s%s: from %s %s TLS (%s)", l.Address, inBrackets(l.Place), l.From, how, l.Demands)
 }
 
 func inBrackets(place string) string {
@@ -171,9 +169,12 @@ func (t *explainText) pool(a *proxy.Answer) {
 	if a.Now != nil {
 		t.now(a)
 	} else {
-		t.section("member", "not known: ask the Portero that runs")
+		t.section("member", "only a Portero that runs knows it")
 	}
 }
+
+// longestValue is how much of a value is shown; --json has all.
+const longestValue = 24
 
 // settings are shown one by one if they are given, else behind each other.
 func (t *explainText) settings(all []proxy.Setting) {
@@ -192,6 +193,9 @@ func (t *explainText) settings(all []proxy.Setting) {
 		}
 		if s.Note != "" {
 			s.Place += ", " + s.Note
+		}
+		if runes := []rune(s.Value); len(runes) > longestValue {
+			s.Value = string(runes[:longestValue-3]) + "..."
 		}
 		fmt.Fprintf(&t.out, "%-*s%-26s %-12s %s\n", explainIndent, name, s.Name, s.Value, s.Place)
 		name = ""
