@@ -170,3 +170,25 @@ func (p process) order(t *testing.T, command string) {
 		t.Fatalf("%s: %v", command, err)
 	}
 }
+
+// TestThePageOfExplainAndTopShowsWhatTheyPrint holds docs/explain-and-top.md to the files that
+// tests hold both programs to.
+func TestThePageOfExplainAndTopShowsWhatTheyPrint(t *testing.T) {
+	var texts [3]string
+	for i, name := range []string{"../../docs/explain-and-top.md", "testdata/explain/page.txt", "../../top/testdata/pools.80x24.txt"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = string(text)
+	}
+	shown := fences.FindAllStringSubmatch(texts[0], -1)
+	if len(shown) != 5 {
+		t.Errorf("the page shows %d texts", len(shown))
+	}
+	for _, f := range shown {
+		if !strings.Contains(texts[1]+texts[2], f[2]) {
+			t.Errorf("nothing prints\n%s", f[2])
+		}
+	}
+}
