@@ -62,10 +62,50 @@ func (c *Console) connect(ctx context.Context) error {
 	return errors.Join(all...)
 }
 
+// Connect connects, if it is not connected. It blocks on the network, for howLong at most.
+func (c *Console) Connect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, howLong)
+	defer cancel()
+	if c.conn != nil {
+		return nil
+	}
+	return c.connect(ctx)
+}
+
+// invalidPassword is the SQLSTATE of a password that is wrong, or missing.
+const invalidPassword = "28P01"
+
+// LacksPassword is the user whom a console has refused as no password was given, "" if it
+// was for something else.
+func (c *Console) LacksPassword(err error) (user string) {
+	said, ok := errors.AsType[*pgconn.PgError](err)
+	for _, way := range c.ways {
+		if ok && said.Code == invalidPassword && way.Password == "" {
+			user = way.User
+		}
+	}
+	return user
+}
+
+// SetPassword gives a user's password to all ways that go by it.
+func (c *Console) SetPassword(user, password string) {
+	for _, way := range c.ways {
+		if way.User == user {
+			way.Password = password
+		}
+	}
+}
+
+// refused is what a server says, in short.
+type refused struct{ *pgconn.PgError }
+
+func (e refused) Error() string { return fmt.Sprintf("%s (SQLSTATE %s)", e.Message, e.Code) }
+func (e refused) Unwrap() error { return e.PgError }
+
 // inShort is what the server says, if it was the server that refused.
 func inShort(err error) error {
 	if said, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return fmt.Errorf("%s (SQLSTATE %s)", said.Message, said.Code)
+		return refused{said}
 	}
 	return err
 }

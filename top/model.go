@@ -25,7 +25,6 @@ type Model struct {
 	help        bool
 	offset      int // rows that are scrolled past
 	signs       *symbols
-	wasMissing  bool
 }
 
 // sorting is by which column a view is sorted.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gdamore/tcell/v3"
+	"github.com/gdamore/tcell/v3/color"
 )
 
 // ErrNoTerminal is Run's where there is no terminal that could show a page.
@@ -123,12 +124,16 @@ func (p *player) untilNext() time.Duration {
 
 // suspend gives the terminal back and stops the process until it is told to go on.
 func (p *player) suspend() error {
+	goesOn := make(chan os.Signal, 1) // the stop may come a moment after Kill has returned
+	signal.Notify(goesOn, syscall.SIGCONT)
+	defer signal.Stop(goesOn)
 	if err := p.screen.Suspend(); err != nil {
 		return err
 	}
 	if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
 		return err
 	}
+	<-goesOn
 	return p.screen.Resume()
 }
 
@@ -182,11 +187,11 @@ func look(s Style) tcell.Style {
 	case Head, Tab:
 		return d.Reverse(true)
 	case Good:
-		return d.Foreground(tcell.ColorGreen)
+		return d.Foreground(color.Green)
 	case Warn:
-		return d.Foreground(tcell.ColorYellow)
+		return d.Foreground(color.Yellow)
 	case Alarm:
-		return d.Foreground(tcell.ColorRed).Bold(true)
+		return d.Foreground(color.Red).Bold(true)
 	}
 	return d
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/term"
 
 	"portero/config"
 	"portero/top"
@@ -130,7 +131,28 @@ func (o *topOrder) run(ways []*pgconn.Config, stdout io.Writer) error {
 	if !m.SetView(o.view) {
 		return fmt.Errorf("there is no view %q", o.view)
 	}
+	if err := askPassword(console); err != nil {
+		return err
+	}
 	return top.Run(context.Background(), screen, m, console)
+}
+
+// askPassword asks for a password where the console wants one and none was given, as psql does.
+// That nobody answers is for the page to say.
+func askPassword(console *top.Console) error {
+	err := console.Connect(context.Background())
+	user := console.LacksPassword(err)
+	if user == "" {
+		return nil
+	}
+	fmt.Fprintf(os.Stderr, "Password for user %s: ", user)
+	password, err := term.ReadPassword(int(os.Stdin.Fd()))
+	fmt.Fprintln(os.Stderr)
+	if err != nil {
+		return err
+	}
+	console.SetPassword(user, string(password))
+	return console.Connect(context.Background())
 }
 
 // consolePort is that of a listener that says nothing else.

@@ -32,6 +32,7 @@ func TestTop(t *testing.T) {
 	p := startWatched(t, lab.PorteroOptions{Config: config})
 	t.Run("prints pages", func(t *testing.T) { topPrints(t, p) })
 	t.Run("gives the terminal back", func(t *testing.T) { topGivesBack(t, p) })
+	t.Run("asks for a password", func(t *testing.T) { topAsks(t, postgres) })
 	t.Run("stops and goes on", func(t *testing.T) { topStops(t, p) })
 	t.Run("shows who waits, and outlives a restart", func(t *testing.T) { topOutlives(t, p, config) })
 }
@@ -85,6 +86,27 @@ func stateOf(t *testing.T, pid int) string {
 		t.Fatal(err)
 	}
 	return strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))[0]
+}
+
+func topAsks(t *testing.T, postgres *lab.Postgres) {
+	p := startWatched(t, lab.PorteroOptions{Config: strings.Replace(configText(postgres.Address(), ""), `method = "trust"`, `users = "userlist.txt"`, 1)})
+	p.reloadBy(t, func() error { return p.WriteFile("userlist.txt", `"ops" "secret"`+"\n") }, "applied")
+	for _, c := range []struct {
+		password, want string
+		status         int
+	}{{"secret", "leaders", 0}, {"wrong", "password authentication failed", 1}} {
+		w := inTerminal(t, 80, 24, "top", "--config", p.Path("proxy.toml"), "-d", "100ms")
+		w.expect("Password for user ops:")
+		w.press(c.password + "\r")
+		w.expect(c.want)
+		if strings.Contains(w.text(), c.password) {
+			t.Errorf("the password is shown:\n%s", w.text())
+		}
+		w.press("q")
+		if status := w.ended(); status != c.status {
+			t.Errorf("with password %q: exit status %d", c.password, status)
+		}
+	}
 }
 
 func topStops(t *testing.T, p process) {
