@@ -277,3 +277,45 @@ func TestExplainTellsNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// explainsAll compares what is explained of attempts with the answers that they got. What a
+// client has proved, explain cannot know: it says who is refused whatever that is.
+func explainsAll(t *testing.T, w *world, all []attempt, answers map[attempt]string) {
+	t.Helper()
+	a := auth.Load(w.cfg, config.NewReport())
+	refused := 0
+	for _, one := range all {
+		i, q := 0, proxy.Question{Database: one.database, User: one.user, From: "127.0.0.1", TLS: "yes"}
+		switch {
+		case one.by == "unix":
+			i, q.From, q.TLS = 2, proxy.FromLocal, ""
+		case one.by == "plain":
+			q.TLS = "no"
+		case one.by == "cert ": // it is taken to have one
+			continue
+		case strings.HasPrefix(one.by, "cert "):
+			i = 1
+		}
+		q.Listener = w.cfg.Listeners[i].Address
+		found := must(proxy.Explain(w.cfg, a, nil, q))(t)
+		answer := found.Answers[len(found.Answers)-1] // the TCP listeners have one address: the second is meant by certificates
+		if i == 0 {
+			answer = found.Answers[0]
+		}
+		switch got := answers[one]; {
+		case answer.Refused == nil:
+			proves := answer.Rule.Method != "trust" || len(answer.Rule.Needs) > 0
+			if got != "" && !proves && !strings.HasPrefix(got, "3D000") {
+				t.Errorf("%+v is explained to be let in, and got %s", one, got)
+			}
+		default:
+			refused++
+			if want := answer.Refused.Code + " " + answer.Refused.Message; got != want {
+				t.Errorf("%+v is explained to get %s, and got %s", one, want, orIn(got))
+			}
+		}
+	}
+	if refused < 20 {
+		t.Errorf("only %d attempts are explained to be refused", refused)
+	}
+}

@@ -15,6 +15,7 @@ import (
 type Console struct {
 	ways   []*pgconn.Config // to try, in turn
 	conn   *pgconn.PgConn   // nil: not connected
+	lacks  string           // see LacksPassword
 	absent map[string]bool  // tables that this one does not have
 	config Table            // of a console that has no SHOW PORTERO: it does not change
 }
@@ -50,12 +51,16 @@ func (c *Console) Sample(ctx context.Context, tables []string) (*Sample, error) 
 
 func (c *Console) connect(ctx context.Context) error {
 	var all []error
+	c.lacks = ""
 	for i, way := range c.ways {
 		conn, err := pgconn.ConnectConfig(ctx, way)
 		if err == nil {
 			c.conn, c.absent, c.config = conn, make(map[string]bool), Table{}
 			c.ways[0], c.ways[i] = c.ways[i], c.ways[0]
 			return nil
+		}
+		if said, ok := errors.AsType[*pgconn.PgError](err); ok && said.Code == invalidPassword && way.Password == "" {
+			c.lacks = way.User
 		}
 		all = append(all, inShort(err))
 	}
@@ -75,17 +80,9 @@ func (c *Console) Connect(ctx context.Context) error {
 // invalidPassword is the SQLSTATE of a password that is wrong, or missing.
 const invalidPassword = "28P01"
 
-// LacksPassword is the user whom a console has refused as no password was given, "" if it
-// was for something else.
-func (c *Console) LacksPassword(err error) (user string) {
-	said, ok := errors.AsType[*pgconn.PgError](err)
-	for _, way := range c.ways {
-		if ok && said.Code == invalidPassword && way.Password == "" {
-			user = way.User
-		}
-	}
-	return user
-}
+// LacksPassword is the user whom the console has refused last for a password that was not
+// given; "" if there is none.
+func (c *Console) LacksPassword() (user string) { return c.lacks }
 
 // SetPassword gives a user's password to all ways that go by it.
 func (c *Console) SetPassword(user, password string) {
@@ -96,16 +93,10 @@ func (c *Console) SetPassword(user, password string) {
 	}
 }
 
-// refused is what a server says, in short.
-type refused struct{ *pgconn.PgError }
-
-func (e refused) Error() string { return fmt.Sprintf("%s (SQLSTATE %s)", e.Message, e.Code) }
-func (e refused) Unwrap() error { return e.PgError }
-
 // inShort is what the server says, if it was the server that refused.
 func inShort(err error) error {
 	if said, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return refused{said}
+		return fmt.Errorf("%s (SQLSTATE %s)", said.Message, said.Code)
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -71,6 +72,9 @@ func askRunning(address, path string) (status int, body []byte, err error) {
 	ask := http.Client{Timeout: 10 * time.Second}
 	answer, err := ask.Get("http://" + address + path)
 	if err != nil {
+		if asked, ok := errors.AsType[*url.Error](err); ok {
+			err = asked.Err // the rest is ours
+		}
 		return 0, nil, err
 	}
 	defer answer.Body.Close()

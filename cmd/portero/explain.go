@@ -86,13 +86,17 @@ func parseExplain(args []string, stderr io.Writer) (order *explainOrder, status 
 		q.TLS = map[bool]string{true: "yes", false: "no"}[yes]
 		return err
 	})
-	switch err := flags.Parse(args); {
+	rest, err := mixed(flags, args)
+	if order.path == "" && len(rest) > 0 {
+		order.path, rest = rest[0], rest[1:]
+	}
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return nil, 0
 	case err != nil:
 		return nil, 2
-	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "portero explain: unexpected argument %q\n", flags.Arg(0))
+	case len(rest) > 0:
+		fmt.Fprintf(stderr, "portero explain: unexpected argument %q\n", rest[0])
 		return nil, 2
 	case q.User == "":
 		fmt.Fprintln(stderr, "portero explain: --user must be given")

@@ -40,7 +40,7 @@ const usage = `portero is a pooling proxy in front of highly available PostgreSQ
                                         translate them into a proxy.toml
   portero version                       print the version
 
-serve and check also take a pgbouncer.ini as it is.
+serve, check, explain and top also take a pgbouncer.ini as it is.
 PORTERO_... in the environment comes before the file, and will do without one.
 proxy.toml.example says how settings are named there.
 `

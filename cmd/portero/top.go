@@ -115,9 +115,12 @@ func parseTop(args []string, stderr io.Writer) (order *topOrder, status int) {
 func (o *topOrder) run(ways []*pgconn.Config, stdout io.Writer) error {
 	console := top.NewConsole(ways...)
 	if o.batch {
-		m := top.NewModel(console.Target(), o.interval, top.ShowsUnicode())
-		if !m.SetView(o.view) {
-			return fmt.Errorf("there is no view %q", o.view)
+		if err := console.Connect(context.Background()); err != nil {
+			return err
+		}
+		m, err := o.model(console, top.ShowsUnicode())
+		if err != nil {
+			return err
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
@@ -127,21 +130,31 @@ func (o *topOrder) run(ways []*pgconn.Config, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	m := top.NewModel(console.Target(), o.interval, unicode)
-	if !m.SetView(o.view) {
-		return fmt.Errorf("there is no view %q", o.view)
-	}
 	if err := askPassword(console); err != nil {
+		return err
+	}
+	m, err := o.model(console, unicode)
+	if err != nil {
 		return err
 	}
 	return top.Run(context.Background(), screen, m, console)
 }
 
+func (o *topOrder) model(console *top.Console, unicode bool) (*top.Model, error) {
+	m := top.NewModel(console.Target(), o.interval, unicode)
+	if !m.SetView(o.view) {
+		return nil, fmt.Errorf("there is no view %q", o.view)
+	}
+	return m, nil
+}
+
 // askPassword asks for a password where the console wants one and none was given, as psql does.
 // That nobody answers is for the page to say.
 func askPassword(console *top.Console) error {
-	err := console.Connect(context.Background())
-	user := console.LacksPassword(err)
+	if err := console.Connect(context.Background()); err == nil {
+		return nil
+	}
+	user := console.LacksPassword()
 	if user == "" {
 		return nil
 	}
@@ -152,7 +165,7 @@ func askPassword(console *top.Console) error {
 		return err
 	}
 	console.SetPassword(user, string(password))
-	return console.Connect(context.Background())
+	return console.Connect(context.Background()) //nolint:wrapcheck // it says all
 }
 
 // consolePort is that of a listener that says nothing else.
