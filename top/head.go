@@ -154,8 +154,8 @@ func (m *Model) leaders() []Span {
 	return spans
 }
 
-// tabs names the views, in few letters where there is little room.
-func (m *Model) tabs(width int) []Span {
+// tabs names the views, in few letters where there is little room, and which rows are shown.
+func (m *Model) tabs(width int, extent string) []Span {
 	var spans []Span
 	for i, v := range views {
 		name := fmt.Sprintf(" %d %s ", i+1, v.name)
@@ -168,6 +168,7 @@ func (m *Model) tabs(width int) []Span {
 		}
 		spans = append(spans, Span{name, style})
 	}
+	spans = append(spans, Span{extent, Plain})
 	switch {
 	case m.typing:
 		spans = append(spans, Span{"  /" + m.filter + "_", Bold})

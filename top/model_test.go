@@ -184,9 +184,8 @@ func TestKeysChooseViewsAndPace(t *testing.T) {
 func TestScrollingStaysWithinTheRows(t *testing.T) {
 	m := shown(t, "cluster.txt", true)
 	press(m, "PgDn", "Down")
-	m.Page(80, headLines+footLines+2)
-	if m.offset != 1 {
-		t.Errorf("three rows in a place for two are scrolled by %d", m.offset)
+	if text := m.Page(80, headLines+footLines+2).Text(); m.offset != 1 || !strings.Contains(text, "2-3 of 3") {
+		t.Errorf("three rows in a place for two are scrolled by %d:\n%s", m.offset, text)
 	}
 	press(m, "PgUp")
 	m.Page(80, 24)

@@ -1,6 +1,7 @@
 package top
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/clipperhouse/displaywidth"
@@ -27,8 +28,9 @@ func (m *Model) Page(width, height int) Page {
 	if m.now == nil {
 		p = append(p, []Span{{"portero top", Bold}, {"  " + m.Target, Plain}})
 	} else {
-		p = append(p, m.withClock(m.title(), width), m.figures(), m.leaders(), m.tabs(width))
-		p = append(p, m.table(width, max(0, height-headLines-footLines))...)
+		rows, extent := m.table(width, max(0, height-headLines-footLines))
+		p = append(p, m.withClock(m.title(), width), m.figures(), m.leaders(), m.tabs(width, extent))
+		p = append(p, rows...)
 	}
 	for len(p) < height-footLines {
 		p = append(p, nil)
@@ -53,14 +55,15 @@ func (m *Model) withClock(spans []Span, width int) []Span {
 	return spans
 }
 
-// table is the open view, with the names of its columns, in so many lines beside these.
-func (m *Model) table(width, height int) (p Page) {
+// table is the open view, with the names of its columns, in so many lines beside these. extent
+// says which of its rows these are, where there are more.
+func (m *Model) table(width, height int) (p Page, extent string) {
 	v := &views[m.view]
 	if v.needs != "" && !m.now.has(v.needs) {
 		if _, read := m.now.Tables[v.needs]; !read {
-			return Page{{{"reading ...", Dim}}}
+			return Page{{{"reading ...", Dim}}}, ""
 		}
-		return Page{{{"This console has no SHOW " + strings.ToUpper(v.needs) + ": it is no Portero's.", Dim}}}
+		return Page{{{"This console has no SHOW " + strings.ToUpper(v.needs) + ": it is no Portero's.", Dim}}}, ""
 	}
 	lines := m.lines()
 	var cells [][]string
@@ -84,7 +87,10 @@ func (m *Model) table(width, height int) (p Page) {
 	if len(lines) == 0 && height > 0 {
 		p = append(p, []Span{{m.nothing(v), Dim}})
 	}
-	return p
+	if height > 0 && len(lines) > height {
+		extent = fmt.Sprintf("  %d-%d of %d", m.offset+1, m.offset+height, len(lines))
+	}
+	return p, extent
 }
 
 func (m *Model) nothing(v *view) string {
