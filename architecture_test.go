@@ -31,7 +31,8 @@ var allowed = map[string][]string{
 	"proxy":       {"auth", "config", "discovery", "loop", "metrics", "pool", "session", "wire"},
 	"admin":       {"metrics", "pool", "proxy", "wire"},
 	"translate":   {"config"},
-	"cmd/portero": {"admin", "auth", "config", "discovery", "journal", "loop", "metrics", "passage", "pool", "proxy", "translate", "wire"},
+	"top":         nil,
+	"cmd/portero": {"admin", "auth", "config", "discovery", "journal", "loop", "metrics", "passage", "pool", "proxy", "top", "translate", "wire"},
 }
 
 // tools are the programs and packages beside the product. They may use the lab, and drive

@@ -38,6 +38,9 @@ func routes(o Options, log *slog.Logger) http.Handler {
 	if o.Diff != nil {
 		mux.Handle("GET /diff", diff(o.Diff))
 	}
+	if o.Explain != nil {
+		mux.Handle("GET /explain", explain(o.Explain))
+	}
 	if o.AcceptTimeline != nil {
 		mux.Handle("POST /accept-timeline", http.NewCrossOriginProtection().Handler(acceptTimeline(o.AcceptTimeline)))
 	}

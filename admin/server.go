@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"portero/metrics"
+	"portero/proxy"
 )
 
 // The page is small and its readers are near, so that these can be short enough
@@ -49,6 +50,10 @@ type Options struct {
 
 	// Diff says in lines what a reload would change; an error, why it would fail.
 	Diff func() (string, error)
+
+	// Explain says what a client would get that came now; an error, what is wrong with the
+	// question. nil: /explain is not found.
+	Explain func(q proxy.Question) (proxy.Explanation, error)
 
 	// AcceptTimeline has a group of a cluster served on the older timeline that its
 	// leader is on. An error says why not, ErrUnknown that there is no such group.

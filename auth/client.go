@@ -79,7 +79,7 @@ func ruleForAll(name string) (rule, bool) {
 //
 // Where no password is asked for, the Credentials are those of the user file.
 func (a *Authenticator) Client(s *wire.Stream, c *Arrival) (Credentials, error) {
-	r, err := a.first(c)
+	r, err := a.first(c, nil)
 	if err != nil {
 		return Credentials{}, err
 	}
@@ -133,10 +133,10 @@ func (a *Authenticator) ask(s *wire.Stream, r *rule, c *Arrival) (Credentials, e
 		return Credentials{}, err
 	}
 	ask := askSCRAM
-	switch {
-	case r.method == methodPassword:
+	switch r.asksFor(e) {
+	case methodPassword:
 		ask = askPassword
-	case r.method == methodMD5 && e.creds.kind != secretVerifier:
+	case methodMD5:
 		ask = askMD5
 	}
 	again := func() *entry { return a.again(c, e) }
@@ -148,6 +148,14 @@ func (a *Authenticator) ask(s *wire.Stream, r *rule, c *Arrival) (Credentials, e
 		return Credentials{}, e.blame(r.failed(c))
 	}
 	return creds, nil
+}
+
+// asksFor is the method that a user meets where a rule asks for a password.
+func (r *rule) asksFor(e *entry) method {
+	if r.method == methodMD5 && e.creds.kind == secretVerifier {
+		return methodSCRAM
+	}
+	return r.method
 }
 
 // blame adds to a refusal, for the log, why the user has no secret.

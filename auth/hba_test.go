@@ -163,7 +163,10 @@ func FuzzHBA(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		rules, faults := readHBA(text, others)
 		for _, r := range rules {
-			r.matches(from("10.1.2.3+tls", "u", "d"), twoInterfaces)
+			c := from("10.1.2.3+tls", "u", "d")
+			if differs, err := r.differs(c, twoInterfaces); err == nil && differs != noPart && r.objection(differs, c) == "" {
+				t.Errorf("nothing is said of why %s is not for the client", &r)
+			}
 			if r.place == "" || r.databases == nil || r.users == nil {
 				t.Errorf("rule without a part: %+v", r)
 			}

@@ -48,7 +48,7 @@ func newLookups(c *config.Auth, users *Users) *lookups {
 // one whom neither the user file nor the servers know. It blocks for as long as
 // the servers are asked. An error is one of those of unanswered.
 func (a *Authenticator) find(c *Arrival) (*entry, error) {
-	if _, inFile := a.users.Lookup(c.User); inFile || a.lookups == nil {
+	if a.isKnown(c.User) {
 		return a.users.find(c.User), nil
 	}
 	if c.Home == nil { // it is not told either that no route is for it, before it has proved itself
@@ -57,6 +57,13 @@ func (a *Authenticator) find(c *Arrival) (*entry, error) {
 		return e, nil
 	}
 	return a.lookups.find(c)
+}
+
+// isKnown reports whether the servers need not be asked for a user: it is in the user file,
+// or that is all there is.
+func (a *Authenticator) isKnown(user string) bool {
+	_, inFile := a.users.Lookup(user)
+	return inFile || a.lookups == nil
 }
 
 // again returns the entry as it is by now, nil if there is nothing newer: for

@@ -83,15 +83,35 @@ type rule struct {
 	service   string     // method pam
 }
 
-func (r *rule) matches(c *Arrival, interfaces func() ([]net.Addr, error)) (bool, error) {
+// part is what of a rule a client differs in.
+type part byte
+
+const (
+	noPart part = iota // the rule is for the client
+	partType
+	partDatabase
+	partUser
+	partAddress
+)
+
+// differs is the first part by which a rule is not for a client.
+func (r *rule) differs(c *Arrival, interfaces func() ([]net.Addr, error)) (part, error) {
 	database, user := cutName(c.Database), cutName(c.User)
-	if !r.link.is(c) || !r.databases.hold(database, user) || !r.users.hold(user, user) {
-		return false, nil
+	switch {
+	case !r.link.is(c):
+		return partType, nil
+	case !r.databases.hold(database, user):
+		return partDatabase, nil
+	case !r.users.hold(user, user):
+		return partUser, nil
+	case c.Local:
+		return noPart, nil
 	}
-	if c.Local {
-		return true, nil
+	fits, err := r.from.contain(c.Address.Unmap(), interfaces)
+	if !fits {
+		return partAddress, err
 	}
-	return r.from.contain(c.Address.Unmap(), interfaces)
+	return noPart, nil
 }
 
 // maxName is the most of a name that PostgreSQL looks at (NAMEDATALEN - 1).
@@ -102,14 +122,19 @@ const maxName = 63
 func cutName(s string) string { return s[:min(len(s), maxName)] }
 
 // first is the first rule that matches, nil for none. Where that cannot be
-// told of one, no later one is asked: it may have been a reject.
-func (a *Authenticator) first(c *Arrival) (*rule, error) {
+// told of one, no later one is asked: it may have been a reject. passed, unless it is nil, is
+// shown those before it, with what the client differs in.
+func (a *Authenticator) first(c *Arrival, passed func(*rule, part)) (*rule, error) {
 	for i := range a.rules {
 		r := &a.rules[i]
-		if fits, err := r.matches(c, a.interfaces); err != nil {
+		differs, err := r.differs(c, a.interfaces)
+		switch {
+		case err != nil:
 			return nil, r.blame(fmt.Errorf("%w: %w", noTelling(), err))
-		} else if fits {
+		case differs == noPart:
 			return r, nil
+		case passed != nil:
+			passed(r, differs)
 		}
 	}
 	return nil, nil

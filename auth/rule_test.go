@@ -12,7 +12,7 @@ import (
 // ruleFor is the line of the rule that a client is let in or refused by; 0 for
 // none, -1 if that cannot be told.
 func ruleFor(a *Authenticator, c *Arrival) int {
-	r, err := a.first(c)
+	r, err := a.first(c, nil)
 	if err != nil {
 		return -1
 	}

@@ -113,8 +113,11 @@ func (u *Users) equip(e *entry) {
 // no proof may be accepted: of a mock, and of an md5 hash, which no SCRAM
 // verifier can be made of.
 func (e *entry) scramVerifier() (v verifier, usable bool) {
-	return e.verifier(), !e.mock && e.creds.kind != secretMD5
+	return e.verifier(), e.provesBySCRAM()
 }
+
+// provesBySCRAM says whether there is a proof by SCRAM that is accepted.
+func (e *entry) provesBySCRAM() bool { return !e.mock && e.creds.kind != secretMD5 }
 
 // derive makes the verifier of a plain password, in the shape and with the
 // salt that a mock of the same name has, so that neither tells who is in the file.

@@ -176,23 +176,27 @@ func (ps *Pools) dropIdleCandidate(p *Pool) {
 // makeRoomLocked reports whether there may be one more pool. If there are as
 // many as max_pools, the one that has been unused for longest goes.
 func (ps *Pools) makeRoomLocked() bool {
-	if len(ps.pools) < ps.limits().MaxPools {
-		return true
+	oldest, room := ps.roomLocked()
+	if oldest != nil {
+		oldest.mu.Lock()
+		defer oldest.mu.Unlock()
+		oldest.dropLocked()
 	}
-	var oldest *Pool
+	return room
+}
+
+// roomLocked reports whether there may be one more pool, and which has to go for it.
+func (ps *Pools) roomLocked() (oldest *Pool, room bool) {
+	if len(ps.pools) < ps.limits().MaxPools {
+		return nil, true
+	}
 	var since time.Time
 	for _, p := range ps.pools {
 		if s, unused := p.unusedSince(); unused && (oldest == nil || s.Before(since)) {
 			oldest, since = p, s
 		}
 	}
-	if oldest == nil {
-		return false
-	}
-	oldest.mu.Lock()
-	defer oldest.mu.Unlock()
-	oldest.dropLocked()
-	return true
+	return oldest, oldest != nil
 }
 
 // Refused is why Join has no pool for a client.

@@ -174,14 +174,18 @@ func (ps *Pools) groupState(k groupKey, v *discovery.View, now time.Time) metric
 		s.Switchover = g.Announced.From + " to " + g.Announced.To
 	}
 	for _, m := range g.Members {
-		one := metrics.MemberState{Name: m.Name, Address: m.Address, Role: m.Role, State: m.State, Timeline: m.Timeline, Lag: m.Lag}
-		one.LagTime, one.Measured = ps.Lag(k.cluster, k.group, m.Name)
-		s.Members = append(s.Members, one)
+		s.Members = append(s.Members, ps.memberState(k.cluster, k.group, m))
 	}
 	ps.chronicles.mu.Lock()
 	defer ps.chronicles.mu.Unlock()
 	if c := ps.chronicles.of[k]; c != nil {
 		s.EpochChanges, s.LeaderlessSeconds, s.HeldSeconds, s.Outcomes = c.changes, c.leaderless(now).Seconds(), c.heldFor(now).Seconds(), c.total
 	}
+	return s
+}
+
+func (ps *Pools) memberState(cluster string, group int, m discovery.Member) metrics.MemberState {
+	s := metrics.MemberState{Name: m.Name, Address: m.Address, Role: m.Role, State: m.State, Timeline: m.Timeline, Lag: m.Lag}
+	s.LagTime, s.Measured = ps.Lag(cluster, group, m.Name)
 	return s
 }

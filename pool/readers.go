@@ -16,14 +16,13 @@ func (pl *plan) read(d demand, heard readings, now time.Time) {
 	}
 	measured := false
 	for _, m := range readers {
-		ends := heard[m.Name].ends(d.maxLag)
 		_, known := heard[m.Name].lag(now)
 		measured = measured || known
-		switch {
-		case d.role == "any" && m.Name == pl.leads:
-		case !now.Before(ends):
+		ends, fresh := pl.freshUntil(m, d, heard, now)
+		if !fresh {
 			continue
-		case pl.until.IsZero() || ends.Before(pl.until):
+		}
+		if !ends.IsZero() && (pl.until.IsZero() || ends.Before(pl.until)) {
 			pl.until = ends
 		}
 		pl.targets = append(pl.targets, m)
@@ -35,6 +34,16 @@ func (pl *plan) read(d demand, heard readings, now time.Time) {
 	default:
 		pl.hold = HoldUnmeasured
 	}
+}
+
+// freshUntil says whether a member is near enough to its leader, and until when if nothing
+// more is heard of it; zero: as long as it leads.
+func (pl *plan) freshUntil(m discovery.Member, d demand, heard readings, now time.Time) (ends time.Time, fresh bool) {
+	if d.role == "any" && m.Name == pl.leads {
+		return time.Time{}, true
+	}
+	ends = heard[m.Name].ends(d.maxLag)
+	return ends, now.Before(ends)
 }
 
 // readAs is what those prove themselves to be who are read from in a role.
@@ -49,23 +58,43 @@ func readAs(role string) string {
 func readersOf(g *discovery.Group, role string) []discovery.Member {
 	var fit []discovery.Member
 	for _, m := range g.Members {
-		if reads(g, m, role) {
+		if unsuitedToRead(g, m, role) == suits {
 			fit = append(fit, m)
 		}
 	}
 	return fit
 }
 
-func reads(g *discovery.Group, m discovery.Member, role string) bool {
+// unsuited is why a member does not serve a role.
+type unsuited byte
+
+const (
+	suits unsuited = iota
+	unsuitedTag
+	unsuitedState
+	unsuitedLeads
+	unsuitedRole
+)
+
+// unsuitedToRead says why a member may not serve role replica or any.
+func unsuitedToRead(g *discovery.Group, m discovery.Member, role string) unsuited {
 	switch {
+	case g.AskHosts && role != "any" && m.Name == g.Leader:
+		return unsuitedLeads
 	case g.AskHosts:
-		return role == "any" || m.Name != g.Leader
-	case noLoadBalance(m) || m.State != "running":
-		return false
+		return suits
+	case noLoadBalance(m):
+		return unsuitedTag
+	case m.State != "running":
+		return unsuitedState
 	case role == "any" || m.Role == "standby_leader":
-		return true
+		return suits
+	case m.Name == g.Leader:
+		return unsuitedLeads
+	case m.Role != "replica":
+		return unsuitedRole
 	}
-	return m.Name != g.Leader && m.Role == "replica"
+	return suits
 }
 
 // noLoadBalance is Patroni's tag that takes a member out of /replica.

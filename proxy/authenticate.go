@@ -34,12 +34,18 @@ func (p *Proxy) home(c *auth.Arrival, r *config.Route) *auth.Home {
 	if r == nil {
 		return nil
 	}
+	home := homeOf(c, r)
+	home.Ask = func(ctx context.Context, q auth.Question) (auth.Answer, error) {
+		return p.pools.Ask(ctx, home.Cluster, home.Group, q)
+	}
+	return home
+}
+
+// homeOf is home without anybody to be asked there.
+func homeOf(c *auth.Arrival, r *config.Route) *auth.Home {
 	home := &auth.Home{Cluster: r.Cluster, Group: r.Group, Database: r.DBName}
 	if home.Database == "" {
 		home.Database = c.Database
-	}
-	home.Ask = func(ctx context.Context, q auth.Question) (auth.Answer, error) {
-		return p.pools.Ask(ctx, home.Cluster, home.Group, q)
 	}
 	return home
 }

@@ -64,13 +64,10 @@ func (s *census) init(p *Proxy) {
 func (s *census) enter(user string, at realm, ofUser, ofDatabase int) (*person, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.persons[user]
-	switch {
-	case ofDatabase > 0 && s.databases[at] >= ofDatabase:
-		return nil, tooMany(metrics.TooManyOfDatabase, "max_db_client_connections")
-	case ofUser > 0 && w != nil && w.clients >= ofUser:
-		return nil, tooMany(metrics.TooManyOfUser, "max_user_client_connections")
+	if err := s.fullLocked(user, at, ofUser, ofDatabase); err != nil {
+		return nil, err
 	}
+	w := s.persons[user]
 	if w == nil {
 		w = &person{proxy: s.proxy, name: user}
 		s.persons[user] = w
@@ -78,6 +75,25 @@ func (s *census) enter(user string, at realm, ofUser, ofDatabase int) (*person, 
 	w.clients++
 	s.databases[at]++
 	return w, nil
+}
+
+// fullLocked says why there is no room for one more.
+func (s *census) fullLocked(user string, at realm, ofUser, ofDatabase int) error {
+	w := s.persons[user]
+	switch {
+	case ofDatabase > 0 && s.databases[at] >= ofDatabase:
+		return tooMany(metrics.TooManyOfDatabase, "max_db_client_connections")
+	case ofUser > 0 && w != nil && w.clients >= ofUser:
+		return tooMany(metrics.TooManyOfUser, "max_user_client_connections")
+	}
+	return nil
+}
+
+// full says why there is no room for one more now.
+func (s *census) full(user string, at realm, ofUser, ofDatabase int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fullLocked(user, at, ofUser, ofDatabase)
 }
 
 // leave counts it out.

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"portero/auth"
+	"portero/config"
 	"portero/wire"
 )
 
@@ -141,11 +142,15 @@ func (h *handshake) operator(s startup, a *auth.Arrival) (admin bool, err error)
 	if _, err := h.now.auth.Client(h.stream, a); err != nil {
 		return false, err //nolint:wrapcheck // refuse tells the kinds apart
 	}
-	rights := &h.now.cfg.Admin
+	return rights(&h.now.cfg.Admin, s.user)
+}
+
+// rights says whether a user who has proved who it is is an admin.
+func rights(c *config.Admin, user string) (admin bool, err error) {
 	switch {
-	case slices.Contains(rights.Users, s.user):
+	case slices.Contains(c.Users, user):
 		return true, nil
-	case slices.Contains(rights.StatsUsers, s.user):
+	case slices.Contains(c.StatsUsers, user):
 		return false, nil
 	}
 	return false, errNotAllowed

@@ -149,7 +149,7 @@ func (h *handshake) login(s startup, c *auth.Arrival, stop func() bool) error {
 	if err := h.negotiateVersion(s); err != nil {
 		return err
 	}
-	route := h.now.route(h.l, s.database, s.user)
+	route := h.now.route(h.l.address, s.database, s.user, nil)
 	credentials, err := h.authenticate(c, route)
 	if errors.Is(err, io.EOF) {
 		return errQuiet
@@ -158,7 +158,7 @@ func (h *handshake) login(s startup, c *auth.Arrival, stop func() bool) error {
 		return err
 	}
 	if route == nil { // which nobody is told who has not proved himself
-		return wire.Fatal(wire.UndefinedDatabase, "no route for database \"%s\" and user \"%s\"", printable(s.database), printable(s.user))
+		return errNoRoute(s.database, s.user)
 	}
 	if err := h.stream.Write(&pgproto3.AuthenticationOk{}); err != nil {
 		return err
@@ -167,6 +167,10 @@ func (h *handshake) login(s startup, c *auth.Arrival, stop func() bool) error {
 		return s.refusal
 	}
 	return h.adopt(s, route, credentials, stop)
+}
+
+func errNoRoute(database, user string) *wire.Error {
+	return wire.Fatal(wire.UndefinedDatabase, "no route for database \"%s\" and user \"%s\"", printable(database), printable(user))
 }
 
 // negotiateVersion tells a client that wants more of the protocol than there is.

@@ -133,6 +133,7 @@ func TestRulesLetInAndRefuseAsPostgreSQLItselfDoes(t *testing.T) {
 	socket := strings.TrimPrefix(w.addresses[2], "unix:")
 	got := tryAll(t, me, certs, filepath.Dir(socket), strings.TrimPrefix(filepath.Base(socket), ".s.PGSQL."), through)
 
+	explainsAll(t, w, attempts(me), got)
 	kinds := make(map[string]int)
 	for _, a := range attempts(me) {
 		if got[a] != want[a] {

@@ -79,11 +79,11 @@ func reusePort(_, _ string, c syscall.RawConn) error {
 // there is none, as in PostgreSQL.
 func newTerms(c *config.Listener) (*terms, error) {
 	t := &terms{cfg: c}
-	if strings.HasPrefix(c.Address, "unix:") {
+	if !offersTLS(c) {
 		return t, nil
 	}
 	settings, err := tlsFor(c.TLS)
-	if settings == nil || err != nil {
+	if err != nil {
 		return t, err
 	}
 	leaf, err := x509.ParseCertificate(settings.Certificates[0].Certificate[0])
@@ -93,6 +93,12 @@ func newTerms(c *config.Listener) (*terms, error) {
 	t.tls, t.binding = settings, auth.TLSServerEndPoint(leaf)
 	return t, nil
 }
+
+func offersTLS(c *config.Listener) bool {
+	return !isUnix(c) && c.TLS.Cert != "" && c.TLS.Mode != "disable"
+}
+
+func isUnix(c *config.Listener) bool { return strings.HasPrefix(c.Address, "unix:") }
 
 // keepAlive has the kernel probe a client that is silent, by the settings in force.
 func keepAlive(conn net.Conn, idle time.Duration) {

@@ -201,7 +201,7 @@ func (p *Proxy) TakeIn(x Passed, fd int) error {
 func (p *Proxy) seat(x Passed, conn net.Conn) error {
 	now := p.now.Load()
 	l := p.listenerOf(x)
-	route := now.route(l, x.Database, x.User)
+	route := now.route(l.address, x.Database, x.User, nil)
 	if route == nil {
 		return fmt.Errorf("no route for database %q and user %q any more", x.Database, x.User)
 	}

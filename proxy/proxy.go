@@ -146,11 +146,8 @@ func errShutdown() *wire.Error {
 	return wire.Fatal(wire.AdminShutdown, "terminating connection because Portero is shutting down")
 }
 
-// tlsFor returns a listener's TLS settings, nil when it has none.
+// tlsFor returns the TLS settings of a listener that offers it.
 func tlsFor(c config.ListenerTLS) (*tls.Config, error) {
-	if c.Cert == "" || c.Mode == "disable" {
-		return nil, nil
-	}
 	pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)

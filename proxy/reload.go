@@ -123,7 +123,7 @@ type way struct {
 // connections that it is, remain what they were when it logged in.
 func (c *client) wayNow() way {
 	w := way{by: c.proxy.now.Load()}
-	if w.route = w.by.route(c.from, c.database.Value(), c.person.name); w.route != nil {
+	if w.route = w.by.route(c.from.address, c.database.Value(), c.person.name, nil); w.route != nil {
 		w.target = w.by.target(w.route, c.from.terms.Load().cfg, c.database.Value(), c.person.name)
 		w.key.Mode, w.key.Citus = c.pool.Key.Mode, c.pool.Key.Citus
 	}

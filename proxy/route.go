@@ -53,15 +53,43 @@ func (s *snapshot) course(r *config.Route, l *listener) *course {
 // config is the settings in force.
 func (p *Proxy) config() *config.Config { return p.now.Load().cfg }
 
-// route returns the first route that matches, nil if none does.
-func (s *snapshot) route(l *listener, database, user string) *config.Route {
+// route returns the first route that matches, nil if none does. The listener goes by its
+// address. passed, unless it is nil, is shown those before it, with what they differ in.
+func (s *snapshot) route(listener, database, user string, passed func(i int, differs routePart)) *config.Route {
 	for i := range s.cfg.Routes {
 		r := &s.cfg.Routes[i]
-		if matches(r.Listener, l.address) && matches(r.Database, database) && matches(r.User, user) {
+		differs := differ(r, listener, database, user)
+		if differs == sameRoute {
 			return r
+		}
+		if passed != nil {
+			passed(i, differs)
 		}
 	}
 	return nil
+}
+
+// routePart is what of a route a client differs in.
+type routePart byte
+
+const (
+	sameRoute routePart = iota // the route is for the client
+	otherListener
+	otherDatabase
+	otherUser
+)
+
+// differ is the first part by which a route is not for a client.
+func differ(r *config.Route, listener, database, user string) routePart {
+	switch {
+	case !matches(r.Listener, listener):
+		return otherListener
+	case !matches(r.Database, database):
+		return otherDatabase
+	case !matches(r.User, user):
+		return otherUser
+	}
+	return sameRoute
 }
 
 func matches(pattern, s string) bool { return pattern == "*" || pattern == s }

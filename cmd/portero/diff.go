@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -50,23 +51,33 @@ func askDiff(path, address string) (lines string, err error) {
 	if address == "" {
 		return "", errors.New("portero diff: the file has no [admin] address: give --admin")
 	}
+	status, text, err := askRunning(address, "/diff")
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("portero diff: no Portero answers at %s: %w", address, err)
+	case status == http.StatusUnprocessableEntity:
+		return "", fmt.Errorf("a reload would change nothing, as it would fail:\n%s", text)
+	case status != http.StatusOK:
+		return "", fmt.Errorf("portero diff: %s answers %d", address, status)
+	}
+	return string(text), nil
+}
+
+// askRunning asks the Portero that runs, by its [admin] address. It blocks on the network, for
+// some seconds at most.
+func askRunning(address, path string) (status int, body []byte, err error) {
 	if host, port, err := net.SplitHostPort(address); err == nil && host == "" {
 		address = net.JoinHostPort("127.0.0.1", port)
 	}
 	ask := http.Client{Timeout: 10 * time.Second}
-	answer, err := ask.Get("http://" + address + "/diff")
+	answer, err := ask.Get("http://" + address + path)
 	if err != nil {
-		return "", fmt.Errorf("portero diff: no Portero answers at %s: %w", address, err)
+		if asked, ok := errors.AsType[*url.Error](err); ok {
+			err = asked.Err // the rest is ours
+		}
+		return 0, nil, err
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("portero diff: %s: %w", address, err)
-	case answer.StatusCode == http.StatusUnprocessableEntity:
-		return "", fmt.Errorf("a reload would change nothing, as it would fail:\n%s", text)
-	case answer.StatusCode != http.StatusOK:
-		return "", fmt.Errorf("portero diff: %s answers %s", address, answer.Status)
-	}
-	return string(text), nil
+	body, err = io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	return answer.StatusCode, body, err
 }

@@ -3,6 +3,8 @@
 //	portero serve [--config proxy.toml]   run
 //	portero check [--config proxy.toml]   report every fault of a configuration
 //	portero diff --config proxy.toml      what a reload would change in the one that runs
+//	portero explain --user bob            what a client would get, and why
+//	portero top [--config proxy.toml]     the console as a live page of the terminal
 //	portero import pgbouncer.ini          translate PgBouncer's configuration, and HAProxy's and Patroni's
 //	portero version
 package main
@@ -29,11 +31,16 @@ const usage = `portero is a pooling proxy in front of highly available PostgreSQ
   portero serve [--config proxy.toml]   run; without a file: 127.0.0.1:6432 to 127.0.0.1:5432
   portero check [--config proxy.toml]   report every fault of a configuration
   portero diff --config proxy.toml      what a reload would change in the Portero that runs
+  portero explain --database app --user bob [--from 10.1.2.3]
+                                        which rule, route, pool, member and settings
+                                        a client would get, and why
+  portero top [--config proxy.toml] [connection string]
+                                        the console as a live page of the terminal
   portero import [-o proxy.toml] pgbouncer.ini [haproxy.cfg] [patroni.yml]
                                         translate them into a proxy.toml
   portero version                       print the version
 
-serve and check also take a pgbouncer.ini as it is.
+serve, check, explain and top also take a pgbouncer.ini as it is.
 PORTERO_... in the environment comes before the file, and will do without one.
 proxy.toml.example says how settings are named there.
 `
@@ -52,6 +59,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return withConfig("check", args[1:], stderr, func(path string) int { return check(path, stdout, stderr) })
 	case "diff":
 		return diff(args[1:], stdout, stderr)
+	case "explain":
+		return explain(args[1:], stdout, stderr)
+	case "top":
+		return topPage(args[1:], stdout, stderr)
 	case "import":
 		return importFiles(args[1:], stdout, stderr)
 	case "version":

@@ -45,6 +45,10 @@ func (p *parts) fromPgBouncer(path, text string, check config.Check) error {
 	}
 	p.remarks = t.Remarks
 	p.cfg, p.unknown, err = config.Parse(path, t.TOML, environ(p.over), check)
+	p.origins = p.origins.TranslatedBy(func(key string) (string, bool) {
+		at, ok := t.Origin(key)
+		return at.String(), ok
+	})
 	others := slices.DeleteFunc(p.files, func(f config.File) bool { return f.Name == path })
 	p.files = append(own, others...)
 	return blame(t, path, err)

@@ -32,6 +32,7 @@ import (
 type parts struct {
 	cfg         *config.Config
 	auth        *auth.Authenticator
+	origins     *config.Origins // of the settings of cfg
 	descriptors descriptors
 	files       []config.File      // that it was read from
 	over        []string           // what was set on the console, in the form of os.Environ
@@ -47,7 +48,7 @@ func prepare(path string, over []string) (*parts, error) {
 	check := func(cfg *config.Config, r *config.Report) {
 		p.auth = auth.Load(cfg, r)
 		p.descriptors = shareOut(cfg, r)
-		p.files = r.Files()
+		p.files, p.origins = r.Files(), r.Origins()
 	}
 	if path != "" {
 		p.files = []config.File{config.Look(path)}
@@ -317,6 +318,7 @@ func (in *instance) startAdmin(open net.Listener) error {
 
 		AcceptTimeline: in.acceptTimeline,
 		Diff:           in.diff,
+		Explain:        in.explain,
 		Listener:       open,
 	})
 	return in.admin.Start()

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"portero/proxy"
+)
+
+const explainUsage = `portero explain says which rule, route, pool, member and settings a client would
+get, and why.
+
+  portero explain [--config proxy.toml] --database app --user bob [--from 10.1.2.3]
+
+The Portero that runs is asked, if one answers at the file's [admin] address.
+Else, and with --offline, the file is read; then the member is not known.
+The exit status is 0 if the client would get in, 1 if not, 2 in trouble.
+
+`
+
+// explainOrder is the command line of explain.
+type explainOrder struct {
+	path, admin   string
+	offline, json bool
+	question      proxy.Question
+}
+
+// explain asks the Portero that runs, or reads the file. The exit status is 0 if the client
+// would get in, 1 if it is refused, 2 in trouble.
+func explain(args []string, stdout, stderr io.Writer) int {
+	order, status := parseExplain(args, stderr)
+	if order == nil {
+		return status
+	}
+	found, notice, err := order.find(stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 2
+	}
+	if order.json {
+		out := json.NewEncoder(stdout)
+		out.SetIndent("", "  ")
+		err = out.Encode(found)
+	} else {
+		err = writeExplanation(stdout, found, notice)
+	}
+	switch {
+	case err != nil:
+		fmt.Fprintln(stderr, "portero explain:", err)
+		return 2
+	case found.Refused():
+		return 1
+	}
+	return 0
+}
+
+// parseExplain reads the command line; nil: the program ends with a status.
+func parseExplain(args []string, stderr io.Writer) (order *explainOrder, status int) {
+	order = &explainOrder{}
+	q := &order.question
+	flags := flag.NewFlagSet("portero explain", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprint(stderr, explainUsage)
+		flags.PrintDefaults()
+	}
+	flags.StringVar(&order.path, "config", "", "configuration `file` (proxy.toml or pgbouncer.ini)")
+	flags.StringVar(&order.admin, "admin", "", "`address` of [admin] of the Portero that runs; default: as the file has it")
+	flags.BoolVar(&order.offline, "offline", false, "read the file, whatever runs")
+	flags.BoolVar(&order.json, "json", false, "print JSON")
+	flags.StringVar(&q.User, "user", "", "`name` of the client's user")
+	flags.StringVar(&q.Database, "database", "", "`name` of its database; default: as the user")
+	flags.StringVar(&q.From, "from", "", "IP `address` of the client, or local: by Unix socket; default: this host")
+	flags.StringVar(&q.Listener, "listener", "", "`address` of a listener, as the file has it; default: all")
+	flags.StringVar(&q.Application, "application-name", "", "its application_name, which tells Citus' own connections")
+	flags.BoolFunc("tls", "the client uses TLS; --tls=false: it does not; default: where it is offered", func(text string) error {
+		yes, err := strconv.ParseBool(text)
+		q.TLS = map[bool]string{true: "yes", false: "no"}[yes]
+		return err
+	})
+	rest, err := mixed(flags, args)
+	if order.path == "" && len(rest) > 0 {
+		order.path, rest = rest[0], rest[1:]
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return nil, 0
+	case err != nil:
+		return nil, 2
+	case len(rest) > 0:
+		fmt.Fprintf(stderr, "portero explain: unexpected argument %q\n", rest[0])
+		return nil, 2
+	case q.User == "":
+		fmt.Fprintln(stderr, "portero explain: --user must be given")
+		return nil, 2
+	}
+	return order, 0
+}
+
+// find answers the question; notice is what there is to say of where the answer is from.
+func (o *explainOrder) find(stderr io.Writer) (found proxy.Explanation, notice string, err error) {
+	if o.admin != "" && !o.offline {
+		found, err = askExplain(o.admin, o.question)
+		return found, "", err
+	}
+	p, ok := load(o.path, stderr)
+	if !ok {
+		return found, "", errors.New("portero explain: the configuration is at fault")
+	}
+	if address := p.cfg.Admin.Address; address != "" && !o.offline {
+		found, err = askExplain(address, o.question)
+		if !errors.Is(err, errNobody) {
+			return found, o.otherFile(found.Config), err
+		}
+		notice = "no Portero answers at " + address
+	}
+	found, err = proxy.Explain(p.cfg, p.auth, p.origins, o.question)
+	found.Config = o.path
+	if err != nil {
+		err = fmt.Errorf("portero explain: %w", err)
+	}
+	return found, notice, err
+}
+
+// otherFile says that the Portero that runs has read another file than the one that is named.
+func (o *explainOrder) otherFile(read string) string {
+	whole, err := filepath.Abs(o.path)
+	if o.path == "" || err != nil || whole == read {
+		return ""
+	}
+	return "it has not read " + o.path + ": --offline does"
+}
+
+// errNobody: there is no Portero that could be asked.
+var errNobody = errors.New("no Portero answers")
+
+// askExplain blocks on the network, for some seconds at most.
+func askExplain(address string, q proxy.Question) (found proxy.Explanation, err error) {
+	v := url.Values{}
+	for name, value := range map[string]string{
+		"database": q.Database, "user": q.User, "from": q.From, "listener": q.Listener, "tls": q.TLS, "application_name": q.Application,
+	} {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	status, body, err := askRunning(address, "/explain?"+v.Encode())
+	switch {
+	case err != nil:
+		return found, fmt.Errorf("portero explain: %w at %s: %w", errNobody, address, err)
+	case status == http.StatusNotFound: // an older one, or no Portero
+		return found, fmt.Errorf("portero explain: %w that can explain at %s", errNobody, address)
+	case status != http.StatusOK:
+		return found, fmt.Errorf("portero explain: %s answers: %s", address, body)
+	}
+	if err := json.Unmarshal(body, &found); err != nil {
+		return found, fmt.Errorf("portero explain: %s answers what cannot be read: %w", address, err)
+	}
+	return found, nil
+}
+
+// explain is what this Portero answers.
+func (in *instance) explain(q proxy.Question) (proxy.Explanation, error) {
+	now := in.inForce.Load()
+	found, err := in.proxy.Explain(now.cfg, now.auth, now.origins, q)
+	if whole, err := filepath.Abs(in.path); err == nil && in.path != "" {
+		found.Config = whole
+	}
+	found.Running = &proxy.Running{Version: version(), Loaded: now.since.Format(time.DateTime)}
+	return found, err
+}

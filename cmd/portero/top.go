@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/term"
+
+	"portero/top"
+)
+
+const topUsage = `portero top shows the console of a Portero as a live page of the terminal. It
+changes nothing.
+
+  portero top [--config proxy.toml]
+  portero top [--host HOST] [--port PORT] [--user NAME] [connection string]
+
+With a file it takes the file's listeners, and the first of [admin] users. Else it
+connects as psql does, by PGHOST, PGPORT, PGUSER, PGPASSWORD, .pgpass and so on,
+but to port 6432 and database pgbouncer. ? on the page says what keys there are.
+
+`
+
+// topOrder is the command line of top.
+type topOrder struct {
+	path, host, port, user string
+	connection             string
+	view                   string
+	interval               time.Duration
+	pages, width           int
+	batch                  bool
+}
+
+// topPage runs until somebody leaves the page. The exit status is 0 then, and 1 if the console
+// cannot be read, in batch mode, or there is no terminal.
+func topPage(args []string, stdout, stderr io.Writer) int {
+	order, status := parseTop(args, stderr)
+	if order == nil {
+		return status
+	}
+	ways, ok := order.ways(stderr)
+	if !ok {
+		return 2
+	}
+	if err := order.run(ways, stdout); err != nil {
+		fmt.Fprintln(stderr, "portero top:", err)
+		return 1
+	}
+	return 0
+}
+
+// parseTop reads the command line; nil: the program ends with a status.
+func parseTop(args []string, stderr io.Writer) (order *topOrder, status int) {
+	order = &topOrder{}
+	flags := flag.NewFlagSet("portero top", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprint(stderr, topUsage)
+		flags.PrintDefaults()
+	}
+	flags.StringVar(&order.path, "config", "", "configuration `file` (proxy.toml or pgbouncer.ini)")
+	flags.StringVar(&order.host, "host", "", "`host` or folder of the Unix socket")
+	flags.StringVar(&order.port, "port", "", "`port`; default: 6432")
+	flags.StringVar(&order.user, "user", "", "`name` of the user, who must be in [admin] users or stats_users")
+	flags.StringVar(&order.view, "view", "pools", "the `view` to begin with: pools, clients, servers, groups, failovers or pins")
+	flags.DurationVar(&order.interval, "d", 2*time.Second, "`time` between samples, as 500ms or 2s")
+	flags.BoolVar(&order.batch, "batch", false, "print plain text, for scripts")
+	flags.IntVar(&order.pages, "n", 0, "with --batch, `how many` pages; 0 = until it is interrupted")
+	flags.IntVar(&order.width, "width", 0, "with --batch, `columns`; default: COLUMNS, else 132")
+	rest, err := mixed(flags, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return nil, 0
+	case err != nil:
+		return nil, 2
+	case len(rest) > 1:
+		fmt.Fprintf(stderr, "portero top: unexpected argument %q\n", rest[1])
+		return nil, 2
+	case len(rest) == 1:
+		order.connection = rest[0]
+	}
+	if order.path != "" && (order.connection != "" || order.host != "" || order.port != "") {
+		fmt.Fprintln(stderr, "portero top: a file says where to connect to: give no host, port or connection string beside it")
+		return nil, 2
+	}
+	if order.interval < 100*time.Millisecond {
+		fmt.Fprintln(stderr, "portero top: -d must be at least 100ms")
+		return nil, 2
+	}
+	if order.width <= 0 {
+		order.width, _ = strconv.Atoi(os.Getenv("COLUMNS"))
+	}
+	if order.width <= 0 {
+		order.width = 132
+	}
+	return order, 0
+}
+
+// run shows the page, or prints it.
+func (o *topOrder) run(ways []*pgconn.Config, stdout io.Writer) error {
+	console := top.NewConsole(ways...)
+	if o.batch {
+		if err := console.Connect(context.Background()); err != nil {
+			return err
+		}
+		m, err := o.model(console, top.ShowsUnicode())
+		if err != nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
+		return top.Batch(ctx, stdout, m, console, o.width, o.pages)
+	}
+	screen, unicode, err := top.NewScreen()
+	if err != nil {
+		return err
+	}
+	if err := askPassword(console); err != nil {
+		return err
+	}
+	m, err := o.model(console, unicode)
+	if err != nil {
+		return err
+	}
+	return top.Run(context.Background(), screen, m, console)
+}
+
+func (o *topOrder) model(console *top.Console, unicode bool) (*top.Model, error) {
+	m := top.NewModel(console.Target(), o.interval, unicode)
+	if !m.SetView(o.view) {
+		return nil, fmt.Errorf("there is no view %q", o.view)
+	}
+	return m, nil
+}
+
+// askPassword asks for a password where the console wants one and none was given, as psql does.
+// That nobody answers is for the page to say.
+func askPassword(console *top.Console) error {
+	if err := console.Connect(context.Background()); err == nil {
+		return nil
+	}
+	user := console.LacksPassword()
+	if user == "" {
+		return nil
+	}
+	fmt.Fprintf(os.Stderr, "Password for user %s: ", user)
+	password, err := term.ReadPassword(int(os.Stdin.Fd()))
+	fmt.Fprintln(os.Stderr)
+	if err != nil {
+		return err
+	}
+	console.SetPassword(user, string(password))
+	return console.Connect(context.Background()) //nolint:wrapcheck // it says all
+}

@@ -1,0 +1,218 @@
+package top
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Console reads the tables of a console, and connects again where it has lost it. It is for
+// one goroutine.
+type Console struct {
+	ways   []*pgconn.Config // to try, in turn
+	conn   *pgconn.PgConn   // nil: not connected
+	lacks  string           // see LacksPassword
+	absent map[string]bool  // tables that this one does not have
+	config Table            // of a console that has no SHOW PORTERO: it does not change
+}
+
+// NewConsole does not connect yet. The first of the ways by which it gets in is kept to as
+// long as it works.
+func NewConsole(ways ...*pgconn.Config) *Console { return &Console{ways: ways} }
+
+// howLong is the most that a sample, or a connection, may take.
+const howLong = 10 * time.Second
+
+// Sample reads tables. It blocks on the network, for howLong at most. After an error the next
+// call connects again.
+func (c *Console) Sample(ctx context.Context, tables []string) (*Sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, howLong)
+	defer cancel()
+	if c.conn == nil {
+		if err := c.connect(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s := &Sample{At: time.Now(), Tables: make(map[string]Table)}
+	for _, name := range tables {
+		t, err := c.read(ctx, name)
+		if err != nil {
+			c.Close()
+			return nil, fmt.Errorf("%s: %w", c.Target(), err)
+		}
+		s.Tables[name] = t
+	}
+	return s, nil
+}
+
+func (c *Console) connect(ctx context.Context) error {
+	var all []error
+	c.lacks = ""
+	for i, way := range c.ways {
+		conn, err := pgconn.ConnectConfig(ctx, way)
+		if err == nil {
+			c.conn, c.absent, c.config = conn, make(map[string]bool), Table{}
+			c.ways[0], c.ways[i] = c.ways[i], c.ways[0]
+			return nil
+		}
+		if said, ok := errors.AsType[*pgconn.PgError](err); ok && said.Code == invalidPassword && way.Password == "" {
+			c.lacks = way.User
+		}
+		all = append(all, inShort(err))
+	}
+	return errors.Join(all...)
+}
+
+// Connect connects, if it is not connected. It blocks on the network, for howLong at most.
+func (c *Console) Connect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, howLong)
+	defer cancel()
+	if c.conn != nil {
+		return nil
+	}
+	return c.connect(ctx)
+}
+
+// invalidPassword is the SQLSTATE of a password that is wrong, or missing.
+const invalidPassword = "28P01"
+
+// LacksPassword is the user whom the console has refused last for a password that was not
+// given; "" if there is none.
+func (c *Console) LacksPassword() (user string) { return c.lacks }
+
+// SetPassword gives a user's password to all ways that go by it.
+func (c *Console) SetPassword(user, password string) {
+	for _, way := range c.ways {
+		if way.User == user {
+			way.Password = password
+		}
+	}
+}
+
+// inShort is what the server says, if it was the server that refused.
+func inShort(err error) error {
+	if said, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return fmt.Errorf("%s (SQLSTATE %s)", said.Message, said.Code)
+	}
+	return err
+}
+
+// Target is where the console is, in words.
+func (c *Console) Target() string {
+	way := c.ways[0]
+	return fmt.Sprintf("%s@%s:%d", way.User, way.Host, way.Port)
+}
+
+// read asks for one table. One that the console does not have is no error, and is not asked
+// for again.
+func (c *Console) read(ctx context.Context, name string) (Table, error) {
+	switch {
+	case c.absent[name]:
+		return Table{Missing: true}, nil
+	case name == "config" && !c.absent["portero"]: // which says what matters of it
+		return Table{}, nil
+	case name == "config" && c.config.Columns != nil:
+		return c.config, nil
+	}
+	results, err := c.conn.Exec(ctx, "SHOW "+name).ReadAll()
+	if said, ok := errors.AsType[*pgconn.PgError](err); ok && !c.conn.IsClosed() && said.Severity != "FATAL" {
+		if name == "version" {
+			return Table{}, fmt.Errorf("database \"%s\" is no console: %w", c.ways[0].Database, inShort(err))
+		}
+		c.absent[name] = true
+		return Table{Missing: true}, nil
+	}
+	if err != nil {
+		return Table{}, inShort(err)
+	}
+	t := tableOf(results)
+	if name == "config" {
+		c.config = t
+	}
+	return t, nil
+}
+
+func tableOf(results []*pgconn.Result) (t Table) {
+	if len(results) == 0 {
+		return t
+	}
+	for _, f := range results[0].FieldDescriptions {
+		t.Columns = append(t.Columns, f.Name)
+	}
+	for _, values := range results[0].Rows {
+		texts := make([]string, len(values))
+		for i, v := range values {
+			texts[i] = string(v)
+		}
+		t.Rows = append(t.Rows, texts)
+	}
+	return t
+}
+
+// Close ends the connection; the next Sample opens another.
+func (c *Console) Close() {
+	if c.conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	c.conn.Close(ctx) //nolint:errcheck // it is not used again
+	c.conn = nil
+}
+
+// sampler takes samples for somebody who must not be kept waiting.
+type sampler struct {
+	console *Console
+	asked   chan []string
+	taken   chan taken
+}
+
+// taken is what has become of a sample that was asked for.
+type taken struct {
+	sample *Sample
+	err    error
+}
+
+func newSampler(c *Console) *sampler {
+	return &sampler{console: c, asked: make(chan []string, 1), taken: make(chan taken, 1)}
+}
+
+// run takes a sample for each that is asked for, until ctx ends.
+func (s *sampler) run(ctx context.Context, done chan<- struct{}) {
+	defer close(done)
+	defer s.console.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case tables := <-s.asked:
+			t := s.take(ctx, tables)
+			select {
+			case s.taken <- t:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// take makes a panic an error: the terminal is to be given back by who has it.
+func (s *sampler) take(ctx context.Context, tables []string) (t taken) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.console.Close()
+			t = taken{err: fmt.Errorf("panic: %v", v)}
+		}
+	}()
+	t.sample, t.err = s.console.Sample(ctx, tables)
+	return t
+}
+
+// hasAll reports whether a sample has the tables that are wanted.
+func (s *Sample) hasAll(tables []string) bool {
+	return s != nil && !slices.ContainsFunc(tables, func(name string) bool { _, read := s.Tables[name]; return !read })
+}

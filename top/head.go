@@ -1,0 +1,204 @@
+package top
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// rates are how many there were in a second, between two samples.
+type rates struct {
+	transactions, queries float64
+	known                 bool
+}
+
+// ratesOf is what the counters of two samples tell. Where one of them has gone back, or there
+// is but one sample, nothing is known: the process has been started anew.
+func ratesOf(before, now *Sample) (r rates) {
+	if before == nil || now == nil {
+		return r
+	}
+	elapsed := now.At.Sub(before.At).Seconds()
+	older := make(map[string]row)
+	for _, o := range before.rows("stats_totals") {
+		older[o.text("database")] = o
+	}
+	if elapsed <= 0 || len(older) == 0 {
+		return r
+	}
+	var transactions, queries int64
+	for _, n := range now.rows("stats_totals") {
+		if n.text("database") == consoleDatabase {
+			continue
+		}
+		o := older[n.text("database")] // none: it began at nothing
+		t, q := n.number("xact_count")-o.number("xact_count"), n.number("query_count")-o.number("query_count")
+		if t < 0 || q < 0 {
+			return rates{}
+		}
+		transactions, queries = transactions+t, queries+q
+	}
+	return rates{float64(transactions) / elapsed, float64(queries) / elapsed, true}
+}
+
+func (r rates) words() string {
+	if !r.known {
+		return "tx/s -  q/s -"
+	}
+	return fmt.Sprintf("tx/s %s  q/s %s", figure(r.transactions), figure(r.queries))
+}
+
+// figure is a rate in a few digits.
+func figure(f float64) string {
+	if f < 10 && f != 0 {
+		return fmt.Sprintf("%.1f", f)
+	}
+	return fmt.Sprintf("%.0f", f)
+}
+
+// waits are how many clients wait, and how long the first has.
+func waits(s *Sample) (clients int64, longest time.Duration) {
+	for _, r := range s.rows("pools") {
+		clients += r.number("cl_waiting")
+		longest = max(longest, time.Duration(r.number("maxwait"))*time.Second+time.Duration(r.number("maxwait_us"))*time.Microsecond)
+	}
+	return clients + whole(s.pairs("portero", "name", "value")["candidates_waiting"]), longest
+}
+
+// title is the first line: what is looked at, and whether it serves.
+func (m *Model) title() []Span {
+	s := m.now
+	about := s.pairs("portero", "name", "value")
+	name := "PgBouncer"
+	if s.has("portero") {
+		name = "Portero " + about["version"]
+	} else if rows := s.rows("version"); len(rows) > 0 {
+		name = rows[0].text("version")
+	}
+	spans := []Span{{name, Bold}, {"  " + m.Target, Plain}}
+	if up := about["uptime"]; up != "" {
+		spans = append(spans, Span{"  up " + up, Plain})
+	}
+	switch state := m.serving(about); {
+	case state == "":
+	case state == "ready":
+		spans = append(spans, Span{"  ready", Good})
+	default:
+		spans = append(spans, Span{"  " + state, Alarm})
+	}
+	return spans
+}
+
+// serving is whether clients are served, as far as the console tells.
+func (m *Model) serving(about map[string]string) string {
+	states := m.now.pairs("state", "key", "value")
+	switch {
+	case states["suspended"] == "yes":
+		return "suspended"
+	case states["paused"] == "yes":
+		return "paused"
+	case about["ready"] == "no":
+		return "not ready: " + about["not_ready"]
+	case about["ready"] == "yes":
+		return "ready"
+	}
+	return ""
+}
+
+// figures is the second line.
+func (m *Model) figures() []Span {
+	s := m.now
+	lists := s.pairs("lists", "list", "items")
+	limit := cmp.Or(s.pairs("portero", "name", "value")["clients_limit"], s.pairs("config", "key", "value")["max_client_conn"])
+	text := "clients " + lists["used_clients"]
+	if limit != "" {
+		text += " of " + limit
+	}
+	clients, longest := waits(s)
+	waiting, style := fmt.Sprintf("  waiting %d", clients), Plain
+	if clients > 0 {
+		style = Alarm
+		if longest > 0 {
+			waiting += " (" + m.signs.wait(longest) + ")"
+		}
+	}
+	servers := whole(lists["used_servers"]) + whole(lists["free_servers"])
+	return []Span{{text, Plain}, {waiting, style}, {fmt.Sprintf("  servers %d  %s", servers, ratesOf(m.before, m.now).words()), Plain}}
+}
+
+// leaders is the third line: who leads each group, those without a leader first.
+func (m *Model) leaders() []Span {
+	if !m.now.has("groups") {
+		return []Span{{"leaders: the console has no table of groups", Dim}}
+	}
+	var first, rest []Span
+	for _, g := range m.now.rows("groups") {
+		leader := g.text("leader")
+		switch note, style := groupNote(g); {
+		case style == Alarm:
+			first = append(first, Span{groupOf(g) + " " + note, Alarm})
+		case style == Warn:
+			first = append(first, Span{groupOf(g) + " " + cmp.Or(leader, "hosts are asked") + " (" + note + ")", Warn})
+		default:
+			rest = append(rest, Span{groupOf(g) + " " + cmp.Or(leader, "hosts are asked"), Good})
+		}
+	}
+	spans := []Span{{"leaders  ", Plain}}
+	for i, s := range append(first, rest...) {
+		if i > 0 {
+			spans = append(spans, Span{m.signs.bar, Plain})
+		}
+		spans = append(spans, s)
+	}
+	return spans
+}
+
+// tabs names the views, in few letters where there is little room, and which rows are shown.
+func (m *Model) tabs(width int, extent string) []Span {
+	var spans []Span
+	for i, v := range views {
+		name := fmt.Sprintf(" %d %s ", i+1, v.name)
+		if width < 70 && i != m.view {
+			name = fmt.Sprintf(" %d %s ", i+1, v.name[:4])
+		}
+		style := Dim
+		if i == m.view {
+			style = Tab
+		}
+		spans = append(spans, Span{name, style})
+	}
+	spans = append(spans, Span{extent, Plain})
+	switch {
+	case m.typing:
+		spans = append(spans, Span{"  /" + m.filter + "_", Bold})
+	case m.filter != "":
+		spans = append(spans, Span{"  /" + m.filter, Bold})
+	}
+	return spans
+}
+
+// foot is the last line.
+func (m *Model) foot(width int) []Span {
+	switch {
+	case m.Trouble != "":
+		return []Span{{m.Trouble, Alarm}}
+	case m.Paused:
+		return []Span{{"paused: the space bar goes on", Warn}}
+	case m.typing:
+		return []Span{{"Enter keeps the filter, Esc drops it", Dim}}
+	}
+	keys := "1-6 view  < > sort  r reverse  / filter  space pause  + - speed  ? help  q quit"
+	if width < len(keys) {
+		keys = "1-6 view  < > sort  / filter  ? help  q quit"
+	}
+	return []Span{{keys, Dim}}
+}
+
+// pace is how often there is a sample.
+func (m *Model) pace() string {
+	if m.Paused {
+		return "paused"
+	}
+	return "every " + strings.TrimSuffix(m.Interval.String(), "m0s")
+}

@@ -1,0 +1,203 @@
+package top
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Model is what is shown: the last two samples, and what the keys have chosen. It has no
+// clock and does no I/O. It is for one goroutine.
+type Model struct {
+	Target   string        // what is looked at, in words
+	Interval time.Duration // between samples
+	Paused   bool          // no samples are taken
+	Trouble  string        // why there is no new sample; "" = there is one
+
+	now, before *Sample
+	view        int
+	sorting     [6]sorting // of each view
+	filter      string
+	typing      bool // the filter is being typed
+	help        bool
+	offset      int // rows that are scrolled past
+	signs       *symbols
+}
+
+// sorting is by which column a view is sorted.
+type sorting struct {
+	column  int
+	falling bool
+}
+
+// NewModel has nothing to show yet. unicode: the terminal shows more than ASCII.
+func NewModel(target string, interval time.Duration, unicode bool) *Model {
+	m := &Model{Target: target, Interval: interval, signs: &asciiSigns, Trouble: "connecting"}
+	if unicode {
+		m.signs = &unicodeSigns
+	}
+	for i, v := range views {
+		m.sorting[i] = sorting{v.sort, v.falling}
+	}
+	return m
+}
+
+// Take shows a sample.
+func (m *Model) Take(s *Sample) {
+	m.before, m.now, m.Trouble = m.now, s, ""
+}
+
+// Lost says why there is no newer sample. Rates begin anew.
+func (m *Model) Lost(why string) { m.Trouble = why }
+
+// Wanted is the tables that the next sample has to have.
+func (m *Model) Wanted() []string { return views[m.view].wanted() }
+
+// SetView opens a view by its name or number; false: there is none.
+func (m *Model) SetView(name string) bool {
+	for i, v := range views {
+		if v.name == name || strconv.Itoa(i+1) == name {
+			if m.view != i {
+				m.view, m.offset = i, 0
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// The longest and shortest time between samples that keys choose.
+const (
+	shortest = 100 * time.Millisecond
+	longest  = time.Minute
+)
+
+// Key takes a key: a letter, or the name of another key. True: the page is to be left.
+func (m *Model) Key(key string) (quit bool) {
+	if m.typing {
+		m.typed(key)
+		return key == "Ctrl-C"
+	}
+	if m.help { // any key closes it
+		m.help = false
+		return key == "q" || key == "Ctrl-C"
+	}
+	switch key {
+	case "q", "Ctrl-C":
+		return true
+	case "?", "h", "F1":
+		m.help = true
+	case " ":
+		m.Paused = !m.Paused
+	case "/":
+		m.typing = true
+	case "Esc":
+		m.filter, m.offset = "", 0
+	case "<", "Left", ",":
+		m.sortBy(-1)
+	case ">", "Right", ".", "s":
+		m.sortBy(1)
+	case "r":
+		m.sorting[m.view].falling = !m.sorting[m.view].falling
+	case "+", "=":
+		m.Interval = max(m.Interval/2, shortest)
+	case "-":
+		m.Interval = min(m.Interval*2, longest)
+	case "Tab":
+		m.SetView(strconv.Itoa((m.view+1)%len(views) + 1))
+	case "Backtab":
+		m.SetView(strconv.Itoa((m.view+len(views)-1)%len(views) + 1))
+	case "Down", "j":
+		m.offset++
+	case "Up", "k":
+		m.offset--
+	case "PgDn":
+		m.offset += 10
+	case "PgUp":
+		m.offset -= 10
+	case "Home":
+		m.offset = 0
+	default:
+		m.SetView(key)
+	}
+	return false
+}
+
+// typed edits the filter.
+func (m *Model) typed(key string) {
+	switch {
+	case key == "Enter":
+		m.typing = false
+	case key == "Esc":
+		m.typing, m.filter = false, ""
+	case key == "Backspace":
+		if letters := []rune(m.filter); len(letters) > 0 {
+			m.filter = string(letters[:len(letters)-1])
+		}
+	default:
+		if letters := []rune(key); len(letters) == 1 && unicode.IsPrint(letters[0]) {
+			m.filter += key
+		}
+	}
+	m.offset = 0
+}
+
+func (m *Model) sortBy(step int) {
+	n, s := len(views[m.view].columns), &m.sorting[m.view]
+	s.column = (s.column + step + n) % n
+	s.falling = views[m.view].columns[s.column].right
+}
+
+// lines are the rows of the view that pass the filter, in order.
+func (m *Model) lines() []line {
+	v, s := &views[m.view], m.sorting[m.view]
+	all := v.rows(m.now, m.signs)
+	for _, l := range all {
+		for i := range l.cells {
+			l.cells[i] = printable(l.cells[i])
+		}
+	}
+	all = slices.DeleteFunc(all, func(l line) bool { return !m.passes(l) })
+	slices.SortStableFunc(all, func(a, b line) int {
+		c := compare(a.cells[s.column], b.cells[s.column])
+		if s.falling {
+			return -c
+		}
+		return c
+	})
+	return all
+}
+
+// passes reports whether the filter is in one of a row's cells, in whatever case.
+func (m *Model) passes(l line) bool {
+	want := strings.ToLower(m.filter)
+	return want == "" || slices.ContainsFunc(l.cells, func(cell string) bool { return strings.Contains(strings.ToLower(cell), want) })
+}
+
+// compare orders numbers and times by what they are, all else by its letters. What is empty
+// comes first.
+func compare(a, b string) int {
+	x, isNumber := quantity(a)
+	y, isToo := quantity(b)
+	if isNumber && isToo {
+		return cmp.Compare(x, y)
+	}
+	return cmp.Compare(a, b)
+}
+
+// quantity reads a number, or what symbols.wait writes.
+func quantity(text string) (float64, bool) {
+	if text == "" {
+		return 0, true
+	}
+	if n, err := strconv.ParseFloat(text, 64); err == nil {
+		return n, true
+	}
+	if d, err := time.ParseDuration(strings.ReplaceAll(text, " ", "")); err == nil {
+		return d.Seconds(), true
+	}
+	return 0, false
+}
