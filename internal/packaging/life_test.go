@@ -17,26 +17,27 @@ import (
 // The life of a package, as an administrator has it: installed, configured, upgraded under load,
 // upgraded with a configuration that is broken, removed and purged.
 func TestThePackageIsInstalledUpgradedUnderLoadAndRemoved(t *testing.T) {
-	packages := buildAll(t.TempDir(), "1.0", "1.1", "1.2")
+	first := filepath.Join(folder(t), "package.deb")
+	packages := buildAll(t.TempDir(), "1.1", "1.2")
 	m := startMachine(t)
 	m.startPostgres()
 	before := m.traces()
 
-	m.install(packages["1.0"].wait(t))
+	m.install(first)
 	m.expectInstalled()
 	m.configure()
 	m.expectReloads()
 	m.expectVersion("1.0")
 
 	load := m.startLoad()
-	first := m.property("MainPID")
+	former := m.property("MainPID")
 	if said := m.install(packages["1.1"].wait(t)); !strings.Contains(said, "portero 1.1 (pid ") {
 		t.Errorf("the upgrade says %q", said)
 	}
 	m.expectVersion("1.1")
 	second := m.property("MainPID")
-	if second == first {
-		t.Errorf("the main process is still %s", first)
+	if second == former {
+		t.Errorf("the main process is still %s", former)
 	}
 	load.goesOn()
 

@@ -1,7 +1,7 @@
 // Command sbom lists what a Go program was built of, as CycloneDX in JSON, and gathers the
 // notices that the licenses of these modules want to have passed on.
 //
-//	go list -deps -f '{{with .Module}}{{.Path}} {{.Dir}}{{end}}' ./cmd/portero |
+//	{ echo "std $(go env GOROOT)"; go list -deps -f '{{with .Module}}{{.Path}} {{.Dir}}{{end}}' ./cmd/portero; } |
 //		sbom -version 1.0 -license Apache-2.0 -bom portero.cdx.json -notices third-party.txt portero
 //
 // The modules are those that the Go tool chain has noted in the program (debug/buildinfo),
@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 )
 
@@ -43,7 +42,6 @@ func run(version, license, bom, notices, program string, sources io.Reader) erro
 	if err != nil {
 		return err
 	}
-	dirs["std"] = runtime.GOROOT() //nolint:staticcheck // the tool chain that runs this has built the program
 	used := []module{{path: "std", version: strings.TrimPrefix(info.GoVersion, "go")}}
 	for _, d := range info.Deps {
 		m := module{path: d.Path, version: d.Version}
