@@ -119,46 +119,33 @@ func (in *instance) raise(arrivals <-chan arrival) (arrival, error) {
 	if err != nil {
 		return arrival{}, err
 	}
-	in.log.Info("successor started", "program", ownProgram(), "pid", heir.Pid)
-	ended := make(chan string, 1)
-	go awaitHeirsEnd(heir, ended)
-	next, err := in.awaitArrival(heir, arrivals, ended)
+	in.log.Info("successor started", "program", ownProgram(), "pid", heir.pid)
+	go heir.awaitEnd()
+	next, err := in.awaitArrival(heir, arrivals)
 	if err != nil {
-		endHeir(heir, ended)
+		heir.end()
 	}
 	return next, err
 }
 
-func (in *instance) awaitArrival(heir *os.Process, arrivals <-chan arrival, ended chan string) (arrival, error) {
+func (in *instance) awaitArrival(heir *heir, arrivals <-chan arrival) (arrival, error) {
 	late := time.NewTimer(raiseLimit)
 	defer late.Stop()
 	for {
 		select {
 		case next := <-arrivals:
-			if next.err == nil || next.pid == heir.Pid {
+			if next.err == nil || next.pid == heir.pid {
 				return next, next.err
 			}
-		case how := <-ended:
-			ended <- how
-			if in.raising.hasCome(heir.Pid) { // then it has said more than that
+		case <-heir.ended:
+			if in.raising.hasCome(heir.pid) { // then it has said why
 				next := <-arrivals
 				return next, next.err
 			}
-			return arrival{}, fmt.Errorf("%s serve ended (%s): the log says why", ownProgram(), how)
+			return arrival{}, fmt.Errorf("%s serve has ended: the log says why", ownProgram())
 		case <-late.C:
 			return arrival{}, fmt.Errorf("%s serve did not take over within %s", ownProgram(), raiseLimit)
 		}
-	}
-}
-
-// endHeir waits for the end of an heir that does not take over, and sees to it.
-func endHeir(heir *os.Process, ended <-chan string) {
-	late := time.NewTimer(endLimit)
-	defer late.Stop()
-	select {
-	case <-ended:
-	case <-late.C:
-		heir.Kill() //nolint:errcheck // it has ended just now
 	}
 }
 
@@ -177,33 +164,63 @@ func checkHeir() error {
 	return nil
 }
 
+// heir is a process that was started to take our place. It is no child of ours.
+type heir struct {
+	pid   int
+	fd    int           // pidfd_open(2); -1 on kernels before 5.3
+	ended chan struct{} // closed at its end
+}
+
 // startHeir starts our own program as we were started. It has our standard input, output and
 // error and no other descriptor, and leads a process group of its own, so that a signal for
-// ours is not for it.
-func startHeir() (*os.Process, error) {
+// ours is not for it. Its parent is ours: systemd ends a main process that is nobody's child
+// of its own with KILL right behind the TERM, and learns late of its end.
+func startHeir() (*heir, error) {
 	// What we have inherited ourselves is not for it either. Kernels before 5.11 cannot do that.
 	unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) //nolint:errcheck // see above
+	h := &heir{fd: -1, ended: make(chan struct{})}
+	var err error
 	// Not by package os, whose files would make the descriptors block, which the journal's
 	// reader may have us share.
-	pid, err := syscall.ForkExec(ownProgram(), os.Args, &syscall.ProcAttr{
+	h.pid, err = syscall.ForkExec(ownProgram(), os.Args, &syscall.ProcAttr{
 		Env:   heirsEnvironment(),
 		Files: []uintptr{0, 1, 2},
-		Sys:   &syscall.SysProcAttr{Setpgid: true},
+		Sys:   &syscall.SysProcAttr{Setpgid: true, Cloneflags: syscall.CLONE_PARENT, PidFD: &h.fd},
 	})
+	if errors.Is(err, syscall.EINVAL) && os.Getpid() == 1 {
+		err = errors.New("process 1, with whose end a container ends, can have no successor")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", ownProgram(), err)
 	}
-	return os.FindProcess(pid)
+	return h, nil
 }
 
-// awaitHeirsEnd is a goroutine that ends with the heir, or with this process.
-func awaitHeirsEnd(heir *os.Process, ended chan<- string) {
-	state, err := heir.Wait()
-	if err != nil {
-		ended <- err.Error()
-		return
+// awaitEnd is a goroutine that ends with the heir, or with this process.
+func (h *heir) awaitEnd() {
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(h.fd), Events: unix.POLLIN}}, -1)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
 	}
-	ended <- state.String()
+	close(h.ended)
+}
+
+// end waits for the end of an heir that does not take over, and sees to it.
+func (h *heir) end() {
+	if h.fd < 0 {
+		return // it gives up by itself, after takeoverLimit
+	}
+	defer unix.Close(h.fd)
+	late := time.NewTimer(endLimit)
+	defer late.Stop()
+	select {
+	case <-h.ended:
+	case <-late.C:
+		unix.PidfdSendSignal(h.fd, unix.SIGKILL, nil, 0) //nolint:errcheck // it has ended just now
+		<-h.ended
+	}
 }
 
 // ownProgram is the path by which we were started: a package, or a symbolic link, may lead it

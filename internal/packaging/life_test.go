@@ -60,7 +60,9 @@ func TestThePackageIsInstalledUpgradedUnderLoadAndRemoved(t *testing.T) {
 	}
 	m.expectSupervised()
 
+	m.sh("portero upgrade --config /etc/portero/proxy.toml")
 	m.run("dpkg", "--remove", "portero")
+	m.expectEndedInGoodOrder()
 	m.expectRemoved()
 	m.run("dpkg", "--purge", "portero")
 	if left := slices.DeleteFunc(m.traces(), func(path string) bool { return slices.Contains(before, path) }); len(left) > 0 {
@@ -166,6 +168,16 @@ func (m *machine) expectSupervised() {
 		return err
 	})
 	m.expectVersion("1.2")
+}
+
+// expectEndedInGoodOrder is for a main process that systemd has not started: it has to be given
+// its time, as any other.
+func (m *machine) expectEndedInGoodOrder() {
+	m.t.Helper()
+	log := m.sh("journalctl --no-pager -o cat -u portero | tail -n 4")
+	if !strings.Contains(log, "msg=stopped") || strings.Contains(log, "KILL") {
+		m.t.Errorf("the service ended with:\n%s", log)
+	}
 }
 
 func (m *machine) expectRemoved() {
