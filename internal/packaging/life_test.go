@@ -223,7 +223,7 @@ func (m *machine) startLoad() *load {
 	pgbench := []string{filepath.Join(bin, "pgbench"), "-h", "127.0.0.1", "-U", "app", "app", "-p"}
 	m.run(append(pgbench, "5432", "-i", "-q")...)
 	l := &load{m: m}
-	l.run = m.command(append(pgbench, "6432", "-c", "20", "-j", "2", "-T", "3600", "-P", "1", "-M", "prepared", "-N")...)
+	l.run = m.command(append(pgbench, "6432", "-c", "20", "-j", "2", "-T", "3600", "-R", "500", "-P", "1", "-M", "prepared", "-N")...)
 	l.run.Stdout, l.run.Stderr = l, l
 	if err := l.run.Start(); err != nil {
 		m.t.Fatal(err)
