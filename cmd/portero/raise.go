@@ -236,7 +236,7 @@ func ownProgram() string {
 	return path
 }
 
-// raisedBy tells an heir who has started it: it has to take that process's place, and no other.
+// raisedBy tells an heir who has started it: it must not serve if nobody is left to take over from.
 const raisedBy = "SUCCEED_PID"
 
 // heirsEnvironment is ours, but for what is meant for this process alone (sd_listen_fds(3)).
