@@ -24,7 +24,7 @@ export GOFLAGS := $(GOFLAGS) -trimpath
 .PHONY: help build deb reproducible demo test lint race stress upgrade-test fuzz bench failover faults
 
 help: ## what there is
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: ## bin/portero
 	go build -o bin/portero ./cmd/portero
