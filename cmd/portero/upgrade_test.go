@@ -59,12 +59,18 @@ func TestAnUpgradeStartsTheProgramAnewAndClientsStay(t *testing.T) {
 		mustAsk(t, client, "show work_mem", "5MB")
 		last = next
 	}
-	if status := p.wait(t); status != 0 {
-		t.Errorf("exit status %d of the first one", status)
-	}
+	p.expectEnd(t)
 	expectOwnProcessGroupAndFiles(t, last)
 	l.end(t)
 	p.endHeir(t, last)
+}
+
+// expectEnd is for the process whose place was taken.
+func (p process) expectEnd(t *testing.T) {
+	t.Helper()
+	if status := p.wait(t); status != 0 {
+		t.Errorf("exit status %d of the first one", status)
+	}
 }
 
 // expectOwnProcessGroupAndFiles is for a successor: a signal for the group of the process before
@@ -113,6 +119,7 @@ func TestAnUpgradeThatFailsChangesNothing(t *testing.T) {
 	}
 	_, next := p.upgrade(t)
 	mustAsk(t, client, "select 3", "3")
+	p.expectEnd(t)
 	p.endHeir(t, next)
 }
 
@@ -146,6 +153,7 @@ func TestOfTwoUpgradesAtOnceNoClientIsLost(t *testing.T) {
 	l.more(t, 20)
 	_, last := p.upgrade(t)
 	l.end(t)
+	p.expectEnd(t)
 	p.endHeir(t, last)
 }
 
