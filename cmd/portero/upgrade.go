@@ -23,8 +23,8 @@ const (
 	silenceLimit = 3 * time.Second
 )
 
-// errNobody is an error of portero upgrade for nobodyToAsk.
-var errNobody = errors.New("portero upgrade: nobody is there to ask")
+// errNotAsked is an error of portero upgrade for nobodyToAsk.
+var errNotAsked = errors.New("portero upgrade: nobody is there to ask")
 
 // upgradeRunning has the Portero that runs start its program anew, and prints who serves then.
 func upgradeRunning(args []string, stdout, stderr io.Writer) int {
@@ -50,7 +50,7 @@ func upgradeRunning(args []string, stdout, stderr io.Writer) int {
 	}
 	err := askUpgrade(*socket, stdout, stderr)
 	switch {
-	case errors.Is(err, errNobody):
+	case errors.Is(err, errNotAsked):
 		fmt.Fprintln(stderr, err)
 		return nobodyToAsk
 	case err != nil:
@@ -64,9 +64,9 @@ func upgradeRunning(args []string, stdout, stderr io.Writer) int {
 // or will not.
 func askUpgrade(socket string, stdout, stderr io.Writer) error {
 	if socket == "" {
-		return fmt.Errorf("%w: [admin] takeover is not set", errNobody)
+		return fmt.Errorf("%w: [admin] takeover is not set", errNotAsked)
 	}
-	c, old, err := askRunning(socket, stderr)
+	c, old, err := askSocket(socket, stderr)
 	if err != nil {
 		return err
 	}
@@ -83,12 +83,12 @@ func askUpgrade(socket string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// askRunning asks the process that listens at a socket, and returns once it has begun. One
+// askSocket asks the process that listens at a socket, and returns once it has begun. One
 // that is being replaced hangs up; then its successor is asked.
-func askRunning(socket string, stderr io.Writer) (c passage.Conn, old message, err error) {
+func askSocket(socket string, stderr io.Writer) (c passage.Conn, old message, err error) {
 	for began := time.Now(); ; time.Sleep(askAgain) {
 		if c, err = passage.Dial(socket); err != nil {
-			return c, old, fmt.Errorf("%w: %w", errNobody, err)
+			return c, old, fmt.Errorf("%w: %w", errNotAsked, err)
 		}
 		c.SetDeadline(time.Now().Add(upgradeLimit)) //nolint:errcheck // a closed connection fails at its first use
 		old, err = begins(c, stderr)
@@ -102,7 +102,7 @@ func askRunning(socket string, stderr io.Writer) (c passage.Conn, old message, e
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return c, old, fmt.Errorf("the process at %s does not answer", socket)
 		case !hungUp(err) || time.Since(began) > askingLimit:
-			return c, old, fmt.Errorf("%w: the process at %s cannot start its successor, as versions before this one cannot (%w)", errNobody, socket, err)
+			return c, old, fmt.Errorf("%w: the process at %s cannot start its successor, as versions before this one cannot (%w)", errNotAsked, socket, err)
 		}
 	}
 }
