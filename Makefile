@@ -10,6 +10,8 @@ DRIVERS := python3-psycopg2 python3-psycopg default-jre-headless libpostgresql-j
 CONSOLE := pgbouncer check-postgres munin-plugins-core libdbd-pg-perl
 # promtool, and a Prometheus that scrapes a Portero.
 PROMETHEUS := prometheus
+# A machine with systemd, on which the Debian package is tested, and judges of the package.
+PACKAGING := systemd lintian mandoc man-db procps
 # The tests of the manifests for Kubernetes, a module of its own.
 MANIFESTS := packaging/kubernetes/check
 # A package's tests have servers of their own, and watch the clock: one package at a time.
@@ -19,23 +21,32 @@ ONE := -p 1
 export CGO_ENABLED := 0
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build demo test lint race stress upgrade-test fuzz bench failover faults
+.PHONY: help build deb reproducible demo test lint race stress upgrade-test fuzz bench failover faults
 
 help: ## what there is
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: ## bin/portero
 	go build -o bin/portero ./cmd/portero
+
+deb: ## bin/portero_VERSION_GOARCH.deb, of what is checked out
+	@mkdir -p bin
+	packaging/build bin
+
+reproducible: ## build the package of the last commit twice, at two places, and compare
+	packaging/reproducible
 
 demo: build ## a real cluster, Portero before it, a switchover and a crash; under 5 minutes
 	scripts/packages $(SERVERS)
 	go run ./internal/lab/demo
 
 test: ## go vet and all tests, against real servers
-	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS)
+	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS) $(PACKAGING)
 	go vet ./...
 	go test -count=1 $(ONE) -timeout 15m ./...
 	go test -C $(MANIFESTS) -count=1 ./...
+	go vet -C packaging ./...
+	go test -C packaging -count=1 ./...
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:" $$unformatted; exit 1; }
@@ -43,13 +54,15 @@ lint: ## gofmt, go vet and staticcheck
 	go run $(STATICCHECK) ./...
 	go vet -C $(MANIFESTS) ./...
 	cd $(MANIFESTS) && go run $(STATICCHECK) ./...
+	go vet -C packaging ./...
+	cd packaging && go run $(STATICCHECK) ./...
 
 race: ## all tests with the race detector, which needs a C compiler; and so with PAM
-	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS) gcc libc6-dev libpam0g-dev
+	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS) $(PACKAGING) gcc libc6-dev libpam0g-dev
 	CGO_ENABLED=1 go test -race -tags pam $(ONE) -timeout 20m $(PACKAGES)
 
 stress: ## all tests TIMES times (10), while others keep the processors busy
-	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS)
+	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS) $(PACKAGING)
 	scripts/stress $(TIMES) $(PACKAGES)
 
 upgrade-test: ## 200 clients of pgbench over ten restarts; none may notice

@@ -49,6 +49,9 @@ var tools = map[string][]string{
 	"bench":               {"internal/lab", "internal/page"},
 	"faults":              {"internal/lab", "internal/page"},
 
+	"internal/packaging":         {"internal/lab"},
+	"packaging":                  nil, // a module of its own
+	"packaging/sbom":             nil,
 	"packaging/kubernetes/check": nil, // a module of its own
 }
 

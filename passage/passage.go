@@ -72,28 +72,35 @@ func (l Listener) Accept() (Conn, error) {
 		if err != nil {
 			return Conn{}, err
 		}
-		if uid, err := userOf(c); err == nil && (uid == os.Geteuid() || uid == 0) {
+		if peer, err := peerOf(c); err == nil && (int(peer.Uid) == os.Geteuid() || peer.Uid == 0) {
 			return Conn{c}, nil
 		}
 		c.Close()
 	}
 }
 
-// userOf is who runs the peer, by the word of the kernel (unix(7), SO_PEERCRED).
-func userOf(c *net.UnixConn) (uid int, err error) {
+// PID is the process at the other end; 0 if the kernel does not tell.
+func (c Conn) PID() int {
+	peer, err := peerOf(c.UnixConn)
+	if err != nil {
+		return 0
+	}
+	return int(peer.Pid)
+}
+
+// peerOf is the process that has connected, or listens, by the word of the kernel (unix(7),
+// SO_PEERCRED).
+func peerOf(c *net.UnixConn) (*unix.Ucred, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	var peer *unix.Ucred
 	var asked error
 	err = raw.Control(func(fd uintptr) {
 		peer, asked = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
-	if err := errors.Join(err, asked); err != nil {
-		return 0, err
-	}
-	return int(peer.Uid), nil
+	return peer, errors.Join(err, asked)
 }
 
 // Send sends a message, of a type that encoding/gob takes, with a descriptor if fd is not

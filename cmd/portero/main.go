@@ -6,6 +6,7 @@
 //	portero explain --user bob            what a client would get, and why
 //	portero top [--config proxy.toml]     the console as a live page of the terminal
 //	portero import pgbouncer.ini          translate PgBouncer's configuration, and HAProxy's and Patroni's
+//	portero upgrade [--config proxy.toml] the one that runs starts its program anew, and hands over
 //	portero version
 package main
 
@@ -38,6 +39,8 @@ const usage = `portero is a pooling proxy in front of highly available PostgreSQ
                                         the console as a live page of the terminal
   portero import [-o proxy.toml] pgbouncer.ini [haproxy.cfg] [patroni.yml]
                                         translate them into a proxy.toml
+  portero upgrade [--config proxy.toml] have the Portero that runs start its program anew, a new
+                                        version say, and hand over its clients
   portero version                       print the version
 
 serve, check, explain and top also take a pgbouncer.ini as it is.
@@ -65,6 +68,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return topPage(args[1:], stdout, stderr)
 	case "import":
 		return importFiles(args[1:], stdout, stderr)
+	case "upgrade":
+		return upgradeRunning(args[1:], stdout, stderr)
 	case "version":
 		fmt.Fprintln(stdout, "portero", version(), runtime.Version())
 		return 0
@@ -129,8 +134,14 @@ func check(path string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// version is the module's version where the build knows it, else the commit.
+// packaged is the version that a package has, set by the linker.
+var packaged string
+
+// version is the package's version, or the module's where the build knows it, else the commit.
 func version() string {
+	if packaged != "" {
+		return packaged
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

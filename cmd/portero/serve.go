@@ -78,6 +78,7 @@ type instance struct {
 	started  time.Time
 	takeover passage.Listener  // nil inside: there is none
 	heirs    chan passage.Conn // who takes our place
+	raising  raising           // of an heir, by us
 
 	predecessor *predecessor // whose place we take; nil: there was none
 
@@ -155,7 +156,7 @@ func form(format string, level slog.Leveler) func(io.Writer) slog.Handler {
 
 // start opens everything, from the bottom up. On an error the process ends, so
 // what is open is left to the kernel.
-func (in *instance) start(p *parts) error {
+func (in *instance) start(p *parts) (err error) {
 	in.inForce.Store(&state{parts: p, since: time.Now()}) // operators may come as soon as it listens
 	in.tellRemarks(p)
 	for _, warning := range append(p.unknown, p.descriptors.warnings(p.cfg)...) {
@@ -168,6 +169,7 @@ func (in *instance) start(p *parts) error {
 	if err != nil {
 		return err
 	}
+	defer func() { from.tellFailure(err) }()
 	if from == nil {
 		from = &inheritance{listeners: in.listenersOf(p.cfg)}
 	}

@@ -30,10 +30,13 @@ func (in *instance) tellManager(state string) {
 // that systemd has started.
 func managerReady(tookOver bool) string {
 	if tookOver {
-		return fmt.Sprintf("MAINPID=%d\nREADY=1", os.Getpid())
+		return managerMain(os.Getpid()) + "\nREADY=1"
 	}
 	return "READY=1"
 }
+
+// managerMain says which process the service is from now on.
+func managerMain(pid int) string { return fmt.Sprintf("MAINPID=%d", pid) }
 
 // managerReloading says that the configuration is being read again, and since when on the
 // clock that systemd wants (systemd.service(5), Type=notify-reload).

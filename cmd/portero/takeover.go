@@ -25,7 +25,9 @@ import (
 // message is what goes through the passage; what is set depends on kind.
 type message struct {
 	Kind    kind
-	Version string        // hello: of who comes
+	Version string        // hello, starting, serves: of who is meant
+	PID     int           // starting, serves: likewise
+	Reason  string        // failed
 	Address string        // listener: as the configuration has it
 	Last    uint32        // numbers: the last that a client has
 	Orders  pool.Orders   // numbers
@@ -45,6 +47,10 @@ const (
 	client                    // here is one
 	cancel                    // a cancel request, whose client you may still have
 	cancelled                 // it has been served
+	failed                    // I cannot take your place, or start who does; go on
+	upgrade                   // start your program anew, to take your place
+	starting                  // I do
+	serves                    // it has taken my place
 )
 
 // inheritance is what another process leaves to this one.
@@ -66,7 +72,7 @@ func inherit(path string) (*inheritance, error) {
 	}
 	c, err := passage.Dial(path)
 	if passage.Nobody(err) {
-		return nil, nil
+		return nil, left()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("take over from the process at %s: %w", path, err)
@@ -169,7 +175,17 @@ func (in *instance) awaitHeirs() {
 		if err != nil {
 			return
 		}
-		if err := in.leaveTo(c); err != nil {
+		m, err := firstWord(c)
+		if err == nil && m.Kind == upgrade {
+			go in.upgrade(c)
+			continue
+		}
+		if err == nil {
+			in.raising.comes(c.PID())
+			err = in.leaveTo(c, m)
+			in.raising.came(m.Version, err)
+		}
+		if err != nil {
 			in.log.Warn("not taken over", "error", err)
 			c.Close()
 			continue
@@ -179,6 +195,15 @@ func (in *instance) awaitHeirs() {
 	}
 }
 
+// firstWord is what a process has connected for.
+func firstWord(c passage.Conn) (m message, err error) {
+	c.SetDeadline(time.Now().Add(helloLimit)) //nolint:errcheck // a closed connection fails at its first use
+	if _, err = c.Receive(&m); err == nil && m.Kind != hello && m.Kind != upgrade {
+		err = errors.New("no process that takes over")
+	}
+	return m, err
+}
+
 // takeoverLimit is for a process to start, from when it has asked for the listeners until it
 // listens.
 const takeoverLimit = time.Minute
@@ -186,13 +211,8 @@ const takeoverLimit = time.Minute
 // helloLimit is for a process to say why it has connected.
 const helloLimit = 5 * time.Second
 
-// leaveTo gives the listeners, and waits until the other one listens.
-func (in *instance) leaveTo(c passage.Conn) error {
-	c.SetDeadline(time.Now().Add(helloLimit)) //nolint:errcheck // a closed connection fails at its first use
-	var m message
-	if _, err := c.Receive(&m); err != nil || m.Kind != hello {
-		return errors.Join(errors.New("no process that takes over"), err)
-	}
+// leaveTo gives the listeners to a process that has said hello, and waits until it listens.
+func (in *instance) leaveTo(c passage.Conn, m message) error {
 	c.SetDeadline(time.Now().Add(takeoverLimit)) //nolint:errcheck // likewise
 	in.log.Info("another process takes over", "version", m.Version)
 	err := in.proxy.Listeners(func(address string, l net.Listener) error {
@@ -207,10 +227,15 @@ func (in *instance) leaveTo(c passage.Conn) error {
 	if err != nil {
 		return err
 	}
-	if _, err = c.Receive(&m); err != nil || m.Kind != ready {
+	if _, err = c.Receive(&m); err == nil && m.Kind == failed {
+		return errors.New(m.Reason)
+	}
+	if err != nil || m.Kind != ready {
 		return errors.Join(errors.New("it has given up"), err)
 	}
 	in.keepPaths() // they are the other one's from here on
+	// Said by us, as the end of the main process must not be the first that systemd hears.
+	in.tellManager(managerMain(c.PID()))
 	return c.SetDeadline(time.Time{})
 }
 
