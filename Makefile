@@ -12,6 +12,8 @@ CONSOLE := pgbouncer check-postgres munin-plugins-core libdbd-pg-perl
 PROMETHEUS := prometheus
 # The tests of the manifests for Kubernetes, a module of its own.
 MANIFESTS := packaging/kubernetes/check
+# What the tests of the status page look at it with.
+BROWSER := chromium fonts-dejavu-core
 # A package's tests have servers of their own, and watch the clock: one package at a time.
 ONE := -p 1
 # One set of flags for all, so that nothing is compiled twice. Only the race
@@ -19,7 +21,7 @@ ONE := -p 1
 export CGO_ENABLED := 0
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build demo test lint race stress upgrade-test fuzz bench failover faults
+.PHONY: help build demo test lint race stress upgrade-test screenshots fuzz bench failover faults
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,17 +34,21 @@ demo: build ## a real cluster, Portero before it, a switchover and a crash; unde
 	go run ./internal/lab/demo
 
 test: ## go vet and all tests, against real servers
-	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS)
+	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS) $(BROWSER)
 	go vet ./...
+	go vet -C browser ./...
 	go test -count=1 $(ONE) -timeout 15m ./...
 	go test -C $(MANIFESTS) -count=1 ./...
+	go test -C browser -count=1 -timeout 10m ./...
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:" $$unformatted; exit 1; }
 	go vet ./...
+	go vet -C browser ./...
 	go run $(STATICCHECK) ./...
 	go vet -C $(MANIFESTS) ./...
 	cd $(MANIFESTS) && go run $(STATICCHECK) ./...
+	cd browser && go run $(STATICCHECK) ./...
 
 race: ## all tests with the race detector, which needs a C compiler; and so with PAM
 	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS) gcc libc6-dev libpam0g-dev
@@ -55,6 +61,10 @@ stress: ## all tests TIMES times (10), while others keep the processors busy
 upgrade-test: ## 200 clients of pgbench over ten restarts; none may notice
 	scripts/packages $(SERVERS)
 	go test -count=1 -v -run TestPgbenchDoesNotNoticeTenRestarts ./cmd/portero
+
+screenshots: ## the status page as a browser shows it, into docs/img
+	scripts/packages $(BROWSER)
+	go test -C browser -count=1 -run TestScreenshots . -args -screenshots ../docs/img
 
 fuzz: ## each fuzz target FUZZTIME (30000x)
 	@grep -rEo --include='*_test.go' '^func Fuzz\w+' . | sed 's|/[^/]*:func | |' | sort | while read -r dir target; do \
