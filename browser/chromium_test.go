@@ -1,3 +1,5 @@
+// Package browser tests the status page as people meet it: in a real Chromium, served by a real
+// admin.Server with made-up snapshots, and by a real Portero before a real cluster.
 package browser
 
 import (
