@@ -12,8 +12,11 @@ CONSOLE := pgbouncer check-postgres munin-plugins-core libdbd-pg-perl
 PROMETHEUS := prometheus
 # A machine with systemd, on which the Debian package is tested, and judges of the package.
 PACKAGING := systemd lintian mandoc man-db procps
-# The tests of the manifests for Kubernetes, a module of its own.
-MANIFESTS := packaging/kubernetes/check
+# What the tests of the status page look at it with.
+BROWSER := chromium fonts-dejavu-core
+TESTED_WITH := $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS) $(PACKAGING) $(BROWSER)
+# Tests and tools whose dependencies stay out of the product's go.mod.
+MODULES := browser packaging packaging/kubernetes/check
 # A package's tests have servers of their own, and watch the clock: one package at a time.
 ONE := -p 1
 # One set of flags for all, so that nothing is compiled twice. Only the race
@@ -21,7 +24,7 @@ ONE := -p 1
 export CGO_ENABLED := 0
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build deb reproducible demo test lint race stress upgrade-test fuzz bench failover faults
+.PHONY: help build deb reproducible demo test lint race stress upgrade-test screenshots fuzz bench failover faults
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -41,33 +44,30 @@ demo: build ## a real cluster, Portero before it, a switchover and a crash; unde
 	go run ./internal/lab/demo
 
 test: ## go vet and all tests, against real servers
-	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS) $(PACKAGING)
+	scripts/packages $(TESTED_WITH)
 	go vet ./...
 	go test -count=1 $(ONE) -timeout 15m ./...
-	go test -C $(MANIFESTS) -count=1 ./...
-	go vet -C packaging ./...
-	go test -C packaging -count=1 ./...
+	for module in $(MODULES); do go vet -C $$module ./... && go test -C $$module -count=1 $(ONE) -timeout 10m ./... || exit 1; done
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:" $$unformatted; exit 1; }
-	go vet ./...
-	go run $(STATICCHECK) ./...
-	go vet -C $(MANIFESTS) ./...
-	cd $(MANIFESTS) && go run $(STATICCHECK) ./...
-	go vet -C packaging ./...
-	cd packaging && go run $(STATICCHECK) ./...
+	for module in . $(MODULES); do (cd $$module && go vet ./... && go run $(STATICCHECK) ./...) || exit 1; done
 
 race: ## all tests with the race detector, which needs a C compiler; and so with PAM
-	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS) $(PACKAGING) gcc libc6-dev libpam0g-dev
+	scripts/packages $(TESTED_WITH) gcc libc6-dev libpam0g-dev
 	CGO_ENABLED=1 go test -race -tags pam $(ONE) -timeout 20m $(PACKAGES)
 
 stress: ## all tests TIMES times (10), while others keep the processors busy
-	scripts/packages $(SERVERS) $(DRIVERS) $(CONSOLE) $(PROMETHEUS) $(PACKAGING)
+	scripts/packages $(TESTED_WITH)
 	scripts/stress $(TIMES) $(PACKAGES)
 
 upgrade-test: ## 200 clients of pgbench over ten restarts; none may notice
 	scripts/packages $(SERVERS)
 	go test -count=1 -v -run TestPgbenchDoesNotNoticeTenRestarts ./cmd/portero
+
+screenshots: ## the status page as a browser shows it, into docs/img
+	scripts/packages $(BROWSER)
+	go test -C browser -count=1 -run TestScreenshots . -args -screenshots ../docs/img
 
 fuzz: ## each fuzz target FUZZTIME (30000x)
 	@grep -rEo --include='*_test.go' '^func Fuzz\w+' . | sed 's|/[^/]*:func | |' | sort | while read -r dir target; do \

@@ -7,7 +7,10 @@
 // that, so the default address is on loopback. What the console is asked to change is done
 // by functions that it is handed; who may ask is for the proxy to say.
 //
-//	/         status page, for people
+//	/         status page, for people; its scripts and its look are below /page/
+//	/state    what it shows, as JSON; /events has the same as server-sent events
+//	/clients, /servers
+//	          as SHOW has them, as JSON, with a filter
 //	/metrics  for Prometheus
 //	/failovers  the last failovers as JSON
 //	/diff     what a reload would change, a line each; 422 and why it would fail
@@ -21,6 +24,11 @@
 // An orchestrator restarts what is not healthy and sends no clients to what is
 // not ready. A Portero that has lost its leader is healthy: a restart would cut
 // the clients it holds.
+//
+// What the page shows goes one way: a Snapshot is taken once a second while somebody reads
+// (feed.go), encoded in parts (state.go), compared with the one before (book.go), and sent to
+// all readers (events.go). The page itself is in page/, vanilla modules without a build step:
+// live.js hears events, model.js enters them, the others each draw a part.
 //
 // Invariants of the console (console.go and those beside it; tables in show_*.go):
 //   - PgBouncer's tables have its columns, in its order, of its types, to the letter: they are

@@ -18,7 +18,7 @@ func TestExplainHandsTheQuestionOn(t *testing.T) {
 		}
 		return proxy.Explanation{Question: q, Config: "proxy.toml"}, nil
 	}
-	handler := routes(Options{Explain: find}, nil)
+	handler := routes(Options{Explain: find}, nil, nil)
 	for _, c := range []struct {
 		method, query string
 		status        int

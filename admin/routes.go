@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,7 +20,7 @@ const maxScrapes = 4
 
 // routes returns the handler of all paths. GET in a pattern stands for HEAD
 // too; with any other method the path answers 405.
-func routes(o Options, log *slog.Logger) http.Handler {
+func routes(o Options, f *feed, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /livez", livez(o.Live))
 	mux.Handle("GET /healthz", livez(o.Live)) // its older name
@@ -29,9 +28,7 @@ func routes(o Options, log *slog.Logger) http.Handler {
 	if o.Gatherer != nil {
 		mux.Handle("GET /metrics", scrape(o.Gatherer, log))
 	}
-	if o.Status != nil {
-		mux.Handle("GET /{$}", status(o.Status))
-	}
+	addPage(mux, &o, f)
 	if o.Failovers != nil {
 		mux.Handle("GET /failovers", failovers(o.Failovers))
 	}
@@ -77,7 +74,7 @@ func guarded(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", pagePolicy)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -113,15 +110,4 @@ func scrape(g prometheus.Gatherer, log *slog.Logger) http.Handler {
 		ErrorHandling:       promhttp.ContinueOnError,
 		MaxRequestsInFlight: maxScrapes,
 	})
-}
-
-// status answers with the page that write makes. The page is made whole before
-// the first byte leaves, so that a slow reader never holds up whoever makes it.
-func status(write func(io.Writer)) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		var page bytes.Buffer
-		write(&page)
-		w.Header().Set("Content-Type", http.DetectContentType(page.Bytes()))
-		_, _ = page.WriteTo(w) // a reader that is gone is no fault of ours
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -41,9 +40,14 @@ type Options struct {
 	// of the names. nil: always ready.
 	Ready func(routes []string) ([]Check, error)
 
-	// Status writes the status page, as HTML or plain text, which the first
-	// bytes tell apart; WriteStatus writes one. nil: / is not found.
-	Status func(w io.Writer)
+	// Snapshot is what the status page shows, about once a second while somebody reads it.
+	// nil: / and what belongs to it are not found.
+	Snapshot func() Snapshot
+
+	// Clients and Servers are those there are, for the status page. They ask all loops. nil:
+	// /clients, or /servers, is not found.
+	Clients func(ctx context.Context) []metrics.ClientState
+	Servers func(ctx context.Context) []metrics.ServerState
 
 	// Failovers are the last ones, the newest first. nil: /failovers is not found.
 	Failovers func() []metrics.FailoverState
@@ -74,6 +78,7 @@ type Server struct {
 	open     net.Listener // before Start; nil: it opens one
 	log      *slog.Logger
 	http     *http.Server
+	feed     *feed
 	listener net.Listener
 	done     chan struct{} // closed when serve has returned
 }
@@ -85,13 +90,15 @@ func New(addr string, o Options) *Server {
 		log = slog.New(slog.DiscardHandler)
 	}
 	open := &connections{open: make(map[net.Conn]connection)}
+	f := newFeed(&o, log)
 	return &Server{
 		addr: addr,
 		open: o.Listener,
 		log:  log,
+		feed: f,
 		done: make(chan struct{}),
 		http: &http.Server{
-			Handler:           routes(o, log),
+			Handler:           routes(o, f, log),
 			ReadHeaderTimeout: readHeaderTimeout,
 			ReadTimeout:       readTimeout,
 			WriteTimeout:      writeTimeout,
@@ -113,6 +120,7 @@ func (s *Server) Start() error {
 		}
 	}
 	s.listener = s.open
+	go s.feed.run()
 	go s.serve()
 	return nil
 }
@@ -129,18 +137,20 @@ func (s *Server) Addr() string {
 	return s.listener.Addr().String()
 }
 
-// Close stops listening and waits for the requests being answered until ctx
-// ends; what is not done by then is cut, and ctx's error returned. Nothing of
+// Close stops listening, ends the streams of events, and waits for the other requests being
+// answered until ctx ends; what is not done by then is cut, and ctx's error returned. Nothing of
 // the server runs after it. A server that was not started closes at once.
 func (s *Server) Close(ctx context.Context) error {
 	if s.listener == nil {
 		return nil
 	}
+	s.feed.close() // else a stream would be waited for
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()
 	}
 	<-s.done
+	<-s.feed.done
 	return err
 }
 

@@ -3,8 +3,8 @@ package admin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -57,26 +57,42 @@ func emptyRegistry() *metrics.Collector {
 func TestEveryPathAnswers(t *testing.T) {
 	s := start(t, Options{
 		Gatherer: metrics.NewRegistry("1.0", emptyRegistry()),
-		Status:   func(w io.Writer) { fmt.Fprint(w, "all is well") },
+		Snapshot: busy,
+		Clients:  func(context.Context) []metrics.ClientState { return nil },
+		Servers:  func(context.Context) []metrics.ServerState { return nil },
 	})
 	tests := []struct {
 		method, path string
 		code         int
 		body         string // part of it
 	}{
-		{"GET", "/", 200, "all is well"},
+		{"GET", "/", 200, "<title>Portero</title>"},
+		{"GET", "/page/main.js", 200, "new Model()"},
+		{"GET", "/state", 200, `"version":"1.2.3"`},
+		{"GET", "/clients", 200, `"rows":[]`},
+		{"GET", "/servers", 200, `"rows":[]`},
 		{"GET", "/metrics", 200, "\nportero_clients 42\n"},
 		{"GET", "/livez", 200, "ok\n"},
 		{"GET", "/healthz", 200, "ok\n"},
 		{"GET", "/readyz", 200, "ready\n"},
 		{"HEAD", "/", 200, ""},
+		{"HEAD", "/page/main.js", 200, ""},
+		{"HEAD", "/state", 200, ""},
+		{"HEAD", "/events", 200, ""},
+		{"HEAD", "/clients", 200, ""},
 		{"HEAD", "/metrics", 200, ""},
 		{"HEAD", "/healthz", 200, ""},
 		{"HEAD", "/readyz", 200, ""},
 		{"GET", "/nothing", 404, ""},
 		{"GET", "/metrics/more", 404, ""},
 		{"GET", "/healthz/", 404, ""},
+		{"GET", "/page/", 404, ""},
+		{"GET", "/page/nothing.js", 404, ""},
+		{"GET", "/page/..%2fpage.go", 404, ""},
 		{"POST", "/", 405, ""},
+		{"POST", "/state", 405, ""},
+		{"POST", "/events", 405, ""},
+		{"POST", "/clients", 405, ""},
 		{"POST", "/healthz", 405, ""},
 		{"DELETE", "/metrics", 405, ""},
 		{"OPTIONS", "/readyz", 405, ""},
@@ -115,31 +131,23 @@ func TestNotReadyAnswersEachReasonOnItsLine(t *testing.T) {
 
 func TestWhatIsNotGivenIsNotFound(t *testing.T) {
 	s := start(t, Options{})
-	for _, path := range []string{"/", "/metrics"} {
+	for _, path := range []string{"/", "/metrics", "/state", "/events", "/clients", "/servers", "/page/main.js"} {
 		if response, _ := ask(t, s, "GET", path); response.StatusCode != 404 {
 			t.Errorf("%s: %d", path, response.StatusCode)
 		}
 	}
 }
 
-func TestStatusIsServedAsWhatItIs(t *testing.T) {
-	for page, want := range map[string]string{
-		"<!DOCTYPE html><title>x</title>": "text/html; charset=utf-8",
-		"plain <words>":                   "text/plain; charset=utf-8",
-	} {
-		s := start(t, Options{Status: func(w io.Writer) { io.WriteString(w, page) }})
-		response, _ := ask(t, s, "GET", "/")
-		if got := response.Header.Get("Content-Type"); got != want {
-			t.Errorf("%q is served as %q", page, got)
+func TestAPanicBelowTheStateLeavesTheOthers(t *testing.T) {
+	log := &lines{}
+	s := start(t, Options{Snapshot: func() Snapshot { panic("a bug") }, Log: slog.New(slog.NewTextHandler(log, nil))})
+	for _, path := range []string{"/state", "/events"} {
+		if response, body := ask(t, s, "GET", path); response.StatusCode != 500 || strings.Contains(body, "a bug") {
+			t.Errorf("%s: %d %q", path, response.StatusCode, body)
 		}
 	}
-}
-
-func TestPanicInOnePageLeavesTheOthers(t *testing.T) {
-	s := start(t, Options{Status: func(io.Writer) { panic("a bug") }})
-	if response, err := http.Get("http://" + s.Addr() + "/"); err == nil {
-		response.Body.Close()
-		t.Errorf("answered %d", response.StatusCode)
+	if !log.has("a bug") {
+		t.Error("the log does not tell")
 	}
 	if response, _ := ask(t, s, "GET", "/healthz"); response.StatusCode != 200 {
 		t.Errorf("healthz: %d", response.StatusCode)

@@ -17,6 +17,11 @@ const (
 	bufferNames = " recv_pos pkt_pos pkt_remain send_pos send_remain pkt_avail send_avail"
 )
 
+// ClientStates are all clients, the console's own among them, in no order.
+func (c *Console) ClientStates(ctx context.Context) []metrics.ClientState {
+	return append(c.clients(ctx), c.own()...)
+}
+
 func (c *Console) clients(ctx context.Context) []metrics.ClientState {
 	if c.o.Clients == nil {
 		return nil
@@ -33,7 +38,7 @@ func (c *Console) servers(ctx context.Context) []metrics.ServerState {
 
 func (c *Console) showClients(ctx context.Context) (*table, error) {
 	t := newTable(socketKinds, socketNames)
-	for _, s := range append(c.clients(ctx), c.own()...) {
+	for _, s := range c.ClientStates(ctx) {
 		t.add(clientRow(&s, s.State)...)
 	}
 	return t, ctx.Err()
@@ -60,7 +65,7 @@ func (c *Console) showActiveSockets(ctx context.Context) (*table, error) {
 func (c *Console) sockets(ctx context.Context, wanted func(state string) bool) (*table, error) {
 	t := newTable(socketKinds+bufferKinds, socketNames+bufferNames)
 	nothing := []any{0, 0, 0, 0, 0, 0, 0}
-	for _, s := range append(c.clients(ctx), c.own()...) {
+	for _, s := range c.ClientStates(ctx) {
 		if wanted(s.State) && !strings.HasSuffix(s.State, "cancel_req") {
 			t.add(append(clientRow(&s, socketState("cl_", s.State)), nothing...)...)
 		}

@@ -164,8 +164,17 @@ func servesBoth(t *testing.T, postgres *lab.Postgres) {
 			t.Errorf("/metrics (%d) does not have %q", status, want)
 		}
 	}
-	if status, body := p.get(t, "/"); status != http.StatusOK || !strings.Contains(body, postgres.Address()) {
+	if status, body := p.get(t, "/"); status != http.StatusOK || !strings.HasSuffix(body, "</html>\n") {
 		t.Errorf("status page: %d %q", status, body)
+	}
+	for path, want := range map[string]string{
+		"/state":   `"leader":"` + postgres.Address() + `"`,
+		"/clients": `"total":1,"matches":1,"states":{"idle":1}`,
+		"/servers": fmt.Sprintf(`"address":%q,"member":%[1]q`, postgres.Address()),
+	} {
+		if status, body := p.get(t, path); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %q, want %s", path, status, body, want)
+		}
 	}
 
 	p.Signal(syscall.SIGTERM)

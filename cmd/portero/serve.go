@@ -314,7 +314,9 @@ func (in *instance) startAdmin(open net.Listener) error {
 		Gatherer:  registry,
 		Live:      func() error { return in.pulse.Beat() },
 		Ready:     in.checks,
-		Status:    in.writeStatus,
+		Snapshot:  in.snapshot,
+		Clients:   in.console.ClientStates,
+		Servers:   in.pools.ServerStates,
 		Failovers: in.pools.Failovers,
 		Log:       in.log,
 
@@ -344,14 +346,12 @@ func (in *instance) adminAddress() string {
 	return in.admin.Addr()
 }
 
-func (in *instance) writeStatus(w io.Writer) {
+// snapshot is what the status page shows.
+func (in *instance) snapshot() admin.Snapshot {
 	now := in.inForce.Load()
-	err := admin.WriteStatus(w, admin.Snapshot{
+	return admin.Snapshot{
 		Version: version(), Started: in.started, Now: time.Now(), Listeners: now.listening, NotReady: in.notReady(),
 		Clients: in.proxy.Clients(), MaxClients: int(in.process.ClientsLimit.Load()), Process: in.process,
 		Groups: in.pools.Groups(), Failovers: in.pools.Failovers(), Pools: in.pools.States(), Candidates: in.pools.Candidates(), MaxPools: now.cfg.Pool.MaxPools,
-	})
-	if err != nil {
-		in.log.Debug("status page", "error", err)
 	}
 }
