@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,11 +21,14 @@ const exportLimit = 5 * time.Second
 type exporter struct {
 	console *Console
 	wanted  func() bool
+	failing atomic.Bool // the last scrape has failed, which the log says once
 }
 
 // Exporter is a collector of the series of pgbouncer_exporter. While wanted says no it
 // collects nothing.
-func (c *Console) Exporter(wanted func() bool) prometheus.Collector { return &exporter{c, wanted} }
+func (c *Console) Exporter(wanted func() bool) prometheus.Collector {
+	return &exporter{console: c, wanted: wanted}
+}
 
 // Describe implements prometheus.Collector.
 func (e *exporter) Describe(ch chan<- *prometheus.Desc) {
@@ -60,8 +64,12 @@ func (e *exporter) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), exportLimit)
 	defer cancel()
 	up := 1.0
-	if e.export(ctx, ch) != nil {
+	err := e.export(ctx, ch)
+	if err != nil {
 		up = 0
+	}
+	if was := e.failing.Swap(err != nil); err != nil && !was {
+		e.console.log.Warn("series of pgbouncer_exporter: collecting them has failed", "error", err)
 	}
 	ch <- prometheus.MustNewConstMetric(exportedUp, prometheus.GaugeValue, up)
 }

@@ -8,7 +8,7 @@ import (
 
 // Check is one part of what readiness is made of.
 type Check struct {
-	Name    string   // "process", or that of a route
+	Name    string   // "process", or route and its name
 	Why     []string // why clients are not to be sent here, in lines; empty: they are
 	LeftOut bool     // it is told of only, and decides nothing
 }

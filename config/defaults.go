@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Where clients, servers and operators are when the file does not say.
 const (
@@ -128,15 +132,27 @@ func (c *Config) fillLists() {
 // it keeps the name when others come before it.
 func (c *Config) fillNames() {
 	for i := range c.Routes {
-		r := &c.Routes[i]
-		if r.Name != "" {
-			continue
-		}
-		r.Name = r.Database + "/" + r.User
-		if r.Listener != anything {
-			r.Name += "@" + r.Listener
+		if r := &c.Routes[i]; r.Name == "" {
+			r.Name = r.asks()
 		}
 	}
+}
+
+// asks is what a route asks of its clients, which no other route does.
+func (r *Route) asks() string {
+	s := apart(r.Database) + "/" + apart(r.User)
+	if r.Listener != anything {
+		s += "@" + r.Listener
+	}
+	return s
+}
+
+// apart is a name that no name beside it runs into.
+func apart(name string) string {
+	if strings.ContainsAny(name, `/@"`) {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 // fillRoles gives a role to each route whose role is the same for all of its

@@ -148,7 +148,7 @@ func itemName(key string, list reflect.Value, i int) string {
 	case User:
 		return key + " " + item.Name
 	case Route:
-		return key + " " + item.Name
+		return key + " " + item.asks()
 	}
 	return itemKey(key, i)
 }

@@ -38,6 +38,7 @@ method = "trust"
 			`~ pool.pool_size: 20 -> 5`}},
 		{"a duration that was left out", "pool_size = 20", "pool_size = 20\nserver_lifetime = \"90m\"", []string{`~ pool.server_lifetime: "1h0m0s" -> "1h30m0s"`}},
 		{"a route's own", "pool_size = 3", "pool_size = 4", []string{`~ route nightly/*.pool_size: 3 -> 4`}},
+		{"a route's name", "pool_size = 3", "name = \"night\"\npool_size = 4", []string{`~ route nightly/*.name: "nightly/*" -> "night"`, `~ route nightly/*.pool_size: 3 -> 4`}},
 		{"a route is gone", "[[route]]\ndatabase = \"gone\"\n", "", []string{`- route gone/*`}},
 		{"a route is new", "[[route]]\n[auth]", "[[route]]\nuser = \"x\"\n[[route]]\n[auth]", []string{`+ route */x`}},
 		{"a listener is new and one is gone", ":6433", ":6434", []string{`- listener :6433`, `+ listener :6434`}},

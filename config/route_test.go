@@ -20,12 +20,18 @@ user = "bob"
 listener = "127.0.0.1:6432"
 database = "app"
 [[route]]
+database = "a/b"
+user = "c"
+[[route]]
+database = "a"
+user = "b/c"
+[[route]]
 `)
 	var names []string
 	for _, r := range cfg.Routes {
 		names = append(names, r.Name)
 	}
-	if want := []string{"reports", "app/bob", "app/*@127.0.0.1:6432", "*/*"}; !slices.Equal(names, want) {
+	if want := []string{"reports", "app/bob", "app/*@127.0.0.1:6432", `"a/b"/c`, `a/"b/c"`, "*/*"}; !slices.Equal(names, want) {
 		t.Errorf("got %q, want %q", names, want)
 	}
 }

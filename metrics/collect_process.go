@@ -11,7 +11,7 @@ var (
 	refusedDesc  = describe("clients_refused_total", "Clients turned away before they were logged in, by reason.", "reason")
 	endedDesc    = describe("clients_ended_total", "Logged-in clients that ended, by reason.", "reason")
 	panicsDesc   = describe("panics_total", "Panics caught. Each is a bug, and is in the log.")
-	endingDesc   = describe("shutting_down", "1 once the process has been told to end: /readyz says no, and clients leave, at the latest behind shutdown_delay.")
+	endingDesc   = describe("shutting_down", "1 once the process has been told to end: /readyz says no, and clients leave, behind TERM after shutdown_delay.")
 	reloadsDesc  = describe("config_reloads_total", "Reloads of the configuration, by what became of them: applied, or failed, which changed nothing.", "result")
 	reloadOKDesc = describe("config_last_reload_successful", "1 unless the last reload failed.")
 	loadedAtDesc = describe("config_loaded_timestamp_seconds", "When the configuration in force was put in force.")

@@ -83,7 +83,7 @@ func (k *kube) config(file, listen, admin string) string {
 		`"/etc/portero-users/userlist.txt"`, quoted("userlist.txt"),
 		`"etcd-0.etcd:2379", "etcd-1.etcd:2379", "etcd-2.etcd:2379"`, quoted(k.etcd.Endpoints()...),
 		`"https://etcd-0.etcd:2379", "https://etcd-1.etcd:2379", "https://etcd-2.etcd:2379"`, quoted(k.etcd.Endpoints()...),
-		`shutdown_delay = "10s"`, `shutdown_delay = "4s"`,
+		`shutdown_delay = "10s"`, `shutdown_delay = "5s"`,
 	).Replace(string(text))
 	return k.write(fmt.Sprintf("proxy-%d.toml", k.pods), done)
 }
@@ -285,9 +285,9 @@ func (k *kube) rollout(t *testing.T) {
 	old.mustProbe(http.StatusOK)
 	s := newService(t, old)
 	host, port, _ := net.SplitHostPort(s.Addr().String())
-	clients := k.app(host, port, "-T", "4")
 	next := k.run(file, addresses[1])
 	next.mustProbe(http.StatusOK)
+	clients := k.app(host, port, "-T", "7") // beyond the delay
 	busy := connectWith(t, "postgres://app:secret@"+old.listen+"/app")
 	mustAsk(t, busy, "begin; select 1", "1")
 

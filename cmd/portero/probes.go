@@ -27,7 +27,7 @@ func (in *instance) checks(names []string) (checks []admin.Check, err error) {
 	for i := range routes {
 		r := &routes[i]
 		if named := slices.Contains(names, r.Name); named || len(names) == 0 {
-			checks = append(checks, admin.Check{Name: r.Name, Why: in.pools.Unready(r, named), LeftOut: !named && !r.Readiness})
+			checks = append(checks, admin.Check{Name: "route " + r.Name, Why: in.pools.Unready(r, named), LeftOut: !named && !r.Readiness})
 		}
 	}
 	return checks, nil

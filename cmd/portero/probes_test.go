@@ -113,7 +113,7 @@ readiness = false
 		body string
 	}{
 		{"/readyz", 503, paused},
-		{"/readyz?verbose", 503, "[+]process ok\n[-]reports failed: " + paused + "\n[+]jobs left out: " + paused + "\n[-]*/* failed: " + paused + "\nreadyz check failed"},
+		{"/readyz?verbose", 503, "[+]process ok\n[-]route reports failed: " + paused + "\n[+]route jobs left out: " + paused + "\n[-]route */* failed: " + paused + "\nreadyz check failed"},
 		{"/readyz?route=nosuch", 404, "there is no such route: nosuch; there are: reports, jobs, */*"},
 	} {
 		if status, body := p.get(t, c.path); status != c.code || body != c.body+"\n" {
