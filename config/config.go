@@ -137,8 +137,8 @@ type Route struct {
 // [pool] section's value, but for the first three, which are then the route's;
 // Load fills them in. Ask Config.User and Config.Sizes.
 //
-// Whose servers are limited, and how big a pool is, goes by who its servers are
-// logged in as; all else by who the client is.
+// Whose servers are limited, how big a pool is, and its PoolMode, go by who its
+// servers are logged in as; all else by who the client is.
 type User struct {
 	Name                     string        `toml:"name"`                        // unique
 	PoolMode                 string        `toml:"pool_mode"`                   // as in Pool; "" = the route's

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,12 +58,22 @@ func openListener(c *config.Listener, open net.Listener) (*listener, error) {
 		if c.ReusePort {
 			care.Control = reusePort
 		}
-		l.Listener, err = care.Listen(context.Background(), "tcp", c.Address)
+		l.Listener, err = care.Listen(context.Background(), network(c.Address), c.Address)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listener %s: %w", c.Address, err)
 	}
 	return l, nil
+}
+
+// network is by which an address is listened at: 0.0.0.0 is all of IPv4 and nothing else, as
+// for PostgreSQL, where Go would take IPv6 with it.
+func network(address string) string {
+	at, err := netip.ParseAddrPort(address)
+	if err == nil && at.Addr() == netip.IPv4Unspecified() {
+		return "tcp4"
+	}
+	return "tcp"
 }
 
 // reusePort lets other processes of the same user listen at the same address (socket(7),
