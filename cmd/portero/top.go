@@ -92,6 +92,10 @@ func parseTop(args []string, stderr io.Writer) (order *topOrder, status int) {
 		fmt.Fprintln(stderr, "portero top: a file says where to connect to: give no host, port or connection string beside it")
 		return nil, 2
 	}
+	if isURL(order.connection) && (order.host != "" || order.port != "" || order.user != "") {
+		fmt.Fprintln(stderr, "portero top: a URL says where to connect to, and as whom: give no host, port or user beside it")
+		return nil, 2
+	}
 	if order.interval < 100*time.Millisecond {
 		fmt.Fprintln(stderr, "portero top: -d must be at least 100ms")
 		return nil, 2
