@@ -56,24 +56,30 @@ func (m *Model) Lost(why string) { m.Trouble = why }
 // Wanted is the tables that the next sample has to have.
 func (m *Model) Wanted() []string { return views[m.view].wanted() }
 
-// SetView opens a view by its name or number; false: there is none.
-func (m *Model) SetView(name string) bool {
-	for i, v := range views {
-		if v.name == name || strconv.Itoa(i+1) == name {
-			if m.view != i {
-				m.view, m.offset = i, 0
-			}
-			return true
-		}
+// SetView opens a view by its name or number, if there is one.
+func (m *Model) SetView(name string) {
+	if i := viewOf(name); i >= 0 && m.view != i {
+		m.view, m.offset = i, 0
 	}
-	return false
 }
 
-// The longest and shortest time between samples that keys choose.
-const (
-	shortest = 100 * time.Millisecond
-	longest  = time.Minute
-)
+// HasView reports whether there is a view of a name or number.
+func HasView(name string) bool { return viewOf(name) >= 0 }
+
+func viewOf(name string) int {
+	for i, v := range views {
+		if v.name == name || strconv.Itoa(i+1) == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// Shortest is the least time between samples.
+const Shortest = 100 * time.Millisecond
+
+// longest is the most that keys choose.
+const longest = time.Minute
 
 // Key takes a key: a letter, or the name of another key. True: the page is to be left.
 func (m *Model) Key(key string) (quit bool) {
@@ -103,7 +109,7 @@ func (m *Model) Key(key string) (quit bool) {
 	case "r":
 		m.sorting[m.view].falling = !m.sorting[m.view].falling
 	case "+", "=":
-		m.Interval = max(m.Interval/2, shortest)
+		m.Interval = max(m.Interval/2, Shortest)
 	case "-":
 		m.Interval = min(m.Interval*2, longest)
 	case "Tab":

@@ -158,7 +158,7 @@ func TestKeysChooseViewsAndPace(t *testing.T) {
 	for range 50 {
 		press(m, "+")
 	}
-	if m.Interval != shortest {
+	if m.Interval != Shortest {
 		t.Errorf("the shortest interval is %s", m.Interval)
 	}
 	for range 50 {

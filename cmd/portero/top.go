@@ -96,8 +96,12 @@ func parseTop(args []string, stderr io.Writer) (order *topOrder, status int) {
 		fmt.Fprintln(stderr, "portero top: a URL says where to connect to, and as whom: give no host, port or user beside it")
 		return nil, 2
 	}
-	if order.interval < 100*time.Millisecond {
-		fmt.Fprintln(stderr, "portero top: -d must be at least 100ms")
+	if order.interval < top.Shortest {
+		fmt.Fprintf(stderr, "portero top: -d must be at least %s\n", top.Shortest)
+		return nil, 2
+	}
+	if !top.HasView(order.view) {
+		fmt.Fprintf(stderr, "portero top: there is no view %q\n", order.view)
 		return nil, 2
 	}
 	if order.width <= 0 {
@@ -116,13 +120,9 @@ func (o *topOrder) run(ways []*pgconn.Config, stdout io.Writer) error {
 		if err := console.Connect(context.Background()); err != nil {
 			return err
 		}
-		m, err := o.model(console, top.ShowsUnicode())
-		if err != nil {
-			return err
-		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
-		return top.Batch(ctx, stdout, m, console, o.width, o.pages)
+		return top.Batch(ctx, stdout, o.model(console, top.ShowsUnicode()), console, o.width, o.pages)
 	}
 	screen, unicode, err := top.NewScreen()
 	if err != nil {
@@ -131,19 +131,13 @@ func (o *topOrder) run(ways []*pgconn.Config, stdout io.Writer) error {
 	if err := askPassword(console); err != nil {
 		return err
 	}
-	m, err := o.model(console, unicode)
-	if err != nil {
-		return err
-	}
-	return top.Run(context.Background(), screen, m, console)
+	return top.Run(context.Background(), screen, o.model(console, unicode), console)
 }
 
-func (o *topOrder) model(console *top.Console, unicode bool) (*top.Model, error) {
+func (o *topOrder) model(console *top.Console, unicode bool) *top.Model {
 	m := top.NewModel(console.Target(), o.interval, unicode)
-	if !m.SetView(o.view) {
-		return nil, fmt.Errorf("there is no view %q", o.view)
-	}
-	return m, nil
+	m.SetView(o.view)
+	return m
 }
 
 // askPassword asks for a password where the console wants one and none was given, as psql does.

@@ -101,6 +101,7 @@ func TestTopRefusesWhatItCannotDo(t *testing.T) {
 		{"a URL says where", []string{"--host", "db5", "postgresql://ops@db4"}},
 		{"a URL says where", []string{"--port", "1", "postgres://ops@db4"}},
 		{"a file says where", []string{"--config", "proxy.toml", "--port", "1"}},
+		{"no view \"pool\"", []string{"--view", "pool"}},
 		{"at least 100ms", []string{"-d", "99ms"}},
 	} {
 		_, stderr, status := portero(append([]string{"top"}, c.args...)...)
