@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"golang.org/x/term"
 
 	"portero/top"
 )
@@ -138,24 +137,4 @@ func (o *topOrder) model(console *top.Console, unicode bool) *top.Model {
 	m := top.NewModel(console.Target(), o.interval, unicode)
 	m.SetView(o.view)
 	return m
-}
-
-// askPassword asks for a password where the console wants one and none was given, as psql does.
-// That nobody answers is for the page to say.
-func askPassword(console *top.Console) error {
-	if err := console.Connect(context.Background()); err == nil {
-		return nil
-	}
-	user := console.LacksPassword()
-	if user == "" {
-		return nil
-	}
-	fmt.Fprintf(os.Stderr, "Password for user %s: ", user)
-	password, err := term.ReadPassword(int(os.Stdin.Fd()))
-	fmt.Fprintln(os.Stderr)
-	if err != nil {
-		return err
-	}
-	console.SetPassword(user, string(password))
-	return console.Connect(context.Background()) //nolint:wrapcheck // it says all
 }
