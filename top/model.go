@@ -18,6 +18,7 @@ type Model struct {
 	Trouble  string        // why there is no new sample; "" = there is one
 
 	now, before *Sample
+	anew        bool // the next sample has none before it
 	view        int
 	sorting     [6]sorting // of each view
 	filter      string
@@ -48,10 +49,13 @@ func NewModel(target string, interval time.Duration, unicode bool) *Model {
 // Take shows a sample.
 func (m *Model) Take(s *Sample) {
 	m.before, m.now, m.Trouble = m.now, s, ""
+	if m.anew {
+		m.before, m.anew = nil, false
+	}
 }
 
 // Lost says why there is no newer sample. Rates begin anew.
-func (m *Model) Lost(why string) { m.Trouble = why }
+func (m *Model) Lost(why string) { m.Trouble, m.anew = why, true }
 
 // Wanted is the tables that the next sample has to have.
 func (m *Model) Wanted() []string { return views[m.view].wanted() }

@@ -203,6 +203,23 @@ func TestTroubleIsShownAndTheLastSampleStays(t *testing.T) {
 	}
 }
 
+// An outage is no time between two samples: there may be another process behind it.
+func TestRatesBeginAnewAfterTrouble(t *testing.T) {
+	m := shown(t, "cluster.txt", true)
+	for _, c := range []struct {
+		lost bool
+		want string
+	}{{false, "tx/s 0 "}, {true, "tx/s - "}, {false, "tx/s 0 "}} {
+		if c.lost {
+			m.Lost("reconnecting: no")
+		}
+		m.Take(sampleOf(t, m.now.At.Add(time.Second), fixture(t, "cluster.txt")))
+		if text := m.Page(80, 24).Text(); !strings.Contains(text, c.want) {
+			t.Errorf("%q is not in\n%s", c.want, text)
+		}
+	}
+}
+
 func TestWhoWaitsOrIsHeldIsMarked(t *testing.T) {
 	m := shown(t, "cluster.txt", true)
 	styles := map[string]Style{}
