@@ -200,5 +200,11 @@ func (m *Model) pace() string {
 	if m.Paused {
 		return "paused"
 	}
-	return "every " + strings.TrimSuffix(m.Interval.String(), "m0s")
+	text := m.Interval.String()
+	for _, zero := range []string{"m0s", "h0m"} { // as in 1h0m0s
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-len("0s")]
+		}
+	}
+	return "every " + text
 }

@@ -127,7 +127,8 @@ func TestKeysSortAndFilter(t *testing.T) {
 		"turned round":          {[]string{"r"}, []string{"web", "bi", "batch"}},
 		"by the column before":  {[]string{"<", "<"}, []string{"web", "batch", "bi"}},
 		"by times":              {[]string{">"}, []string{"batch", "web", "bi"}},
-		"round the end":         {[]string{"<", "<", "<", "<", "<", "<", "<", "<"}, nil},
+		"round the beginning":   {slices.Repeat([]string{"<"}, 9), []string{"batch", "bi", "web"}}, // by PINS
+		"round the end":         {slices.Repeat([]string{">"}, 9), []string{"web", "batch", "bi"}}, // by DATABASE
 		"filtered":              {[]string{"/", "b", "a", "T", "Enter"}, []string{"batch"}},
 		"filtered while typing": {[]string{"/", "b", "i", "x", "Backspace"}, []string{"bi"}},
 		"filter dropped":        {[]string{"/", "b", "Esc"}, []string{"batch", "web", "bi"}},
@@ -135,7 +136,7 @@ func TestKeysSortAndFilter(t *testing.T) {
 	} {
 		m := shown(t, "cluster.txt", true)
 		press(m, c.keys...)
-		if got := firsts(m); c.want != nil && !slices.Equal(got, c.want) {
+		if got := firsts(m); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", what, got, c.want)
 		}
 	}
@@ -178,6 +179,17 @@ func TestKeysChooseViewsAndPace(t *testing.T) {
 	}
 	if press(m, "/"); !m.Key("Ctrl-C") {
 		t.Error("Ctrl-C does not end it while a filter is typed")
+	}
+}
+
+func TestThePaceIsToldInFewLetters(t *testing.T) {
+	for interval, want := range map[time.Duration]string{
+		500 * time.Millisecond: "every 500ms", 10 * time.Second: "every 10s", time.Minute: "every 1m",
+		90 * time.Second: "every 1m30s", time.Hour: "every 1h", 70 * time.Minute: "every 1h10m",
+	} {
+		if got := (&Model{Interval: interval}).pace(); got != want {
+			t.Errorf("%s: %q, want %q", interval, got, want)
+		}
 	}
 }
 
