@@ -66,7 +66,11 @@ type player struct {
 	sampler *sampler
 	next    *time.Timer // when a sample is due
 	waiting bool        // for one that was asked for
+	rest    time.Time   // until then none is asked for: the last could not be taken
 }
+
+// respite is how long a console that is lost is left alone at least.
+const respite = time.Second
 
 // ask asks for a sample, unless one is on its way or none is wanted.
 func (p *player) ask() {
@@ -84,7 +88,8 @@ func (p *player) take(t taken) {
 	pause := p.model.Interval
 	if t.err != nil {
 		p.model.Lost("reconnecting: " + strings.ReplaceAll(t.err.Error(), "\n", "; "))
-		pause = max(pause, time.Second)
+		pause = max(pause, respite)
+		p.rest = time.Now().Add(respite)
 	} else {
 		p.model.Take(t.sample)
 		if !t.sample.hasAll(p.model.Wanted()) { // another view is open by now
@@ -114,12 +119,14 @@ func (p *player) handle(e tcell.Event) (quit bool, err error) {
 	return false, nil
 }
 
-// untilNext is how long the sample that is shown is good for.
+// untilNext is how long the sample that is shown is good for, and no less than a lost console's
+// respite.
 func (p *player) untilNext() time.Duration {
+	rest := max(0, time.Until(p.rest))
 	if !p.model.now.hasAll(p.model.Wanted()) {
-		return 0
+		return rest
 	}
-	return max(0, p.model.Interval-time.Since(p.model.now.At))
+	return max(rest, p.model.Interval-time.Since(p.model.now.At))
 }
 
 // suspend gives the terminal back and stops the process until it is told to go on.
