@@ -187,27 +187,33 @@ func (m *Model) passes(l line) bool {
 	return want == "" || slices.ContainsFunc(l.cells, func(cell string) bool { return strings.Contains(strings.ToLower(cell), want) })
 }
 
-// compare orders numbers and times by what they are, all else by its letters. What is empty
-// comes first.
+// compare orders what is empty before numbers and times, those by what they are, and these
+// before all else, which goes by its letters.
 func compare(a, b string) int {
-	x, isNumber := quantity(a)
-	y, isToo := quantity(b)
-	if isNumber && isToo {
-		return cmp.Compare(x, y)
-	}
-	return cmp.Compare(a, b)
+	x, kindOfA := quantity(a)
+	y, kindOfB := quantity(b)
+	return cmp.Or(cmp.Compare(kindOfA, kindOfB), cmp.Compare(x, y), cmp.Compare(a, b))
 }
 
-// quantity reads a number, or what symbols.wait writes.
-func quantity(text string) (float64, bool) {
+// kind is what a cell is taken for where it is sorted, in order.
+type kind byte
+
+const (
+	empty kind = iota
+	number
+	words
+)
+
+// quantity reads a number, or what symbols.wait writes; 0 of what is none.
+func quantity(text string) (float64, kind) {
 	if text == "" {
-		return 0, true
+		return 0, empty
 	}
 	if n, err := strconv.ParseFloat(text, 64); err == nil {
-		return n, true
+		return n, number
 	}
 	if d, err := time.ParseDuration(strings.ReplaceAll(text, " ", "")); err == nil {
-		return d.Seconds(), true
+		return d.Seconds(), number
 	}
-	return 0, false
+	return 0, words
 }

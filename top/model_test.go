@@ -1,6 +1,7 @@
 package top
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -138,6 +139,17 @@ func TestKeysSortAndFilter(t *testing.T) {
 		press(m, c.keys...)
 		if got := firsts(m); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", what, got, c.want)
+		}
+	}
+}
+
+func TestCellsHaveOneOrder(t *testing.T) {
+	inOrder := []string{"", "-1", "0", "900 µs", "12 ms", "1.5", "2", "1m30s", "1000", "10 pg", "1a", "nobody", "pg1"}
+	for i, a := range inOrder {
+		for j, b := range inOrder {
+			if got := compare(a, b); got != cmp.Compare(i, j) {
+				t.Errorf("compare(%q, %q) = %d, want %d", a, b, got, cmp.Compare(i, j))
+			}
 		}
 	}
 }
