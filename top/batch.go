@@ -8,8 +8,7 @@ import (
 )
 
 // Batch writes n pages of text, as wide as that and as long as they are; 0 is without end. It
-// returns at the first error, or with ctx. The first page has no rates, if it is not the only
-// one.
+// returns at the first error, and without one when ctx ends. The first page has no rates.
 func Batch(ctx context.Context, w io.Writer, m *Model, c *Console, width, n int) error {
 	defer c.Close()
 	for i := 0; n == 0 || i < n; i++ {
@@ -22,7 +21,10 @@ func Batch(ctx context.Context, w io.Writer, m *Model, c *Console, width, n int)
 			}
 		}
 		s, err := c.Sample(ctx, m.Wanted())
-		if err != nil {
+		switch {
+		case ctx.Err() != nil: // which ends it as it does between two pages
+			return nil
+		case err != nil:
 			return err
 		}
 		m.Take(s)
