@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -18,26 +19,25 @@ type Console struct {
 	lacks  string           // see LacksPassword
 	absent map[string]bool  // tables that this one does not have
 	config Table            // of a console that has no SHOW PORTERO: it does not change
+
+	patience time.Duration // the most that a way, or a sample, may take
 }
 
 // NewConsole does not connect yet. The first of the ways by which it gets in is kept to as
 // long as it works.
-func NewConsole(ways ...*pgconn.Config) *Console { return &Console{ways: ways} }
+func NewConsole(ways ...*pgconn.Config) *Console {
+	return &Console{ways: ways, patience: 10 * time.Second}
+}
 
-// howLong is the most that a sample, or a connection, may take.
-const howLong = 10 * time.Second
-
-// Sample reads tables. It blocks on the network, for howLong at most. After an error the next
-// call connects again.
+// Sample reads tables. It blocks on the network, for 10 s at most where it is connected; else
+// see Connect. After an error the next call connects again.
 func (c *Console) Sample(ctx context.Context, tables []string) (*Sample, error) {
-	ctx, cancel := context.WithTimeout(ctx, howLong)
-	defer cancel()
-	if c.conn == nil {
-		if err := c.connect(ctx); err != nil {
-			return nil, err
-		}
+	if err := c.Connect(ctx); err != nil {
+		return nil, err
 	}
-	s := &Sample{At: time.Now(), Tables: make(map[string]Table)}
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	s := &Sample{At: time.Now(), Target: c.Target(), Tables: make(map[string]Table)}
 	for _, name := range tables {
 		t, err := c.read(ctx, name)
 		if err != nil {
@@ -49,11 +49,16 @@ func (c *Console) Sample(ctx context.Context, tables []string) (*Sample, error) 
 	return s, nil
 }
 
-func (c *Console) connect(ctx context.Context) error {
+// Connect connects, if it is not connected. It blocks on the network, for 10 s at most for each
+// of the ways. The error has a line for each.
+func (c *Console) Connect(ctx context.Context) error {
+	if c.conn != nil {
+		return nil
+	}
 	var all []error
 	c.lacks = ""
 	for i, way := range c.ways {
-		conn, err := pgconn.ConnectConfig(ctx, way)
+		conn, err := c.try(ctx, way)
 		if err == nil {
 			c.conn, c.absent, c.config = conn, make(map[string]bool), Table{}
 			c.ways[0], c.ways[i] = c.ways[i], c.ways[0]
@@ -67,14 +72,10 @@ func (c *Console) connect(ctx context.Context) error {
 	return errors.Join(all...)
 }
 
-// Connect connects, if it is not connected. It blocks on the network, for howLong at most.
-func (c *Console) Connect(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, howLong)
+func (c *Console) try(ctx context.Context, way *pgconn.Config) (*pgconn.PgConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if c.conn != nil {
-		return nil
-	}
-	return c.connect(ctx)
+	return pgconn.ConnectConfig(ctx, way) //nolint:wrapcheck // it says all
 }
 
 // invalidPassword is the SQLSTATE of a password that is wrong, or missing.
@@ -93,12 +94,14 @@ func (c *Console) SetPassword(user, password string) {
 	}
 }
 
-// inShort is what the server says, if it was the server that refused.
+// inShort is an error in one printable line: what the server says, if it was the server that
+// refused.
 func inShort(err error) error {
+	text := err.Error()
 	if said, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return fmt.Errorf("%s (SQLSTATE %s)", said.Message, said.Code)
+		text = fmt.Sprintf("%s (SQLSTATE %s)", said.Message, said.Code)
 	}
-	return err
+	return errors.New(printable(strings.Join(strings.Fields(text), " ")))
 }
 
 // Target is where the console is, in words.

@@ -49,6 +49,7 @@ func NewModel(target string, interval time.Duration, unicode bool) *Model {
 // Take shows a sample.
 func (m *Model) Take(s *Sample) {
 	m.before, m.now, m.Trouble = m.now, s, ""
+	m.Target = cmp.Or(s.Target, m.Target) // by another way, perhaps
 	if m.anew {
 		m.before, m.anew = nil, false
 	}

@@ -17,6 +17,7 @@ type Table struct {
 // changed.
 type Sample struct {
 	At     time.Time
+	Target string // where the console is, in words
 	Tables map[string]Table
 }
 
