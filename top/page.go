@@ -136,7 +136,7 @@ func (m *Model) helpPage(width, height int) (p Page) {
 	}
 	p = p[:height]
 	if height > 0 {
-		p[height-1] = []Span{{"any key goes back", Dim}}
+		p[height-1] = []Span{{"any key goes back, q quits", Dim}}
 	}
 	return p
 }
