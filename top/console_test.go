@@ -107,14 +107,14 @@ func TestAWayThatDoesNotAnswerLeavesTimeForTheNext(t *testing.T) {
 
 func TestThePageNamesTheWayThatAnswers(t *testing.T) {
 	c := NewConsole(wayTo(t, listen(t, refusing("no")), "pgbouncer"), wayTo(t, listen(t, versionOnly), "ops"))
-	defer c.Close()
+	defer c.close()
 	m := NewModel(c.Target(), time.Second, true)
-	s, err := c.Sample(t.Context(), m.Wanted())
+	s, err := c.sample(t.Context(), m.wanted())
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Take(s)
-	if text := m.Page(80, 24).Text(); !strings.Contains(text, "Fake 1  ops@127.0.0.1:") {
+	m.take(s)
+	if text := m.page(80, 24).text(); !strings.Contains(text, "Fake 1  ops@127.0.0.1:") {
 		t.Errorf("the page is\n%s", text)
 	}
 }

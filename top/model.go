@@ -12,12 +12,12 @@ import (
 // Model is what is shown: the last two samples, and what the keys have chosen. It has no
 // clock and does no I/O. It is for one goroutine.
 type Model struct {
-	Target   string        // what is looked at, in words
-	Interval time.Duration // between samples
-	Paused   bool          // no samples are taken
-	Trouble  string        // why there is no new sample; "" = there is one
+	target   string        // what is looked at, in words
+	interval time.Duration // between samples
+	paused   bool          // no samples are taken
+	trouble  string        // why there is no new sample; "" = there is one
 
-	now, before *Sample
+	now, before *sample
 	anew        bool // the next sample has none before it
 	view        int
 	sorting     [6]sorting // of each view
@@ -36,7 +36,7 @@ type sorting struct {
 
 // NewModel has nothing to show yet. unicode: the terminal shows more than ASCII.
 func NewModel(target string, interval time.Duration, unicode bool) *Model {
-	m := &Model{Target: target, Interval: interval, signs: &asciiSigns, Trouble: "connecting"}
+	m := &Model{target: target, interval: interval, signs: &asciiSigns, trouble: "connecting"}
 	if unicode {
 		m.signs = &unicodeSigns
 	}
@@ -46,20 +46,20 @@ func NewModel(target string, interval time.Duration, unicode bool) *Model {
 	return m
 }
 
-// Take shows a sample.
-func (m *Model) Take(s *Sample) {
-	m.before, m.now, m.Trouble = m.now, s, ""
-	m.Target = cmp.Or(s.Target, m.Target) // by another way, perhaps
+// take shows a sample.
+func (m *Model) take(s *sample) {
+	m.before, m.now, m.trouble = m.now, s, ""
+	m.target = cmp.Or(s.target, m.target) // by another way, perhaps
 	if m.anew {
 		m.before, m.anew = nil, false
 	}
 }
 
-// Lost says why there is no newer sample. Rates begin anew.
-func (m *Model) Lost(why string) { m.Trouble, m.anew = why, true }
+// lost says why there is no newer sample. Rates begin anew.
+func (m *Model) lost(why string) { m.trouble, m.anew = why, true }
 
-// Wanted is the tables that the next sample has to have.
-func (m *Model) Wanted() []string { return views[m.view].wanted() }
+// wanted is the tables that the next sample has to have.
+func (m *Model) wanted() []string { return views[m.view].wanted() }
 
 // SetView opens a view by its name or number, if there is one.
 func (m *Model) SetView(name string) {
@@ -86,8 +86,8 @@ const Shortest = 100 * time.Millisecond
 // longest is the most that keys choose.
 const longest = time.Minute
 
-// Key takes a key: a letter, or the name of another key. True: the page is to be left.
-func (m *Model) Key(key string) (quit bool) {
+// key takes a key: a letter, or the name of another key. True: the page is to be left.
+func (m *Model) key(key string) (quit bool) {
 	if m.typing {
 		m.typed(key)
 		return key == "Ctrl-C"
@@ -102,7 +102,7 @@ func (m *Model) Key(key string) (quit bool) {
 	case "?", "h", "F1":
 		m.help = true
 	case " ":
-		m.Paused = !m.Paused
+		m.paused = !m.paused
 	case "/":
 		m.typing = true
 	case "Esc":
@@ -114,9 +114,9 @@ func (m *Model) Key(key string) (quit bool) {
 	case "r":
 		m.sorting[m.view].falling = !m.sorting[m.view].falling
 	case "+", "=":
-		m.Interval = max(m.Interval/2, Shortest)
+		m.interval = max(m.interval/2, Shortest)
 	case "-":
-		m.Interval = min(m.Interval*2, longest)
+		m.interval = min(m.interval*2, longest)
 	case "Tab":
 		m.SetView(strconv.Itoa((m.view+1)%len(views) + 1))
 	case "Backtab":

@@ -15,24 +15,24 @@ func TestPagesLookLikeThis(t *testing.T) {
 	for i, v := range views {
 		m := shown(t, "cluster.txt", true)
 		m.SetView(fmt.Sprint(i + 1))
-		golden(t, v.name+".80x24.txt", m.Page(80, 24).Text())
+		golden(t, v.name+".80x24.txt", m.page(80, 24).text())
 	}
 	narrow := shown(t, "cluster.txt", false)
-	golden(t, "pools.60x16.txt", narrow.Page(60, 16).Text())
+	golden(t, "pools.60x16.txt", narrow.page(60, 16).text())
 	narrow.SetView("clients")
-	golden(t, "clients.60x16.txt", narrow.Page(60, 16).Text())
+	golden(t, "clients.60x16.txt", narrow.page(60, 16).text())
 	wide := shown(t, "cluster.txt", true)
-	golden(t, "pools.160x12.txt", wide.Page(160, 12).Text())
+	golden(t, "pools.160x12.txt", wide.page(160, 12).text())
 	help := shown(t, "cluster.txt", true)
-	help.Key("?")
-	golden(t, "help.80x24.txt", help.Page(80, 24).Text())
+	help.key("?")
+	golden(t, "help.80x24.txt", help.page(80, 24).text())
 }
 
 func TestAPgBouncerIsShownAsFarAsItTells(t *testing.T) {
 	for _, name := range []string{"pools", "groups"} {
 		m := shown(t, "pgbouncer.txt", true)
 		m.SetView(name)
-		golden(t, "pgbouncer."+name+".80x24.txt", m.Page(80, 24).Text())
+		golden(t, "pgbouncer."+name+".80x24.txt", m.page(80, 24).text())
 	}
 }
 
@@ -42,14 +42,14 @@ func TestNoPageIsWiderOrHigherThanItsTerminal(t *testing.T) {
 			for i := range views {
 				m := shown(t, "cluster.txt", width%2 == 0)
 				m.SetView(fmt.Sprint(i + 1))
-				p := m.Page(width, height)
+				p := m.page(width, height)
 				if len(p) != height {
 					t.Fatalf("%d lines for a height of %d", len(p), height)
 				}
 				for _, spans := range p {
 					used := 0
 					for _, s := range spans {
-						used += displaywidth.String(s.Text)
+						used += displaywidth.String(s.text)
 					}
 					if used > width {
 						t.Fatalf("view %s, width %d: a line of %d: %q", views[i].name, width, used, spans)
@@ -67,12 +67,12 @@ func TestNoPageIsWiderOrHigherThanItsTerminal(t *testing.T) {
 func TestNothingThatAClientSaysReachesTheTerminalAsACommand(t *testing.T) {
 	m := shown(t, "cluster.txt", true)
 	s := m.now
-	clients := s.Tables["clients"]
-	for i := range clients.Columns {
-		clients.Rows[0][i] = "\x1b[2J\x9b1m\x07\u202e" + clients.Rows[0][i]
+	clients := s.tables["clients"]
+	for i := range clients.columns {
+		clients.rows[0][i] = "\x1b[2J\x9b1m\x07\u202e" + clients.rows[0][i]
 	}
 	m.SetView("clients")
-	for _, r := range strings.ReplaceAll(m.Page(300, 24).Text(), "\n", "") {
+	for _, r := range strings.ReplaceAll(m.page(300, 24).text(), "\n", "") {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x202e {
 			t.Fatalf("the page has %U in it", r)
 		}
@@ -115,7 +115,7 @@ func firsts(m *Model) (all []string) {
 
 func press(m *Model, keys ...string) {
 	for _, k := range keys {
-		m.Key(k)
+		m.key(k)
 	}
 }
 
@@ -165,31 +165,31 @@ func TestKeysChooseViewsAndPace(t *testing.T) {
 		t.Errorf("behind the last view comes %s", got)
 	}
 	press(m, "+", "+")
-	if m.Interval != 500*time.Millisecond {
-		t.Errorf("the interval is %s", m.Interval)
+	if m.interval != 500*time.Millisecond {
+		t.Errorf("the interval is %s", m.interval)
 	}
 	for range 50 {
 		press(m, "+")
 	}
-	if m.Interval != Shortest {
-		t.Errorf("the shortest interval is %s", m.Interval)
+	if m.interval != Shortest {
+		t.Errorf("the shortest interval is %s", m.interval)
 	}
 	for range 50 {
 		press(m, "-")
 	}
-	if m.Interval != longest {
-		t.Errorf("the longest interval is %s", m.Interval)
+	if m.interval != longest {
+		t.Errorf("the longest interval is %s", m.interval)
 	}
-	if press(m, " "); !m.Paused {
+	if press(m, " "); !m.paused {
 		t.Error("it is not paused")
 	}
-	if press(m, "?"); m.Key("x") || m.help {
+	if press(m, "?"); m.key("x") || m.help {
 		t.Error("a key does not close the help, or ends the program")
 	}
-	if !m.Key("q") {
+	if !m.key("q") {
 		t.Error("q does not end it")
 	}
-	if press(m, "/"); !m.Key("Ctrl-C") {
+	if press(m, "/"); !m.key("Ctrl-C") {
 		t.Error("Ctrl-C does not end it while a filter is typed")
 	}
 }
@@ -199,7 +199,7 @@ func TestThePaceIsToldInFewLetters(t *testing.T) {
 		500 * time.Millisecond: "every 500ms", 10 * time.Second: "every 10s", time.Minute: "every 1m",
 		90 * time.Second: "every 1m30s", time.Hour: "every 1h", 70 * time.Minute: "every 1h10m",
 	} {
-		if got := (&Model{Interval: interval}).pace(); got != want {
+		if got := (&Model{interval: interval}).pace(); got != want {
 			t.Errorf("%s: %q, want %q", interval, got, want)
 		}
 	}
@@ -208,11 +208,11 @@ func TestThePaceIsToldInFewLetters(t *testing.T) {
 func TestScrollingStaysWithinTheRows(t *testing.T) {
 	m := shown(t, "cluster.txt", true)
 	press(m, "PgDn", "Down")
-	if text := m.Page(80, headLines+footLines+2).Text(); m.offset != 1 || !strings.Contains(text, "2-3 of 3") {
+	if text := m.page(80, headLines+footLines+2).text(); m.offset != 1 || !strings.Contains(text, "2-3 of 3") {
 		t.Errorf("three rows in a place for two are scrolled by %d:\n%s", m.offset, text)
 	}
 	press(m, "PgUp")
-	m.Page(80, 24)
+	m.page(80, 24)
 	if m.offset != 0 {
 		t.Errorf("scrolled by %d", m.offset)
 	}
@@ -220,8 +220,8 @@ func TestScrollingStaysWithinTheRows(t *testing.T) {
 
 func TestTroubleIsShownAndTheLastSampleStays(t *testing.T) {
 	m := shown(t, "cluster.txt", true)
-	m.Lost("reconnecting: no")
-	text := m.Page(80, 24).Text()
+	m.lost("reconnecting: no")
+	text := m.page(80, 24).text()
 	if !strings.Contains(text, "reconnecting: no") || !strings.Contains(text, "batch") {
 		t.Errorf("the page is\n%s", text)
 	}
@@ -235,10 +235,10 @@ func TestRatesBeginAnewAfterTrouble(t *testing.T) {
 		want string
 	}{{false, "tx/s 0 "}, {true, "tx/s - "}, {false, "tx/s 0 "}} {
 		if c.lost {
-			m.Lost("reconnecting: no")
+			m.lost("reconnecting: no")
 		}
-		m.Take(sampleOf(t, m.now.At.Add(time.Second), fixture(t, "cluster.txt")))
-		if text := m.Page(80, 24).Text(); !strings.Contains(text, c.want) {
+		m.take(sampleOf(t, m.now.at.Add(time.Second), fixture(t, "cluster.txt")))
+		if text := m.page(80, 24).text(); !strings.Contains(text, c.want) {
 			t.Errorf("%q is not in\n%s", c.want, text)
 		}
 	}
@@ -246,11 +246,11 @@ func TestRatesBeginAnewAfterTrouble(t *testing.T) {
 
 func TestWhoWaitsOrIsHeldIsMarked(t *testing.T) {
 	m := shown(t, "cluster.txt", true)
-	styles := map[string]Style{}
+	styles := map[string]style{}
 	for _, l := range m.lines() {
 		styles[l.cells[1]] = l.style
 	}
-	if styles["batch"] != Alarm || styles["bi"] != Warn || styles["web"] != Plain {
+	if styles["batch"] != alarm || styles["bi"] != warn || styles["web"] != plain {
 		t.Errorf("styles: %v", styles)
 	}
 }
