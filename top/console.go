@@ -19,23 +19,22 @@ type Console struct {
 	lacks  string           // see LacksPassword
 	absent map[string]bool  // tables that this one does not have
 	config table            // of a console that has no SHOW PORTERO: it does not change
-
-	patience time.Duration // the most that a way, or a sample, may take
 }
 
 // NewConsole does not connect yet. The first of the ways by which it gets in is kept to as
 // long as it works.
-func NewConsole(ways ...*pgconn.Config) *Console {
-	return &Console{ways: ways, patience: 10 * time.Second}
-}
+func NewConsole(ways ...*pgconn.Config) *Console { return &Console{ways: ways} }
 
-// sample reads tables. It blocks on the network, for 10 s at most where it is connected; else
+// patience is the most that a sample, or one way to connect, may take.
+const patience = 10 * time.Second
+
+// sample reads tables. It blocks on the network, for patience at most where it is connected; else
 // see Connect. After an error the next call connects again.
 func (c *Console) sample(ctx context.Context, tables []string) (*sample, error) {
 	if err := c.Connect(ctx); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	s := &sample{at: time.Now(), target: c.Target(), tables: make(map[string]table)}
 	for _, name := range tables {
@@ -73,7 +72,7 @@ func (c *Console) Connect(ctx context.Context) error {
 }
 
 func (c *Console) try(ctx context.Context, way *pgconn.Config) (*pgconn.PgConn, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return pgconn.ConnectConfig(ctx, way) //nolint:wrapcheck // it says all
 }

@@ -2,10 +2,13 @@ package top
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -98,11 +101,19 @@ func wayTo(t *testing.T, address, user string) *pgconn.Config {
 }
 
 func TestAWayThatDoesNotAnswerLeavesTimeForTheNext(t *testing.T) {
-	c := NewConsole(wayTo(t, listen(t, silent), "ops"), wayTo(t, listen(t, refusing("go away")), "ops"))
-	c.patience = 500 * time.Millisecond
-	if err := c.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "go away") {
-		t.Errorf("the second way says: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		first, second := wayTo(t, "127.0.0.1:1", "ops"), wayTo(t, "127.0.0.1:2", "ops")
+		first.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		second.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return nil, cmp.Or(ctx.Err(), errors.New("go away"))
+		}
+		if err := NewConsole(first, second).Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "go away") {
+			t.Errorf("the second way says: %v", err)
+		}
+	})
 }
 
 func TestThePageNamesTheWayThatAnswers(t *testing.T) {
