@@ -24,8 +24,9 @@ changes nothing.
   portero top [--host HOST] [--port PORT] [--user NAME] [connection string]
 
 With a file it takes the file's listeners, and the first of [admin] users. Else it
-connects as psql does, by PGHOST, PGPORT, PGUSER, PGPASSWORD, .pgpass and so on,
-but to port 6432 and database pgbouncer. ? on the page says what keys there are.
+connects as psql does, by PGHOST, PGPORT, PGUSER, PGPASSWORD, service files, .pgpass
+and so on, but to port 6432 and database pgbouncer. ? on the page says what keys
+there are.
 
 `
 
