@@ -100,6 +100,7 @@ func inShort(err error) error {
 	if said, ok := errors.AsType[*pgconn.PgError](err); ok {
 		text = fmt.Sprintf("%s (SQLSTATE %s)", said.Message, said.Code)
 	}
+	text = strings.NewReplacer(":\n\t", ": ", "\n\t", "; ").Replace(text) // a line for each host
 	return errors.New(printable(strings.Join(strings.Fields(text), " ")))
 }
 

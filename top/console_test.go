@@ -141,14 +141,14 @@ func TestABatchThatIsInterruptedWhileItReadsIsNoError(t *testing.T) {
 
 // What a server says of a refusal goes to standard error too.
 func TestNoErrorReachesTheTerminalAsACommand(t *testing.T) {
-	c := NewConsole(wayTo(t, listen(t, refusing("\x1b[2Jno\n\u202e")), "ops"), wayTo(t, "127.0.0.1:1", "ops"))
+	c := NewConsole(wayTo(t, listen(t, refusing("\x1b[2Jno\n\u202e")), "ops"), wayTo(t, "127.0.0.1:1,127.0.0.1:1", "ops"))
 	err := c.Connect(t.Context())
 	if err == nil {
 		t.Fatal("it is connected")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	if len(lines) != 2 {
-		t.Errorf("two ways, and %d lines: %q", len(lines), lines)
+	if len(lines) != 2 || !strings.Contains(lines[1], "refused; 127.0.0.1:1") {
+		t.Errorf("of two ways, the second to two hosts: %q", lines)
 	}
 	for _, line := range lines {
 		if line != printable(line) {
