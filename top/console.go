@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,45 +18,48 @@ type Console struct {
 	conn   *pgconn.PgConn   // nil: not connected
 	lacks  string           // see LacksPassword
 	absent map[string]bool  // tables that this one does not have
-	config Table            // of a console that has no SHOW PORTERO: it does not change
+	config table            // of a console that has no SHOW PORTERO: it does not change
 }
 
 // NewConsole does not connect yet. The first of the ways by which it gets in is kept to as
 // long as it works.
 func NewConsole(ways ...*pgconn.Config) *Console { return &Console{ways: ways} }
 
-// howLong is the most that a sample, or a connection, may take.
-const howLong = 10 * time.Second
+// patience is the most that a sample, or one way to connect, may take.
+const patience = 10 * time.Second
 
-// Sample reads tables. It blocks on the network, for howLong at most. After an error the next
-// call connects again.
-func (c *Console) Sample(ctx context.Context, tables []string) (*Sample, error) {
-	ctx, cancel := context.WithTimeout(ctx, howLong)
-	defer cancel()
-	if c.conn == nil {
-		if err := c.connect(ctx); err != nil {
-			return nil, err
-		}
+// sample reads tables. It blocks on the network, for patience at most where it is connected; else
+// see Connect. After an error the next call connects again.
+func (c *Console) sample(ctx context.Context, tables []string) (*sample, error) {
+	if err := c.Connect(ctx); err != nil {
+		return nil, err
 	}
-	s := &Sample{At: time.Now(), Tables: make(map[string]Table)}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s := &sample{at: time.Now(), target: c.Target(), tables: make(map[string]table)}
 	for _, name := range tables {
 		t, err := c.read(ctx, name)
 		if err != nil {
-			c.Close()
+			c.close()
 			return nil, fmt.Errorf("%s: %w", c.Target(), err)
 		}
-		s.Tables[name] = t
+		s.tables[name] = t
 	}
 	return s, nil
 }
 
-func (c *Console) connect(ctx context.Context) error {
+// Connect connects, if it is not connected. It blocks on the network, for 10 s at most for each
+// of the ways. The error has a line for each.
+func (c *Console) Connect(ctx context.Context) error {
+	if c.conn != nil {
+		return nil
+	}
 	var all []error
 	c.lacks = ""
 	for i, way := range c.ways {
-		conn, err := pgconn.ConnectConfig(ctx, way)
+		conn, err := c.try(ctx, way)
 		if err == nil {
-			c.conn, c.absent, c.config = conn, make(map[string]bool), Table{}
+			c.conn, c.absent, c.config = conn, make(map[string]bool), table{}
 			c.ways[0], c.ways[i] = c.ways[i], c.ways[0]
 			return nil
 		}
@@ -67,14 +71,10 @@ func (c *Console) connect(ctx context.Context) error {
 	return errors.Join(all...)
 }
 
-// Connect connects, if it is not connected. It blocks on the network, for howLong at most.
-func (c *Console) Connect(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, howLong)
+func (c *Console) try(ctx context.Context, way *pgconn.Config) (*pgconn.PgConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if c.conn != nil {
-		return nil
-	}
-	return c.connect(ctx)
+	return pgconn.ConnectConfig(ctx, way) //nolint:wrapcheck // it says all
 }
 
 // invalidPassword is the SQLSTATE of a password that is wrong, or missing.
@@ -93,12 +93,15 @@ func (c *Console) SetPassword(user, password string) {
 	}
 }
 
-// inShort is what the server says, if it was the server that refused.
+// inShort is an error in one printable line: what the server says, if it was the server that
+// refused.
 func inShort(err error) error {
+	text := err.Error()
 	if said, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return fmt.Errorf("%s (SQLSTATE %s)", said.Message, said.Code)
+		text = fmt.Sprintf("%s (SQLSTATE %s)", said.Message, said.Code)
 	}
-	return err
+	text = strings.NewReplacer(":\n\t", ": ", "\n\t", "; ").Replace(text) // a line for each host
+	return errors.New(printable(strings.Join(strings.Fields(text), " ")))
 }
 
 // Target is where the console is, in words.
@@ -109,25 +112,25 @@ func (c *Console) Target() string {
 
 // read asks for one table. One that the console does not have is no error, and is not asked
 // for again.
-func (c *Console) read(ctx context.Context, name string) (Table, error) {
+func (c *Console) read(ctx context.Context, name string) (table, error) {
 	switch {
 	case c.absent[name]:
-		return Table{Missing: true}, nil
+		return table{missing: true}, nil
 	case name == "config" && !c.absent["portero"]: // which says what matters of it
-		return Table{}, nil
-	case name == "config" && c.config.Columns != nil:
+		return table{}, nil
+	case name == "config" && c.config.columns != nil:
 		return c.config, nil
 	}
 	results, err := c.conn.Exec(ctx, "SHOW "+name).ReadAll()
 	if said, ok := errors.AsType[*pgconn.PgError](err); ok && !c.conn.IsClosed() && said.Severity != "FATAL" {
 		if name == "version" {
-			return Table{}, fmt.Errorf("database \"%s\" is no console: %w", c.ways[0].Database, inShort(err))
+			return table{}, fmt.Errorf("database \"%s\" is no console: %w", c.ways[0].Database, inShort(err))
 		}
 		c.absent[name] = true
-		return Table{Missing: true}, nil
+		return table{missing: true}, nil
 	}
 	if err != nil {
-		return Table{}, inShort(err)
+		return table{}, inShort(err)
 	}
 	t := tableOf(results)
 	if name == "config" {
@@ -136,25 +139,25 @@ func (c *Console) read(ctx context.Context, name string) (Table, error) {
 	return t, nil
 }
 
-func tableOf(results []*pgconn.Result) (t Table) {
+func tableOf(results []*pgconn.Result) (t table) {
 	if len(results) == 0 {
 		return t
 	}
 	for _, f := range results[0].FieldDescriptions {
-		t.Columns = append(t.Columns, f.Name)
+		t.columns = append(t.columns, f.Name)
 	}
 	for _, values := range results[0].Rows {
 		texts := make([]string, len(values))
 		for i, v := range values {
 			texts[i] = string(v)
 		}
-		t.Rows = append(t.Rows, texts)
+		t.rows = append(t.rows, texts)
 	}
 	return t
 }
 
-// Close ends the connection; the next Sample opens another.
-func (c *Console) Close() {
+// close ends the connection; the next sample opens another.
+func (c *Console) close() {
 	if c.conn == nil {
 		return
 	}
@@ -173,7 +176,7 @@ type sampler struct {
 
 // taken is what has become of a sample that was asked for.
 type taken struct {
-	sample *Sample
+	sample *sample
 	err    error
 }
 
@@ -184,7 +187,7 @@ func newSampler(c *Console) *sampler {
 // run takes a sample for each that is asked for, until ctx ends.
 func (s *sampler) run(ctx context.Context, done chan<- struct{}) {
 	defer close(done)
-	defer s.console.Close()
+	defer s.console.close()
 	for {
 		select {
 		case <-ctx.Done():
@@ -204,15 +207,15 @@ func (s *sampler) run(ctx context.Context, done chan<- struct{}) {
 func (s *sampler) take(ctx context.Context, tables []string) (t taken) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.console.Close()
+			s.console.close()
 			t = taken{err: fmt.Errorf("panic: %v", v)}
 		}
 	}()
-	t.sample, t.err = s.console.Sample(ctx, tables)
+	t.sample, t.err = s.console.sample(ctx, tables)
 	return t
 }
 
 // hasAll reports whether a sample has the tables that are wanted.
-func (s *Sample) hasAll(tables []string) bool {
-	return s != nil && !slices.ContainsFunc(tables, func(name string) bool { _, read := s.Tables[name]; return !read })
+func (s *sample) hasAll(tables []string) bool {
+	return s != nil && !slices.ContainsFunc(tables, func(name string) bool { _, read := s.tables[name]; return !read })
 }

@@ -15,11 +15,11 @@ type rates struct {
 
 // ratesOf is what the counters of two samples tell. Where one of them has gone back, or there
 // is but one sample, nothing is known: the process has been started anew.
-func ratesOf(before, now *Sample) (r rates) {
+func ratesOf(before, now *sample) (r rates) {
 	if before == nil || now == nil {
 		return r
 	}
-	elapsed := now.At.Sub(before.At).Seconds()
+	elapsed := now.at.Sub(before.at).Seconds()
 	older := make(map[string]row)
 	for _, o := range before.rows("stats_totals") {
 		older[o.text("database")] = o
@@ -58,7 +58,7 @@ func figure(f float64) string {
 }
 
 // waits are how many clients wait, and how long the first has.
-func waits(s *Sample) (clients int64, longest time.Duration) {
+func waits(s *sample) (clients int64, longest time.Duration) {
 	for _, r := range s.rows("pools") {
 		clients += r.number("cl_waiting")
 		longest = max(longest, time.Duration(r.number("maxwait"))*time.Second+time.Duration(r.number("maxwait_us"))*time.Microsecond)
@@ -67,7 +67,7 @@ func waits(s *Sample) (clients int64, longest time.Duration) {
 }
 
 // title is the first line: what is looked at, and whether it serves.
-func (m *Model) title() []Span {
+func (m *Model) title() []span {
 	s := m.now
 	about := s.pairs("portero", "name", "value")
 	name := "PgBouncer"
@@ -76,16 +76,16 @@ func (m *Model) title() []Span {
 	} else if rows := s.rows("version"); len(rows) > 0 {
 		name = rows[0].text("version")
 	}
-	spans := []Span{{name, Bold}, {"  " + m.Target, Plain}}
+	spans := []span{{name, bold}, {"  " + m.target, plain}}
 	if up := about["uptime"]; up != "" {
-		spans = append(spans, Span{"  up " + up, Plain})
+		spans = append(spans, span{"  up " + up, plain})
 	}
 	switch state := m.serving(about); {
 	case state == "":
 	case state == "ready":
-		spans = append(spans, Span{"  ready", Good})
+		spans = append(spans, span{"  ready", good})
 	default:
-		spans = append(spans, Span{"  " + state, Alarm})
+		spans = append(spans, span{"  " + state, alarm})
 	}
 	return spans
 }
@@ -107,7 +107,7 @@ func (m *Model) serving(about map[string]string) string {
 }
 
 // figures is the second line.
-func (m *Model) figures() []Span {
+func (m *Model) figures() []span {
 	s := m.now
 	lists := s.pairs("lists", "list", "items")
 	limit := cmp.Or(s.pairs("portero", "name", "value")["clients_limit"], s.pairs("config", "key", "value")["max_client_conn"])
@@ -116,38 +116,38 @@ func (m *Model) figures() []Span {
 		text += " of " + limit
 	}
 	clients, longest := waits(s)
-	waiting, style := fmt.Sprintf("  waiting %d", clients), Plain
+	waiting, style := fmt.Sprintf("  waiting %d", clients), plain
 	if clients > 0 {
-		style = Alarm
+		style = alarm
 		if longest > 0 {
 			waiting += " (" + m.signs.wait(longest) + ")"
 		}
 	}
 	servers := whole(lists["used_servers"]) + whole(lists["free_servers"])
-	return []Span{{text, Plain}, {waiting, style}, {fmt.Sprintf("  servers %d  %s", servers, ratesOf(m.before, m.now).words()), Plain}}
+	return []span{{text, plain}, {waiting, style}, {fmt.Sprintf("  servers %d  %s", servers, ratesOf(m.before, m.now).words()), plain}}
 }
 
 // leaders is the third line: who leads each group, those without a leader first.
-func (m *Model) leaders() []Span {
+func (m *Model) leaders() []span {
 	if !m.now.has("groups") {
-		return []Span{{"leaders: the console has no table of groups", Dim}}
+		return []span{{"leaders: the console has no table of groups", dim}}
 	}
-	var first, rest []Span
+	var first, rest []span
 	for _, g := range m.now.rows("groups") {
 		leader := g.text("leader")
 		switch note, style := groupNote(g); {
-		case style == Alarm:
-			first = append(first, Span{groupOf(g) + " " + note, Alarm})
-		case style == Warn:
-			first = append(first, Span{groupOf(g) + " " + cmp.Or(leader, "hosts are asked") + " (" + note + ")", Warn})
+		case style == alarm:
+			first = append(first, span{groupOf(g) + " " + note, alarm})
+		case style == warn:
+			first = append(first, span{groupOf(g) + " " + cmp.Or(leader, "hosts are asked") + " (" + note + ")", warn})
 		default:
-			rest = append(rest, Span{groupOf(g) + " " + cmp.Or(leader, "hosts are asked"), Good})
+			rest = append(rest, span{groupOf(g) + " " + cmp.Or(leader, "hosts are asked"), good})
 		}
 	}
-	spans := []Span{{"leaders  ", Plain}}
+	spans := []span{{"leaders  ", plain}}
 	for i, s := range append(first, rest...) {
 		if i > 0 {
-			spans = append(spans, Span{m.signs.bar, Plain})
+			spans = append(spans, span{m.signs.bar, plain})
 		}
 		spans = append(spans, s)
 	}
@@ -155,50 +155,56 @@ func (m *Model) leaders() []Span {
 }
 
 // tabs names the views, in few letters where there is little room, and which rows are shown.
-func (m *Model) tabs(width int, extent string) []Span {
-	var spans []Span
+func (m *Model) tabs(width int, extent string) []span {
+	var spans []span
 	for i, v := range views {
 		name := fmt.Sprintf(" %d %s ", i+1, v.name)
 		if width < 70 && i != m.view {
 			name = fmt.Sprintf(" %d %s ", i+1, v.name[:4])
 		}
-		style := Dim
+		style := dim
 		if i == m.view {
-			style = Tab
+			style = tab
 		}
-		spans = append(spans, Span{name, style})
+		spans = append(spans, span{name, style})
 	}
-	spans = append(spans, Span{extent, Plain})
+	spans = append(spans, span{extent, plain})
 	switch {
 	case m.typing:
-		spans = append(spans, Span{"  /" + m.filter + "_", Bold})
+		spans = append(spans, span{"  /" + m.filter + "_", bold})
 	case m.filter != "":
-		spans = append(spans, Span{"  /" + m.filter, Bold})
+		spans = append(spans, span{"  /" + m.filter, bold})
 	}
 	return spans
 }
 
 // foot is the last line.
-func (m *Model) foot(width int) []Span {
+func (m *Model) foot(width int) []span {
 	switch {
-	case m.Trouble != "":
-		return []Span{{m.Trouble, Alarm}}
-	case m.Paused:
-		return []Span{{"paused: the space bar goes on", Warn}}
+	case m.trouble != "":
+		return []span{{m.trouble, alarm}}
+	case m.paused:
+		return []span{{"paused: the space bar goes on", warn}}
 	case m.typing:
-		return []Span{{"Enter keeps the filter, Esc drops it", Dim}}
+		return []span{{"Enter keeps the filter, Esc drops it", dim}}
 	}
 	keys := "1-6 view  < > sort  r reverse  / filter  space pause  + - speed  ? help  q quit"
 	if width < len(keys) {
 		keys = "1-6 view  < > sort  / filter  ? help  q quit"
 	}
-	return []Span{{keys, Dim}}
+	return []span{{keys, dim}}
 }
 
 // pace is how often there is a sample.
 func (m *Model) pace() string {
-	if m.Paused {
+	if m.paused {
 		return "paused"
 	}
-	return "every " + strings.TrimSuffix(m.Interval.String(), "m0s")
+	text := m.interval.String()
+	for _, zero := range []string{"m0s", "h0m"} { // as in 1h0m0s
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-len("0s")]
+		}
+	}
+	return "every " + text
 }

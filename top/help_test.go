@@ -16,27 +16,27 @@ var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
 // sampleOf reads tables as psql writes them unaligned: a line "= name", one with the names of
 // columns, and a line for each row.
-func sampleOf(t *testing.T, at time.Time, text string) *Sample {
+func sampleOf(t *testing.T, at time.Time, text string) *sample {
 	t.Helper()
-	s := &Sample{At: at, Tables: map[string]Table{}}
+	s := &sample{at: at, tables: map[string]table{}}
 	name := ""
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
-		table := s.Tables[name]
+		answer := s.tables[name]
 		switch title, begins := strings.CutPrefix(line, "= "); {
 		case line == "":
 			continue
 		case begins:
-			name, table = title, Table{}
+			name, answer = title, table{}
 			if base, missing := strings.CutSuffix(title, " is missing"); missing {
-				name, table = base, Table{Missing: true}
+				name, answer = base, table{missing: true}
 			}
-		case table.Columns == nil:
-			table.Columns = strings.Split(line, "|")
+		case answer.columns == nil:
+			answer.columns = strings.Split(line, "|")
 		default:
-			table.Rows = append(table.Rows, strings.Split(line, "|"))
+			answer.rows = append(answer.rows, strings.Split(line, "|"))
 		}
-		s.Tables[name] = table
+		s.tables[name] = answer
 	}
 	return s
 }
@@ -69,7 +69,7 @@ func shown(t *testing.T, name string, unicode bool) *Model {
 	t.Helper()
 	m := NewModel("ops@10.0.0.1:6432", 2*time.Second, unicode)
 	text := fixture(t, name)
-	m.Take(sampleOf(t, noon.Add(-2*time.Second), strings.NewReplacer("|5000|20000|", "|4000|17000|").Replace(text)))
-	m.Take(sampleOf(t, noon, text))
+	m.take(sampleOf(t, noon.Add(-2*time.Second), strings.NewReplacer("|5000|20000|", "|4000|17000|").Replace(text)))
+	m.take(sampleOf(t, noon, text))
 	return m
 }

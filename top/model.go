@@ -12,12 +12,13 @@ import (
 // Model is what is shown: the last two samples, and what the keys have chosen. It has no
 // clock and does no I/O. It is for one goroutine.
 type Model struct {
-	Target   string        // what is looked at, in words
-	Interval time.Duration // between samples
-	Paused   bool          // no samples are taken
-	Trouble  string        // why there is no new sample; "" = there is one
+	target   string        // what is looked at, in words
+	interval time.Duration // between samples
+	paused   bool          // no samples are taken
+	trouble  string        // why there is no new sample; "" = there is one
 
-	now, before *Sample
+	now, before *sample
+	anew        bool // the next sample has none before it
 	view        int
 	sorting     [6]sorting // of each view
 	filter      string
@@ -35,7 +36,7 @@ type sorting struct {
 
 // NewModel has nothing to show yet. unicode: the terminal shows more than ASCII.
 func NewModel(target string, interval time.Duration, unicode bool) *Model {
-	m := &Model{Target: target, Interval: interval, signs: &asciiSigns, Trouble: "connecting"}
+	m := &Model{target: target, interval: interval, signs: &asciiSigns, trouble: "connecting"}
 	if unicode {
 		m.signs = &unicodeSigns
 	}
@@ -45,38 +46,48 @@ func NewModel(target string, interval time.Duration, unicode bool) *Model {
 	return m
 }
 
-// Take shows a sample.
-func (m *Model) Take(s *Sample) {
-	m.before, m.now, m.Trouble = m.now, s, ""
+// take shows a sample.
+func (m *Model) take(s *sample) {
+	m.before, m.now, m.trouble = m.now, s, ""
+	m.target = cmp.Or(s.target, m.target) // by another way, perhaps
+	if m.anew {
+		m.before, m.anew = nil, false
+	}
 }
 
-// Lost says why there is no newer sample. Rates begin anew.
-func (m *Model) Lost(why string) { m.Trouble = why }
+// lost says why there is no newer sample. Rates begin anew.
+func (m *Model) lost(why string) { m.trouble, m.anew = why, true }
 
-// Wanted is the tables that the next sample has to have.
-func (m *Model) Wanted() []string { return views[m.view].wanted() }
+// wanted is the tables that the next sample has to have.
+func (m *Model) wanted() []string { return views[m.view].wanted() }
 
-// SetView opens a view by its name or number; false: there is none.
-func (m *Model) SetView(name string) bool {
+// SetView opens a view by its name or number, if there is one.
+func (m *Model) SetView(name string) {
+	if i := viewOf(name); i >= 0 && m.view != i {
+		m.view, m.offset = i, 0
+	}
+}
+
+// HasView reports whether there is a view of a name or number.
+func HasView(name string) bool { return viewOf(name) >= 0 }
+
+func viewOf(name string) int {
 	for i, v := range views {
 		if v.name == name || strconv.Itoa(i+1) == name {
-			if m.view != i {
-				m.view, m.offset = i, 0
-			}
-			return true
+			return i
 		}
 	}
-	return false
+	return -1
 }
 
-// The longest and shortest time between samples that keys choose.
-const (
-	shortest = 100 * time.Millisecond
-	longest  = time.Minute
-)
+// Shortest is the least time between samples.
+const Shortest = 100 * time.Millisecond
 
-// Key takes a key: a letter, or the name of another key. True: the page is to be left.
-func (m *Model) Key(key string) (quit bool) {
+// longest is the most that keys choose.
+const longest = time.Minute
+
+// key takes a key: a letter, or the name of another key. True: the page is to be left.
+func (m *Model) key(key string) (quit bool) {
 	if m.typing {
 		m.typed(key)
 		return key == "Ctrl-C"
@@ -91,7 +102,7 @@ func (m *Model) Key(key string) (quit bool) {
 	case "?", "h", "F1":
 		m.help = true
 	case " ":
-		m.Paused = !m.Paused
+		m.paused = !m.paused
 	case "/":
 		m.typing = true
 	case "Esc":
@@ -103,9 +114,9 @@ func (m *Model) Key(key string) (quit bool) {
 	case "r":
 		m.sorting[m.view].falling = !m.sorting[m.view].falling
 	case "+", "=":
-		m.Interval = max(m.Interval/2, shortest)
+		m.interval = max(m.interval/2, Shortest)
 	case "-":
-		m.Interval = min(m.Interval*2, longest)
+		m.interval = min(m.interval*2, longest)
 	case "Tab":
 		m.SetView(strconv.Itoa((m.view+1)%len(views) + 1))
 	case "Backtab":
@@ -177,27 +188,33 @@ func (m *Model) passes(l line) bool {
 	return want == "" || slices.ContainsFunc(l.cells, func(cell string) bool { return strings.Contains(strings.ToLower(cell), want) })
 }
 
-// compare orders numbers and times by what they are, all else by its letters. What is empty
-// comes first.
+// compare orders what is empty before numbers and times, those by what they are, and these
+// before all else, which goes by its letters.
 func compare(a, b string) int {
-	x, isNumber := quantity(a)
-	y, isToo := quantity(b)
-	if isNumber && isToo {
-		return cmp.Compare(x, y)
-	}
-	return cmp.Compare(a, b)
+	x, kindOfA := quantity(a)
+	y, kindOfB := quantity(b)
+	return cmp.Or(cmp.Compare(kindOfA, kindOfB), cmp.Compare(x, y), cmp.Compare(a, b))
 }
 
-// quantity reads a number, or what symbols.wait writes.
-func quantity(text string) (float64, bool) {
+// kind is what a cell is taken for where it is sorted, in order.
+type kind byte
+
+const (
+	empty kind = iota
+	number
+	words
+)
+
+// quantity reads a number, or what symbols.wait writes; 0 of what is none.
+func quantity(text string) (float64, kind) {
 	if text == "" {
-		return 0, true
+		return 0, empty
 	}
 	if n, err := strconv.ParseFloat(text, 64); err == nil {
-		return n, true
+		return n, number
 	}
 	if d, err := time.ParseDuration(strings.ReplaceAll(text, " ", "")); err == nil {
-		return d.Seconds(), true
+		return d.Seconds(), number
 	}
-	return 0, false
+	return 0, words
 }

@@ -7,26 +7,26 @@ import (
 	"github.com/clipperhouse/displaywidth"
 )
 
-// Page is what a terminal shows: a line of spans for each of its own, none longer than it is
+// page is what a terminal shows: a line of spans for each of its own, none longer than it is
 // wide.
-type Page [][]Span
+type page [][]span
 
 const (
 	headLines = 5 // above the rows: title, figures, leaders, tabs, names of columns
 	footLines = 1
 )
 
-// Page makes the page for a terminal of a size.
-func (m *Model) Page(width, height int) Page {
+// page makes the page for a terminal of a size.
+func (m *Model) page(width, height int) page {
 	if height <= 0 {
 		return nil
 	}
 	if m.help {
 		return m.helpPage(width, height)
 	}
-	var p Page
+	var p page
 	if m.now == nil {
-		p = append(p, []Span{{"portero top", Bold}, {"  " + m.Target, Plain}})
+		p = append(p, []span{{"portero top", bold}, {"  " + m.target, plain}})
 	} else {
 		rows, extent := m.table(width, max(0, height-headLines-footLines))
 		p = append(p, m.withClock(m.title(), width), m.figures(), m.leaders(), m.tabs(width, extent))
@@ -43,27 +43,27 @@ func (m *Model) Page(width, height int) Page {
 }
 
 // withClock adds, at the right, when the sample was taken, if there is room.
-func (m *Model) withClock(spans []Span, width int) []Span {
-	clock := m.now.At.Format("15:04:05") + "  " + m.pace()
+func (m *Model) withClock(spans []span, width int) []span {
+	clock := m.now.at.Format("15:04:05") + "  " + m.pace()
 	used := 0
 	for _, s := range spans {
-		used += displaywidth.String(s.Text)
+		used += displaywidth.String(s.text)
 	}
 	if room := width - used - len(clock); room > 1 {
-		spans = append(spans, Span{strings.Repeat(" ", room) + clock, Dim})
+		spans = append(spans, span{strings.Repeat(" ", room) + clock, dim})
 	}
 	return spans
 }
 
 // table is the open view, with the names of its columns, in so many lines beside these. extent
 // says which of its rows these are, where there are more.
-func (m *Model) table(width, height int) (p Page, extent string) {
+func (m *Model) table(width, height int) (p page, extent string) {
 	v := &views[m.view]
 	if v.needs != "" && !m.now.has(v.needs) {
-		if _, read := m.now.Tables[v.needs]; !read {
-			return Page{{{"reading ...", Dim}}}, ""
+		if _, read := m.now.tables[v.needs]; !read {
+			return page{{{"reading ...", dim}}}, ""
 		}
-		return Page{{{"This console has no SHOW " + strings.ToUpper(v.needs) + ": it is no Portero's.", Dim}}}, ""
+		return page{{{"This console has no SHOW " + strings.ToUpper(v.needs) + ": it is no Portero's.", dim}}}, ""
 	}
 	lines := m.lines()
 	var cells [][]string
@@ -79,13 +79,13 @@ func (m *Model) table(width, height int) (p Page, extent string) {
 		}
 		return strings.Join(parts, strings.Repeat(" ", gap))
 	}
-	p = append(p, []Span{{pad(join(func(i int) string { return columns[i].title }), width, false, m.signs.more), Head}})
+	p = append(p, []span{{pad(join(func(i int) string { return columns[i].title }), width, false, m.signs.more), head}})
 	m.offset = max(0, min(m.offset, len(lines)-height))
 	for _, l := range lines[m.offset:min(len(lines), m.offset+height)] {
-		p = append(p, []Span{{strings.TrimRight(join(func(i int) string { return l.cells[i] }), " "), l.style}})
+		p = append(p, []span{{strings.TrimRight(join(func(i int) string { return l.cells[i] }), " "), l.style}})
 	}
 	if len(lines) == 0 && height > 0 {
-		p = append(p, []Span{{m.nothing(v), Dim}})
+		p = append(p, []span{{m.nothing(v), dim}})
 	}
 	if height > 0 && len(lines) > height {
 		extent = fmt.Sprintf("  %d-%d of %d", m.offset+1, m.offset+height, len(lines))
@@ -127,44 +127,44 @@ const helpText = `portero top shows the console of a Portero; it changes nothing
   Ctrl-Z       suspend
   q Ctrl-C     quit`
 
-func (m *Model) helpPage(width, height int) (p Page) {
+func (m *Model) helpPage(width, height int) (p page) {
 	for text := range strings.Lines(helpText) {
-		p = append(p, clip([]Span{{strings.TrimRight(text, "\n"), Plain}}, width, m.signs.more))
+		p = append(p, clip([]span{{strings.TrimRight(text, "\n"), plain}}, width, m.signs.more))
 	}
 	for len(p) < height {
 		p = append(p, nil)
 	}
 	p = p[:height]
 	if height > 0 {
-		p[height-1] = []Span{{"any key goes back", Dim}}
+		p[height-1] = []span{{"any key goes back, q quits", dim}}
 	}
 	return p
 }
 
 // clip cuts a line off at a width.
-func clip(spans []Span, width int, more string) []Span {
-	var out []Span
+func clip(spans []span, width int, more string) []span {
+	var out []span
 	for _, s := range spans {
-		text := printable(s.Text)
+		text := printable(s.text)
 		w := displaywidth.String(text)
 		if w > width {
 			if width > 0 {
-				out = append(out, Span{cut(text, width, more), s.Style})
+				out = append(out, span{cut(text, width, more), s.style})
 			}
 			return out
 		}
-		out, width = append(out, Span{text, s.Style}), width-w
+		out, width = append(out, span{text, s.style}), width-w
 	}
 	return out
 }
 
-// Text is the page without styles.
-func (p Page) Text() string {
+// text is the page without styles.
+func (p page) text() string {
 	var b strings.Builder
 	for _, spans := range p {
 		line := ""
 		for _, s := range spans {
-			line += s.Text
+			line += s.text
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}

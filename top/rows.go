@@ -9,7 +9,7 @@ import (
 )
 
 // poolRows are SHOW ALL_POOLS, or PgBouncer's SHOW POOLS.
-func poolRows(s *Sample, sym *symbols) (lines []line) {
+func poolRows(s *sample, sym *symbols) (lines []line) {
 	if !s.has("all_pools") {
 		return plainPoolRows(s, sym)
 	}
@@ -18,18 +18,18 @@ func poolRows(s *Sample, sym *symbols) (lines []line) {
 		groups[groupOf(g)] = g
 	}
 	for _, r := range s.rows("all_pools") {
-		state, style := "", Plain
+		state, style := "", plain
 		g := groups[groupOf(r)]
 		switch {
 		case r.text("paused") == "yes":
-			state, style = "paused", Warn
+			state, style = "paused", warn
 		case r.text("disabled") == "yes":
-			state, style = "disabled", Warn
+			state, style = "disabled", warn
 		case r.text("role") == "leader" && g.text("held") != "":
-			state, style = g.text("held"), Alarm
+			state, style = g.text("held"), alarm
 		}
 		if r.number("cl_waiting") > 0 {
-			style = Alarm
+			style = alarm
 		}
 		lines = append(lines, line{[]string{
 			r.text("database"), r.text("user"), groupOf(r), r.text("role"), r.text("pool_mode"),
@@ -40,14 +40,14 @@ func poolRows(s *Sample, sym *symbols) (lines []line) {
 	return lines
 }
 
-func plainPoolRows(s *Sample, sym *symbols) (lines []line) {
+func plainPoolRows(s *sample, sym *symbols) (lines []line) {
 	for _, r := range s.rows("pools") {
 		if r.text("database") == consoleDatabase {
 			continue
 		}
-		style := Plain
+		style := plain
 		if r.number("cl_waiting") > 0 {
-			style = Alarm
+			style = alarm
 		}
 		waited := time.Duration(r.number("maxwait"))*time.Second + time.Duration(r.number("maxwait_us"))*time.Microsecond
 		lines = append(lines, line{[]string{
@@ -65,11 +65,11 @@ const consoleDatabase = "pgbouncer"
 // groupOf is a row's group, as cluster/0.
 func groupOf(r row) string { return r.text("cluster") + "/" + r.text("group") }
 
-func clientRows(s *Sample, sym *symbols) (lines []line) {
+func clientRows(s *sample, sym *symbols) (lines []line) {
 	for _, r := range s.rows("clients") {
-		style := Plain
+		style := plain
 		if r.text("state") == "waiting" {
-			style = Alarm
+			style = alarm
 		}
 		waited := time.Duration(r.number("wait"))*time.Second + time.Duration(r.number("wait_us"))*time.Microsecond
 		wait := ""
@@ -84,11 +84,11 @@ func clientRows(s *Sample, sym *symbols) (lines []line) {
 	return lines
 }
 
-func serverRows(s *Sample, _ *symbols) (lines []line) {
+func serverRows(s *sample, _ *symbols) (lines []line) {
 	for _, r := range s.rows("servers") {
-		closing, style := "", Plain
+		closing, style := "", plain
 		if r.number("close_needed") > 0 {
-			closing, style = "yes", Warn
+			closing, style = "yes", warn
 		}
 		lines = append(lines, line{[]string{
 			r.text("id"), r.text("user"), r.text("database"), r.text("state"), address(r), r.text("remote_pid"), linked(r),
@@ -139,7 +139,7 @@ func clock(moment string) string {
 }
 
 // groupRows has a row for each member, and one for each group of which no member is known.
-func groupRows(s *Sample, sym *symbols) (lines []line) {
+func groupRows(s *sample, sym *symbols) (lines []line) {
 	members := make(map[string][]row)
 	for _, m := range s.rows("members") {
 		members[groupOf(m)] = append(members[groupOf(m)], m)
@@ -156,12 +156,12 @@ func groupRows(s *Sample, sym *symbols) (lines []line) {
 	return lines
 }
 
-func memberRow(g, m row, note string, style Style, sym *symbols) line {
+func memberRow(g, m row, note string, style style, sym *symbols) line {
 	leads, lag := "", ""
 	if m.text("leader") == "yes" {
 		leads = sym.yes
-		if style == Plain {
-			style = Good
+		if style == plain {
+			style = good
 		}
 	} else {
 		lag = lagOf(m)
@@ -180,31 +180,31 @@ func lagOf(m row) string {
 }
 
 // groupNote is what is out of the ordinary with a group.
-func groupNote(g row) (string, Style) {
+func groupNote(g row) (string, style) {
 	switch {
 	case g.text("held") != "":
-		return "held: " + g.text("held"), Alarm
+		return "held: " + g.text("held"), alarm
 	case g.text("switchover") != "":
-		return "switchover " + g.text("switchover"), Warn
+		return "switchover " + g.text("switchover"), warn
 	case g.text("stale") == "yes" || g.text("connected") == "no":
-		return "view is stale", Warn
+		return "view is stale", warn
 	case g.text("paused") == "yes":
-		return "paused", Warn
+		return "paused", warn
 	case g.text("standby") == "yes":
-		return "standby", Warn
+		return "standby", warn
 	}
-	return "", Plain
+	return "", plain
 }
 
 // phases are those of a failover, in their order.
 var phases = []string{"announced", "held", "lost", "elected", "proved", "released", "called_off"}
 
-func failoverRows(s *Sample, sym *symbols) (lines []line) {
+func failoverRows(s *sample, sym *symbols) (lines []line) {
 	for _, r := range s.rows("failovers") {
 		began, ended, last := failoverTimes(r)
-		took, style := "", Plain
+		took, style := "", plain
 		if r.text("released") == "" && r.text("called_off") == "" {
-			style = Alarm
+			style = alarm
 		} else if a, b := moment(began), moment(ended); !a.IsZero() && !b.IsZero() {
 			took = sym.wait(b.Sub(a))
 		}
@@ -251,11 +251,11 @@ func trimZone(moment string) string {
 	return fields[0] + " " + seconds
 }
 
-func pinRows(s *Sample, _ *symbols) (lines []line) {
+func pinRows(s *sample, _ *symbols) (lines []line) {
 	for _, r := range s.rows("pins") {
-		style := Plain
+		style := plain
 		if r.number("clients") > 0 {
-			style = Warn
+			style = warn
 		}
 		lines = append(lines, line{[]string{r.text("reason"), r.text("database"), r.text("user"), groupOf(r), r.text("pool_mode"), r.text("clients"), r.text("times")}, style})
 	}

@@ -13,14 +13,14 @@ import (
 	"github.com/gdamore/tcell/v3/color"
 )
 
-// ErrNoTerminal is Run's where there is no terminal that could show a page.
-var ErrNoTerminal = errors.New("no terminal that can show a page: --batch prints text")
+// errNoTerminal is Run's where there is no terminal that could show a page.
+var errNoTerminal = errors.New("no terminal that can show a page: --batch prints text")
 
 // Run shows a model until somebody leaves the page, a signal ends it or ctx does. It has the
 // terminal to itself, and gives it back as it was, after a panic too.
 func Run(ctx context.Context, screen tcell.Screen, m *Model, c *Console) error {
 	if err := screen.Init(); err != nil {
-		return errors.Join(ErrNoTerminal, err)
+		return errors.Join(errNoTerminal, err)
 	}
 	defer screen.Fini() // while a panic goes up, too
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
@@ -66,12 +66,16 @@ type player struct {
 	sampler *sampler
 	next    *time.Timer // when a sample is due
 	waiting bool        // for one that was asked for
+	rest    time.Time   // until then none is asked for: the last could not be taken
 }
+
+// respite is how long a console that is lost is left alone at least.
+const respite = time.Second
 
 // ask asks for a sample, unless one is on its way or none is wanted.
 func (p *player) ask() {
-	wanted := p.model.Wanted()
-	if p.waiting || p.model.Paused && p.model.now.hasAll(wanted) {
+	wanted := p.model.wanted()
+	if p.waiting || p.model.paused && p.model.now.hasAll(wanted) {
 		return
 	}
 	p.waiting = true
@@ -81,13 +85,14 @@ func (p *player) ask() {
 // take takes what was asked for, and sets when the next is due.
 func (p *player) take(t taken) {
 	p.waiting = false
-	pause := p.model.Interval
+	pause := p.model.interval
 	if t.err != nil {
-		p.model.Lost("reconnecting: " + strings.ReplaceAll(t.err.Error(), "\n", "; "))
-		pause = max(pause, time.Second)
+		p.model.lost("reconnecting: " + strings.ReplaceAll(t.err.Error(), "\n", "; "))
+		pause = max(pause, respite)
+		p.rest = time.Now().Add(respite)
 	} else {
-		p.model.Take(t.sample)
-		if !t.sample.hasAll(p.model.Wanted()) { // another view is open by now
+		p.model.take(t.sample)
+		if !t.sample.hasAll(p.model.wanted()) { // another view is open by now
 			pause = 0
 		}
 	}
@@ -104,7 +109,7 @@ func (p *player) handle(e tcell.Event) (quit bool, err error) {
 		if key == "Ctrl-Z" {
 			return false, p.suspend()
 		}
-		if p.model.Key(key) {
+		if p.model.key(key) {
 			return true, nil
 		}
 		if !p.waiting { // the interval, the view or the pause may be another
@@ -114,12 +119,14 @@ func (p *player) handle(e tcell.Event) (quit bool, err error) {
 	return false, nil
 }
 
-// untilNext is how long the sample that is shown is good for.
+// untilNext is how long the sample that is shown is good for, and no less than a lost console's
+// respite.
 func (p *player) untilNext() time.Duration {
-	if !p.model.now.hasAll(p.model.Wanted()) {
-		return 0
+	rest := max(0, time.Until(p.rest))
+	if !p.model.now.hasAll(p.model.wanted()) {
+		return rest
 	}
-	return max(0, p.model.Interval-time.Since(p.model.now.At))
+	return max(rest, p.model.interval-time.Since(p.model.now.at))
 }
 
 // suspend gives the terminal back and stops the process until it is told to go on.
@@ -137,7 +144,7 @@ func (p *player) suspend() error {
 	return p.screen.Resume()
 }
 
-// keyOf names a key for Model.Key.
+// keyOf names a key for Model.key.
 func keyOf(e *tcell.EventKey) string {
 	switch e.Key() {
 	case tcell.KeyRune:
@@ -160,11 +167,11 @@ func keyOf(e *tcell.EventKey) string {
 func (p *player) draw() {
 	width, height := p.screen.Size()
 	p.screen.Clear()
-	for y, spans := range p.model.Page(width, height) {
+	for y, spans := range p.model.page(width, height) {
 		x := 0
 		for _, s := range spans {
-			for text := s.Text; text != ""; {
-				rest, w := p.screen.Put(x, y, text, look(s.Style))
+			for text := s.text; text != ""; {
+				rest, w := p.screen.Put(x, y, text, look(s.style))
 				if rest == text {
 					break
 				}
@@ -177,20 +184,20 @@ func (p *player) draw() {
 }
 
 // look is a style on the screen. Nothing is told by colour alone.
-func look(s Style) tcell.Style {
+func look(s style) tcell.Style {
 	d := tcell.StyleDefault
 	switch s {
-	case Bold:
+	case bold:
 		return d.Bold(true)
-	case Dim:
+	case dim:
 		return d.Dim(true)
-	case Head, Tab:
+	case head, tab:
 		return d.Reverse(true)
-	case Good:
+	case good:
 		return d.Foreground(color.Green)
-	case Warn:
+	case warn:
 		return d.Foreground(color.Yellow)
-	case Alarm:
+	case alarm:
 		return d.Foreground(color.Red).Bold(true)
 	}
 	return d
@@ -199,10 +206,10 @@ func look(s Style) tcell.Style {
 // NewScreen is the terminal's screen. unicode: it can show more than ASCII.
 func NewScreen() (screen tcell.Screen, unicode bool, err error) {
 	if name := os.Getenv("TERM"); name == "" || name == "dumb" {
-		return nil, false, ErrNoTerminal
+		return nil, false, errNoTerminal
 	}
 	if screen, err = tcell.NewScreen(); err != nil {
-		return nil, false, errors.Join(ErrNoTerminal, err)
+		return nil, false, errors.Join(errNoTerminal, err)
 	}
 	return screen, ShowsUnicode(), nil
 }

@@ -2,8 +2,11 @@ package top
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gdamore/tcell/v3"
 	"github.com/gdamore/tcell/v3/vt"
@@ -95,4 +98,20 @@ func TestAPanicGivesTheTerminalBack(t *testing.T) {
 	if !terminal.stopped {
 		t.Error("the terminal is not given back")
 	}
+}
+
+// Each try may be a login.
+func TestKeysDoNotHurryALostConsole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewModel("", longest, true)
+		p := &player{model: m, next: time.NewTimer(longest), waiting: true}
+		p.take(taken{err: errors.New("no")})
+		if _, err := p.handle(tcell.NewEventKey(tcell.KeyRune, "3", tcell.ModNone)); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if <-p.next.C; time.Since(began) != respite {
+			t.Errorf("it is asked again after %s", time.Since(began))
+		}
+	})
 }

@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// Style is how a piece of text looks, by what it means.
-type Style byte
+// style is how a piece of text looks, by what it means.
+type style byte
 
 // The styles.
 const (
-	Plain Style = iota
-	Bold
-	Dim
-	Head // of a table
-	Tab  // the one that is open
-	Good
-	Warn
-	Alarm
+	plain style = iota
+	bold
+	dim
+	head // of a table
+	tab  // the one that is open
+	good
+	warn
+	alarm
 )
 
-// Span is a piece of text of one style.
-type Span struct {
-	Text  string
-	Style Style
+// span is a piece of text of one style.
+type span struct {
+	text  string
+	style style
 }
 
 // symbols are the signs that a terminal can show.

@@ -6,18 +6,19 @@ import (
 	"time"
 )
 
-// Table is what a SHOW command answers, in text. NULL is "".
-type Table struct {
-	Columns []string
-	Rows    [][]string
-	Missing bool // the console does not know it
+// table is what a SHOW command answers, in text. NULL is "".
+type table struct {
+	columns []string
+	rows    [][]string
+	missing bool // the console does not know it
 }
 
-// Sample is the tables that were read at one moment, by what stands behind SHOW. It is not
+// sample is the tables that were read at one moment, by what stands behind SHOW. It is not
 // changed.
-type Sample struct {
-	At     time.Time
-	Tables map[string]Table
+type sample struct {
+	at     time.Time
+	target string // where the console is, in words
+	tables map[string]table
 }
 
 // row is one row of a table, by its columns.
@@ -27,24 +28,24 @@ type row struct {
 }
 
 // rows are those of a table; none of one that is missing.
-func (s *Sample) rows(table string) (all []row) {
+func (s *sample) rows(table string) (all []row) {
 	if s == nil {
 		return nil
 	}
-	t := s.Tables[table]
-	for _, values := range t.Rows {
-		all = append(all, row{t.Columns, values})
+	t := s.tables[table]
+	for _, values := range t.rows {
+		all = append(all, row{t.columns, values})
 	}
 	return all
 }
 
 // has reports whether the console has a table.
-func (s *Sample) has(table string) bool {
+func (s *sample) has(table string) bool {
 	if s == nil {
 		return false
 	}
-	t, read := s.Tables[table]
-	return read && !t.Missing
+	t, read := s.tables[table]
+	return read && !t.missing
 }
 
 // text is a column of the row, "" if it has none of that name.
@@ -66,7 +67,7 @@ func whole(text string) int64 {
 }
 
 // pairs are the values of a table of names and values.
-func (s *Sample) pairs(table, name, value string) map[string]string {
+func (s *sample) pairs(table, name, value string) map[string]string {
 	all := make(map[string]string)
 	for _, r := range s.rows(table) {
 		all[r.text(name)] = r.text(value)

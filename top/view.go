@@ -6,7 +6,7 @@ type view struct {
 	tables  []string // what has to be read for it, beside what the head needs
 	needs   string   // the table without which there is nothing to show; "" = always something
 	columns []column
-	rows    func(s *Sample, symbols *symbols) []line
+	rows    func(s *sample, symbols *symbols) []line
 	sort    int  // the column that it is sorted by at first
 	falling bool // from the highest value down
 }
@@ -14,7 +14,7 @@ type view struct {
 // line is one row of a view.
 type line struct {
 	cells []string
-	style Style
+	style style
 }
 
 // headTables are read for every view.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -152,6 +153,17 @@ func (w *terminal) expect(texts ...string) {
 			if shown := w.text(); !strings.Contains(shown, text) {
 				return fmt.Errorf("%q is not on the screen:\n%s", text, shown)
 			}
+		}
+		return nil
+	})
+}
+
+// hides waits until what is typed is not shown.
+func (w *terminal) hides() {
+	w.t.Helper()
+	eventually(w.t, func() error {
+		if w.settings().Lflag&unix.ECHO != 0 {
+			return errors.New("the terminal shows what is typed")
 		}
 		return nil
 	})

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"golang.org/x/term"
 
 	"portero/top"
 )
@@ -25,8 +24,9 @@ changes nothing.
   portero top [--host HOST] [--port PORT] [--user NAME] [connection string]
 
 With a file it takes the file's listeners, and the first of [admin] users. Else it
-connects as psql does, by PGHOST, PGPORT, PGUSER, PGPASSWORD, .pgpass and so on,
-but to port 6432 and database pgbouncer. ? on the page says what keys there are.
+connects as psql does, by PGHOST, PGPORT, PGUSER, PGPASSWORD, service files, .pgpass
+and so on, but to port 6432 and database pgbouncer. ? on the page says what keys
+there are.
 
 `
 
@@ -92,8 +92,16 @@ func parseTop(args []string, stderr io.Writer) (order *topOrder, status int) {
 		fmt.Fprintln(stderr, "portero top: a file says where to connect to: give no host, port or connection string beside it")
 		return nil, 2
 	}
-	if order.interval < 100*time.Millisecond {
-		fmt.Fprintln(stderr, "portero top: -d must be at least 100ms")
+	if isURL(order.connection) && (order.host != "" || order.port != "" || order.user != "") {
+		fmt.Fprintln(stderr, "portero top: a URL says where to connect to, and as whom: give no host, port or user beside it")
+		return nil, 2
+	}
+	if order.interval < top.Shortest {
+		fmt.Fprintf(stderr, "portero top: -d must be at least %s\n", top.Shortest)
+		return nil, 2
+	}
+	if !top.HasView(order.view) {
+		fmt.Fprintf(stderr, "portero top: there is no view %q\n", order.view)
 		return nil, 2
 	}
 	if order.width <= 0 {
@@ -112,13 +120,9 @@ func (o *topOrder) run(ways []*pgconn.Config, stdout io.Writer) error {
 		if err := console.Connect(context.Background()); err != nil {
 			return err
 		}
-		m, err := o.model(console, top.ShowsUnicode())
-		if err != nil {
-			return err
-		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
-		return top.Batch(ctx, stdout, m, console, o.width, o.pages)
+		return top.Batch(ctx, stdout, o.model(console, top.ShowsUnicode()), console, o.width, o.pages)
 	}
 	screen, unicode, err := top.NewScreen()
 	if err != nil {
@@ -127,37 +131,11 @@ func (o *topOrder) run(ways []*pgconn.Config, stdout io.Writer) error {
 	if err := askPassword(console); err != nil {
 		return err
 	}
-	m, err := o.model(console, unicode)
-	if err != nil {
-		return err
-	}
-	return top.Run(context.Background(), screen, m, console)
+	return top.Run(context.Background(), screen, o.model(console, unicode), console)
 }
 
-func (o *topOrder) model(console *top.Console, unicode bool) (*top.Model, error) {
+func (o *topOrder) model(console *top.Console, unicode bool) *top.Model {
 	m := top.NewModel(console.Target(), o.interval, unicode)
-	if !m.SetView(o.view) {
-		return nil, fmt.Errorf("there is no view %q", o.view)
-	}
-	return m, nil
-}
-
-// askPassword asks for a password where the console wants one and none was given, as psql does.
-// That nobody answers is for the page to say.
-func askPassword(console *top.Console) error {
-	if err := console.Connect(context.Background()); err == nil {
-		return nil
-	}
-	user := console.LacksPassword()
-	if user == "" {
-		return nil
-	}
-	fmt.Fprintf(os.Stderr, "Password for user %s: ", user)
-	password, err := term.ReadPassword(int(os.Stdin.Fd()))
-	fmt.Fprintln(os.Stderr)
-	if err != nil {
-		return err
-	}
-	console.SetPassword(user, string(password))
-	return console.Connect(context.Background()) //nolint:wrapcheck // it says all
+	m.SetView(o.view)
+	return m
 }

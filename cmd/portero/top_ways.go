@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,7 +32,7 @@ func (o *topOrder) ways(stderr io.Writer) (ways []*pgconn.Config, ok bool) {
 		}
 	}
 	for _, text := range texts {
-		c, err := pgconn.ParseConfig(text)
+		c, err := parseWay(text)
 		if err != nil {
 			fmt.Fprintln(stderr, "portero top:", err)
 			return nil, false
@@ -45,20 +45,12 @@ func (o *topOrder) ways(stderr io.Writer) (ways []*pgconn.Config, ok bool) {
 	return ways, true
 }
 
-// connectionString is what the command line says, with the console's own defaults for what
-// neither it nor the environment does.
+// connectionString is what the command line says.
 func (o *topOrder) connectionString() string {
-	if strings.Contains(o.connection, "://") {
-		return consoleURL(o.connection)
+	if isURL(o.connection) {
+		return withPorts(o.connection)
 	}
-	var parts []string
-	if os.Getenv("PGPORT") == "" {
-		parts = append(parts, "port="+consolePort)
-	}
-	if os.Getenv("PGHOST") == "" && !strings.Contains(o.connection, "service=") {
-		parts = append(parts, "host=127.0.0.1")
-	}
-	parts = append(parts, "dbname=pgbouncer", o.connection)
+	parts := []string{o.connection}
 	for _, given := range [][2]string{{"host", o.host}, {"port", o.port}, {"user", o.user}} {
 		if given[1] != "" {
 			parts = append(parts, given[0]+"="+quoted(given[1]))
@@ -67,19 +59,52 @@ func (o *topOrder) connectionString() string {
 	return strings.Join(parts, " ")
 }
 
-// consoleURL fills in what a URL leaves out.
-func consoleURL(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return text // which ParseConfig has something to say about
+// isURL reports whether a connection string is a URL, as libpq tells: by how it begins.
+func isURL(connection string) bool {
+	return strings.HasPrefix(connection, "postgres://") || strings.HasPrefix(connection, "postgresql://")
+}
+
+// parseWay reads a connection string, with the console's own defaults for what is given
+// nowhere. They stand in for variables of the environment, as what a service file says goes
+// before those and behind the string.
+func parseWay(text string) (*pgconn.Config, error) {
+	for _, d := range [][2]string{
+		{"PGHOST", cmp.Or(os.Getenv("PGHOST"), "127.0.0.1")},
+		{"PGPORT", defaultPort()},
+		{"PGDATABASE", "pgbouncer"}, // whatever the environment says: that one is for other programs
+	} {
+		was, had := os.LookupEnv(d[0])
+		os.Setenv(d[0], d[1]) //nolint:errcheck // the name is a name
+		if had {
+			defer os.Setenv(d[0], was) //nolint:errcheck // likewise
+		} else {
+			defer os.Unsetenv(d[0]) //nolint:errcheck // likewise
+		}
 	}
-	if u.Path == "" || u.Path == "/" {
-		u.Path = "/pgbouncer"
+	return pgconn.ParseConfig(text) //nolint:wrapcheck // it says all
+}
+
+func defaultPort() string { return cmp.Or(os.Getenv("PGPORT"), consolePort) }
+
+// withPorts gives a port to each of several hosts of a URL that has none: what is empty in a
+// list would be 5432.
+func withPorts(text string) string {
+	scheme, rest, _ := strings.Cut(text, "://")
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
 	}
-	if u.Host != "" && u.Port() == "" && !strings.Contains(u.Host, ",") {
-		u.Host = net.JoinHostPort(u.Hostname(), consolePort)
+	begin := strings.LastIndexByte(rest[:end], '@') + 1
+	hosts := strings.Split(rest[begin:end], ",")
+	if len(hosts) < 2 {
+		return text
 	}
-	return u.String()
+	for i, h := range hosts {
+		if colon := strings.LastIndexByte(h, ':'); colon < 0 || strings.HasSuffix(h, "]") {
+			hosts[i] = h + ":" + defaultPort()
+		}
+	}
+	return scheme + "://" + rest[:begin] + strings.Join(hosts, ",") + rest[end:]
 }
 
 // quoted is a value of a connection string.
