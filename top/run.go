@@ -11,6 +11,7 @@ import (
 
 	"github.com/gdamore/tcell/v3"
 	"github.com/gdamore/tcell/v3/color"
+	"github.com/gdamore/tcell/v3/tty"
 )
 
 // errNoTerminal is Run's where there is no terminal that could show a page.
@@ -23,7 +24,7 @@ func Run(ctx context.Context, screen tcell.Screen, m *Model, c *Console) error {
 		return errors.Join(errNoTerminal, err)
 	}
 	defer screen.Fini() // while a panic goes up, too
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
 	defer stop()
 	stops := make(chan os.Signal, 1)
 	signal.Notify(stops, syscall.SIGTSTP)
@@ -208,7 +209,11 @@ func NewScreen() (screen tcell.Screen, unicode bool, err error) {
 	if name := os.Getenv("TERM"); name == "" || name == "dumb" {
 		return nil, false, errNoTerminal
 	}
-	if screen, err = tcell.NewScreen(); err != nil {
+	terminal, err := tty.NewDevTty()
+	if err == nil {
+		screen, err = tcell.NewTerminfoScreenFromTty(&utf8Input{Tty: terminal})
+	}
+	if err != nil {
 		return nil, false, errors.Join(errNoTerminal, err)
 	}
 	return screen, ShowsUnicode(), nil

@@ -68,6 +68,9 @@ func topGivesBack(t *testing.T, p process) {
 		"Ctrl-C": func(w *terminal) { w.press("\x03") },
 		"TERM":   func(w *terminal) { w.program.Process.Signal(syscall.SIGTERM) }, //nolint:errcheck // it runs
 		"HUP":    func(w *terminal) { w.program.Process.Signal(syscall.SIGHUP) },  //nolint:errcheck // it runs
+		"QUIT":   func(w *terminal) { w.program.Process.Signal(syscall.SIGQUIT) }, //nolint:errcheck // it runs
+
+		"q behind what is no UTF-8": func(w *terminal) { w.press("\xe9\xff"); w.press("q") },
 	} {
 		w := inTerminal(t, 80, 24, "top", "--config", p.Path("proxy.toml"), "-d", "100ms")
 		w.expect("ready", "leaders")
