@@ -74,7 +74,7 @@ func (x *explainer) arrivalAt(l *config.Listener) *auth.Arrival {
 		return c
 	}
 	if !c.Address.IsValid() {
-		c.Address = loopbackOf(l)
+		c.Address = ownAddress(l)
 	}
 	c.TLS = offersTLS(l) && x.TLS != "no"
 	if c.TLS && l.TLS.ClientCA != "" { // who has none is refused, whoever it is
@@ -83,10 +83,14 @@ func (x *explainer) arrivalAt(l *config.Listener) *auth.Arrival {
 	return c
 }
 
-// loopbackOf is the address of a client of this host that reaches a listener by loopback.
-func loopbackOf(l *config.Listener) netip.Addr {
-	if at, err := netip.ParseAddrPort(l.Address); err == nil && at.Addr().Is6() && !at.Addr().IsUnspecified() {
-		return netip.IPv6Loopback()
+// ownAddress is the address of a client of this host that connects to a listener: the kernel
+// gives it the one it connects to, and 127.0.0.1 for all of 127.0.0.0/8.
+func ownAddress(l *config.Listener) netip.Addr {
+	at, err := netip.ParseAddrPort(l.Address)
+	switch a := at.Addr().Unmap(); {
+	case err != nil || a.IsUnspecified(): // a name, or all addresses: by loopback, as most do
+	case a.Is6() || !a.IsLoopback():
+		return a
 	}
 	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }

@@ -149,6 +149,26 @@ func TestExplainSaysWhatALoginGets(t *testing.T) {
 	}
 }
 
+// A client of this host comes from the address that it connects to; in 127.0.0.0/8 from the first.
+func TestExplainKnowsWhereThisHostComesFrom(t *testing.T) {
+	for listener, want := range map[string]string{
+		"127.0.0.1:6432": "127.0.0.1", "127.0.0.2:6432": "127.0.0.1", "[::ffff:127.0.0.2]:6432": "127.0.0.1", "[::1]:6432": "::1",
+		":6432": "127.0.0.1", "0.0.0.0:6432": "127.0.0.1", "[::]:6432": "127.0.0.1", "localhost:6432": "127.0.0.1",
+		"10.9.9.9:6432": "10.9.9.9", "[::ffff:10.9.9.9]:6432": "10.9.9.9", "[fd00::9]:6432": "fd00::9",
+	} {
+		var a *auth.Authenticator
+		text := fmt.Sprintf("[[listener]]\naddress = %q\n[[cluster]]\nname = \"one\"\nhosts = [\"127.0.0.1:5432\"]\n[[route]]\n[auth]\nmethod = \"trust\"\nusers = \"\"\n", listener)
+		cfg, _, err := config.Parse("proxy.toml", text, nil, func(c *config.Config, r *config.Report) { a = auth.Load(c, r) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := must(proxy.Explain(cfg, a, nil, proxy.Question{User: "app"}))(t)
+		if got := found.Answers[0].Listeners[0].From; got != want {
+			t.Errorf("to %s it is said to come from %s, and comes from %s", listener, got, want)
+		}
+	}
+}
+
 func startExplained(t *testing.T) (*world, *auth.Authenticator, *config.Origins) {
 	t.Helper()
 	dir, files := t.TempDir(), postgres(t).Certificate
