@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"portero/proxy"
@@ -42,7 +43,7 @@ func explain(args []string, stdout, stderr io.Writer) int {
 	}
 	found, notice, err := order.find(stderr)
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		fmt.Fprintln(stderr, visible(err.Error()))
 		return 2
 	}
 	if order.json {
@@ -159,7 +160,7 @@ func askExplain(address string, q proxy.Question) (found proxy.Explanation, err 
 	case status == http.StatusNotFound: // an older one, or no Portero
 		return found, fmt.Errorf("portero explain: %w that can explain at %s", errNobody, address)
 	case status != http.StatusOK:
-		return found, fmt.Errorf("portero explain: %s answers: %s", address, body)
+		return found, fmt.Errorf("portero explain: %s answers: %s", address, strings.TrimSpace(string(body)))
 	}
 	if err := json.Unmarshal(body, &found); err != nil {
 		return found, fmt.Errorf("portero explain: %s answers what cannot be read: %w", address, err)

@@ -6,10 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"portero/internal/lab"
 	"portero/proxy"
@@ -158,6 +160,31 @@ func TestExplainAsksThePorteroThatRuns(t *testing.T) {
 	}
 	if _, stderr, status := portero("explain", "--admin", freeAddresses(t, 1)[0], "--user", "app"); status != 2 || !strings.Contains(stderr, "no Portero answers") {
 		t.Errorf("where nobody runs: exit status %d, %q", status, stderr)
+	}
+}
+
+// Names, values and what a stranger answers are printed without what a terminal would obey.
+func TestExplainPrintsNoControlCharacters(t *testing.T) {
+	const evil = "x\x1b]0;y\a\u009b2J\u202e"
+	stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+		fmt.Fprintln(w, evil) //nolint:errcheck // the test sees what is missing
+	}))
+	defer stranger.Close()
+	_, asked, _ := portero("explain", "--admin", stranger.Listener.Addr().String(), "--user", "app")
+
+	var written strings.Builder
+	e := proxy.Explanation{Question: proxy.Question{User: evil, Database: evil}, Answers: []proxy.Answer{{
+		Listeners: []proxy.Entrance{{Address: evil}}, Pool: &proxy.PoolKey{Database: evil},
+		Settings: []proxy.Setting{{Name: "connect_query", Value: evil, Place: evil}, {Name: "other", Value: evil}},
+	}}}
+	if err := writeExplanation(&written, e, evil); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{asked, written.String()} {
+		if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 || !strings.Contains(text, "x?]0;y??2J?") {
+			t.Errorf("at byte %d of %q", i, text)
+		}
 	}
 }
 
