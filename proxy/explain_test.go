@@ -182,7 +182,7 @@ func startExplained(t *testing.T) (*world, *auth.Authenticator, *config.Origins)
 	var a *auth.Authenticator
 	var origins *config.Origins
 	cfg, _, err := config.Parse(filepath.Join(dir, "proxy.toml"), text, nil, func(c *config.Config, r *config.Report) {
-		a, origins = auth.Load(c, r), r.Origins()
+		a, origins = auth.Load(c, r), r.Origins(nil)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -142,6 +143,11 @@ func TestExplainAsksThePorteroThatRuns(t *testing.T) {
 	p.order(t, "PAUSE other")
 	if a := ask("other", 0); a.Now.Held != "paused" {
 		t.Errorf("of a paused database: %+v", a.Now)
+	}
+	p.order(t, "SET query_wait_timeout = 77")
+	settings := ask("other", 0).Settings
+	if i := slices.IndexFunc(settings, func(s proxy.Setting) bool { return s.Name == "query_wait_timeout" }); settings[i].Value != "1m17s" || settings[i].Place != "SET on the console" {
+		t.Errorf("of what was set on the console: %+v", settings[i])
 	}
 	p.order(t, "RESUME other")
 	p.order(t, "DISABLE other")
