@@ -15,11 +15,12 @@ import (
 	"portero/wire"
 )
 
-// add puts an answer to an equal one, if there is one.
+// add puts an answer to an equal one, if there is one. Who waits at the moment makes no other
+// answer: that has been looked at twice, and moves.
 func (e *Explanation) add(a Answer) {
 	for i := range e.Answers {
 		same := e.Answers[i]
-		same.Listeners = a.Listeners
+		same.Listeners, same.Now = a.Listeners, a.Now
 		if reflect.DeepEqual(same, a) {
 			e.Answers[i].Listeners = append(e.Answers[i].Listeners, a.Listeners...)
 			return
