@@ -114,7 +114,7 @@ func (a *Authenticator) readStored(d *Reading, c *Arrival) {
 	case e.mock || !a.isKnown(c.User):
 		d.Secret, d.Server = "none in the user file", ownNothing
 	default:
-		d.Secret, d.Server = e.inFile(), e.opens(methodTrust)
+		d.Secret, d.Server = e.inFile(), e.creds.opens(methodTrust)
 	}
 }
 
@@ -139,38 +139,29 @@ func (a *Authenticator) readSecret(d *Reading, r *rule, c *Arrival) {
 	case asked == methodSCRAM && !e.provesBySCRAM():
 		d.Secret, d.Refused, d.Why = e.inFile(), r.failed(c), "the user file has an md5 hash, which no proof by SCRAM can be checked with"
 	default:
-		d.Secret, d.Server = e.inFile(), e.opens(asked)
+		d.Secret, d.Server = e.inFile(), e.creds.opens(asked)
 	}
 }
 
 func (e *entry) inFile() string { return e.creds.kind.String() + " in the user file" }
 
+// Opens is what servers are logged in to with as a user that no client comes as: Stored, in words.
+func (a *Authenticator) Opens(user string) string { return a.Stored(user).opens(methodTrust) }
+
 // opens is what a server is logged in to with for a client that was let in by a method: what
 // askPassword, askMD5, askSCRAM and stored return.
-func (e *entry) opens(by method) string {
+func (c Credentials) opens(by method) string {
 	switch {
 	case by == methodPassword:
 		return "the password that the client sends"
-	case e.creds.kind == secretVerifier && by == methodSCRAM:
+	case c.kind == secretVerifier && by == methodSCRAM:
 		return "the ClientKey of the client's own login"
-	case e.creds.kind == secretVerifier:
+	case c.kind == secretVerifier:
 		return "nothing: a SCRAM verifier opens no server"
-	case e.creds.kind == secretNone:
+	case c.kind == secretNone:
 		return ownNothing
 	}
-	return "the " + e.creds.kind.String() + " of the user file"
-}
-
-func (k secretKind) String() string {
-	switch k {
-	case secretPlain:
-		return "password"
-	case secretMD5:
-		return "md5 hash"
-	case secretVerifier, secretKeys:
-		return "SCRAM verifier"
-	}
-	return "no secret"
+	return "the " + c.kind.String() + " of the user file"
 }
 
 func (l *lookups) words() string {

@@ -47,6 +47,23 @@ host all frank samenet scram-sha-256`)
 	}
 }
 
+// What opens servers for users that no client comes as is told apart, whether it does or not.
+func TestOpensSaysWhatServersAreLoggedInToWith(t *testing.T) {
+	a := &Authenticator{users: parseUsers(`"plain" "x"
+"hash" "md5d1c2ee23d3fb1d0b1fcd7a55b9d5cc8d"
+"verifier" "SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$WKpPq1zZ3fkGvjOLRZzLMPCEQEuLxkKzkPfcoZnnWxs=:WKpPq1zZ3fkGvjOLRZzLMPCEQEuLxkKzkPfcoZnnWxs="
+"empty" ""
+`, func(line int, err error) { t.Fatal(line, err) })}
+	for user, want := range map[string]string{
+		"plain": "the password of the user file", "hash": "the md5 hash of the user file",
+		"verifier": "nothing: a SCRAM verifier opens no server", "empty": ownNothing, "nobody": ownNothing,
+	} {
+		if got := a.Opens(user); got != want {
+			t.Errorf("%s: %s, not %s", user, got, want)
+		}
+	}
+}
+
 func TestEachRuleThatIsForOthersSaysWhy(t *testing.T) {
 	a := mustReadHBA(t, `local all all trust
 hostnossl all all all trust

@@ -28,7 +28,7 @@ type Prospective struct {
 	metrics.MemberState
 	Fits    bool   // it may be asked to serve
 	Why     string // it does not fit; or, though it does, is asked behind others
-	Servers int    // of the pool, at this member
+	Servers int    // of the pool, at this member or on their way to it
 }
 
 // Prospect looks at what is in force for a key, and for clients that call the database so.
@@ -91,11 +91,7 @@ func (p *Pool) prospective(one *Prospective, g *discovery.Group, m discovery.Mem
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := loop.Clock()
-	for s := range p.servers {
-		if s.Member() == m.Name {
-			one.Servers++
-		}
-	}
+	one.Servers = p.serversAtLocked(m.Name)
 	if f := p.faultLocked(g, m, now); one.Fits && f != faultless {
 		one.Why = fmt.Sprintf("%s, and is passed over for %s", faultWords[f], time.Duration(p.shunned[m.Name].until-now).Round(time.Millisecond))
 	}

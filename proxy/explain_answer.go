@@ -199,13 +199,7 @@ func (x *explainer) serverLogin(r *config.Route, i int, d *auth.Reading) string 
 	case r.ServerPassword != "":
 		return fmt.Sprintf("as \"%s\" (server_user), with its server_password", r.ServerUser)
 	}
-	with := x.auth.Stored(r.ServerUser).String()
-	if with != "none" {
-		with = "the " + with + " of the user file"
-	} else {
-		with = "nothing: the server must ask for no proof"
-	}
-	return fmt.Sprintf("as \"%s\" (server_user), with %s", r.ServerUser, with)
+	return fmt.Sprintf("as \"%s\" (server_user), with %s", r.ServerUser, x.auth.Opens(r.ServerUser))
 }
 
 // routeWords is what a route asks of its clients.
