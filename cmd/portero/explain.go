@@ -155,6 +155,8 @@ func askExplain(address string, q proxy.Question) (found proxy.Explanation, err 
 	}
 	status, body, err := askRunning(address, "/explain?"+v.Encode())
 	switch {
+	case err != nil && status != 0:
+		return found, fmt.Errorf("portero explain: %s answers what cannot be read: %w", address, err)
 	case err != nil:
 		return found, fmt.Errorf("portero explain: %w at %s: %w", errNobody, address, err)
 	case status == http.StatusNotFound: // an older one, or no Portero

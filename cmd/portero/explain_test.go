@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -190,6 +191,26 @@ func TestExplainPrintsNoControlCharacters(t *testing.T) {
 	for _, text := range []string{asked, written.String()} {
 		if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 || !strings.Contains(text, "x?]0;y??2J?") {
 			t.Errorf("at byte %d of %q", i, text)
+		}
+	}
+}
+
+// An answer that is too long is said to be, and not taken for that of nobody.
+func TestAnswersThatAreTooLongAreSaidToBe(t *testing.T) {
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		block := bytes.Repeat([]byte("x"), 1<<20)
+		for range mostAnswered>>20 + 1 {
+			if _, err := w.Write(block); err != nil {
+				return // it has had enough
+			}
+		}
+	}))
+	defer endless.Close()
+	at := endless.Listener.Addr().String()
+	for _, args := range [][]string{{"explain", "--admin", at, "--user", "app"}, {"diff", "--admin", at}} {
+		want := fmt.Sprintf("portero %s: %s answers what cannot be read: the answer is longer than 16 MiB\n", args[0], at)
+		if stdout, stderr, status := portero(args...); status != 2 || stdout != "" || stderr != want {
+			t.Errorf("%s: exit status %d, %.80q, %.200q", args[0], status, stdout, stderr)
 		}
 	}
 }
