@@ -13,13 +13,13 @@ import (
 // explain answers with what a client would get, as JSON, or with what is wrong with the
 // question. The rules, and which users have which kind of secret, are nobody's business on the
 // network, and there is no login: so it answers those of this host alone.
-func explain(find func(proxy.Question) (proxy.Explanation, error)) http.HandlerFunc {
+func explain(find func(proxy.Newcomer) (proxy.Explanation, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !ofThisHost(r) {
 			plain(w, http.StatusForbidden, "this is told on its own host only: run portero explain where this Portero runs")
 			return
 		}
-		found, err := find(questionOf(r.URL.Query()))
+		found, err := find(newcomerOf(r.URL.Query()))
 		if err != nil {
 			plain(w, http.StatusBadRequest, err.Error())
 			return
@@ -45,8 +45,8 @@ func ofThisHost(r *http.Request) bool {
 	return ok && at.AddrPort().Addr().Unmap() == from.Addr().Unmap()
 }
 
-func questionOf(v url.Values) proxy.Question {
-	return proxy.Question{
+func newcomerOf(v url.Values) proxy.Newcomer {
+	return proxy.Newcomer{
 		Database: v.Get("database"), User: v.Get("user"), From: v.Get("from"),
 		Listener: v.Get("listener"), TLS: v.Get("tls"), Application: v.Get("application_name"),
 	}

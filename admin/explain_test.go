@@ -14,12 +14,12 @@ import (
 )
 
 func TestExplainHandsTheQuestionOn(t *testing.T) {
-	var asked proxy.Question
-	find := func(q proxy.Question) (proxy.Explanation, error) {
+	var asked proxy.Newcomer
+	find := func(q proxy.Newcomer) (proxy.Explanation, error) {
 		if asked = q; q.User == "" {
 			return proxy.Explanation{}, errors.New("no user is given")
 		}
-		return proxy.Explanation{Question: q, Config: "proxy.toml"}, nil
+		return proxy.Explanation{Newcomer: q, Config: "proxy.toml"}, nil
 	}
 	handler := routes(Options{Explain: find}, nil, nil)
 	for _, c := range []struct {
@@ -41,8 +41,8 @@ func TestExplainHandsTheQuestionOn(t *testing.T) {
 			continue
 		}
 		var found proxy.Explanation
-		want := proxy.Question{User: "bob", Database: "app", From: "10.1.2.3", Listener: ":6432", TLS: "yes", Application: "x"}
-		if err := json.Unmarshal(answer.Body.Bytes(), &found); err != nil || asked != want || found.Question != want || found.Config != "proxy.toml" {
+		want := proxy.Newcomer{User: "bob", Database: "app", From: "10.1.2.3", Listener: ":6432", TLS: "yes", Application: "x"}
+		if err := json.Unmarshal(answer.Body.Bytes(), &found); err != nil || asked != want || found.Newcomer != want || found.Config != "proxy.toml" {
 			t.Errorf("%v: asked for %+v, answered %s", err, asked, answer.Body)
 		}
 	}
@@ -51,7 +51,7 @@ func TestExplainHandsTheQuestionOn(t *testing.T) {
 // What the rules are and who has a secret is told to no other host, whatever the address is.
 func TestExplainAnswersThisHostOnly(t *testing.T) {
 	asked := 0
-	handler := routes(Options{Explain: func(proxy.Question) (proxy.Explanation, error) { asked++; return proxy.Explanation{}, nil }}, nil, nil)
+	handler := routes(Options{Explain: func(proxy.Newcomer) (proxy.Explanation, error) { asked++; return proxy.Explanation{}, nil }}, nil, nil)
 	for _, c := range []struct {
 		from, at string
 		own      bool

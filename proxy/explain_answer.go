@@ -117,7 +117,7 @@ func (x *explainer) entrance(i int, c *auth.Arrival) Entrance {
 func (x *explainer) console(out *Answer, l *config.Listener, c *auth.Arrival) {
 	if c.Local && slices.Contains(consoleNames, x.User) {
 		out.Console = "admin"
-		out.Rule = &auth.Reading{Method: "peer", Needs: []string{"to be run by the system user that runs Portero"}}
+		out.Rule = &auth.Ruling{Method: "peer", Needs: []string{"to be run by the system user that runs Portero"}}
 		return
 	}
 	if refusal := (&terms{cfg: l}).refusal(c); refusal != nil {
@@ -172,7 +172,7 @@ func (x *explainer) lead(out *Answer, l *config.Listener, r *config.Route) {
 	i := x.numberOf(r)
 	t := x.target(r, l, x.Database, x.User)
 	t.key.Citus = pool.CitusOrigin(x.Application)
-	out.Route = &Route{Number: i + 1, Name: r.Name, Words: routeWords(r), Place: x.origins.Of(itemKey("route", i))}
+	out.Route = &ChosenRoute{Number: i + 1, Name: r.Name, Words: routeWords(r), Place: x.origins.Of(itemKey("route", i))}
 	out.Pool = &PoolKey{Cluster: t.key.Cluster, Group: t.key.Group, Role: t.key.Role, Mode: t.key.Mode, Database: t.key.Database, User: t.key.User, Citus: t.key.Citus}
 	if t.key.MaxLag > 0 {
 		out.Pool.MaxLag = inWords(t.key.MaxLag)
@@ -192,7 +192,7 @@ func (x *explainer) numberOf(r *config.Route) (i int) {
 }
 
 // serverLogin is serverCredentials in words.
-func (x *explainer) serverLogin(r *config.Route, i int, d *auth.Reading) string {
+func (x *explainer) serverLogin(r *config.Route, i int, d *auth.Ruling) string {
 	switch {
 	case r.ServerUser == "":
 		return fmt.Sprintf("as \"%s\", with %s", x.User, d.Server)

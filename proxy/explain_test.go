@@ -115,7 +115,7 @@ func TestExplainSaysWhatALoginGets(t *testing.T) {
 	for _, by := range comings {
 		for _, database := range []string{"app", "nightly", "shared", "web"} {
 			for _, user := range []string{"app", "scrammer", "clear", "hasher", "follower", "ghost"} {
-				q := proxy.Question{Database: database, User: user, From: by.from, TLS: by.tls, Listener: w.cfg.Listeners[by.listener].Address}
+				q := proxy.Newcomer{Database: database, User: user, From: by.from, TLS: by.tls, Listener: w.cfg.Listeners[by.listener].Address}
 				found := must(w.proxy.Explain(w.cfg, a, origins, q))(t)
 				if len(found.Answers) != 1 {
 					t.Fatalf("%+v: %d answers", q, len(found.Answers))
@@ -164,7 +164,7 @@ func TestExplainKnowsWhereThisHostComesFrom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := must(proxy.Explain(cfg, a, nil, proxy.Question{User: "app"}))(t)
+		found := must(proxy.Explain(cfg, a, nil, proxy.Newcomer{User: "app"}))(t)
 		if got := found.Answers[0].Listeners[0].From; got != want {
 			t.Errorf("to %s it is said to come from %s, and comes from %s", listener, got, want)
 		}
@@ -283,7 +283,7 @@ func TestExplainNamesTheLinesOfSettings(t *testing.T) {
 		{"app", "shared", "127.0.0.9", "yes", []string{"pool_size = 5"}},
 		{"hasher", "app", "127.0.0.1", "no", []string{"pool_size = 2", `pool_mode = "statement"`}},
 	} {
-		found := must(proxy.Explain(cfg, a, origins, proxy.Question{Database: c.database, User: c.user, From: c.from, Listener: "127.0.0.1:1", TLS: c.tls}))(t)
+		found := must(proxy.Explain(cfg, a, origins, proxy.Newcomer{Database: c.database, User: c.user, From: c.from, Listener: "127.0.0.1:1", TLS: c.tls}))(t)
 		want, got := map[string]string{}, map[string]string{}
 		for _, line := range c.given {
 			name, value, _ := strings.Cut(line, " = ")
@@ -308,7 +308,7 @@ func TestExplainTellsNoSecret(t *testing.T) {
 	cfg, a, origins := readExplained(t, password)
 	for _, name := range []string{"clear", "hasher", "scrammer", "app"} {
 		for _, database := range []string{"app", "shared", "nightly"} {
-			found := must(w.proxy.Explain(cfg, a, origins, proxy.Question{Database: database, User: name}))(t)
+			found := must(w.proxy.Explain(cfg, a, origins, proxy.Newcomer{Database: database, User: name}))(t)
 			text := string(must(json.Marshal(found))(t))
 			for _, secret := range []string{password, storedSecret(t, "hasher"), storedSecret(t, "scrammer"), "SCRAM-SHA-256$"} {
 				if strings.Contains(text, secret) {
@@ -326,7 +326,7 @@ func explainsAll(t *testing.T, w *world, all []attempt, answers map[attempt]stri
 	a := auth.Load(w.cfg, config.NewReport())
 	refused := 0
 	for _, one := range all {
-		i, q := 0, proxy.Question{Database: one.database, User: one.user, From: "127.0.0.1", TLS: "yes"}
+		i, q := 0, proxy.Newcomer{Database: one.database, User: one.user, From: "127.0.0.1", TLS: "yes"}
 		switch {
 		case one.by == "unix":
 			i, q.From, q.TLS = 2, proxy.FromLocal, ""

@@ -181,7 +181,7 @@ func TestExplainPrintsNoControlCharacters(t *testing.T) {
 	_, asked, _ := portero("explain", "--admin", stranger.Listener.Addr().String(), "--user", "app")
 
 	var written strings.Builder
-	e := proxy.Explanation{Question: proxy.Question{User: evil, Database: evil}, Answers: []proxy.Answer{{
+	e := proxy.Explanation{Newcomer: proxy.Newcomer{User: evil, Database: evil}, Answers: []proxy.Answer{{
 		Listeners: []proxy.Entrance{{Address: evil}}, Pool: &proxy.PoolKey{Database: evil},
 		Settings: []proxy.Setting{{Name: "connect_query", Value: evil, Place: evil}, {Name: "other", Value: evil}},
 	}}}

@@ -127,7 +127,7 @@ func inBrackets(place string) string {
 	return " (" + place + ")"
 }
 
-func (t *explainText) rule(d *auth.Reading) {
+func (t *explainText) rule(d *auth.Ruling) {
 	name := "rule"
 	if d.Rule != "" || d.Method != "" {
 		t.section(name, cmp.Or(d.Place, "auth.method, by default")+": "+cmp.Or(d.Rule, d.Method))

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestReadingSaysWhatAClientNeeds(t *testing.T) {
+func TestRulingSaysWhatAClientNeeds(t *testing.T) {
 	a := mustReadHBA(t, `local all all peer map=system
 local all plain reject
 hostssl all bob all cert map=certs clientname=email
