@@ -25,7 +25,11 @@ func readyz(ready func(routes []string) ([]Check, error)) http.HandlerFunc {
 		if ready != nil {
 			var err error
 			if checks, err = ready(query["route"]); err != nil {
-				plain(w, http.StatusNotFound, err.Error())
+				code := http.StatusInternalServerError
+				if errors.Is(err, ErrNoRoute) {
+					code = http.StatusNotFound
+				}
+				plain(w, code, err.Error())
 				return
 			}
 		}
@@ -57,17 +61,15 @@ func Reasons(checks []Check) (lines []string) {
 
 func verbose(checks []Check, ready bool) (lines []string) {
 	for _, c := range checks {
-		switch {
-		case c.LeftOut && len(c.Why) > 0:
-			lines = append(lines, "[+]"+c.Name+" left out: "+c.Why[0])
-		case c.LeftOut:
-			lines = append(lines, "[+]"+c.Name+" left out: ok")
-		case len(c.Why) > 0:
-			for _, why := range c.Why {
-				lines = append(lines, "[-]"+c.Name+" failed: "+why)
-			}
-		default:
-			lines = append(lines, "[+]"+c.Name+" ok")
+		fine, failed := "[+]"+c.Name+" ok", "[-]"+c.Name+" failed: "
+		if c.LeftOut {
+			fine, failed = "[+]"+c.Name+" left out: ok", "[+]"+c.Name+" left out: "
+		}
+		for _, why := range c.Why {
+			lines = append(lines, failed+why)
+		}
+		if len(c.Why) == 0 {
+			lines = append(lines, fine)
 		}
 	}
 	if ready {

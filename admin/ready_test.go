@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -9,12 +10,14 @@ import (
 func TestReadinessIsToldOfAllThatCountsOrOfRoutesByName(t *testing.T) {
 	reports := []string{"cluster main, group 0: no replica"}
 	s := start(t, Options{Ready: func(routes []string) ([]Check, error) {
-		all := []Check{{Name: "process"}, {Name: "app/*"}, {Name: "reports", Why: reports, LeftOut: true}, {Name: "jobs", LeftOut: true}}
+		all := []Check{{Name: "process"}, {Name: "app/*"}, {Name: "reports", Why: append(reports, "database app: paused"), LeftOut: true}, {Name: "jobs", LeftOut: true}}
 		switch {
 		case len(routes) == 0:
 			return all, nil
 		case slices.Equal(routes, []string{"app/*", "reports"}):
 			return []Check{all[0], all[1], {Name: "reports", Why: append(reports, reports[0], "database app: paused")}}, nil
+		case slices.Equal(routes, []string{"broken"}):
+			return nil, errors.New("it cannot be told")
 		case slices.Equal(routes, []string{"app/*"}):
 			return all[:2], nil
 		}
@@ -26,10 +29,11 @@ func TestReadinessIsToldOfAllThatCountsOrOfRoutesByName(t *testing.T) {
 		body string
 	}{
 		{"/readyz", 200, "ready\n"},
-		{"/readyz?verbose", 200, "[+]process ok\n[+]app/* ok\n[+]reports left out: cluster main, group 0: no replica\n[+]jobs left out: ok\nreadyz check passed\n"},
+		{"/readyz?verbose", 200, "[+]process ok\n[+]app/* ok\n[+]reports left out: cluster main, group 0: no replica\n[+]reports left out: database app: paused\n[+]jobs left out: ok\nreadyz check passed\n"},
 		{"/readyz?route=app/*", 200, "ready\n"},
 		{"/readyz?route=app%2F%2A&verbose", 200, "[+]process ok\n[+]app/* ok\nreadyz check passed\n"},
 		{"/readyz?route=app/*&route=reports", 503, "cluster main, group 0: no replica\ndatabase app: paused\n"},
+		{"/readyz?route=broken", 500, "it cannot be told\n"},
 		{"/readyz?route=nosuch", 404, "there is no such route: nosuch\n"},
 	} {
 		if response, body := ask(t, s, "GET", c.path); response.StatusCode != c.code || body != c.body {

@@ -57,7 +57,7 @@ type Options struct {
 
 	// Explain says what a client would get that came now; an error, what is wrong with the
 	// question. nil: /explain is not found.
-	Explain func(q proxy.Question) (proxy.Explanation, error)
+	Explain func(q proxy.Newcomer) (proxy.Explanation, error)
 
 	// AcceptTimeline has a group of a cluster served on the older timeline that its
 	// leader is on. An error says why not, ErrUnknown that there is no such group.

@@ -35,16 +35,24 @@ func Password(plain string) Credentials {
 // String names the kind of secret, never the secret.
 func (c Credentials) String() string {
 	switch c.kind {
+	case secretVerifier:
+		return c.kind.String() + " without ClientKey"
+	case secretKeys:
+		return c.kind.String() + " with ClientKey"
+	}
+	return c.kind.String()
+}
+
+func (k secretKind) String() string {
+	switch k {
 	case secretPlain:
 		return "password"
 	case secretMD5:
 		return "md5 hash"
-	case secretVerifier:
-		return "SCRAM verifier without ClientKey"
-	case secretKeys:
-		return "SCRAM verifier with ClientKey"
+	case secretVerifier, secretKeys:
+		return "SCRAM verifier"
 	}
-	return "none"
+	return "no secret"
 }
 
 // GoString keeps %#v from printing the fields.

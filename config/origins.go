@@ -3,20 +3,32 @@ package config
 import (
 	"fmt"
 	"maps"
+	"strings"
 )
 
-// Origins tells what has given the settings of a Config: a line of its file or a variable of
-// the environment. It is never changed; nil knows nothing.
+// Origins tells what has given the settings of a Config: a line of its file, a variable of
+// the environment or the console. It is never changed; nil knows nothing.
 type Origins struct {
 	file      string
 	lines     map[string]int    // by key, of the keys that the file has
-	variables map[string]string // by the keys that they have given
+	variables map[string]string // by the keys that they have given; or that it was the console
 	elsewhere func(key string) (place string, ok bool)
 }
 
-// Origins are those of the file that the Report is on.
-func (r *Report) Origins() *Origins {
-	return &Origins{file: r.file, lines: r.lines, variables: maps.Clone(r.variables)}
+// onConsole is where a setting is given that no variable of the environment has.
+const onConsole = "SET on the console"
+
+// Origins are those of the file that the Report is on. Of its environment over is what stood in
+// none, in the same form, as operators had set it.
+func (r *Report) Origins(over []string) *Origins {
+	o := &Origins{file: r.file, lines: r.lines, variables: maps.Clone(r.variables)}
+	for _, entry := range over {
+		name, _, _ := strings.Cut(entry, "=")
+		if s, _ := settingOf(name); s != nil {
+			o.variables[s.key] = onConsole
+		}
+	}
+	return o
 }
 
 // TranslatedBy is for a file that was made of others: where says which line of them a key
@@ -28,8 +40,8 @@ func (o *Origins) TranslatedBy(where func(key string) (place string, ok bool)) *
 	return &Origins{file: o.file, variables: o.variables, lines: o.lines, elsewhere: where}
 }
 
-// Of is where the first of the keys is given that is given at all: "proxy.toml:12", or the
-// name of a variable. "" means that none is, so that a default holds. Keys are written as
+// Of is where the first of the keys is given that is given at all: "proxy.toml:12", the name
+// of a variable, or words for the console. "" means that none is, so that a default holds. Keys are written as
 // faults show them.
 func (o *Origins) Of(keys ...string) string {
 	if o == nil {

@@ -28,7 +28,7 @@ type Prospective struct {
 	metrics.MemberState
 	Fits    bool   // it may be asked to serve
 	Why     string // it does not fit; or, though it does, is asked behind others
-	Servers int    // of the pool, at this member
+	Servers int    // of the pool, at this member or on their way to it
 }
 
 // Prospect looks at what is in force for a key, and for clients that call the database so.
@@ -91,11 +91,7 @@ func (p *Pool) prospective(one *Prospective, g *discovery.Group, m discovery.Mem
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := loop.Clock()
-	for s := range p.servers {
-		if s.Member() == m.Name {
-			one.Servers++
-		}
-	}
+	one.Servers = p.serversAtLocked(m.Name)
 	if f := p.faultLocked(g, m, now); one.Fits && f != faultless {
 		one.Why = fmt.Sprintf("%s, and is passed over for %s", faultWords[f], time.Duration(p.shunned[m.Name].until-now).Round(time.Millisecond))
 	}
@@ -103,12 +99,23 @@ func (p *Pool) prospective(one *Prospective, g *discovery.Group, m discovery.Mem
 
 var faultWords = [...]string{faultFailed: "could not be reached lately", faultGarbage: "does not answer as PostgreSQL does", faultRefused: "refuses the login"}
 
+// unledWords say why the member that has led last, and may hold the key, is not the leader.
+var unledWords = map[Hold]string{
+	HoldStandby:     "leads a standby cluster, which takes no writes",
+	HoldDemoted:     "holds the leader key, and says that it is demoted",
+	HoldUnconfirmed: "was not confirmed as leader for too long",
+}
+
 // unfitness says why a member is no target of the plan.
 func (pl *plan) unfitness(m discovery.Member, d demand, heard readings, now time.Time) string {
-	if pl.as == "leader" {
+	if pl.as == "leader" && m.Name == pl.group.Holder() { // it would serve, were it not for this
+		_, why := leaderOf(pl.group)
+		return unledWords[why]
+	}
+	if d.role == "leader" {
 		return "does not lead"
 	}
-	switch unsuitedToRead(pl.group, m, pl.as) {
+	switch unsuitedToRead(pl.group, m, readAs(d.role)) {
 	case unsuitedTag:
 		return "has the tag noloadbalance"
 	case unsuitedState:

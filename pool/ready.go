@@ -56,6 +56,8 @@ func (ps *Pools) unserved(r *config.Route, role string) string {
 		return HoldUnknown.String()
 	case role == "leader" && pl.leads == "" && ps.inVain(r.Cluster, r.Group):
 		return HoldUnknown.String()
+	case role == "any" && len(pl.targets) == 0:
+		return "no member"
 	case role != "leader" && len(pl.targets) == 0:
 		return "no " + pl.as
 	}

@@ -20,25 +20,31 @@ func (ps *Pools) Ready(routes []config.Route) (missing []string) {
 	return missing
 }
 
-// Members are a, which leads, and b, a replica, each as its key says, or not there.
+// Members are a, which leads, and b, a replica, each as its key says, or not there ("").
 func TestARouteIsReadyByItsLeaderOrByItsRole(t *testing.T) {
 	for _, c := range []struct {
-		name, leader, b                   string
+		name, leader, a, b                string
 		byLeader, replica, prefer, either string
 	}{
-		{"all is well", "a", "replica", "", "", "", ""},
-		{"no replica", "a", "", "", "no replica", "", ""},
-		{"no leader", "", "replica", "no leader", "", "", ""},
-		{"neither", "", "", "no leader", "no replica", "no leader", ""},
+		{"all is well", "a", "primary", "replica", "", "", "", ""},
+		{"no replica", "a", "primary", "", "", "no replica", "", ""},
+		{"no leader", "", "primary", "replica", "no leader", "", "", ""},
+		{"neither", "", "primary", "", "no leader", "no replica", "no leader", ""},
+		{"nobody", "", "", "", "no leader, and no member is known", "no replica", "no leader, and no member is known", "no member"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := startReign(t, nil)
-			if c.b == "" {
-				r.keys.put("members/b", "")
+			members := 0
+			for name, role := range map[string]string{"a": c.a, "b": c.b} {
+				if role == "" {
+					r.keys.put("members/"+name, "")
+				} else {
+					members++
+				}
 			}
 			r.keys.put("leader", c.leader)
 			r.sees("that", func() bool {
-				return r.leader() == c.leader && len(r.cluster.View().Groups[0].Members) == 1+len(c.b)/len("replica")
+				return r.leader() == c.leader && len(r.cluster.View().Groups[0].Members) == members
 			})
 			for _, one := range []struct {
 				role   string

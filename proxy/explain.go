@@ -7,8 +7,8 @@ import (
 	"portero/config"
 )
 
-// Question is a client that could come.
-type Question struct {
+// Newcomer is a client that could come.
+type Newcomer struct {
 	Database    string `json:"database"` // as it names it; "" = as the user
 	User        string `json:"user"`
 	From        string `json:"from,omitempty"`        // an IP address, or local: by Unix socket; "" = this host
@@ -17,12 +17,12 @@ type Question struct {
 	Application string `json:"application,omitempty"` // its application_name
 }
 
-// FromLocal is a Question's From for a client that comes by Unix socket.
+// FromLocal is a Newcomer's From for a client that comes by Unix socket.
 const FromLocal = "local"
 
 // Explanation is what a client would get, and why. It holds no secret.
 type Explanation struct {
-	Question
+	Newcomer
 	Config  string   `json:"config,omitempty"`  // the file that says so; "" = the environment alone
 	Running *Running `json:"running,omitempty"` // the Portero that says so; nil: it is read from the file
 	Answers []Answer `json:"answers"`           // one where all listeners give the same
@@ -37,10 +37,10 @@ type Running struct {
 // Answer is what a client gets on some listeners. Behind a refusal nothing follows.
 type Answer struct {
 	Listeners   []Entrance     `json:"listeners"`
-	Rule        *auth.Reading  `json:"rule,omitempty"`    // nil: none was asked
+	Rule        *auth.Ruling   `json:"rule,omitempty"`    // nil: none was asked
 	Console     string         `json:"console,omitempty"` // admin | stats: the database is the console; the rest is left out
 	Skipped     []auth.Skipped `json:"skipped_routes,omitempty"`
-	Route       *Route         `json:"route,omitempty"`
+	Route       *ChosenRoute   `json:"route,omitempty"`
 	Pool        *PoolKey       `json:"pool,omitempty"`
 	Settings    []Setting      `json:"settings,omitempty"`
 	ServerLogin string         `json:"server_login,omitempty"`
@@ -57,8 +57,8 @@ type Entrance struct {
 	Demands string `json:"demands"`         // what the listener has to say of TLS
 }
 
-// Route is the one that the client belongs to.
-type Route struct {
+// ChosenRoute is the one that the client belongs to.
+type ChosenRoute struct {
 	Number int    `json:"number"` // from 1
 	Name   string `json:"name"`
 	Words  string `json:"words"`
@@ -93,11 +93,11 @@ func (e *Explanation) Refused() bool {
 
 // Explain says what a client would get by a configuration, by the functions that decide it for
 // those who come. An error says what is wrong with the question.
-func Explain(cfg *config.Config, a *auth.Authenticator, from *config.Origins, q Question) (Explanation, error) {
+func Explain(cfg *config.Config, a *auth.Authenticator, from *config.Origins, q Newcomer) (Explanation, error) {
 	return explain(cfg, a, from, q, nil)
 }
 
 // Explain says what a client would get that came now. The configuration is that in force.
-func (p *Proxy) Explain(cfg *config.Config, a *auth.Authenticator, from *config.Origins, q Question) (Explanation, error) {
+func (p *Proxy) Explain(cfg *config.Config, a *auth.Authenticator, from *config.Origins, q Newcomer) (Explanation, error) {
 	return explain(cfg, a, from, q, p)
 }

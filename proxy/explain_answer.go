@@ -15,11 +15,12 @@ import (
 	"portero/wire"
 )
 
-// add puts an answer to an equal one, if there is one.
+// add puts an answer to an equal one, if there is one. Who waits at the moment makes no other
+// answer: that has been looked at twice, and moves.
 func (e *Explanation) add(a Answer) {
 	for i := range e.Answers {
 		same := e.Answers[i]
-		same.Listeners = a.Listeners
+		same.Listeners, same.Now = a.Listeners, a.Now
 		if reflect.DeepEqual(same, a) {
 			e.Answers[i].Listeners = append(e.Answers[i].Listeners, a.Listeners...)
 			return
@@ -74,7 +75,7 @@ func (x *explainer) arrivalAt(l *config.Listener) *auth.Arrival {
 		return c
 	}
 	if !c.Address.IsValid() {
-		c.Address = loopbackOf(l)
+		c.Address = ownAddress(l)
 	}
 	c.TLS = offersTLS(l) && x.TLS != "no"
 	if c.TLS && l.TLS.ClientCA != "" { // who has none is refused, whoever it is
@@ -83,10 +84,14 @@ func (x *explainer) arrivalAt(l *config.Listener) *auth.Arrival {
 	return c
 }
 
-// loopbackOf is the address of a client of this host that reaches a listener by loopback.
-func loopbackOf(l *config.Listener) netip.Addr {
-	if at, err := netip.ParseAddrPort(l.Address); err == nil && at.Addr().Is6() && !at.Addr().IsUnspecified() {
-		return netip.IPv6Loopback()
+// ownAddress is the address of a client of this host that connects to a listener: the kernel
+// gives it the one it connects to, and 127.0.0.1 for all of 127.0.0.0/8.
+func ownAddress(l *config.Listener) netip.Addr {
+	at, err := netip.ParseAddrPort(l.Address)
+	switch a := at.Addr().Unmap(); {
+	case err != nil || a.IsUnspecified(): // a name, or all addresses: by loopback, as most do
+	case a.Is6() || !a.IsLoopback():
+		return a
 	}
 	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }
@@ -112,7 +117,7 @@ func (x *explainer) entrance(i int, c *auth.Arrival) Entrance {
 func (x *explainer) console(out *Answer, l *config.Listener, c *auth.Arrival) {
 	if c.Local && slices.Contains(consoleNames, x.User) {
 		out.Console = "admin"
-		out.Rule = &auth.Reading{Method: "peer", Needs: []string{"to be run by the system user that runs Portero"}}
+		out.Rule = &auth.Ruling{Method: "peer", Needs: []string{"to be run by the system user that runs Portero"}}
 		return
 	}
 	if refusal := (&terms{cfg: l}).refusal(c); refusal != nil {
@@ -167,7 +172,7 @@ func (x *explainer) lead(out *Answer, l *config.Listener, r *config.Route) {
 	i := x.numberOf(r)
 	t := x.target(r, l, x.Database, x.User)
 	t.key.Citus = pool.CitusOrigin(x.Application)
-	out.Route = &Route{Number: i + 1, Name: r.Name, Words: routeWords(r), Place: x.origins.Of(itemKey("route", i))}
+	out.Route = &ChosenRoute{Number: i + 1, Name: r.Name, Words: routeWords(r), Place: x.origins.Of(itemKey("route", i))}
 	out.Pool = &PoolKey{Cluster: t.key.Cluster, Group: t.key.Group, Role: t.key.Role, Mode: t.key.Mode, Database: t.key.Database, User: t.key.User, Citus: t.key.Citus}
 	if t.key.MaxLag > 0 {
 		out.Pool.MaxLag = inWords(t.key.MaxLag)
@@ -187,20 +192,14 @@ func (x *explainer) numberOf(r *config.Route) (i int) {
 }
 
 // serverLogin is serverCredentials in words.
-func (x *explainer) serverLogin(r *config.Route, i int, d *auth.Reading) string {
+func (x *explainer) serverLogin(r *config.Route, i int, d *auth.Ruling) string {
 	switch {
 	case r.ServerUser == "":
 		return fmt.Sprintf("as \"%s\", with %s", x.User, d.Server)
 	case r.ServerPassword != "":
 		return fmt.Sprintf("as \"%s\" (server_user), with its server_password", r.ServerUser)
 	}
-	with := x.auth.Stored(r.ServerUser).String()
-	if with != "none" {
-		with = "the " + with + " of the user file"
-	} else {
-		with = "nothing: the server must ask for no proof"
-	}
-	return fmt.Sprintf("as \"%s\" (server_user), with %s", r.ServerUser, with)
+	return fmt.Sprintf("as \"%s\" (server_user), with %s", r.ServerUser, x.auth.Opens(r.ServerUser))
 }
 
 // routeWords is what a route asks of its clients.

@@ -29,7 +29,7 @@ type MemberNow struct {
 	Fits    bool   `json:"fits"`             // it may serve the pool
 	Why     string `json:"why,omitempty"`    // it does not fit, or others are asked before it
 	LagMS   *int64 `json:"lag_ms,omitempty"` // behind the leader; nil: not measured
-	Servers int    `json:"servers"`          // of the pool
+	Servers int    `json:"servers"`          // of the pool, also those on their way
 }
 
 // PoolNow is a pool that there is.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -14,25 +15,18 @@ import (
 type explainer struct {
 	*snapshot
 	origins *config.Origins
-	question
-	running *Proxy // nil: none is asked
-}
-
-// question is a Question that has been read.
-type question struct {
-	Question
+	Newcomer
 	local   bool
 	address netip.Addr // of others; the zero value: any of this host
+	running *Proxy     // nil: none is asked
 }
 
-func explain(cfg *config.Config, a *auth.Authenticator, from *config.Origins, q Question, p *Proxy) (Explanation, error) {
-	out := Explanation{Question: q}
-	read, err := readQuestion(q)
-	if err != nil {
-		return out, err
+func explain(cfg *config.Config, a *auth.Authenticator, from *config.Origins, q Newcomer, p *Proxy) (Explanation, error) {
+	x := &explainer{snapshot: &snapshot{cfg: cfg, auth: a}, origins: from, Newcomer: q, running: p}
+	if err := x.read(); err != nil {
+		return Explanation{Newcomer: q}, err
 	}
-	x := &explainer{snapshot: &snapshot{cfg: cfg, auth: a}, origins: from, question: read, running: p}
-	out.Question = read.Question
+	out := Explanation{Newcomer: x.Newcomer}
 	for i := range cfg.Listeners {
 		if x.canMean(&cfg.Listeners[i]) {
 			out.add(x.answer(i))
@@ -44,25 +38,23 @@ func explain(cfg *config.Config, a *auth.Authenticator, from *config.Origins, q 
 	return out, nil
 }
 
-func readQuestion(q Question) (question, error) {
-	out := question{Question: q}
-	if out.User == "" {
-		return out, fmt.Errorf("no user is given")
+// read takes in who the newcomer is, or says what is wrong with it.
+func (x *explainer) read() (err error) {
+	if x.User == "" {
+		return errors.New("no user is given")
 	}
-	out.Database = cmp.Or(q.Database, q.User)
-	if q.TLS != "" && q.TLS != "yes" && q.TLS != "no" {
-		return out, fmt.Errorf("tls is yes or no, not %q", q.TLS)
+	x.Database = cmp.Or(x.Database, x.User)
+	if x.TLS != "" && x.TLS != "yes" && x.TLS != "no" {
+		return fmt.Errorf("tls is yes or no, not %q", x.TLS)
 	}
-	switch out.local = q.From == FromLocal; {
-	case q.From == "" || out.local:
-		return out, nil
+	if x.local = x.From == FromLocal; x.From == "" || x.local {
+		return nil
 	}
-	var err error
-	if out.address, err = netip.ParseAddr(q.From); err != nil {
-		return out, fmt.Errorf("%q is no IP address, and not %q", q.From, FromLocal)
+	if x.address, err = netip.ParseAddr(x.From); err != nil {
+		return fmt.Errorf("%q is no IP address, and not %q", x.From, FromLocal)
 	}
-	out.address = out.address.Unmap()
-	return out, nil
+	x.address = x.address.Unmap()
+	return nil
 }
 
 // canMean reports whether the question is about a listener too.

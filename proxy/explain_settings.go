@@ -14,7 +14,7 @@ import (
 type Setting struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
-	Place string `json:"place,omitempty"` // file and line, or a variable of the environment; "" = its default holds
+	Place string `json:"place,omitempty"` // file and line, a variable of the environment, or the console; "" = its default holds
 	Note  string `json:"note,omitempty"`
 }
 

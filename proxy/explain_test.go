@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -113,7 +115,7 @@ func TestExplainSaysWhatALoginGets(t *testing.T) {
 	for _, by := range comings {
 		for _, database := range []string{"app", "nightly", "shared", "web"} {
 			for _, user := range []string{"app", "scrammer", "clear", "hasher", "follower", "ghost"} {
-				q := proxy.Question{Database: database, User: user, From: by.from, TLS: by.tls, Listener: w.cfg.Listeners[by.listener].Address}
+				q := proxy.Newcomer{Database: database, User: user, From: by.from, TLS: by.tls, Listener: w.cfg.Listeners[by.listener].Address}
 				found := must(w.proxy.Explain(w.cfg, a, origins, q))(t)
 				if len(found.Answers) != 1 {
 					t.Fatalf("%+v: %d answers", q, len(found.Answers))
@@ -149,24 +151,29 @@ func TestExplainSaysWhatALoginGets(t *testing.T) {
 	}
 }
 
-func startExplained(t *testing.T) (*world, *auth.Authenticator, *config.Origins) {
-	t.Helper()
-	dir, files := t.TempDir(), postgres(t).Certificate
-	users := user("clear", "secret") + "\n" + user("hasher", storedSecret(t, "hasher")) + "\n" + user("scrammer", storedSecret(t, "scrammer")) + "\n"
-	for name, text := range map[string]string{"userlist.txt": users, "pg_hba.conf": explainedRules} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+// A client of this host comes from the address that it connects to; in 127.0.0.0/8 from the first.
+func TestExplainKnowsWhereThisHostComesFrom(t *testing.T) {
+	for listener, want := range map[string]string{
+		"127.0.0.1:6432": "127.0.0.1", "127.0.0.2:6432": "127.0.0.1", "[::ffff:127.0.0.2]:6432": "127.0.0.1", "[::1]:6432": "::1",
+		":6432": "127.0.0.1", "0.0.0.0:6432": "127.0.0.1", "[::]:6432": "127.0.0.1", "localhost:6432": "127.0.0.1",
+		"10.9.9.9:6432": "10.9.9.9", "[::ffff:10.9.9.9]:6432": "10.9.9.9", "[fd00::9]:6432": "fd00::9",
+	} {
+		var a *auth.Authenticator
+		text := fmt.Sprintf("[[listener]]\naddress = %q\n[[cluster]]\nname = \"one\"\nhosts = [\"127.0.0.1:5432\"]\n[[route]]\n[auth]\nmethod = \"trust\"\nusers = \"\"\n", listener)
+		cfg, _, err := config.Parse("proxy.toml", text, nil, func(c *config.Config, r *config.Report) { a = auth.Load(c, r) })
+		if err != nil {
 			t.Fatal(err)
 		}
+		found := must(proxy.Explain(cfg, a, nil, proxy.Newcomer{User: "app"}))(t)
+		if got := found.Answers[0].Listeners[0].From; got != want {
+			t.Errorf("to %s it is said to come from %s, and comes from %s", listener, got, want)
+		}
 	}
-	text := fmt.Sprintf(explained, files.Cert, files.Key, t.TempDir(), postgres(t).Address())
-	var a *auth.Authenticator
-	var origins *config.Origins
-	cfg, _, err := config.Parse(filepath.Join(dir, "proxy.toml"), text, nil, func(c *config.Config, r *config.Report) {
-		a, origins = auth.Load(c, r), r.Origins()
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+}
+
+func startExplained(t *testing.T) (*world, *auth.Authenticator, *config.Origins) {
+	t.Helper()
+	cfg, a, origins := readExplained(t, "secret")
 	w := startBefore(t, postgres(t).Address(), func(c *config.Config) {
 		*c = *cfg
 		c.Loops = 1
@@ -178,6 +185,26 @@ func startExplained(t *testing.T) (*world, *auth.Authenticator, *config.Origins)
 		}
 	})
 	return w, a, origins
+}
+
+// readExplained reads explained with this password, wherever one is given in the clear.
+func readExplained(t *testing.T, password string) (cfg *config.Config, a *auth.Authenticator, origins *config.Origins) {
+	t.Helper()
+	dir, files := t.TempDir(), postgres(t).Certificate
+	users := user("clear", password) + "\n" + user("hasher", storedSecret(t, "hasher")) + "\n" + user("scrammer", storedSecret(t, "scrammer")) + "\n"
+	for name, text := range map[string]string{"userlist.txt": users, "pg_hba.conf": explainedRules} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := fmt.Sprintf(strings.ReplaceAll(explained, `"secret"`, strconv.Quote(password)), files.Cert, files.Key, t.TempDir(), postgres(t).Address())
+	cfg, _, err := config.Parse(filepath.Join(dir, "proxy.toml"), text, nil, func(c *config.Config, r *config.Report) {
+		a, origins = auth.Load(c, r), r.Origins(nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg, a, origins
 }
 
 // expected is an answer in the form of come.
@@ -242,34 +269,48 @@ func (w *world) whereabouts() string {
 	return fmt.Sprintf("%s %d %s %s, %d servers", l.Cluster, l.Group, l.Role, l.Mode, pools[0].Size)
 }
 
-// Each place that a setting is said to come from is a line that gives it, and without such a
-// line its value is the default's.
+// Each place that a setting is said to come from is a line that gives it, and what none gives is
+// a default. A user's comes before a route's, and is the server's user's where that is another.
 func TestExplainNamesTheLinesOfSettings(t *testing.T) {
-	w, a, origins := startExplained(t)
-	found := must(proxy.Explain(w.cfg, a, origins, proxy.Question{Database: "app", User: "scrammer", From: "127.0.0.1", Listener: "127.0.0.1:0", TLS: "yes"}))(t)
-	places := map[string]string{}
-	for _, s := range found.Answers[0].Settings {
-		places[s.Name] = s.Place
-	}
-	line := 1 + strings.Count(explained[:strings.Index(explained, "[pool]")], "\n") + 1
-	if want := fmt.Sprintf("proxy.toml:%d", line); !strings.HasSuffix(places["pool_size"], want) {
-		t.Errorf("pool_size is said to come from %q, want %s", places["pool_size"], want)
-	}
-	for name, place := range places {
-		if name != "pool_size" && place != "" {
-			t.Errorf("%s is said to come from %q, and is a default", name, place)
+	cfg, a, origins := readExplained(t, "secret")
+	for _, c := range []struct {
+		user, database, from, tls string
+		given                     []string // lines of explained
+	}{
+		{"scrammer", "app", "127.0.0.1", "yes", []string{"pool_size = 6"}},
+		{"app", "nightly", "127.0.0.9", "yes", []string{"pool_size = 3", `pool_mode = "session"`}},
+		{"clear", "nightly", "127.0.0.1", "yes", []string{"pool_size = 5", `pool_mode = "session"`}},
+		{"app", "shared", "127.0.0.9", "yes", []string{"pool_size = 5"}},
+		{"hasher", "app", "127.0.0.1", "no", []string{"pool_size = 2", `pool_mode = "statement"`}},
+	} {
+		found := must(proxy.Explain(cfg, a, origins, proxy.Newcomer{Database: c.database, User: c.user, From: c.from, Listener: "127.0.0.1:1", TLS: c.tls}))(t)
+		want, got := map[string]string{}, map[string]string{}
+		for _, line := range c.given {
+			name, value, _ := strings.Cut(line, " = ")
+			before, _, _ := strings.Cut(explained, "\n"+line+"\n")
+			want[name] = fmt.Sprintf("%s, proxy.toml:%d", strings.Trim(value, `"`), strings.Count(before, "\n")+2)
+		}
+		for _, s := range found.Answers[0].Settings {
+			if s.Place != "" {
+				got[s.Name] = s.Value + ", " + filepath.Base(s.Place)
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s to %s: %v, want %v", c.user, c.database, got, want)
 		}
 	}
 }
 
 // No password, hash or verifier is in what is explained, whoever asks for whom.
 func TestExplainTellsNoSecret(t *testing.T) {
-	w, a, origins := startExplained(t)
+	const password = "Xyzzy-4711"
+	w, _, _ := startExplained(t)
+	cfg, a, origins := readExplained(t, password)
 	for _, name := range []string{"clear", "hasher", "scrammer", "app"} {
 		for _, database := range []string{"app", "shared", "nightly"} {
-			text := string(must(json.Marshal(must(w.proxy.Explain(w.cfg, a, origins, proxy.Question{Database: database, User: name}))(t)))(t))
-			text = strings.ReplaceAll(text, `"secret":`, "") // the name of a field
-			for _, secret := range []string{`"secret"`, storedSecret(t, "hasher"), storedSecret(t, "scrammer"), "SCRAM-SHA-256$"} {
+			found := must(w.proxy.Explain(cfg, a, origins, proxy.Newcomer{Database: database, User: name}))(t)
+			text := string(must(json.Marshal(found))(t))
+			for _, secret := range []string{password, storedSecret(t, "hasher"), storedSecret(t, "scrammer"), "SCRAM-SHA-256$"} {
 				if strings.Contains(text, secret) {
 					t.Errorf("%s at %s is told %q", name, database, secret)
 				}
@@ -285,7 +326,7 @@ func explainsAll(t *testing.T, w *world, all []attempt, answers map[attempt]stri
 	a := auth.Load(w.cfg, config.NewReport())
 	refused := 0
 	for _, one := range all {
-		i, q := 0, proxy.Question{Database: one.database, User: one.user, From: "127.0.0.1", TLS: "yes"}
+		i, q := 0, proxy.Newcomer{Database: one.database, User: one.user, From: "127.0.0.1", TLS: "yes"}
 		switch {
 		case one.by == "unix":
 			i, q.From, q.TLS = 2, proxy.FromLocal, ""

@@ -53,6 +53,8 @@ func askDiff(path, address string) (lines string, err error) {
 	}
 	status, text, err := askRunning(address, "/diff")
 	switch {
+	case err != nil && status != 0:
+		return "", fmt.Errorf("portero diff: %s answers what cannot be read: %w", address, err)
 	case err != nil:
 		return "", fmt.Errorf("portero diff: no Portero answers at %s: %w", address, err)
 	case status == http.StatusUnprocessableEntity:
@@ -63,8 +65,12 @@ func askDiff(path, address string) (lines string, err error) {
 	return string(text), nil
 }
 
+// mostAnswered is how much of an answer is read, in bytes: all rules of a long pg_hba.conf, which
+// explain lists for each listener.
+const mostAnswered = 16 << 20
+
 // askRunning asks the Portero that runs, by its [admin] address. It blocks on the network, for
-// some seconds at most.
+// some seconds at most. An error with a status is of an answer that did not come whole.
 func askRunning(address, path string) (status int, body []byte, err error) {
 	if host, port, err := net.SplitHostPort(address); err == nil && host == "" {
 		address = net.JoinHostPort("127.0.0.1", port)
@@ -78,6 +84,9 @@ func askRunning(address, path string) (status int, body []byte, err error) {
 		return 0, nil, err
 	}
 	defer answer.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	body, err = io.ReadAll(io.LimitReader(answer.Body, mostAnswered+1))
+	if len(body) > mostAnswered {
+		return answer.StatusCode, nil, fmt.Errorf("the answer is longer than %d MiB", mostAnswered>>20)
+	}
 	return answer.StatusCode, body, err
 }

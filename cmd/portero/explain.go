@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"portero/proxy"
@@ -26,26 +27,26 @@ The exit status is 0 if the client would get in, 1 if not, 2 in trouble.
 
 `
 
-// explainOrder is the command line of explain.
-type explainOrder struct {
+// explainFlags is the command line of explain.
+type explainFlags struct {
 	path, admin   string
 	offline, json bool
-	question      proxy.Question
+	newcomer      proxy.Newcomer
 }
 
 // explain asks the Portero that runs, or reads the file. The exit status is 0 if the client
 // would get in, 1 if it is refused, 2 in trouble.
 func explain(args []string, stdout, stderr io.Writer) int {
-	order, status := parseExplain(args, stderr)
-	if order == nil {
+	line, status := parseExplain(args, stderr)
+	if line == nil {
 		return status
 	}
-	found, notice, err := order.find(stderr)
+	found, notice, err := line.find(stderr)
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		fmt.Fprintln(stderr, visible(err.Error()))
 		return 2
 	}
-	if order.json {
+	if line.json {
 		out := json.NewEncoder(stdout)
 		out.SetIndent("", "  ")
 		err = out.Encode(found)
@@ -63,19 +64,19 @@ func explain(args []string, stdout, stderr io.Writer) int {
 }
 
 // parseExplain reads the command line; nil: the program ends with a status.
-func parseExplain(args []string, stderr io.Writer) (order *explainOrder, status int) {
-	order = &explainOrder{}
-	q := &order.question
+func parseExplain(args []string, stderr io.Writer) (line *explainFlags, status int) {
+	line = &explainFlags{}
+	q := &line.newcomer
 	flags := flag.NewFlagSet("portero explain", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
 		fmt.Fprint(stderr, explainUsage)
 		flags.PrintDefaults()
 	}
-	flags.StringVar(&order.path, "config", "", "configuration `file` (proxy.toml or pgbouncer.ini)")
-	flags.StringVar(&order.admin, "admin", "", "`address` of [admin] of the Portero that runs; default: as the file has it")
-	flags.BoolVar(&order.offline, "offline", false, "read the file, whatever runs")
-	flags.BoolVar(&order.json, "json", false, "print JSON")
+	flags.StringVar(&line.path, "config", "", "configuration `file` (proxy.toml or pgbouncer.ini)")
+	flags.StringVar(&line.admin, "admin", "", "`address` of [admin] of the Portero that runs; default: as the file has it")
+	flags.BoolVar(&line.offline, "offline", false, "read the file, whatever runs")
+	flags.BoolVar(&line.json, "json", false, "print JSON")
 	flags.StringVar(&q.User, "user", "", "`name` of the client's user")
 	flags.StringVar(&q.Database, "database", "", "`name` of its database; default: as the user")
 	flags.StringVar(&q.From, "from", "", "IP `address` of the client, or local: by Unix socket; default: this host")
@@ -87,8 +88,8 @@ func parseExplain(args []string, stderr io.Writer) (order *explainOrder, status 
 		return err
 	})
 	rest, err := mixed(flags, args)
-	if order.path == "" && len(rest) > 0 {
-		order.path, rest = rest[0], rest[1:]
+	if line.path == "" && len(rest) > 0 {
+		line.path, rest = rest[0], rest[1:]
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -102,13 +103,13 @@ func parseExplain(args []string, stderr io.Writer) (order *explainOrder, status 
 		fmt.Fprintln(stderr, "portero explain: --user must be given")
 		return nil, 2
 	}
-	return order, 0
+	return line, 0
 }
 
 // find answers the question; notice is what there is to say of where the answer is from.
-func (o *explainOrder) find(stderr io.Writer) (found proxy.Explanation, notice string, err error) {
+func (o *explainFlags) find(stderr io.Writer) (found proxy.Explanation, notice string, err error) {
 	if o.admin != "" && !o.offline {
-		found, err = askExplain(o.admin, o.question)
+		found, err = askExplain(o.admin, o.newcomer)
 		return found, "", err
 	}
 	p, ok := load(o.path, stderr)
@@ -116,13 +117,13 @@ func (o *explainOrder) find(stderr io.Writer) (found proxy.Explanation, notice s
 		return found, "", errors.New("portero explain: the configuration is at fault")
 	}
 	if address := p.cfg.Admin.Address; address != "" && !o.offline {
-		found, err = askExplain(address, o.question)
+		found, err = askExplain(address, o.newcomer)
 		if !errors.Is(err, errNobody) {
 			return found, o.otherFile(found.Config), err
 		}
 		notice = "no Portero answers at " + address
 	}
-	found, err = proxy.Explain(p.cfg, p.auth, p.origins, o.question)
+	found, err = proxy.Explain(p.cfg, p.auth, p.origins, o.newcomer)
 	found.Config = o.path
 	if err != nil {
 		err = fmt.Errorf("portero explain: %w", err)
@@ -131,7 +132,7 @@ func (o *explainOrder) find(stderr io.Writer) (found proxy.Explanation, notice s
 }
 
 // otherFile says that the Portero that runs has read another file than the one that is named.
-func (o *explainOrder) otherFile(read string) string {
+func (o *explainFlags) otherFile(read string) string {
 	whole, err := filepath.Abs(o.path)
 	if o.path == "" || err != nil || whole == read {
 		return ""
@@ -143,7 +144,7 @@ func (o *explainOrder) otherFile(read string) string {
 var errNobody = errors.New("no Portero answers")
 
 // askExplain blocks on the network, for some seconds at most.
-func askExplain(address string, q proxy.Question) (found proxy.Explanation, err error) {
+func askExplain(address string, q proxy.Newcomer) (found proxy.Explanation, err error) {
 	v := url.Values{}
 	for name, value := range map[string]string{
 		"database": q.Database, "user": q.User, "from": q.From, "listener": q.Listener, "tls": q.TLS, "application_name": q.Application,
@@ -154,12 +155,14 @@ func askExplain(address string, q proxy.Question) (found proxy.Explanation, err 
 	}
 	status, body, err := askRunning(address, "/explain?"+v.Encode())
 	switch {
+	case err != nil && status != 0:
+		return found, fmt.Errorf("portero explain: %s answers what cannot be read: %w", address, err)
 	case err != nil:
 		return found, fmt.Errorf("portero explain: %w at %s: %w", errNobody, address, err)
 	case status == http.StatusNotFound: // an older one, or no Portero
 		return found, fmt.Errorf("portero explain: %w that can explain at %s", errNobody, address)
 	case status != http.StatusOK:
-		return found, fmt.Errorf("portero explain: %s answers: %s", address, body)
+		return found, fmt.Errorf("portero explain: %s answers: %s", address, strings.TrimSpace(string(body)))
 	}
 	if err := json.Unmarshal(body, &found); err != nil {
 		return found, fmt.Errorf("portero explain: %s answers what cannot be read: %w", address, err)
@@ -168,7 +171,7 @@ func askExplain(address string, q proxy.Question) (found proxy.Explanation, err 
 }
 
 // explain is what this Portero answers.
-func (in *instance) explain(q proxy.Question) (proxy.Explanation, error) {
+func (in *instance) explain(q proxy.Newcomer) (proxy.Explanation, error) {
 	now := in.inForce.Load()
 	found, err := in.proxy.Explain(now.cfg, now.auth, now.origins, q)
 	if whole, err := filepath.Abs(in.path); err == nil && in.path != "" {

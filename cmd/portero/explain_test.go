@@ -1,15 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"portero/internal/lab"
 	"portero/proxy"
@@ -141,6 +145,11 @@ func TestExplainAsksThePorteroThatRuns(t *testing.T) {
 	if a := ask("other", 0); a.Now.Held != "paused" {
 		t.Errorf("of a paused database: %+v", a.Now)
 	}
+	p.order(t, "SET query_wait_timeout = 77")
+	settings := ask("other", 0).Settings
+	if i := slices.IndexFunc(settings, func(s proxy.Setting) bool { return s.Name == "query_wait_timeout" }); settings[i].Value != "1m17s" || settings[i].Place != "SET on the console" {
+		t.Errorf("of what was set on the console: %+v", settings[i])
+	}
 	p.order(t, "RESUME other")
 	p.order(t, "DISABLE other")
 	if a := ask("other", 1); a.Now.Refused == nil || a.Now.Refused.Code != "55000" {
@@ -158,6 +167,51 @@ func TestExplainAsksThePorteroThatRuns(t *testing.T) {
 	}
 	if _, stderr, status := portero("explain", "--admin", freeAddresses(t, 1)[0], "--user", "app"); status != 2 || !strings.Contains(stderr, "no Portero answers") {
 		t.Errorf("where nobody runs: exit status %d, %q", status, stderr)
+	}
+}
+
+// Names, values and what a stranger answers are printed without what a terminal would obey.
+func TestExplainPrintsNoControlCharacters(t *testing.T) {
+	const evil = "x\x1b]0;y\a\u009b2J\u202e"
+	stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+		fmt.Fprintln(w, evil) //nolint:errcheck // the test sees what is missing
+	}))
+	defer stranger.Close()
+	_, asked, _ := portero("explain", "--admin", stranger.Listener.Addr().String(), "--user", "app")
+
+	var written strings.Builder
+	e := proxy.Explanation{Newcomer: proxy.Newcomer{User: evil, Database: evil}, Answers: []proxy.Answer{{
+		Listeners: []proxy.Entrance{{Address: evil}}, Pool: &proxy.PoolKey{Database: evil},
+		Settings: []proxy.Setting{{Name: "connect_query", Value: evil, Place: evil}, {Name: "other", Value: evil}},
+	}}}
+	if err := writeExplanation(&written, e, evil); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{asked, written.String()} {
+		if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 || !strings.Contains(text, "x?]0;y??2J?") {
+			t.Errorf("at byte %d of %q", i, text)
+		}
+	}
+}
+
+// An answer that is too long is said to be, and not taken for that of nobody.
+func TestAnswersThatAreTooLongAreSaidToBe(t *testing.T) {
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		block := bytes.Repeat([]byte("x"), 1<<20)
+		for range mostAnswered>>20 + 1 {
+			if _, err := w.Write(block); err != nil {
+				return // it has had enough
+			}
+		}
+	}))
+	defer endless.Close()
+	at := endless.Listener.Addr().String()
+	for _, args := range [][]string{{"explain", "--admin", at, "--user", "app"}, {"diff", "--admin", at}} {
+		want := fmt.Sprintf("portero %s: %s answers what cannot be read: the answer is longer than 16 MiB\n", args[0], at)
+		if stdout, stderr, status := portero(args...); status != 2 || stdout != "" || stderr != want {
+			t.Errorf("%s: exit status %d, %.80q, %.200q", args[0], status, stdout, stderr)
+		}
 	}
 }
 

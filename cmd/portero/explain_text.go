@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"portero/auth"
@@ -48,6 +49,20 @@ func source(e proxy.Explanation) string {
 // explainText is the text in the making.
 type explainText struct{ out bytes.Buffer }
 
+// visible has no control characters, which a terminal would obey: names and values are anybody's
+// to make up.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return '?'
+		}
+		return r
+	}, text)
+}
+
 // section writes a text behind the name of a section.
 func (t *explainText) section(name, text string) { t.line(explainIndent, name, text) }
 
@@ -55,7 +70,7 @@ func (t *explainText) section(name, text string) { t.line(explainIndent, name, t
 func (t *explainText) line(indent int, name, text string) {
 	fmt.Fprintf(&t.out, "%-*s", indent, name)
 	column := indent
-	for i, word := range strings.Fields(text) {
+	for i, word := range strings.Fields(visible(text)) {
 		n := utf8.RuneCountInString(word)
 		switch {
 		case i == 0:
@@ -112,7 +127,7 @@ func inBrackets(place string) string {
 	return " (" + place + ")"
 }
 
-func (t *explainText) rule(d *auth.Reading) {
+func (t *explainText) rule(d *auth.Ruling) {
 	name := "rule"
 	if d.Rule != "" || d.Method != "" {
 		t.section(name, cmp.Or(d.Place, "auth.method, by default")+": "+cmp.Or(d.Rule, d.Method))
@@ -197,7 +212,7 @@ func (t *explainText) settings(all []proxy.Setting) {
 		if runes := []rune(s.Value); len(runes) > longestValue {
 			s.Value = string(runes[:longestValue-3]) + "..."
 		}
-		fmt.Fprintf(&t.out, "%-*s%-26s %-12s %s\n", explainIndent, name, s.Name, s.Value, s.Place)
+		fmt.Fprintf(&t.out, "%-*s%-26s %-12s %s\n", explainIndent, name, s.Name, visible(s.Value), visible(s.Place))
 		name = ""
 	}
 	if len(others) > 0 {

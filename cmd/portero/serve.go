@@ -48,7 +48,7 @@ func prepare(path string, over []string) (*parts, error) {
 	check := func(cfg *config.Config, r *config.Report) {
 		p.auth = auth.Load(cfg, r)
 		p.descriptors = shareOut(cfg, r)
-		p.files, p.origins = r.Files(), r.Origins()
+		p.files, p.origins = r.Files(), r.Origins(over)
 	}
 	if path != "" {
 		p.files = []config.File{config.Look(path)}

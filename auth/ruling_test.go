@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestReadingSaysWhatAClientNeeds(t *testing.T) {
+func TestRulingSaysWhatAClientNeeds(t *testing.T) {
 	a := mustReadHBA(t, `local all all peer map=system
 local all plain reject
 hostssl all bob all cert map=certs clientname=email
@@ -43,6 +43,23 @@ host all frank samenet scram-sha-256`)
 		}
 		if got := strings.Join([]string{d.Method, code, strings.Join(d.Needs, "; "), d.Secret, d.Server}, " "); got != c.want {
 			t.Errorf("%s from %q\n got %s\nwant %s", c.user, c.address, got, c.want)
+		}
+	}
+}
+
+// What opens servers for users that no client comes as is told apart, whether it does or not.
+func TestOpensSaysWhatServersAreLoggedInToWith(t *testing.T) {
+	a := &Authenticator{users: parseUsers(`"plain" "x"
+"hash" "md5d1c2ee23d3fb1d0b1fcd7a55b9d5cc8d"
+"verifier" "SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$WKpPq1zZ3fkGvjOLRZzLMPCEQEuLxkKzkPfcoZnnWxs=:WKpPq1zZ3fkGvjOLRZzLMPCEQEuLxkKzkPfcoZnnWxs="
+"empty" ""
+`, func(line int, err error) { t.Fatal(line, err) })}
+	for user, want := range map[string]string{
+		"plain": "the password of the user file", "hash": "the md5 hash of the user file",
+		"verifier": "nothing: a SCRAM verifier opens no server", "empty": ownNothing, "nobody": ownNothing,
+	} {
+		if got := a.Opens(user); got != want {
+			t.Errorf("%s: %s, not %s", user, got, want)
 		}
 	}
 }

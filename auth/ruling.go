@@ -7,9 +7,9 @@ import (
 	"portero/wire"
 )
 
-// Reading is what the rules mean for a client, as far as that is known before it has proved
+// Ruling is what the rules mean for a client, as far as that is known before it has proved
 // anything. It holds no secret.
-type Reading struct {
+type Ruling struct {
 	Skipped []Skipped `json:"skipped,omitempty"`  // the rules before it, which are for others
 	Place   string    `json:"place,omitempty"`    // of the rule: FILE:LINE, or auth.rule[2]; "" = the one method of [auth], or there is none
 	Rule    string    `json:"rule,omitempty"`     // its words; "" = no rule is for the client
@@ -32,8 +32,8 @@ type Skipped struct {
 
 // Read says what the rules mean for a client, by the same steps as Client goes. It asks
 // nobody, the client neither: of a certificate it only matters that there is one.
-func (a *Authenticator) Read(c *Arrival) Reading {
-	var d Reading
+func (a *Authenticator) Read(c *Arrival) Ruling {
+	var d Ruling
 	r, err := a.first(c, func(r *rule, differs part) {
 		d.Skipped = append(d.Skipped, Skipped{Place: r.place, Rule: r.String(), Why: r.objection(differs, c)})
 	})
@@ -53,13 +53,13 @@ func (a *Authenticator) Read(c *Arrival) Reading {
 	return d
 }
 
-func (d *Reading) refuse(err error) {
+func (d *Ruling) refuse(err error) {
 	errors.As(err, &d.Refused)
 	d.Why = err.Error()
 }
 
 // certificate says what a rule asks of the client's certificate.
-func (d *Reading) certificate(r *rule, c *Arrival) {
+func (d *Ruling) certificate(r *rule, c *Arrival) {
 	switch {
 	case !r.needsCert():
 		return
@@ -73,7 +73,7 @@ func (d *Reading) certificate(r *rule, c *Arrival) {
 }
 
 // namesFor is whose name a certificate or a process has to have.
-func (d *Reading) namesFor(c *Arrival) string {
+func (d *Ruling) namesFor(c *Arrival) string {
 	if d.UserMap != "" {
 		return fmt.Sprintf("one that map %s has for \"%s\"", d.UserMap, c.User)
 	}
@@ -81,7 +81,7 @@ func (d *Reading) namesFor(c *Arrival) string {
 }
 
 // readMethod is prove, and stored or ask behind it, in words.
-func (a *Authenticator) readMethod(d *Reading, r *rule, c *Arrival) {
+func (a *Authenticator) readMethod(d *Ruling, r *rule, c *Arrival) {
 	switch r.method {
 	case methodTrust, methodCert:
 		a.readStored(d, c)
@@ -107,21 +107,21 @@ func (a *Authenticator) readMethod(d *Reading, r *rule, c *Arrival) {
 }
 
 // readStored is for those who prove themselves without a secret.
-func (a *Authenticator) readStored(d *Reading, c *Arrival) {
+func (a *Authenticator) readStored(d *Ruling, c *Arrival) {
 	switch e := a.users.find(c.User); {
 	case !a.isKnown(c.User) && c.Home != nil:
 		d.Secret, d.Server = a.lookups.words(), "what auth_query answers"
 	case e.mock || !a.isKnown(c.User):
 		d.Secret, d.Server = "none in the user file", ownNothing
 	default:
-		d.Secret, d.Server = e.inFile(), e.opens(methodTrust)
+		d.Secret, d.Server = e.inFile(), e.creds.opens(methodTrust)
 	}
 }
 
 const ownNothing = "nothing: the server must ask for no proof"
 
 // readSecret is for those who are asked for a password.
-func (a *Authenticator) readSecret(d *Reading, r *rule, c *Arrival) {
+func (a *Authenticator) readSecret(d *Ruling, r *rule, c *Arrival) {
 	d.Needs = append(d.Needs, "its password")
 	if !a.isKnown(c.User) {
 		if c.Home != nil {
@@ -139,38 +139,29 @@ func (a *Authenticator) readSecret(d *Reading, r *rule, c *Arrival) {
 	case asked == methodSCRAM && !e.provesBySCRAM():
 		d.Secret, d.Refused, d.Why = e.inFile(), r.failed(c), "the user file has an md5 hash, which no proof by SCRAM can be checked with"
 	default:
-		d.Secret, d.Server = e.inFile(), e.opens(asked)
+		d.Secret, d.Server = e.inFile(), e.creds.opens(asked)
 	}
 }
 
 func (e *entry) inFile() string { return e.creds.kind.String() + " in the user file" }
 
+// Opens is what servers are logged in to with as a user that no client comes as: Stored, in words.
+func (a *Authenticator) Opens(user string) string { return a.Stored(user).opens(methodTrust) }
+
 // opens is what a server is logged in to with for a client that was let in by a method: what
 // askPassword, askMD5, askSCRAM and stored return.
-func (e *entry) opens(by method) string {
+func (c Credentials) opens(by method) string {
 	switch {
 	case by == methodPassword:
 		return "the password that the client sends"
-	case e.creds.kind == secretVerifier && by == methodSCRAM:
+	case c.kind == secretVerifier && by == methodSCRAM:
 		return "the ClientKey of the client's own login"
-	case e.creds.kind == secretVerifier:
+	case c.kind == secretVerifier:
 		return "nothing: a SCRAM verifier opens no server"
-	case e.creds.kind == secretNone:
+	case c.kind == secretNone:
 		return ownNothing
 	}
-	return "the " + e.creds.kind.String() + " of the user file"
-}
-
-func (k secretKind) String() string {
-	switch k {
-	case secretPlain:
-		return "password"
-	case secretMD5:
-		return "md5 hash"
-	case secretVerifier, secretKeys:
-		return "SCRAM verifier"
-	}
-	return "no secret"
+	return "the " + c.kind.String() + " of the user file"
 }
 
 func (l *lookups) words() string {
