@@ -2,7 +2,9 @@ package admin
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 )
 
@@ -21,9 +23,12 @@ var ErrNoRoute = errors.New("there is no such route")
 func readyz(ready func(routes []string) ([]Check, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var checks []Check
-		query := r.URL.Query()
+		query, err := readinessQuery(r.URL.RawQuery)
+		if err != nil {
+			plain(w, http.StatusBadRequest, err.Error())
+			return
+		}
 		if ready != nil {
-			var err error
 			if checks, err = ready(query["route"]); err != nil {
 				code := http.StatusInternalServerError
 				if errors.Is(err, ErrNoRoute) {
@@ -45,6 +50,17 @@ func readyz(ready func(routes []string) ([]Check, error)) http.HandlerFunc {
 		}
 		plain(w, code, lines...)
 	}
+}
+
+// readinessQuery refuses what it does not know: a probe that is misspelt would always pass.
+func readinessQuery(raw string) (url.Values, error) {
+	query, err := url.ParseQuery(raw)
+	for name := range query {
+		if name != "route" && name != "verbose" {
+			err = fmt.Errorf("unknown parameter %q: there are route=NAME and verbose", name)
+		}
+	}
+	return query, err
 }
 
 // Reasons are those of all checks that decide, each once; empty: clients are to be sent here.

@@ -34,6 +34,8 @@ func TestReadinessIsToldOfAllThatCountsOrOfRoutesByName(t *testing.T) {
 		{"/readyz?route=app%2F%2A&verbose", 200, "[+]process ok\n[+]app/* ok\nreadyz check passed\n"},
 		{"/readyz?route=app/*&route=reports", 503, "cluster main, group 0: no replica\ndatabase app: paused\n"},
 		{"/readyz?route=broken", 500, "it cannot be told\n"},
+		{"/readyz?Route=app/*", 400, "unknown parameter \"Route\": there are route=NAME and verbose\n"},
+		{"/readyz?route=%zz", 400, "invalid URL escape \"%zz\"\n"},
 		{"/readyz?route=nosuch", 404, "there is no such route: nosuch\n"},
 	} {
 		if response, body := ask(t, s, "GET", c.path); response.StatusCode != c.code || body != c.body {

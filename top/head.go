@@ -94,6 +94,8 @@ func (m *Model) title() []span {
 func (m *Model) serving(about map[string]string) string {
 	states := m.now.pairs("state", "key", "value")
 	switch {
+	case m.trouble != "" && m.now != nil:
+		return "not answering" // whatever it said before
 	case states["suspended"] == "yes":
 		return "suspended"
 	case states["paused"] == "yes":

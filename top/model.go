@@ -58,6 +58,13 @@ func (m *Model) take(s *sample) {
 // lost says why there is no newer sample. Rates begin anew.
 func (m *Model) lost(why string) { m.trouble, m.anew = why, true }
 
+// late says that the next sample takes long.
+func (m *Model) late() {
+	if m.now != nil {
+		m.trouble = "no answer since " + m.now.at.Format(time.TimeOnly)
+	}
+}
+
 // wanted is the tables that the next sample has to have.
 func (m *Model) wanted() []string { return views[m.view].wanted() }
 

@@ -222,7 +222,7 @@ func TestTroubleIsShownAndTheLastSampleStays(t *testing.T) {
 	m := shown(t, "cluster.txt", true)
 	m.lost("reconnecting: no")
 	text := m.page(80, 24).text()
-	if !strings.Contains(text, "reconnecting: no") || !strings.Contains(text, "batch") {
+	if !strings.Contains(text, "reconnecting: no") || !strings.Contains(text, "batch") || !strings.Contains(text, "not answering") || strings.Contains(text, "  ready") {
 		t.Errorf("the page is\n%s", text)
 	}
 }

@@ -73,13 +73,21 @@ type player struct {
 // respite is how long a console that is lost is left alone at least.
 const respite = time.Second
 
-// ask asks for a sample, unless one is on its way or none is wanted.
+// lateness is how long an answer may take before the page says that there is none.
+const lateness = 3 * time.Second
+
+// ask asks for a sample, unless none is wanted, or one is on its way, which is late then.
 func (p *player) ask() {
 	wanted := p.model.wanted()
-	if p.waiting || p.model.paused && p.model.now.hasAll(wanted) {
+	if p.waiting {
+		p.model.late()
+		return
+	}
+	if p.model.paused && p.model.now.hasAll(wanted) {
 		return
 	}
 	p.waiting = true
+	p.next.Reset(lateness)
 	p.sampler.asked <- wanted
 }
 

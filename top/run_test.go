@@ -115,3 +115,20 @@ func TestKeysDoNotHurryALostConsole(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAnswerThatIsLateIsSaidToBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := shown(t, "cluster.txt", true)
+		p := &player{model: m, next: time.NewTimer(0), sampler: &sampler{asked: make(chan []string, 1)}}
+		<-p.next.C
+		p.ask()
+		if m.trouble != "" {
+			t.Errorf("at once: %s", m.trouble)
+		}
+		<-p.next.C
+		p.ask()
+		if !strings.Contains(m.trouble, "no answer since ") {
+			t.Errorf("after %s: %q", lateness, m.trouble)
+		}
+	})
+}

@@ -246,3 +246,23 @@ func TestThePageOfExplainAndTopShowsWhatTheyPrint(t *testing.T) {
 		}
 	}
 }
+
+func TestExplainSaysThatClientsWaitWhereNoMemberFits(t *testing.T) {
+	for _, c := range []struct {
+		fits []bool
+		want bool
+	}{{nil, false}, {[]bool{false, false}, true}, {[]bool{false, true}, false}} {
+		now := &proxy.Present{}
+		for i, fits := range c.fits {
+			now.Members = append(now.Members, proxy.MemberNow{Name: fmt.Sprint("pg", i), Fits: fits, Why: "lags"})
+		}
+		var written strings.Builder
+		e := proxy.Explanation{Answers: []proxy.Answer{{Pool: &proxy.PoolKey{}, Now: now}}}
+		if err := writeExplanation(&written, e, ""); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(written.String(), "held          clients wait: no member fits"); got != c.want {
+			t.Errorf("members that fit %v:\n%s", c.fits, written.String())
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -235,8 +236,8 @@ func (t *explainText) now(a *proxy.Answer) {
 	if len(n.Members) == 0 {
 		t.section(name, "none is known")
 	}
-	if n.Held != "" {
-		t.section("held", "clients wait: "+n.Held)
+	if held := cmp.Or(n.Held, noneFits(n.Members)); held != "" {
+		t.section("held", "clients wait: "+held)
 	}
 	if n.Pool == nil {
 		t.section("now", "there is no such pool yet: its first client makes it")
@@ -257,6 +258,14 @@ func (t *explainText) now(a *proxy.Answer) {
 		words += "; " + p.Order
 	}
 	t.section("now", words)
+}
+
+// noneFits is why clients wait who are not held: nobody can serve them.
+func noneFits(members []proxy.MemberNow) string {
+	if len(members) == 0 || slices.ContainsFunc(members, func(m proxy.MemberNow) bool { return m.Fits }) {
+		return ""
+	}
+	return "no member fits"
 }
 
 func memberInWords(m proxy.MemberNow) string {
