@@ -118,3 +118,27 @@ func TestAChronicleCountsTheTimeWithoutALeader(t *testing.T) {
 		t.Errorf("%d changes", c.changes)
 	}
 }
+
+// TestFailoversOfTheProcessBeforeAreRemembered, but for one that it has not seen to its end,
+// and no more of a group than this one would keep of its own.
+func TestFailoversOfTheProcessBeforeAreRemembered(t *testing.T) {
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var former []metrics.FailoverState
+	for i := range keptFailovers + 5 {
+		at := began.Add(time.Duration(i) * time.Hour)
+		former = append(former, metrics.FailoverState{Cluster: "main", Epoch: uint64(i), Lost: at, Released: at.Add(time.Second)})
+	}
+	former = append(former,
+		metrics.FailoverState{Cluster: "main", Group: 1, Lost: began, CalledOff: began.Add(time.Second)},
+		metrics.FailoverState{Cluster: "main", Lost: began.Add(900 * time.Hour)})
+	ps := &Pools{}
+	ps.Remember(former)
+	ps.note(groupKey{"main", 0}, func(c *chronicle) []phase {
+		c.past = append(c.past, metrics.FailoverState{Epoch: 99, Lost: began.Add(100 * time.Hour), Released: began.Add(101 * time.Hour)})
+		return nil
+	})
+	all := ps.Failovers()
+	if len(all) != keptFailovers+1 || all[0].Epoch != 99 || all[1].Epoch != keptFailovers+4 || all[keptFailovers].Group != 1 {
+		t.Errorf("%d failovers: %+v", len(all), all)
+	}
+}

@@ -20,6 +20,8 @@ type chronicles struct {
 	mu sync.Mutex
 	of map[groupKey]*chronicle
 
+	former []metrics.FailoverState // that the process before this one has seen to their ends
+
 	suspected map[groupKey]int64 // when the servers of a group were last to be asked, on the loops' clock
 }
 
@@ -126,11 +128,19 @@ func (p *Pool) Count(o metrics.Outcomes) {
 	p.owner.note(p.group(), func(c *chronicle) []phase { c.count(o, time.Now()); return nil })
 }
 
-// Failovers are the last ones of all groups, the newest first.
+// Remember adds to Failovers those that the process before this one has seen. One that was
+// under way is left out: nobody knows here how it goes on.
+func (ps *Pools) Remember(former []metrics.FailoverState) {
+	ps.chronicles.mu.Lock()
+	defer ps.chronicles.mu.Unlock()
+	ps.chronicles.former = slices.DeleteFunc(slices.Clone(former), func(f metrics.FailoverState) bool { return f.Ended().IsZero() })
+}
+
+// Failovers are the last ones of each group, the newest first.
 func (ps *Pools) Failovers() []metrics.FailoverState {
 	ps.chronicles.mu.Lock()
 	defer ps.chronicles.mu.Unlock()
-	all := []metrics.FailoverState{}
+	all := append([]metrics.FailoverState{}, ps.chronicles.former...)
 	for k, c := range ps.chronicles.of {
 		for _, f := range c.failovers() {
 			f.Cluster, f.Group = k.cluster, k.group
@@ -138,7 +148,12 @@ func (ps *Pools) Failovers() []metrics.FailoverState {
 		}
 	}
 	slices.SortFunc(all, func(a, b metrics.FailoverState) int { return b.Began().Compare(a.Began()) })
-	return all
+	seen := make(map[groupKey]int)
+	return slices.DeleteFunc(all, func(f metrics.FailoverState) bool {
+		k := groupKey{f.Cluster, f.Group}
+		seen[k]++
+		return seen[k] > keptFailovers
+	})
 }
 
 // forLeader is what those ask who need a group's leader.

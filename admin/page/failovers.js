@@ -16,7 +16,7 @@ let all = false;
 // showFailovers is called as well between events, as what is under way grows.
 export function showFailovers(model) {
   const root = byId("failovers");
-  root.none ??= root.appendChild(make("p", { class: "empty" }, "None since this Portero was started."));
+  root.none ??= root.appendChild(make("p", { class: "empty" }, "None so far."));
   root.list ??= root.appendChild(make("div"));
   root.button ??= make("button", { type: "button", onclick: () => { all = true; showFailovers(model); } });
   root.more ??= root.appendChild(make("p", { class: "more" }, root.button));

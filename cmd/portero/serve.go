@@ -199,6 +199,7 @@ func (in *instance) start(p *parts) (err error) {
 	if from.isLeft() {
 		in.predecessor = newPredecessor(from.from)
 		in.pools.Begin(from.orders)
+		in.pools.Remember(from.past)
 		in.proxy.Begin(from.last)
 		in.proxy.Forward = in.predecessor.cancel
 	}

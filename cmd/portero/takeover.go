@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"portero/metrics"
 	"portero/passage"
 	"portero/pool"
 	"portero/proxy"
@@ -25,15 +26,16 @@ import (
 // message is what goes through the passage; what is set depends on kind.
 type message struct {
 	Kind    kind
-	Version string        // hello, starting, serves: of who is meant
-	PID     int           // starting, serves: likewise
-	Reason  string        // failed
-	Address string        // listener: as the configuration has it
-	Last    uint32        // numbers: the last that a client has
-	Orders  pool.Orders   // numbers
-	Client  *proxy.Passed // client
-	Number  uint32        // cancel, cancelled: of the request
-	Key     []byte        // cancel: as in the request
+	Version string                  // hello, starting, serves: of who is meant
+	PID     int                     // starting, serves: likewise
+	Reason  string                  // failed
+	Address string                  // listener: as the configuration has it
+	Last    uint32                  // numbers: the last that a client has
+	Orders  pool.Orders             // numbers
+	Past    []metrics.FailoverState // numbers: the last failovers
+	Client  *proxy.Passed           // client
+	Number  uint32                  // cancel, cancelled: of the request
+	Key     []byte                  // cancel: as in the request
 }
 
 type kind uint8
@@ -60,6 +62,7 @@ type inheritance struct {
 	admin     net.Listener
 	last      uint32
 	orders    pool.Orders
+	past      []metrics.FailoverState
 }
 
 // isLeft reports whether it is a process that leaves it, and not systemd, or nobody.
@@ -108,7 +111,7 @@ func (h *inheritance) receive() error {
 				h.listeners[m.Address] = l
 			}
 		case numbers:
-			h.last, h.orders = m.Last, m.Orders
+			h.last, h.orders, h.past = m.Last, m.Orders, m.Past
 			return nil
 		default:
 			return fmt.Errorf("unexpected message %d", m.Kind)
@@ -222,7 +225,7 @@ func (in *instance) leaveTo(c passage.Conn, m message) error {
 		err = sendListener(c, message{Kind: adminAt}, in.admin.Listener())
 	}
 	if err == nil {
-		err = c.Send(message{Kind: numbers, Last: in.proxy.LastNumber(), Orders: in.pools.Orders()}, -1)
+		err = c.Send(message{Kind: numbers, Last: in.proxy.LastNumber(), Orders: in.pools.Orders(), Past: in.pools.Failovers()}, -1)
 	}
 	if err != nil {
 		return err

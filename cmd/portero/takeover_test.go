@@ -152,6 +152,31 @@ func TestOrdersStandThroughATakeover(t *testing.T) {
 	mustAsk(t, client, "select 2", "2")
 }
 
+func TestFailoversAreRememberedThroughATakeover(t *testing.T) {
+	a, b := twins(t)
+	p := startProcess(t, lab.PorteroOptions{Config: "admin.takeover = \"takeover.sock\"\n" + configText(a.Address()+`", "`+b.Address(), "")})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := p.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	failOver(t, a, b, p.Address)
+	var before string
+	eventually(t, func() error {
+		_, before = p.get(t, "/failovers")
+		if !strings.Contains(before, `"released"`) {
+			return fmt.Errorf("/failovers: %s", before)
+		}
+		return nil
+	})
+	for range 2 {
+		p.succeed(t)
+		if _, after := p.get(t, "/failovers"); after != before {
+			t.Errorf("/failovers: %s\nbefore: %s", after, before)
+		}
+	}
+}
+
 // Passwords that a client has proved by SCRAM are not known to Portero, only the key that it
 // saw; the process that takes over must log in by that.
 func TestWhoHasProvedHimselfByScramNeedNotDoSoAgain(t *testing.T) {
