@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -73,7 +74,7 @@ func TestThePageThroughAFailover(t *testing.T) {
 	r.excused = []string{"net::ERR_"}
 	r.says("★ " + before.Name)
 	r.says("app / app")
-	r.says("None since this Portero was started")
+	r.says("None so far")
 	eval[bool](r, hears)
 
 	if err := group.Switchover(ctx); err != nil {
@@ -101,11 +102,14 @@ func TestThePageThroughAFailover(t *testing.T) {
 		}
 	}
 
+	const since = `document.querySelector("#since").textContent.replace(/^up.*?, /, "")`
+	old := eval[string](r, since)
 	if err := portero.Succeed(ctx); err != nil {
 		t.Fatal(err)
 	}
 	eval[bool](r, "(window.heard = [], true)")
-	r.until("news from the new process", `document.querySelector("#live").textContent === "● live" && document.querySelector("#failovers").innerText.includes("None since this Portero")`)
+	r.until("news from the new process", fmt.Sprintf(`document.querySelector("#live").textContent === "● live" && %s !== %q`, since, old))
+	r.says(" " + before.Name + " → " + after.Name) // which the one before has seen
 	r.says("★ " + after.Name)
 	goOn(t, ctx, writers)
 	if eval[bool](r, "window.heard === undefined") {

@@ -23,7 +23,7 @@ func TestThePageFitsEveryScreen(t *testing.T) {
 			r := open(t, desktop, serve(t, s, work).address())
 			r.until("all pools", fmt.Sprintf("document.querySelectorAll('#panel-pools tbody tr').length === %d", pools))
 			if pools == 0 {
-				for _, words := range []string{"Nobody waits", "No group is known yet", "None since this Portero was started", "None yet: a pool is made", "✓ ready"} {
+				for _, words := range []string{"Nobody waits", "No group is known yet", "None so far", "None yet: a pool is made", "✓ ready"} {
 					r.says(words)
 				}
 			}
@@ -207,7 +207,7 @@ func TestAFailoverIsShownByItsPhases(t *testing.T) {
 	s := withPools(3)
 	m := serve(t, s, nil)
 	r := open(t, desktop, m.address())
-	r.says("None since this Portero was started")
+	r.says("None so far")
 	m.change(func(s *admin.Snapshot) {
 		f := switchover(0)
 		f.Elected, f.Proved, f.Released, f.Outcomes, f.ClientsHeld = time.Time{}, time.Time{}, time.Time{}, metrics.Outcomes{}, 0
