@@ -33,9 +33,11 @@ func (c checker) checkRouteName(key string, i int) {
 		return
 	}
 	for j := range c.cfg.Routes {
-		other := itemKey("route", j)
-		later := j > i && c.given[childKey(other, "name")] // which is told itself
-		if j != i && !later && c.cfg.Routes[j].Name == c.cfg.Routes[i].Name && !c.unreadMatch(j) {
+		if j == i || c.cfg.Routes[j].Name != c.cfg.Routes[i].Name {
+			continue
+		}
+		later := j > i && c.given[childKey(itemKey("route", j), "name")] // which is told itself
+		if !later && !c.unreadMatch(j) {
 			c.fault(name, "must be unique: route[%d] is called %q", j+1, c.cfg.Routes[i].Name)
 			return
 		}
