@@ -18,14 +18,9 @@ func diff(args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	path := flags.String("config", "", "configuration `file` (proxy.toml), for the address of the one that runs")
 	address := flags.String("admin", "", "`address` of [admin] of the one that runs; default: as the file has it")
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		return 2
-	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "portero diff: unexpected argument %q\n", flags.Arg(0))
-		return 2
+	err := flags.Parse(args)
+	if status, ends := endsWith(flags, err, flags.Args(), stderr); ends {
+		return status
 	}
 	lines, err := askDiff(*path, *address)
 	if err != nil {

@@ -91,15 +91,10 @@ func parseExplain(args []string, stderr io.Writer) (line *explainFlags, status i
 	if line.path == "" && len(rest) > 0 {
 		line.path, rest = rest[0], rest[1:]
 	}
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return nil, 0
-	case err != nil:
-		return nil, 2
-	case len(rest) > 0:
-		fmt.Fprintf(stderr, "portero explain: unexpected argument %q\n", rest[0])
-		return nil, 2
-	case q.User == "":
+	if status, ends := endsWith(flags, err, rest, stderr); ends {
+		return nil, status
+	}
+	if q.User == "" {
 		fmt.Fprintln(stderr, "portero explain: --user must be given")
 		return nil, 2
 	}

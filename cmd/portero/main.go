@@ -91,16 +91,25 @@ func withConfig(name string, args []string, stderr io.Writer, do func(path strin
 	if *path == "" && len(rest) > 0 {
 		*path, rest = rest[0], rest[1:]
 	}
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		return 2
-	case len(rest) > 0:
-		fmt.Fprintf(stderr, "portero %s: unexpected argument %q\n", name, rest[0])
-		return 2
+	if status, ends := endsWith(flags, err, rest, stderr); ends {
+		return status
 	}
 	return do(*path)
+}
+
+// endsWith is the exit status of a program whose command line has been parsed with an error, or
+// has arguments that are no use; false: it has neither, and goes on.
+func endsWith(flags *flag.FlagSet, err error, rest []string, stderr io.Writer) (status int, ends bool) {
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0, true
+	case err != nil: // flags has said why
+		return 2, true
+	case len(rest) > 0:
+		fmt.Fprintf(stderr, "%s: unexpected argument %q\n", flags.Name(), rest[0])
+		return 2, true
+	}
+	return 0, false
 }
 
 // load reads the configuration and all files it names; faults go to stderr,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -77,16 +76,11 @@ func parseTop(args []string, stderr io.Writer) (order *topOrder, status int) {
 	flags.IntVar(&order.pages, "n", 0, "with --batch, `how many` pages; 0 = until it is interrupted")
 	flags.IntVar(&order.width, "width", 0, "with --batch, `columns`; default: COLUMNS, else 132")
 	rest, err := mixed(flags, args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return nil, 0
-	case err != nil:
-		return nil, 2
-	case len(rest) > 1:
-		fmt.Fprintf(stderr, "portero top: unexpected argument %q\n", rest[1])
-		return nil, 2
-	case len(rest) == 1:
-		order.connection = rest[0]
+	if len(rest) > 0 {
+		order.connection, rest = rest[0], rest[1:]
+	}
+	if status, ends := endsWith(flags, err, rest, stderr); ends {
+		return nil, status
 	}
 	if order.path != "" && (order.connection != "" || order.host != "" || order.port != "") {
 		fmt.Fprintln(stderr, "portero top: a file says where to connect to: give no host, port or connection string beside it")

@@ -16,7 +16,7 @@ import (
 // the package does, has to know which it is.
 const (
 	notUpgraded  = 1 // the one that runs goes on as before
-	nobodyToAsk  = 2 // or wrong usage
+	nobodyToAsk  = 2 // or wrong usage, as of every command
 	upgradeLimit = 3 * time.Minute
 	askAgain     = 100 * time.Millisecond
 	askingLimit  = 5 * time.Second
@@ -32,14 +32,9 @@ func upgradeRunning(args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	path := flags.String("config", "", "configuration `file` (proxy.toml), for [admin] takeover of the one that runs")
 	socket := flags.String("takeover", "", "`path` of that socket; default: as the file has it")
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		return nobodyToAsk
-	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "portero upgrade: unexpected argument %q\n", flags.Arg(0))
-		return nobodyToAsk
+	err := flags.Parse(args)
+	if status, ends := endsWith(flags, err, flags.Args(), stderr); ends {
+		return status
 	}
 	if *socket == "" {
 		p, ok := load(*path, stderr)
@@ -48,7 +43,7 @@ func upgradeRunning(args []string, stdout, stderr io.Writer) int {
 		}
 		*socket = p.cfg.Admin.Takeover
 	}
-	err := askUpgrade(*socket, stdout, stderr)
+	err = askUpgrade(*socket, stdout, stderr)
 	switch {
 	case errors.Is(err, errNotAsked):
 		fmt.Fprintln(stderr, err)
