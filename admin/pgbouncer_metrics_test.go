@@ -2,9 +2,11 @@ package admin
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -93,6 +95,35 @@ func TestAPanicInATableCostsTheScrapeOnly(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "a bug") || len(families) == 0 || process.Panics.Load() != 1 {
 		t.Errorf("%d series, %d panics, %v", len(families), process.Panics.Load(), err)
 	}
+}
+
+// TestAScrapeThatFailsIsLoggedOnce, and again when one has gone well in between.
+func TestAScrapeThatFailsIsLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wanted, hangs := true, true
+		var log strings.Builder
+		registry := exporting(&wanted, ConsoleOptions{
+			Log: slog.New(slog.NewTextHandler(&log, nil)),
+			Clients: func(ctx context.Context) []metrics.ClientState {
+				if hangs {
+					<-ctx.Done()
+				}
+				return nil
+			},
+		})
+		for i, c := range []struct {
+			hangs bool
+			lines int
+		}{{true, 1}, {true, 1}, {false, 1}, {true, 2}} {
+			hangs = c.hangs
+			if _, err := registry.Gather(); err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(log.String(), "collecting them has failed"); n != c.lines {
+				t.Errorf("scrape %d: %d lines, want %d:\n%s", i, n, c.lines, log.String())
+			}
+		}
+	})
 }
 
 func TestThePageHasTheSeriesOfTheExporter(t *testing.T) {
