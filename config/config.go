@@ -6,6 +6,7 @@ import "time"
 // no list is empty, and each file name can be opened as it stands.
 type Config struct {
 	Loops     Loops      `toml:"loops"`    // event loops; "auto" = one per core that the process may use
+	Zone      string     `toml:"zone"`     // where this Portero runs: of members that serve as well, those whose tag zone says the same come first; "" = not told
 	Admin     Admin      `toml:"admin"`    // HTTP for operators and Prometheus
 	Listeners []Listener `toml:"listener"` // where clients connect
 	Clusters  []Cluster  `toml:"cluster"`  // where servers are

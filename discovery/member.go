@@ -54,7 +54,9 @@ func parseMember(name, value string) (m Member, position int64) {
 		Lag:      -1,
 		Tags:     v.Tags,
 		REST:     restAddress(v.APIURL),
+		Zone:     tagText(v.Tags, "zone"),
 	}
+	m.Host = hostOf(m)
 	if m.Role == roleMaster {
 		m.Role = rolePrimary
 	}
@@ -64,6 +66,29 @@ func parseMember(name, value string) (m Member, position int64) {
 		return m, int64(v.Replayed)
 	}
 	return m, int64(v.Location)
+}
+
+// hostOf is what a member runs on: two members with one host fail together.
+func hostOf(m Member) string {
+	if host := tagText(m.Tags, "host"); host != "" {
+		return host
+	}
+	host, _, err := net.SplitHostPort(m.Address)
+	if err != nil {
+		return ""
+	}
+	return host
+}
+
+// tagText is a tag's value where it is a text or a number, as YAML makes one of zone: 1.
+func tagText(tags map[string]any, name string) string {
+	switch v := tags[name].(type) {
+	case string:
+		return strings.TrimSpace(v)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return ""
 }
 
 func (v memberValue) address() string {

@@ -79,9 +79,26 @@ func TestMembersAreReadAsPatroniWritesThem(t *testing.T) {
 	}
 	for _, test := range tests {
 		got, position := parseMember("m", test.value)
-		test.want.Name, test.want.Lag = "m", -1
+		test.want.Name, test.want.Lag, test.want.Host = "m", -1, got.Host
 		if !reflect.DeepEqual(got, test.want) || position != test.position {
 			t.Errorf("%s:\n got %+v at %d\nwant %+v at %d", test.about, got, position, test.want, test.position)
+		}
+	}
+}
+
+func TestAMembersHostAndZoneAreItsTagsOrItsAddress(t *testing.T) {
+	tests := []struct{ value, host, zone string }{
+		{`{"conn_url":"postgres://db-2:5433/postgres"}`, "db-2", ""},
+		{`{"conn_url":"postgres://[fd00::1]:5433/postgres"}`, "fd00::1", ""},
+		{`{"conn_url":"postgres://10.0.0.1/postgres","tags":{"host":"server-1","zone":"north"}}`, "server-1", "north"},
+		{`{"conn_url":"postgres://10.0.0.1/postgres","tags":{"host":" ","zone":3}}`, "10.0.0.1", "3"},
+		{`{"conn_url":"postgres://10.0.0.1/postgres","tags":{"host":["a"],"zone":true}}`, "10.0.0.1", ""},
+		{`{"tags":{"zone":"north"}}`, "", "north"},
+		{`{`, "", ""},
+	}
+	for _, test := range tests {
+		if m, _ := parseMember("m", test.value); m.Host != test.host || m.Zone != test.zone {
+			t.Errorf("%s: host %q, zone %q; want %q, %q", test.value, m.Host, m.Zone, test.host, test.zone)
 		}
 	}
 }

@@ -27,7 +27,9 @@ func newStatic(hosts []string) (*static, error) {
 			return nil, fmt.Errorf("host %q: want host:port", host)
 		}
 		if s.index(address) < 0 {
-			s.members = append(s.members, Member{Name: address, Address: address, Lag: -1})
+			m := Member{Name: address, Address: address, Lag: -1}
+			m.Host = hostOf(m)
+			s.members = append(s.members, m)
 		}
 	}
 	if len(s.members) == 0 {

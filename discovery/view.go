@@ -79,6 +79,8 @@ type Member struct {
 	Lag      int64  // bytes behind the leader, as coarse as Patroni's loop_wait; -1 = not known
 	Tags     map[string]any
 	REST     string // Patroni's REST interface, as http://host:port or https://host:port; "" = not known
+	Host     string // what fails together with it: the tag host, else the host of Address; "" = not known
+	Zone     string // the tag zone; "" = not told
 
 	// Located is whether its key tells a position in the WAL. Patroni leaves that out
 	// while it starts, stops or restarts PostgreSQL (patroni/ha.py, touch_member).
