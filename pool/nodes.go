@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"slices"
 	"time"
 
 	"portero/config"
@@ -79,6 +80,12 @@ func (pl *plan) distanceOf(name string) int {
 		}
 	}
 	return 0
+}
+
+// isNearest reports whether no target is nearer than the one called name.
+func (pl *plan) isNearest(name string) bool {
+	is := pl.distanceOf(name)
+	return !slices.ContainsFunc(pl.targets, func(t discovery.Member) bool { return pl.distance(t) < is })
 }
 
 // measureLocked gives the places their distances by the plan that is in force.

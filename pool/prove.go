@@ -74,6 +74,9 @@ func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (at post, said
 		e.home.discovery.Observe(said.Proof)
 		v := e.home.discovery.View()
 		pl := p.planAt(e.home, v)
+		if e.contact && !pl.isNearest(m.Name) {
+			return at, said, errMoved
+		}
 		if at, err = pl.judge(m, said.Proof); err == nil || !errors.Is(err, errInRecovery) || pl.choice {
 			return at, said, err
 		}

@@ -60,13 +60,19 @@ const maxNodes = 10_000
 // learn asks for the nodes over a connection that has just logged in, if no node has told
 // yet: nobody is served before it is known what that server is.
 func (cl *cluster) learn(e *entered, given bool) error {
-	if !cl.isYugabyte() {
-		return nil
-	}
-	if g := cl.discovery.View().Groups[0]; g != nil && g.Listed {
+	if !cl.isToLearn() {
 		return nil
 	}
 	return cl.askNodes(e.conn, e.stream, e.member.Address, given)
+}
+
+// isToLearn reports whether no node has told of the others yet.
+func (cl *cluster) isToLearn() bool {
+	if !cl.isYugabyte() {
+		return false
+	}
+	g := cl.discovery.View().Groups[0]
+	return g == nil || !g.Listed
 }
 
 // askNodes asks a node for all of them and tells discovery. It blocks for

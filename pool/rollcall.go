@@ -135,7 +135,15 @@ func (r *rollCall) put(ctx context.Context) error {
 	ctx, stop := r.bounded(ctx)
 	defer stop()
 	defer hurry(ctx, r.conn)()
-	return r.cluster.askNodes(r.conn, r.stream, r.member.Address, false)
+	if err := r.cluster.askNodes(r.conn, r.stream, r.member.Address, false); err != nil {
+		return err
+	}
+	if g := r.cluster.discovery.View().Groups[0]; g != nil {
+		if _, there := g.Member(r.member.Name); !there {
+			r.hangUp() // it is no node of the cluster any more, and may soon know nothing of it
+		}
+	}
+	return nil
 }
 
 // logIn opens the connection with the pool's login.
