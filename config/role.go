@@ -72,6 +72,9 @@ func (r *Route) RouteMaxLag(role string) time.Duration {
 	return r.MaxLag
 }
 
+// TellsLag reports whether it can be known of members of a cluster how far they are behind.
+func (c *Config) TellsLag(cluster string) bool { return !c.isYugabyte(cluster) }
+
 // MeasuresLag reports whether a client may come to a cluster for whom its
 // replicas have to be measured: their lag, or whether they answer at all.
 func (c *Config) MeasuresLag(cluster string) bool {

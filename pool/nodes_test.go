@@ -138,3 +138,18 @@ func TestNodesThatDoNotServeHaveTheirReason(t *testing.T) {
 		}
 	}
 }
+
+func TestAServerIsLentAtTheNearestPlaceThatHasOne(t *testing.T) {
+	one := []*Server{{}}
+	p := &Pool{places: []*place{
+		{member: "far", idle: one, distance: 2},
+		{member: "near and busy", idle: one, lent: 5, distance: 1},
+		{member: "near", idle: one, lent: 3, distance: 1},
+		{member: "nearest, and nothing is idle", distance: 0},
+	}}
+	for range 8 {
+		if got := p.quietestLocked(Startup{}).member; got != "near" {
+			t.Errorf("lent at %s", got)
+		}
+	}
+}

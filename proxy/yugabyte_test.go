@@ -125,6 +125,7 @@ func TestPlayedYugabyte(t *testing.T) {
 		{"nodes join and leave", testNodesJoinAndLeave},
 		{"roles and zones", testRolesAndZones},
 		{"public addresses", testPublicAddresses},
+		{"other topology keys by a reload", testOtherKeysByAReload},
 		{"writes go on while a node dies and comes back", testWritesGoOnWithoutANode},
 	} {
 		t.Run(one.name, func(t *testing.T) {
@@ -238,6 +239,27 @@ func testPublicAddresses(y *nodes) {
 	})
 	if g := w.clusters["local"].View().Groups[0]; len(g.Members) != 2 {
 		y.t.Errorf("%+v", g.Members)
+	}
+}
+
+func testOtherKeysByAReload(y *nodes) {
+	y.list("0 primary a", "1 primary b", "2 primary c")
+	w := y.start(func(c *config.Config) { c.Clusters[0].TopologyKeys = []string{"cloud.region.b"} })
+	r, busy := w.dial(), w.dial()
+	busy.run("begin")
+	if a, b := y.at(r.value(myPort)), y.at(busy.value(myPort)); a != 1 || b != 1 {
+		y.t.Errorf("served by %d and %d", a, b)
+	}
+	w.reload(func(c *config.Config) { c.Clusters[0].TopologyKeys = []string{"cloud.region.c"} })
+	if got := y.at(r.value(myPort)); got != 2 {
+		y.t.Errorf("served by %d", got)
+	}
+	if got := y.at(busy.value(myPort)); got != 1 {
+		y.t.Errorf("a transaction has moved to %d", got)
+	}
+	busy.run("commit")
+	if got := y.at(busy.value(myPort)); got != 2 {
+		y.t.Errorf("served by %d", got)
 	}
 }
 
