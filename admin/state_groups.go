@@ -20,7 +20,8 @@ type groupState struct {
 	Notes        []string      `json:"notes"` // what else an operator should know
 	Members      []memberState `json:"members"`
 
-	Transactions metrics.Outcomes `json:"transactions"` // that met the loss of their server
+	Transactions metrics.Outcomes `json:"transactions"`        // that met the loss of their server
+	AllWrite     bool             `json:"all_write,omitempty"` // every member takes writes, and nobody is to lead
 }
 
 type memberState struct {
@@ -38,7 +39,7 @@ func newGroups(all []metrics.GroupState) []groupState {
 	groups := []groupState{}
 	for _, g := range slices.SortedFunc(slices.Values(all), metrics.CompareGroups) {
 		groups = append(groups, groupState{
-			Cluster: g.Cluster, Group: g.Group, Leader: g.Leader, Epoch: g.Epoch, EpochChanges: g.EpochChanges, Timeline: g.Timeline,
+			Cluster: g.Cluster, Group: g.Group, Leader: g.Leader, AllWrite: g.AllWrite, Epoch: g.Epoch, EpochChanges: g.EpochChanges, Timeline: g.Timeline,
 			Leaderless: g.LeaderlessSeconds, Held: g.Held, HeldSeconds: g.HeldSeconds, Notes: groupNotes(g), Members: newMembers(g), Transactions: g.Outcomes,
 		})
 	}

@@ -23,6 +23,7 @@ const (
 	tlsVerifyFull   = "verify-full"
 	discoveryStatic = "static"
 	discoveryEtcd   = "patroni"
+	discoveryYB     = "yugabyte"
 	pinPin          = "pin"
 )
 
@@ -83,7 +84,7 @@ func (c checker) checkListeners() {
 		c.checkAddress(address, l.Address, checkPlace)
 		c.checkFree(address, l.Address, c.cfg.Listeners[:i])
 		if l.Role != "" {
-			c.checkRole(childKey(key, "role"), l.Role)
+			c.checkListenerRole(childKey(key, "role"), l)
 		}
 		if l.ReusePort && strings.HasPrefix(l.Address, unixPrefix) {
 			c.fault(childKey(key, "reuse_port"), "has no use on a Unix socket, at which only one process listens")
@@ -210,10 +211,6 @@ func (c checker) checkSizes(table, mode string, size, minSize int) {
 	}
 }
 
-func (c checker) checkRole(key, role string) {
-	c.oneOf(key, role, roleLeader, roleReplica, rolePrefer, roleAny)
-}
-
 func (c checker) checkAddress(key, address string, wrong func(string) error) {
 	if err := wrong(address); err != nil {
 		c.fault(key, "%s", err)
@@ -229,6 +226,9 @@ func (c checker) oneOf(key, value string, words ...string) {
 // shortest is the least time that is worth waiting for anything: less is a slip
 // of the pen.
 const shortest = time.Millisecond
+
+// shortestRefresh is the least time between two questions for the list of all nodes.
+const shortestRefresh = time.Second
 
 func (c checker) atLeast1(key string, n int) {
 	if n < 1 {

@@ -34,10 +34,10 @@ func (c checker) checkDiscovery(key string, cl *Cluster) {
 		c.checkPatroni(key, cl)
 	case cl.Discovery == discoveryStatic:
 		c.checkStatic(key, cl)
-	case cl.Discovery == "yugabyte":
-		c.fault(discovery, "yugabyte is not in this version")
+	case cl.Discovery == discoveryYB:
+		c.checkYugabyte(key, cl)
 	default:
-		c.oneOf(discovery, cl.Discovery, discoveryEtcd, discoveryStatic)
+		c.oneOf(discovery, cl.Discovery, discoveryEtcd, discoveryStatic, discoveryYB)
 	}
 }
 
@@ -47,11 +47,19 @@ func (c checker) checkStatic(key string, cl *Cluster) {
 		c.fault(hosts, "must be given with discovery static")
 	}
 	c.checkHosts(hosts, cl.Hosts, checkHost)
-	c.foreign(key, cl.Discovery, "etcd", "namespace", "scope", "citus", "rest", "stale_leader_limit")
+	c.foreign(key, cl.Discovery, ofPatroni...)
+	c.foreign(key, cl.Discovery, ofYugabyte...)
 }
+
+// ofPatroni and ofYugabyte are the settings of one kind of discovery alone.
+var (
+	ofPatroni  = []string{"etcd", "namespace", "scope", "citus", "rest", "stale_leader_limit"}
+	ofYugabyte = []string{"refresh", "topology_keys", "fallback_to_topology_keys_only"}
+)
 
 func (c checker) checkPatroni(key string, cl *Cluster) {
 	c.foreign(key, cl.Discovery, "hosts")
+	c.foreign(key, cl.Discovery, ofYugabyte...)
 	scope := childKey(key, "scope")
 	if cl.Scope == "" {
 		c.fault(scope, "must be given with discovery patroni")

@@ -12,7 +12,7 @@ func (c checker) checkRoutes() {
 		c.checkMatch(key, r)
 		c.checkTarget(key, r)
 		if r.Role != "" && c.given[childKey(key, "role")] {
-			c.checkRole(childKey(key, "role"), r.Role)
+			c.checkRouteRole(childKey(key, "role"), r)
 		}
 		c.checkMaxLag(key, r)
 		c.checkSizes(key, r.PoolMode, r.PoolSize, r.MinPoolSize)
@@ -87,6 +87,8 @@ func (c checker) checkMaxLag(key string, r *Route) {
 	maxLag := childKey(key, "max_lag")
 	switch {
 	case !c.given[maxLag]:
+	case c.cfg.isYugabyte(r.Cluster):
+		c.fault(maxLag, "has no use with discovery yugabyte, whose nodes do not tell how far they are behind")
 	case r.Role == roleLeader && c.given[childKey(key, "role")] && r.MaxLag != 0:
 		c.fault(maxLag, "has no use with role leader, which does not lag behind itself")
 	default:

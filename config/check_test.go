@@ -139,14 +139,10 @@ name = "a"
 		}},
 		{"discovery", `
 [[cluster]]
-name = "a"
-discovery = "yugabyte"
-[[cluster]]
 name = "b"
 discovery = "consul"
 `, []string{
-			`4: cluster[1].discovery: yugabyte is not in this version`,
-			`7: cluster[2].discovery: must be one of patroni, static, not "consul"`,
+			`4: cluster[1].discovery: must be one of patroni, static, yugabyte, not "consul"`,
 		}},
 		{"static with Patroni's settings", `
 [[cluster]]
@@ -232,7 +228,7 @@ cluster = [{name = "a", hosts = ["h:1"]}, {name = "b", hosts = ["h:2"]}]
 role = "standby"
 [[route]]
 listener = "127.0.0.1:6432"
-`, []string{`3: listener[1].role: must be one of leader, replica, prefer-replica, any, not "standby"`}},
+`, []string{`3: listener[1].role: must be one of leader, replica, prefer-replica, any, only-primary, only-rr, prefer-primary, prefer-rr, not "standby"`}},
 		{"groups with citus", `
 cluster = [{name = "a", discovery = "patroni", scope = "s", citus = true, etcd = {endpoints = ["h:1"]}}]
 route = [{group = 3}]

@@ -48,7 +48,7 @@ type Log struct {
 type Listener struct {
 	Address   string      `toml:"address"` // host:port, or unix:DIRECTORY (socket .s.PGSQL.6432, as libpq looks for it), or unix:/path/.s.PGSQL.port
 	TLS       ListenerTLS `toml:"tls"`
-	Role      string      `toml:"role"`       // default role of routes reached through it: leader | replica | prefer-replica | any; "" = none of its own
+	Role      string      `toml:"role"`       // default role of routes reached through it, as in Route; "" = none of its own
 	ReusePort bool        `toml:"reuse_port"` // several processes may listen there, among whom the kernel shares out who comes; not for unix:
 }
 
@@ -64,16 +64,20 @@ type ListenerTLS struct {
 // marked with a kind of discovery are faults with the other kind.
 type Cluster struct {
 	Name      string    `toml:"name"`      // unique
-	Discovery string    `toml:"discovery"` // patroni | static (yugabyte: not in this version)
+	Discovery string    `toml:"discovery"` // patroni | static | yugabyte
 	Etcd      Etcd      `toml:"etcd"`      // patroni
 	Namespace string    `toml:"namespace"` // patroni; default "/service"
 	Scope     string    `toml:"scope"`     // patroni
 	Citus     bool      `toml:"citus"`     // patroni: groups under the scope, 0 = coordinator
-	Hosts     []string  `toml:"hosts"`     // static: host:port
+	Hosts     []string  `toml:"hosts"`     // static: host:port; yugabyte: of the nodes that are asked first
 	TLS       ServerTLS `toml:"tls"`       // to the PostgreSQL servers
 	REST      ClientTLS `toml:"rest"`      // patroni: to its REST interface, which is asked while etcd is out of reach
 
 	StaleLeaderLimit StaleLeaderLimit `toml:"stale_leader_limit"` // patroni: clients are held from then on until etcd, or Patroni's REST interface, confirms the leader
+
+	Refresh                    time.Duration `toml:"refresh"`                        // yugabyte: how often a node is asked for the list of all; at once when one fails
+	TopologyKeys               []string      `toml:"topology_keys"`                  // yugabyte: which nodes come first, see ParseTopologyKey; none: all are equal
+	FallbackToTopologyKeysOnly bool          `toml:"fallback_to_topology_keys_only"` // yugabyte: nodes that no topology key matches serve nobody
 }
 
 // Etcd is how to reach the etcd that Patroni keeps its keys in.
@@ -111,7 +115,7 @@ type Route struct {
 	User        string `toml:"user"`          // or "*"
 	Cluster     string `toml:"cluster"`       // Name of a cluster; may be left out of the file where there is only one
 	Group       int    `toml:"group"`         // Citus group; 0 for plain clusters
-	Role        string `toml:"role"`          // leader | replica | prefer-replica | any; "" = the listener's, else leader: ask Config.RouteRole
+	Role        string `toml:"role"`          // leader | replica | prefer-replica | any; of YugabyteDB any | only-primary | only-rr | prefer-primary | prefer-rr; "" = the listener's, else leader, or any: ask Config.RouteRole
 	DBName      string `toml:"dbname"`        // as the server names it; "" = as the client did
 	PoolMode    string `toml:"pool_mode"`     // as in Pool
 	PoolSize    int    `toml:"pool_size"`     // as in Pool

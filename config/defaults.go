@@ -93,7 +93,7 @@ func newListener() Listener {
 
 // newCluster is a [[cluster]] with nothing in it.
 func newCluster() Cluster {
-	return Cluster{Discovery: discoveryStatic, Namespace: "/service", TLS: ServerTLS{Mode: tlsPrefer}}
+	return Cluster{Discovery: discoveryStatic, Namespace: "/service", Refresh: 30 * time.Second, TLS: ServerTLS{Mode: tlsPrefer}}
 }
 
 // newRoute is a [[route]] with nothing in it, once [pool] is known.

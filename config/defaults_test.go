@@ -19,7 +19,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 		Admin:     Admin{Address: "127.0.0.1:9632"},
 		Listeners: []Listener{{Address: "127.0.0.1:6432", TLS: ListenerTLS{Mode: "prefer"}}},
 		Clusters: []Cluster{{
-			Name: "local", Discovery: "static", Namespace: "/service",
+			Name: "local", Discovery: "static", Namespace: "/service", Refresh: 30 * time.Second,
 			Hosts: []string{"127.0.0.1:5432"}, TLS: ServerTLS{Mode: "prefer"},
 		}},
 		Routes: []Route{{

@@ -137,6 +137,7 @@ func (c *Config) complete(dir string, given map[string]bool) {
 	}
 	c.fillNames()
 	c.fillRoles()
+	c.fillLags(given)
 	c.fillTLSModes(given)
 	for _, name := range c.fileNames() {
 		if *name != "" && !filepath.IsAbs(*name) {

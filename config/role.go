@@ -10,11 +10,44 @@ const (
 	roleAny     = "any"
 )
 
+// The roles with YugabyteDB, beside any. The words are those of its drivers
+// (load_balance).
+const (
+	roleOnlyPrimary   = "only-primary"
+	roleOnlyReplica   = "only-rr"
+	rolePreferPrimary = "prefer-primary" // and read replicas while no primary node is there
+	rolePreferRR      = "prefer-rr"      // and primary nodes while no read replica is there
+)
+
+var (
+	roles         = []string{roleLeader, roleReplica, rolePrefer, roleAny}
+	yugabyteRoles = []string{roleAny, roleOnlyPrimary, roleOnlyReplica, rolePreferPrimary, rolePreferRR}
+)
+
+// rolesAt are the roles that a route to a cluster may have.
+func (c *Config) rolesAt(cluster string) []string {
+	if c.isYugabyte(cluster) {
+		return yugabyteRoles
+	}
+	return roles
+}
+
+// isYugabyte reports whether a cluster is one of YugabyteDB.
+func (c *Config) isYugabyte(cluster string) bool {
+	for i := range c.Clusters {
+		if cl := &c.Clusters[i]; cl.Name == cluster {
+			return cl.Discovery == discoveryYB
+		}
+	}
+	return false
+}
+
 // anything, as a route's listener, database or user, matches all of them.
 const anything = "*"
 
 // RouteRole is the role that a client of route r has who came through listener
-// l: the route's own, else the listener's, else leader. l may be nil.
+// l: the route's own, else the listener's, else leader, or any where every node takes
+// writes. l may be nil.
 //
 // The answer can differ from client to client only on routes of listener "*"
 // in a file where some listener has a role; on all others Load fills in Role.
@@ -24,6 +57,8 @@ func (c *Config) RouteRole(r *Route, l *Listener) string {
 		return r.Role
 	case l != nil && l.Role != "":
 		return l.Role
+	case c.isYugabyte(r.Cluster):
+		return roleAny
 	}
 	return roleLeader
 }
@@ -36,6 +71,9 @@ func (r *Route) RouteMaxLag(role string) time.Duration {
 	}
 	return r.MaxLag
 }
+
+// TellsLag reports whether it can be known of members of a cluster how far they are behind.
+func (c *Config) TellsLag(cluster string) bool { return !c.isYugabyte(cluster) }
 
 // MeasuresLag reports whether a client may come to a cluster for whom its
 // replicas have to be measured: their lag, or whether they answer at all.

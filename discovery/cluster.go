@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -46,7 +45,8 @@ type source interface {
 }
 
 // Stats is the state of the way to the source, for metrics. A static cluster is
-// always connected and has neither reads nor revisions.
+// always connected and has neither reads nor revisions. One of YugabyteDB is until all
+// of its nodes that were asked for the others have failed.
 type Stats struct {
 	Connected bool      // an endpoint of etcd has answered and has not been lost since
 	Endpoint  string    // the endpoint that is or was followed last
@@ -86,7 +86,13 @@ func (c *Cluster) start(ctx context.Context, cfg config.Cluster) error {
 		c.change(func() bool { return true })
 		return nil
 	case "yugabyte":
-		return errors.New("discovery yugabyte is not in this version")
+		nodes, err := newYugabyte(cfg)
+		if err != nil {
+			return err
+		}
+		c.source, c.stats.Connected = nodes, true
+		c.change(func() bool { return true })
+		return nil
 	}
 	return fmt.Errorf("discovery %q is not known", cfg.Discovery)
 }
@@ -217,7 +223,7 @@ func (c *Cluster) publishLocked(old *View) bool {
 func (c *Cluster) report(old, now *View) {
 	switch {
 	case now.Stale && !old.Stale:
-		c.log.Warn("etcd is out of reach, the last view stays")
+		c.log.Warn(c.lostWords() + ", the last view stays")
 	case !now.Stale && old.Stale:
 		c.log.Info("view is current", "groups", len(now.Groups))
 	}
@@ -233,7 +239,16 @@ func (c *Cluster) report(old, now *View) {
 			c.log.Info("switchover announced", "group", id, "from", g.Announced.From, "to", g.Announced.To)
 		}
 		c.reportTrust(g, was)
+		c.reportNodes(g, was)
 	}
+}
+
+// lostWords say what has been lost when a View is stale.
+func (c *Cluster) lostWords() string {
+	if _, ok := c.source.(*yugabyte); ok {
+		return "no node tells of the others"
+	}
+	return "etcd is out of reach"
 }
 
 // reportTrust logs why a leader is not used that holds the key, and that it is again.

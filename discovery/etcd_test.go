@@ -258,7 +258,7 @@ func TestOpenRefusesWhatCanNeverWork(t *testing.T) {
 		return cfg
 	}
 	tests := map[string]config.Cluster{
-		"is not in this version": {Discovery: "yugabyte"},
+		"topology key":           {Discovery: "yugabyte", Hosts: []string{"a:5433"}, TopologyKeys: []string{"a.b"}},
 		"is not known":           {Discovery: "guess"},
 		"no hosts":               {Discovery: "static"},
 		"want host:port":         {Discovery: "static", Hosts: []string{"a:b:c"}},

@@ -2,8 +2,9 @@
 // cluster and replaces it whole when something changes.
 //
 // It never talks to a PostgreSQL server and never decides who may be lent a
-// server; what servers say of themselves is brought to it by Observe. Patroni is
-// asked while etcd is out of reach (confirm.go).
+// server; what servers say of themselves is brought to it by Observe, and what a
+// node of YugabyteDB says of all nodes by Tell (yugabyte.go). Patroni is asked
+// while etcd is out of reach (confirm.go).
 //
 // Invariants: a published View is never changed; a View is never replaced by
 // an older one (etcd revision, raft term); a Group's Epoch moves if and only
@@ -41,6 +42,9 @@ type Group struct {
 	Paused   bool   // Patroni is in maintenance mode
 	Failsafe bool   // Patroni's failsafe_mode is on: a leader whose key has expired may lead on
 	AskHosts bool   // no key tells who leads: hosts are to be asked (static)
+	AllWrite bool   // every member takes writes and none leads; there are no epochs (yugabyte)
+	Listed   bool   // with AllWrite: a node has told who the members are; else they are those that can be asked
+	KeysOnly bool   // with AllWrite: members of Priority 0 serve nobody
 
 	LastLeader string // who leads or led last; while Failsafe is on and the keys have expired, Members still has its address
 
@@ -73,7 +77,7 @@ type Switchover struct {
 type Member struct {
 	Name     string
 	Address  string // host:port of PostgreSQL
-	Role     string // as Patroni 4 says it: primary, replica, standby_leader, demoted, promoted, uninitialized; "" = not known
+	Role     string // as Patroni 4 says it: primary, replica, standby_leader, demoted, promoted, uninitialized; of YugabyteDB primary, read_replica; "" = not known
 	State    string // Patroni's word: running, starting, stopped, ...
 	Timeline int64  // 0 = not known
 	Lag      int64  // bytes behind the leader, as coarse as Patroni's loop_wait; -1 = not known
@@ -81,6 +85,7 @@ type Member struct {
 	REST     string // Patroni's REST interface, as http://host:port or https://host:port; "" = not known
 	Host     string // what fails together with it: the tag host, else the host of Address; "" = not known
 	Zone     string // the tag zone; "" = not told
+	Priority int    // with AllWrite: by the topology keys, 1 comes first; 0 = none of them matches
 
 	// Located is whether its key tells a position in the WAL. Patroni leaves that out
 	// while it starts, stops or restarts PostgreSQL (patroni/ha.py, touch_member).

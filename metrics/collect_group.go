@@ -21,8 +21,8 @@ func groupCounter(name, help string, value func(*GroupState) float64) metric[Gro
 }
 
 var groupMetrics = []metric[GroupState]{
-	groupGauge("has_leader", "1 if the group's leader is known, else 0.",
-		func(s *GroupState) float64 { return toFloat(s.Leader != "") }),
+	groupGauge("has_leader", "1 if the group's leader is known, or, where every member takes writes, a member; else 0.",
+		func(s *GroupState) float64 { return toFloat(s.Leader != "" || s.AllWrite && len(s.Members) > 0) }),
 	groupGauge("epoch", "Number of the present leader; it moves with member or timeline.",
 		func(s *GroupState) float64 { return float64(s.Epoch) }),
 	groupGauge("timeline", "Newest timeline known, 0 if none is.",

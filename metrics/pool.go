@@ -9,7 +9,7 @@ import (
 type PoolLabels struct {
 	Cluster  string
 	Group    int    // Citus group, 0 for the coordinator or a plain cluster
-	Role     string // leader, replica, prefer-replica, any
+	Role     string // leader, replica, prefer-replica, any; of YugabyteDB any, only-primary, only-rr, prefer-primary, prefer-rr
 	Mode     string // session, transaction, statement
 	Database string // as the server names it
 	User     string

@@ -59,6 +59,7 @@ type GroupState struct {
 	Group   int // Citus group, 0 for the coordinator or a plain cluster
 
 	Leader       string // member that leads; "" if there is none, or it is not known
+	AllWrite     bool   // every member takes writes and none leads
 	Epoch        uint64 // number of the leader; 0 if there was none yet
 	Timeline     int64  // newest timeline known; 0 if not known
 	EpochChanges uint64 // how often the epoch moved since Portero started

@@ -91,7 +91,10 @@ func (a *asker) logIn(ctx context.Context, home *cluster, m discovery.Member) (*
 func (a *asker) prove(e *entered) (post, error) {
 	p := a.pool
 	e.conn.SetDeadline(time.Now().Add(p.owner.limits().ServerConnectTimeout)) //nolint:errcheck // a closed connection fails at its first use
-	said, err := ask(e.stream, false)
+	said, err := e.home.ask(e.stream, false)
+	if err == nil {
+		err = e.home.learn(e, false)
+	}
 	if err != nil {
 		return post{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"portero/config"
 	"portero/discovery"
@@ -21,6 +22,9 @@ type cluster struct {
 	safety    atomic.Pointer[safety]
 	measured  atomic.Bool // clients may come who need to know of its replicas
 	lags      *lags
+	questions *questions
+	refresh   time.Duration   // of YugabyteDB
+	recount   chan struct{}   // of YugabyteDB: has a token if the nodes are to be asked for
 	ctx       context.Context // ends when nobody needs it any more
 	stop      context.CancelFunc
 }
@@ -42,7 +46,10 @@ func (ps *Pools) newCluster(c config.Cluster, d *discovery.Cluster) (*cluster, e
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 	}
-	cl := &cluster{owner: ps, name: c.Name, print: c.Fingerprint(), discovery: d, lags: newLags()}
+	cl := &cluster{owner: ps, name: c.Name, print: c.Fingerprint(), discovery: d, lags: newLags(), questions: toPostgres}
+	if c.Discovery == "yugabyte" {
+		cl.questions, cl.refresh, cl.recount = toYugabyte, c.Refresh, make(chan struct{}, 1)
+	}
 	cl.safety.Store(how)
 	cl.ctx, cl.stop = context.WithCancel(ps.ctx)
 	return cl, nil
@@ -52,7 +59,14 @@ func (ps *Pools) newCluster(c config.Cluster, d *discovery.Cluster) (*cluster, e
 func (cl *cluster) begin() {
 	cl.owner.workers.Add(1)
 	go cl.owner.followCluster(cl)
+	if cl.isYugabyte() {
+		call := &rollCall{cluster: cl, log: cl.owner.log.With("cluster", cl.name)}
+		cl.owner.workers.Add(1)
+		go call.run()
+	}
 }
+
+func (cl *cluster) isYugabyte() bool { return cl.recount != nil }
 
 // clusters are those of the configuration, by their names. The map is never changed.
 func (ps *Pools) clusters() map[string]*cluster { return *ps.current.Load() }

@@ -94,12 +94,13 @@ func (p *Pool) logIn(ctx context.Context, home *cluster, m discovery.Member, pat
 
 // knock dials and logs in, with what st has given for the start of the session.
 func (p *Pool) knock(ctx context.Context, home *cluster, m discovery.Member, st Startup, patience time.Duration) (*entered, error) {
+	contact := home.isToLearn()
 	conn, err := home.dialWithin(ctx, m, patience)
 	if err != nil {
 		return nil, err
 	}
 	defer hurry(ctx, conn)()
-	e := &entered{conn: conn, stream: wire.NewStream(conn), home: home, member: m}
+	e := &entered{conn: conn, stream: wire.NewStream(conn), home: home, member: m, contact: contact}
 	params := p.loginParams(conn)
 	params.Parameters = p.loginParameters(st)
 	e.login, err = auth.Login(e.stream, params)

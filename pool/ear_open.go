@@ -91,7 +91,7 @@ func (a *ear) logIn(l *line) error {
 	a.mu.Lock()
 	a.encoding, a.usual = login.Parameters["server_encoding"], login.Parameters["client_encoding"]
 	a.mu.Unlock()
-	said, err := ask(l.stream, false)
+	said, err := l.home.ask(l.stream, false)
 	if err != nil {
 		return err
 	}

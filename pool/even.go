@@ -7,11 +7,15 @@ import (
 
 // A pool that is full has no room for servers at a member that joins, or that comes
 // back. So it gives up one server a second where most are, until all have their share.
+// So it does, full or not, with those that are farther away than need be.
 
 // evenLocked takes a server to be closed for one at another member, or has it closed
 // when it comes back; nil if there is nothing to close now.
 func (p *Pool) evenLocked() *Server {
-	from := p.crowdedLocked()
+	from := p.farLocked()
+	if from == nil {
+		from = p.crowdedLocked()
+	}
 	if from == nil {
 		return nil
 	}
@@ -52,8 +56,9 @@ func (p *Pool) crowdedLocked() (most *place) {
 		return nil
 	}
 	least := p.terms().Size
+	nearest, _ := p.nearestLocked(&p.now, now)
 	for _, m := range p.now.targets {
-		if p.faultLocked(p.now.group, m, now) == faultless {
+		if p.faultLocked(p.now.group, m, now) == faultless && p.now.distance(m) == nearest {
 			least = min(least, p.serversAtLocked(m.Name))
 		}
 	}

@@ -66,6 +66,9 @@ func (p *Pool) noteFailure(m discovery.Member, err error) {
 	if !isVerdict(err) && !isAlive(err) && !innocent {
 		p.cluster().Doubt(p.Key.Group, m.Name)
 	}
+	if faultOf(err) == faultFailed {
+		p.home.Load().recall()
+	}
 	if isGone(err) {
 		p.home.Load().lags.forget(p.Key.Group, m.Name)
 	}

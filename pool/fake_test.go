@@ -51,6 +51,7 @@ type fake struct {
 	nextPID  uint32
 	cancels  chan uint32   // process IDs of cancel requests
 	hold     chan struct{} // a cancel request is kept open until it is closed; nil: not at all
+	roster   *roster       // what it says of the nodes of its cluster; nil: it is no YugabyteDB
 }
 
 func startFake(t testing.TB) *fake {
@@ -238,6 +239,16 @@ func (f *fake) answer(be *pgproto3.Backend, sql string) {
 		}
 		f.mu.Unlock()
 		be.Send(&pgproto3.DataRow{Values: row})
+	}
+	if strings.Contains(sql, "yb_servers") {
+		if f.roster == nil {
+			be.Send(&pgproto3.ErrorResponse{Severity: "ERROR", Code: "42883", Message: "function pg_catalog.yb_servers() does not exist"})
+			be.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+			return
+		}
+		for _, row := range f.roster.read() {
+			be.Send(&pgproto3.DataRow{Values: row})
+		}
 	}
 	be.Send(&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")})
 	if f.tells() {

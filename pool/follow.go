@@ -20,6 +20,7 @@ func (p *Pool) follow(cl *cluster, v *discovery.View) (until time.Time) {
 	}
 	p.now, p.followed = pl, v
 	p.announced.Store(pl.hold == HoldSwitchover)
+	p.measureLocked()
 	p.forgetLocked(pl.group)
 	lent := p.condemnLocked()
 	if pl.known && pl.epoch != p.epoch {
@@ -146,16 +147,17 @@ func (p *Pool) wantedLocked() int {
 	return n
 }
 
-// bareLocked is at how many members that may serve it a pool that is in use has
-// no server.
+// bareLocked is at how many of the nearest members that may serve it a pool that is in
+// use has no server.
 func (p *Pool) bareLocked() (bare int) {
 	pl := p.plan(p.cluster().View())
 	now := loop.Clock()
 	if pl.as == "leader" || p.opening > 0 || !p.busyLocked(now) {
 		return 0
 	}
+	nearest, _ := p.nearestLocked(&pl, now)
 	for _, m := range pl.targets {
-		if p.faultLocked(pl.group, m, now) == faultless && p.serversAtLocked(m.Name) == 0 {
+		if p.faultLocked(pl.group, m, now) == faultless && pl.distance(m) == nearest && p.serversAtLocked(m.Name) == 0 {
 			bare++
 		}
 	}

@@ -85,8 +85,10 @@ func (cs *chronicles) replace(cluster string) {
 
 // seeAll tells the chronicles of a cluster of a new view.
 func (ps *Pools) seeAll(cluster string, v *discovery.View) {
-	for id := range v.Groups {
-		ps.see(groupKey{cluster, id}, v)
+	for id, g := range v.Groups {
+		if !g.AllWrite { // there is no leader to be lost
+			ps.see(groupKey{cluster, id}, v)
+		}
 	}
 }
 
@@ -183,7 +185,7 @@ func (ps *Pools) groupState(k groupKey, v *discovery.View, now time.Time) metric
 	g := pl.group
 	s := metrics.GroupState{
 		Cluster: k.cluster, Group: k.group, Leader: pl.leads, Epoch: g.Epoch, Timeline: g.Timeline,
-		Paused: g.Paused, Standby: g.Standby, Held: pl.words(), Unconfirmed: g.Unconfirmed, Behind: g.Behind,
+		AllWrite: g.AllWrite, Paused: g.Paused, Standby: g.Standby, Held: pl.words(), Unconfirmed: g.Unconfirmed, Behind: g.Behind,
 	}
 	if g.Announced != nil {
 		s.Switchover = g.Announced.From + " to " + g.Announced.To

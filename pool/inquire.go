@@ -230,7 +230,7 @@ func (q *inquiry) ask(ctx context.Context, p *Pool) (said account, at time.Time,
 // put puts the question.
 func (q *inquiry) put(ctx context.Context) (account, error) {
 	defer hurry(ctx, q.conn)()
-	return ask(q.stream, false)
+	return q.cluster.ask(q.stream, false)
 }
 
 // logIn opens the connection with the pool's login.

@@ -12,7 +12,9 @@ type place struct {
 	idle    []*Server // the one used last comes last
 	servers int       // open, in any state
 	lent    int       // of them, out of idle for whatever reason
-	heading int       // openers on their way; roles replica and any only
+	heading int       // openers on their way; all roles but leader
+
+	distance int // by the plan, see plan.distance
 }
 
 // placeLocked is the pool's place at a member, made when it is first needed.
@@ -23,7 +25,7 @@ func (p *Pool) placeLocked(member string) *place {
 			return at
 		}
 	}
-	at := &place{member: member}
+	at := &place{member: member, distance: p.now.distanceOf(member)}
 	p.places = append(p.places, at)
 	return at
 }
@@ -49,20 +51,28 @@ func (p *Pool) leaveLocked(at *place) {
 }
 
 // quietestLocked is the place to lend a server from next that was opened with
-// st: where the fewest servers are lent, and in turn where that is the same. The
-// servers of a leader pool are in one place. nil: none is idle.
+// st: the nearest, of those where the fewest servers are lent, and in turn where that
+// is the same. The servers of a leader pool are in one place. nil: none is idle.
 func (p *Pool) quietestLocked(st Startup) *place {
 	var best *place
 	chosen, n := 0, len(p.places)
 	for i := range n {
 		k := (p.turn + i) % n
 		at := p.places[k]
-		if at.lastOf(st) >= 0 && (best == nil || at.lent < best.lent) {
+		if at.lastOf(st) >= 0 && (best == nil || at.quieter(best)) {
 			best, chosen = at, k
 		}
 	}
 	p.turn = chosen + 1
 	return best
+}
+
+// quieter reports whether at comes before another place.
+func (at *place) quieter(other *place) bool {
+	if at.distance != other.distance {
+		return at.distance < other.distance
+	}
+	return at.lent < other.lent
 }
 
 // lastOf is where, of the idle servers that were opened with st, the one used

@@ -23,13 +23,14 @@ type plan struct {
 	warm    string             // the member that is to lead next, where servers may be opened and wait; "" = not known
 	leads   string             // the member that leads, "" if none does; for all roles
 	as      string             // what servers have to prove themselves to be: leader | replica | any
+	role    string             // that was asked for
 
 	group *discovery.Group // as the view has it; nil: not at all
 }
 
 // demand is what a pool asks of the members that are to serve it.
 type demand struct {
-	role      string        // leader | replica | prefer-replica | any
+	role      string        // as in Key
 	maxLag    time.Duration // of replicas; 0 = no bound
 	drain     time.Duration // how long an announced switchover holds the clients of a leader that goes on leading
 	candidate bool          // no server has let the pool in, and that is to be found out first
@@ -57,7 +58,7 @@ func newPlan(v *discovery.View, group int, d demand, heard readings, now time.Ti
 // planOf is newPlan for as long as no operator has ordered anything.
 func planOf(v *discovery.View, group int, d demand, heard readings, now time.Time) plan {
 	g := v.Groups[group]
-	pl := plan{known: g != nil, group: g, as: readAs(d.role)}
+	pl := plan{known: g != nil, group: g, as: readAs(d.role), role: d.role}
 	if g == nil {
 		if d.role == "leader" {
 			pl.hold = HoldUnknown
@@ -65,6 +66,10 @@ func planOf(v *discovery.View, group int, d demand, heard readings, now time.Tim
 		return pl
 	}
 	pl.epoch = g.Epoch
+	if g.AllWrite {
+		pl.spread(d)
+		return pl
+	}
 	var why Hold
 	pl.leads, why = leaderOf(g)
 	if d.role != "leader" {
@@ -198,10 +203,14 @@ func (pl *plan) keeps(member string, at post, before uint64) bool {
 }
 
 // lets reports whether a server that is not to stay may end in peace what it is at:
-// its member is still there, and is read from, or leads as it did.
+// its member is still there, and is read from, or leads as it did. Where every member
+// takes writes, one that has left takes them to its end.
 func (pl *plan) lets(member string, at post) bool {
 	if pl.group == nil {
 		return false
+	}
+	if pl.group.AllWrite {
+		return true
 	}
 	_, there := pl.group.Member(member)
 	return there && (at.as != "leader" || at.epoch == pl.epoch && !pl.unconfirmed())

@@ -20,7 +20,7 @@ import (
 type Key struct {
 	Cluster  string
 	Group    int
-	Role     string        // leader | replica | prefer-replica | any
+	Role     string        // leader | replica | prefer-replica | any; of YugabyteDB any | only-primary | only-rr | prefer-primary | prefer-rr
 	MaxLag   time.Duration // of the replicas that may serve it; 0 = no bound, as always for role leader
 	Mode     string        // session | transaction | statement: what one leaves on a server another must not meet
 	Database string        // as the server names it

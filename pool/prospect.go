@@ -74,10 +74,16 @@ func (out *Prospect) look(ps *Pools, p *Pool, cl *cluster, key Key, d demand) {
 	if pl.group == nil {
 		return
 	}
+	nearest := distanceOtherKind
+	for _, m := range pl.targets {
+		nearest = min(nearest, pl.distance(m))
+	}
 	for _, m := range pl.group.Members {
 		one := Prospective{MemberState: ps.memberState(key.Cluster, key.Group, m), Fits: pl.has(m)}
 		if !one.Fits {
 			one.Why = pl.unfitness(m, d, heard, now)
+		} else if d := pl.distance(m); d > nearest {
+			one.Why = "serves when none that is nearer does"
 		}
 		if p != nil {
 			p.prospective(&one, pl.group, m)
@@ -97,6 +103,13 @@ func (p *Pool) prospective(one *Prospective, g *discovery.Group, m discovery.Mem
 	}
 }
 
+// nodeWords say why a node does not serve a role.
+var nodeWords = map[unsuited]string{
+	unsuitedPlace: "is where no topology key matches",
+	unsuitedReads: "is a read replica",
+	unsuitedVotes: "is no read replica",
+}
+
 var faultWords = [...]string{faultFailed: "could not be reached lately", faultGarbage: "does not answer as PostgreSQL does", faultRefused: "refuses the login"}
 
 // unledWords say why the member that has led last, and may hold the key, is not the leader.
@@ -111,6 +124,9 @@ func (pl *plan) unfitness(m discovery.Member, d demand, heard readings, now time
 	if pl.as == "leader" && m.Name == pl.group.Holder() { // it would serve, were it not for this
 		_, why := leaderOf(pl.group)
 		return unledWords[why]
+	}
+	if pl.group.AllWrite {
+		return nodeWords[unsuitedNode(pl.group, m, d.role)]
 	}
 	if d.role == "leader" {
 		return "does not lead"

@@ -62,7 +62,10 @@ func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (at post, said
 		if err := ctx.Err(); err != nil {
 			return at, said, err // the deadline that hurries us was set before ours
 		}
-		if said, err = ask(e.stream, st != Startup{}); err != nil {
+		if said, err = e.home.ask(e.stream, st != Startup{}); err != nil {
+			return at, said, err
+		}
+		if err = e.home.learn(e, st != Startup{}); err != nil {
 			return at, said, err
 		}
 		maps.Copy(reported, said.reported)
@@ -71,6 +74,9 @@ func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (at post, said
 		e.home.discovery.Observe(said.Proof)
 		v := e.home.discovery.View()
 		pl := p.planAt(e.home, v)
+		if e.contact && !pl.isNearest(m.Name) {
+			return at, said, errMoved
+		}
 		if at, err = pl.judge(m, said.Proof); err == nil || !errors.Is(err, errInRecovery) || pl.choice {
 			return at, said, err
 		}
@@ -85,23 +91,11 @@ func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (at post, said
 	}
 }
 
-// asked is the question between statements that keep what a client has given for
-// the start of its session out of the way: a statement_timeout of a millisecond, or
-// an isolation that a standby does not have.
-var asked = []wire.Message{
-	&pgproto3.Query{String: "SET statement_timeout = 0"},
-	&pgproto3.Query{String: "BEGIN ISOLATION LEVEL READ COMMITTED, NOT DEFERRABLE; " + question + "; COMMIT"},
-	&pgproto3.Query{String: "RESET statement_timeout"},
-}
-
-// ask sends the question and reads the answer. given: by a server that was opened
-// with what a client has given.
-func ask(stream *wire.Stream, given bool) (account, error) {
+// ask sends the question for the cluster's servers and reads the answer. given: by a
+// server that was opened with what a client has given.
+func (cl *cluster) ask(stream *wire.Stream, given bool) (account, error) {
 	var said account
-	messages := []wire.Message{&pgproto3.Query{String: question}}
-	if given {
-		messages = asked
-	}
+	messages := cl.questions.put(given)
 	if err := stream.Write(messages...); err != nil {
 		return said, err
 	}
@@ -153,7 +147,7 @@ func (a *account) decode(body []byte) error {
 	if len(row.Values) > 6 {
 		a.position = positionOf(string(row.Values[5]), string(row.Values[6]))
 	}
-	if a.InRecovery {
+	if a.InRecovery || len(row.Values[1]) == 0 {
 		return nil
 	}
 	timeline, err := strconv.ParseInt(string(row.Values[1]), 16, 64)

@@ -74,6 +74,9 @@ const (
 	unsuitedState
 	unsuitedLeads
 	unsuitedRole
+	unsuitedPlace // no topology key matches
+	unsuitedReads // it is a read replica
+	unsuitedVotes // it is none
 )
 
 // unsuitedToRead says why a member may not serve role replica or any.

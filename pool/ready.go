@@ -54,7 +54,13 @@ func (ps *Pools) unserved(r *config.Route, role string) string {
 		return pl.words()
 	case !pl.known:
 		return HoldUnknown.String()
-	case role == "leader" && pl.leads == "" && ps.inVain(r.Cluster, r.Group):
+	case pl.group.AllWrite && len(pl.targets) == 0:
+		return pl.nobody()
+	case pl.group.AllWrite && ps.inVain(r, true):
+		return "no node can be used"
+	case pl.group.AllWrite:
+		return ""
+	case role == "leader" && pl.leads == "" && ps.inVain(r, false):
 		return HoldUnknown.String()
 	case role == "any" && len(pl.targets) == 0:
 		return "no member"
@@ -72,12 +78,12 @@ func (ps *Pools) isFor(r *config.Route, name string) bool {
 	return !slices.ContainsFunc(ps.settings.Load().Routes, func(other config.Route) bool { return other.Database == name })
 }
 
-// inVain reports whether clients wait for the leader of a group and no pool of
-// it has a server.
-func (ps *Pools) inVain(cluster string, group int) bool {
+// inVain reports whether clients wait for the leader of a route's group, or for any
+// member of it, and no pool of theirs has a server.
+func (ps *Pools) inVain(r *config.Route, anybody bool) bool {
 	waiting, servers := 0, 0
 	for _, p := range ps.all() {
-		if p.Key.Cluster != cluster || p.Key.Group != group || p.Key.Role != "leader" {
+		if p.Key.Cluster != r.Cluster || p.Key.Group != r.Group || !anybody && p.Key.Role != "leader" {
 			continue
 		}
 		p.mu.Lock()

@@ -75,6 +75,7 @@ func (p *Pool) reportClosed(s *Server, why metrics.Reason) {
 		level = slog.LevelWarn
 		p.Metrics().Error(why)
 		p.cluster().Doubt(p.Key.Group, s.member)
+		p.home.Load().recall()
 		p.diedUnasked()
 		p.owner.suspect(p.group())
 	case metrics.EpochMoved, metrics.MemberLeft, metrics.LeaderUnconfirmed, metrics.ServerRecovery, metrics.ServerDirty:

@@ -117,6 +117,9 @@ func (p *Pool) shunLocked(m discovery.Member, f fault) *shun {
 		if is, ok := g.Member(m.Name); ok {
 			s.was = standingOf(g, is)
 		}
+		if g.AllWrite && f == faultFailed {
+			s.pause = failedNodeRests
+		}
 	}
 	s.at = now
 	if now >= s.until {

@@ -8,14 +8,16 @@ import (
 )
 
 // target picks the member that the next server should belong to: of those that
-// fit one that nothing is held against, and of those the one with the fewest
-// servers of this pool. The caller reports its return by arrived. If there is
+// fit one that nothing is held against, of those the nearest, and of those the one
+// with the fewest servers of this pool. The caller reports its return by arrived. If there is
 // none at present it says how long to wait for one.
 func (p *Pool) target(home *cluster, v *discovery.View) (best discovery.Member, wait time.Duration) {
 	pl := p.planAt(home, v)
 	if len(pl.targets) == 0 {
 		if pl.hold == HoldLagging || pl.hold == HoldUnmeasured {
 			p.troubled(pl.hold.String())
+		} else if pl.known && pl.group.AllWrite {
+			p.troubled(pl.nobody())
 		}
 		return best, askSeldom
 	}
@@ -26,7 +28,7 @@ func (p *Pool) target(home *cluster, v *discovery.View) (best discovery.Member, 
 	found, least := false, rank{}
 	for i := range pl.targets {
 		m := pl.targets[(start+i)%len(pl.targets)]
-		if r := p.rankLocked(pl.group, m, now); !found || r.before(least) {
+		if r := p.rankLocked(&pl, m, now); !found || r.before(least) {
 			found, best, least = true, m, r
 		}
 	}
@@ -42,9 +44,10 @@ func (p *Pool) target(home *cluster, v *discovery.View) (best discovery.Member, 
 
 // rank says how soon a member is to be turned to.
 type rank struct {
-	fault   fault
-	refused int64 // when, with faultRefused
-	servers int   // that it has or will have; roles replica and any only
+	fault    fault
+	refused  int64 // when, with faultRefused
+	distance int
+	servers  int // that it has or will have; all roles but leader
 }
 
 func (r rank) before(o rank) bool {
@@ -53,12 +56,14 @@ func (r rank) before(o rank) bool {
 		return r.fault < o.fault
 	case r.refused != o.refused:
 		return r.refused < o.refused
+	case r.distance != o.distance:
+		return r.distance < o.distance
 	}
 	return r.servers < o.servers
 }
 
-func (p *Pool) rankLocked(g *discovery.Group, m discovery.Member, now int64) rank {
-	r := rank{fault: p.faultLocked(g, m, now)}
+func (p *Pool) rankLocked(pl *plan, m discovery.Member, now int64) rank {
+	r := rank{fault: p.faultLocked(pl.group, m, now), distance: pl.distance(m)}
 	if r.fault == faultRefused {
 		r.refused = p.shunned[m.Name].at
 	}

@@ -23,6 +23,8 @@ type entered struct {
 	login  auth.LoginResult
 	home   *cluster
 	member discovery.Member
+
+	contact bool // it was dialled before a node had told who the nodes are
 }
 
 // warmth is the connections that wait at the next leader. Guarded by the pool's mu.

@@ -39,7 +39,7 @@ func (x *explainer) settings(t target, i int) []Setting {
 	list.add("max_db_client_connections", limit(r.MaxDBClientConnections), route)
 	list.add("max_user_client_connections", limit(client.MaxUserClientConnections), own)
 	list.add("max_client_conn", c.MaxClientConn)
-	if t.key.Role != "leader" {
+	if t.key.Role != "leader" && x.cfg.TellsLag(t.key.Cluster) {
 		list.add("max_lag", bound(t.key.MaxLag), route)
 	}
 	list.add("query_wait_timeout", bound(client.QueryWaitTimeout), own)

@@ -40,7 +40,7 @@ function showCard(card, g) {
 
 function stateOf(g) {
   if (g.held) return [`‖ held: ${g.held}`, g.leader ? "warn" : "bad"];
-  return g.leader ? ["✓ served", "good"] : ["✗ no leader", "bad"];
+  return g.leader || g.all_write ? ["✓ served", "good"] : ["✗ no leader", "bad"];
 }
 
 function showLeader(p, g) {
@@ -49,14 +49,14 @@ function showLeader(p, g) {
     p.where = make("small");
     p.append(p.name, p.where);
   }
-  setText(p.name, g.leader || "nobody leads");
-  setClass(p.name, g.leader ? "" : "bad");
+  setText(p.name, g.leader || (g.all_write ? "every node takes writes" : "nobody leads"));
+  setClass(p.name, g.leader || g.all_write ? "" : "bad");
   const at = g.members.find((m) => m.leads)?.address;
   setText(p.where, g.leader ? ` leads${at && at !== g.leader ? `, ${at}` : ""}` : "");
 }
 
 function facts(g) {
-  const all = [["epoch", count(g.epoch)], ["timeline", g.timeline ? count(g.timeline) : none], ["changes", count(g.epoch_changes)]];
+  const all = g.all_write ? [["nodes", count(g.members.length)]] : [["epoch", count(g.epoch)], ["timeline", g.timeline ? count(g.timeline) : none], ["changes", count(g.epoch_changes)]];
   if (g.leaderless_s > 0) all.push(["leaderless", time(g.leaderless_s * 1000)]);
   if (g.held_s > 0) all.push(["held", g.held_s < 60 ? time(g.held_s * 1000) : span(g.held_s * 1000)]);
   return all;
