@@ -92,6 +92,9 @@ type MemberState struct {
 	State    string // running, starting, ...; "" if not known
 	Timeline int64  // 0 if not known
 	Lag      int64  // bytes behind the leader; -1 if not known
+	Host     string // what fails together with it; "" if not known
+	Zone     string // Patroni's tag zone; "" if not told
+	Servers  int    // open there, of all pools
 
 	Measured bool          // LagTime is
 	LagTime  time.Duration // behind the leader, as Portero measures it where a route needs it

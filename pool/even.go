@@ -6,12 +6,16 @@ import (
 )
 
 // A pool that is full has no room for servers at a member that joins, or that comes
-// back. So it gives up one server a second where most are, until all have their share.
+// back. So it gives up one server a second where most are, until all have their share; and
+// as many in other zones, full or not, while there is a near member that takes servers.
 
 // evenLocked takes a server to be closed for one at another member, or has it closed
 // when it comes back; nil if there is nothing to close now.
 func (p *Pool) evenLocked() *Server {
-	from := p.crowdedLocked()
+	from := p.strayedLocked()
+	if from == nil {
+		from = p.crowdedLocked()
+	}
 	if from == nil {
 		return nil
 	}
@@ -51,14 +55,17 @@ func (p *Pool) crowdedLocked() (most *place) {
 	if p.now.as == "leader" || p.opening > 0 || len(p.servers) < p.terms().Size || !p.busyLocked(now) {
 		return nil
 	}
-	least := p.terms().Size
+	least, near := p.terms().Size, p.nearLocked(&p.now, now)
 	for _, m := range p.now.targets {
+		if near && p.isFar(m) {
+			continue
+		}
 		if p.faultLocked(p.now.group, m, now) == faultless {
 			least = min(least, p.serversAtLocked(m.Name))
 		}
 	}
 	for _, at := range p.places {
-		if most == nil || at.servers > most.servers {
+		if (!near || !at.far) && (most == nil || at.servers > most.servers) {
 			most = at
 		}
 	}

@@ -19,6 +19,7 @@ func (p *Pool) follow(cl *cluster, v *discovery.View) (until time.Time) {
 		return until // it has moved meanwhile
 	}
 	p.now, p.followed = pl, v
+	p.surveyLocked()
 	p.announced.Store(pl.hold == HoldSwitchover)
 	p.forgetLocked(pl.group)
 	lent := p.condemnLocked()
@@ -147,14 +148,18 @@ func (p *Pool) wantedLocked() int {
 }
 
 // bareLocked is at how many members that may serve it a pool that is in use has
-// no server.
+// no server; of the near ones only, where there are any.
 func (p *Pool) bareLocked() (bare int) {
 	pl := p.plan(p.cluster().View())
 	now := loop.Clock()
 	if pl.as == "leader" || p.opening > 0 || !p.busyLocked(now) {
 		return 0
 	}
+	near := p.nearLocked(&pl, now)
 	for _, m := range pl.targets {
+		if near && p.isFar(m) {
+			continue
+		}
 		if p.faultLocked(pl.group, m, now) == faultless && p.serversAtLocked(m.Name) == 0 {
 			bare++
 		}

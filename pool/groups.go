@@ -200,7 +200,7 @@ func (ps *Pools) groupState(k groupKey, v *discovery.View, now time.Time) metric
 }
 
 func (ps *Pools) memberState(cluster string, group int, m discovery.Member) metrics.MemberState {
-	s := metrics.MemberState{Name: m.Name, Address: m.Address, Role: m.Role, State: m.State, Timeline: m.Timeline, Lag: m.Lag}
+	s := metrics.MemberState{Name: m.Name, Address: m.Address, Role: m.Role, State: m.State, Timeline: m.Timeline, Lag: m.Lag, Host: m.Host, Zone: m.Zone}
 	s.LagTime, s.Measured = ps.Lag(cluster, group, m.Name)
 	return s
 }

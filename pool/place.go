@@ -13,6 +13,7 @@ type place struct {
 	servers int       // open, in any state
 	lent    int       // of them, out of idle for whatever reason
 	heading int       // openers on their way; roles replica and any only
+	far     bool      // it is in another zone; see near.go
 }
 
 // placeLocked is the pool's place at a member, made when it is first needed.
@@ -23,7 +24,7 @@ func (p *Pool) placeLocked(member string) *place {
 			return at
 		}
 	}
-	at := &place{member: member}
+	at := &place{member: member, far: p.isFarLocked(member)}
 	p.places = append(p.places, at)
 	return at
 }
@@ -49,20 +50,28 @@ func (p *Pool) leaveLocked(at *place) {
 }
 
 // quietestLocked is the place to lend a server from next that was opened with
-// st: where the fewest servers are lent, and in turn where that is the same. The
-// servers of a leader pool are in one place. nil: none is idle.
+// st: a near one if there is, of those where the fewest servers are lent, and in turn
+// where that is the same. The servers of a leader pool are in one place. nil: none is idle.
 func (p *Pool) quietestLocked(st Startup) *place {
 	var best *place
 	chosen, n := 0, len(p.places)
 	for i := range n {
 		k := (p.turn + i) % n
 		at := p.places[k]
-		if at.lastOf(st) >= 0 && (best == nil || at.lent < best.lent) {
+		if at.lastOf(st) >= 0 && (best == nil || at.before(best)) {
 			best, chosen = at, k
 		}
 	}
 	p.turn = chosen + 1
 	return best
+}
+
+// before reports whether a server is to be lent here rather than there.
+func (at *place) before(there *place) bool {
+	if at.far != there.far {
+		return there.far
+	}
+	return at.lent < there.lent
 }
 
 // lastOf is where, of the idle servers that were opened with st, the one used

@@ -84,6 +84,7 @@ func (out *Prospect) look(ps *Pools, p *Pool, cl *cluster, key Key, d demand) {
 		}
 		out.Members = append(out.Members, one)
 	}
+	out.distant(ps.settings.Load().Zone, key.Role)
 }
 
 // prospective adds what the pool itself knows of a member.

@@ -8,8 +8,8 @@ import (
 )
 
 // target picks the member that the next server should belong to: of those that
-// fit one that nothing is held against, and of those the one with the fewest
-// servers of this pool. The caller reports its return by arrived. If there is
+// fit one that nothing is held against, of those a near one, and of those the one
+// with the fewest servers of this pool. The caller reports its return by arrived. If there is
 // none at present it says how long to wait for one.
 func (p *Pool) target(home *cluster, v *discovery.View) (best discovery.Member, wait time.Duration) {
 	pl := p.planAt(home, v)
@@ -43,6 +43,7 @@ func (p *Pool) target(home *cluster, v *discovery.View) (best discovery.Member, 
 // rank says how soon a member is to be turned to.
 type rank struct {
 	fault   fault
+	far     bool  // it is in another zone
 	refused int64 // when, with faultRefused
 	servers int   // that it has or will have; roles replica and any only
 }
@@ -51,6 +52,8 @@ func (r rank) before(o rank) bool {
 	switch {
 	case r.fault != o.fault:
 		return r.fault < o.fault
+	case r.far != o.far:
+		return o.far
 	case r.refused != o.refused:
 		return r.refused < o.refused
 	}
@@ -58,7 +61,7 @@ func (r rank) before(o rank) bool {
 }
 
 func (p *Pool) rankLocked(g *discovery.Group, m discovery.Member, now int64) rank {
-	r := rank{fault: p.faultLocked(g, m, now)}
+	r := rank{fault: p.faultLocked(g, m, now), far: p.isFar(m)}
 	if r.fault == faultRefused {
 		r.refused = p.shunned[m.Name].at
 	}
