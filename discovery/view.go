@@ -23,6 +23,9 @@ type View struct {
 	Stale   bool           // the source is out of reach; this is the last that was known
 	Changed time.Time      // when this View was published
 
+	Etcd     []string  // hosts that etcd's members run on, one for each; none: they are not known
+	Warnings []Warning // about the layout, by what is known of it
+
 	replaced chan struct{}
 }
 
@@ -41,6 +44,11 @@ type Group struct {
 	Paused   bool   // Patroni is in maintenance mode
 	Failsafe bool   // Patroni's failsafe_mode is on: a leader whose key has expired may lead on
 	AskHosts bool   // no key tells who leads: hosts are to be asked (static)
+
+	Synchronous  bool     // Patroni's synchronous_mode is on, by a quorum or not
+	SyncStandbys []string // whom Patroni may promote without loss when this leader is lost, by its sync key
+	SyncQuorum   int      // how many of these others whoever is promoted has to see
+	Undecided    bool     // it replicates asynchronously, as Patroni's configuration says nothing of it
 
 	LastLeader string // who leads or led last; while Failsafe is on and the keys have expired, Members still has its address
 
