@@ -81,6 +81,11 @@ type GroupState struct {
 	Standby    bool   // standby cluster: its leader takes no writes
 	Switchover string // an announced switchover in words, as "a to b"; "" if none
 
+	SingleHost string   // host with which the group is lost, as no member elsewhere may be promoted without loss; "" if there is none
+	Undecided  bool     // it replicates asynchronously, and Patroni's configuration says nothing of it
+	EtcdHost   string   // host without which etcd, of all the cluster's groups, has no quorum; "" if there is none, or it is not known
+	Warnings   []string // of the layout, in words, as far as they concern the group
+
 	Members []MemberState
 }
 

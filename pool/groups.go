@@ -163,7 +163,7 @@ func (ps *Pools) forLeader() demand {
 
 // Groups describes all groups, for metrics and the status page.
 func (ps *Pools) Groups() (states []metrics.GroupState) {
-	now := time.Now()
+	now, open := time.Now(), ps.serversByMember()
 	for name, cl := range ps.clusters() {
 		v, connected := cl.discovery.View(), cl.discovery.Stats().Connected
 		if len(v.Groups) == 0 {
@@ -172,6 +172,9 @@ func (ps *Pools) Groups() (states []metrics.GroupState) {
 		for id := range v.Groups {
 			s := ps.groupState(groupKey{name, id}, v, now)
 			s.Connected, s.Stale = connected, v.Stale
+			for i := range s.Members {
+				s.Members[i].Servers = open[memberKey{groupKey{name, id}, s.Members[i].Name}]
+			}
 			states = append(states, s)
 		}
 	}
@@ -188,6 +191,7 @@ func (ps *Pools) groupState(k groupKey, v *discovery.View, now time.Time) metric
 	if g.Announced != nil {
 		s.Switchover = g.Announced.From + " to " + g.Announced.To
 	}
+	warn(&s, g, v)
 	for _, m := range g.Members {
 		s.Members = append(s.Members, ps.memberState(k.cluster, k.group, m))
 	}
