@@ -56,6 +56,8 @@ type Stats struct {
 	LastRead  time.Time // last linearizable read that was believed
 	Revision  int64     // of etcd, that the View shows
 	Losses    uint64    // times that an endpoint was lost or did not answer
+
+	EtcdListed bool // etcd has told of its members
 }
 
 // Open starts following a cluster. It does not wait for anything to be reached:

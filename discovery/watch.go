@@ -238,7 +238,7 @@ func (f *follower) take(s snapshot, e endpoint) (changed bool, err error) {
 		f.cluster.stats.Connected = true
 		f.cluster.stats.Endpoint = e.name
 		if s.etcd != nil {
-			f.cluster.etcd = s.etcd
+			f.cluster.etcd, f.cluster.stats.EtcdListed = s.etcd, true
 		}
 	})
 	return changed, nil
