@@ -30,10 +30,19 @@ func (p *Pool) isFarLocked(member string) bool {
 	return false
 }
 
-// surveyLocked notes which places are far, as the plan or the setting may have changed.
+// surveyLocked notes which places are far, as the plan or the setting may have changed, and
+// that nothing is held any more against members that have become another since they failed:
+// one that has stopped and started looks as before in the end.
 func (p *Pool) surveyLocked() {
 	for _, at := range p.places {
 		at.far = p.isFarLocked(at.member)
+	}
+	if g := p.now.group; g != nil && p.Key.Role != "leader" {
+		for name, s := range p.shunned {
+			if m, ok := g.Member(name); ok && s.was != standingOf(g, m) {
+				s.until, s.pause = 0, 0
+			}
+		}
 	}
 }
 

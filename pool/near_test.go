@@ -193,6 +193,32 @@ func TestOtherZonesServeWhileTheNearMemberIsGone(t *testing.T) {
 	wait(t, "balance", p.balanced)
 }
 
+// A member that has been restarted looks as it did when it failed.
+func TestANearMemberThatIsRestartedIsReturnedToAtOnce(t *testing.T) {
+	r, _ := twoZones(t)
+	p := r.join(4, 0, "replica", "app")
+	r.b.down()
+	clients, at := r.take(p, 4)
+	if at["c"] != 4 {
+		t.Errorf("servers at %v while the near member is down", at)
+	}
+	releaseAll(clients)
+	state := func(is string) {
+		r.keys.put("members/b", `{"conn_url":"postgres://`+r.b.addr+`/postgres","state":"`+is+`","role":"replica","timeline":1,"tags":{"zone":"north"}}`)
+		wait(t, "it is "+is, func() error {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			m, _ := p.now.group.Member("b")
+			return until(m.State == is)
+		})
+	}
+	state("starting")
+	r.b.up()
+	state("running")
+	r.only(p, clients, "b")
+	wait(t, "balance", p.balanced)
+}
+
 func TestServersMoveWithTheZoneOfAReload(t *testing.T) {
 	r, _ := twoZones(t)
 	p := r.join(4, 0, "replica", "app")

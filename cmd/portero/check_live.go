@@ -49,7 +49,7 @@ func checkLive(cfg *config.Config, stdout, stderr io.Writer) int {
 	sights := make([]*sight, len(cfg.Clusters))
 	var looking sync.WaitGroup
 	for i, c := range cfg.Clusters {
-		sights[i] = &sight{cluster: c, groups: groupsOf(cfg, c.Name)}
+		sights[i] = &sight{cluster: c, groups: groupsOf(cfg, c.Name), limit: sightLimit}
 		looking.Go(sights[i].look)
 	}
 	looking.Wait()
@@ -88,6 +88,7 @@ func groupsOf(cfg *config.Config, cluster string) map[int]bool {
 type sight struct {
 	cluster config.Cluster
 	groups  map[int]bool // that routes lead to
+	limit   time.Duration
 
 	view   *discovery.View  // nil: discovery does not begin
 	err    error            // why it does not; else, with a view that is stale, what the log has of it
@@ -102,7 +103,7 @@ func (s *sight) look() {
 		s.err = err
 		return
 	}
-	s.view = await(d)
+	s.view = await(d, s.limit)
 	d.Close()
 	if s.view.Stale {
 		s.err = errors.New(strings.TrimSpace(said.String()))
@@ -120,8 +121,8 @@ func bare(_ []string, a slog.Attr) slog.Attr {
 
 // await waits until the cluster is known, and what etcd tells of its members; or for so long
 // that neither is to be expected.
-func await(d *discovery.Cluster) *discovery.View {
-	known, listed := time.After(sightLimit), (<-chan time.Time)(nil)
+func await(d *discovery.Cluster, limit time.Duration) *discovery.View {
+	known, listed := time.After(limit), (<-chan time.Time)(nil)
 	for v := d.View(); ; v = d.View() {
 		switch {
 		case v.Stale:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"portero/config"
 	"portero/discovery"
@@ -147,10 +148,15 @@ method = "trust"
 }
 
 func TestCheckLiveSaysWhyEtcdDoesNotAnswer(t *testing.T) {
-	path := liveConfig(t, []string{closedAddress(t)}, routes)
-	stdout, stderr, status := portero("check", "--live", path)
-	if status != 1 || !strings.Contains(stderr, "cluster main: etcd does not answer: ") || !strings.Contains(stderr, "connection refused") || strings.Count(stderr, "\n") != 1 {
-		t.Errorf("exit status %d, %q\n%s", status, stderr, stdout)
+	p, err := prepare(liveConfig(t, []string{closedAddress(t)}, routes), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sight{cluster: p.cfg.Clusters[0], groups: groupsOf(p.cfg, "main"), limit: time.Second}
+	s.look()
+	_, faults := s.report()
+	if len(faults) != 1 || !strings.HasPrefix(faults[0], "etcd does not answer: ") || !strings.Contains(faults[0], "connection refused") {
+		t.Errorf("%q", faults)
 	}
 }
 
