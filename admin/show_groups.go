@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"portero/metrics"
@@ -18,17 +19,18 @@ func (c *Console) groups() []metrics.GroupState {
 }
 
 func (c *Console) showGroups(context.Context) (*table, error) {
-	t := newTable("sisqqqissssqqsss", "cluster group leader epoch timeline epoch_changes members connected stale unconfirmed held held_ms behind_timeline paused standby switchover")
+	t := newTable("sisqqqissssqqsssss", "cluster group leader epoch timeline epoch_changes members connected stale unconfirmed held held_ms behind_timeline paused standby switchover single_host warnings")
 	for _, g := range c.groups() {
 		t.add(g.Cluster, g.Group, orNull(g.Leader), g.Epoch, g.Timeline, g.EpochChanges, len(g.Members), yesNo(g.Connected), yesNo(g.Stale), yesNo(g.Unconfirmed),
-			orNull(g.Held), int64(1000*g.HeldSeconds), numberOrNull(g.Behind), yesNo(g.Paused), yesNo(g.Standby), orNull(g.Switchover))
+			orNull(g.Held), int64(1000*g.HeldSeconds), numberOrNull(g.Behind), yesNo(g.Paused), yesNo(g.Standby), orNull(g.Switchover),
+			orNull(g.SingleHost), orNull(strings.Join(g.Warnings, "; ")))
 	}
 	return t, nil
 }
 
 // showMembers has lag as NULL where it is not known.
 func (c *Console) showMembers(context.Context) (*table, error) {
-	t := newTable("sisssssqqq", "cluster group member leader address role state timeline lag lag_ms")
+	t := newTable("sisssssqqqssi", "cluster group member leader address role state timeline lag lag_ms host zone servers")
 	for _, g := range c.groups() {
 		for _, m := range g.Members {
 			lag, lagTime := any(nil), any(nil)
@@ -38,7 +40,7 @@ func (c *Console) showMembers(context.Context) (*table, error) {
 			if m.Measured {
 				lagTime = m.LagTime.Milliseconds()
 			}
-			t.add(g.Cluster, g.Group, m.Name, yesNo(m.Name == g.Leader), m.Address, orNull(m.Role), orNull(m.State), m.Timeline, lag, lagTime)
+			t.add(g.Cluster, g.Group, m.Name, yesNo(m.Name == g.Leader), m.Address, orNull(m.Role), orNull(m.State), m.Timeline, lag, lagTime, orNull(m.Host), orNull(m.Zone), m.Servers)
 		}
 	}
 	return t, nil

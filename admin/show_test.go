@@ -121,9 +121,9 @@ func fullDesk(t *testing.T) *desk {
 			}
 		},
 		Groups: func() []metrics.GroupState {
-			return []metrics.GroupState{{Cluster: "main", Group: 0, Leader: "n1", Epoch: 3, Timeline: 2, Connected: true, HeldSeconds: 1.5, Members: []metrics.MemberState{
-				{Name: "n1", Address: "10.0.0.1:5432", Role: "primary", State: "running", Timeline: 2, Lag: -1},
-				{Name: "n2", Address: "10.0.0.3:5432", Role: "replica", State: "streaming", Timeline: 2, Lag: 100, Measured: true, LagTime: 20 * time.Millisecond},
+			return []metrics.GroupState{{Cluster: "main", Group: 0, Leader: "n1", Epoch: 3, Timeline: 2, Connected: true, HeldSeconds: 1.5, SingleHost: "db-1", Warnings: []string{"alone", "undecided"}, Members: []metrics.MemberState{
+				{Name: "n1", Address: "10.0.0.1:5432", Role: "primary", State: "running", Timeline: 2, Lag: -1, Host: "db-1", Servers: 3},
+				{Name: "n2", Address: "10.0.0.3:5432", Role: "replica", State: "streaming", Timeline: 2, Lag: 100, Measured: true, LagTime: 20 * time.Millisecond, Host: "db-1", Zone: "north"},
 			}}}
 		},
 		Failovers: func() []metrics.FailoverState {
@@ -169,8 +169,8 @@ func TestRowsSayWhatTheFunctionsSay(t *testing.T) {
 		"version":    {"PgBouncer 1.25.2"},
 		"fds":        nil,
 		"peers":      nil,
-		"groups":     {"main|0|n1|3|2|0|2|yes|no|no|NULL|1500|NULL|no|no|NULL"},
-		"members":    {"main|0|n1|yes|10.0.0.1:5432|primary|running|2|NULL|NULL", "main|0|n2|no|10.0.0.3:5432|replica|streaming|2|100|20"},
+		"groups":     {"main|0|n1|3|2|0|2|yes|no|no|NULL|1500|NULL|no|no|NULL|db-1|alone; undecided"},
+		"members":    {"main|0|n1|yes|10.0.0.1:5432|primary|running|2|NULL|NULL|db-1|NULL|3", "main|0|n2|no|10.0.0.3:5432|replica|streaming|2|100|20|db-1|north|0"},
 		"failovers":  {"main|0|n2|n1|3|2|NULL|NULL|" + timestamp(noon) + "|NULL|NULL|" + timestamp(inDetail) + "|NULL|4|0|0|2|0|0"},
 		"dns_hosts;": nil,
 	} {

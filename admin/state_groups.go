@@ -33,6 +33,9 @@ type memberState struct {
 	Timeline int64  `json:"timeline"`
 	Lag      *int64 `json:"lag"`    // bytes; null: not known
 	LagMS    *int64 `json:"lag_ms"` // as Portero measures it; null: it does not
+	Host     string `json:"host"`   // "": not known
+	Zone     string `json:"zone"`   // "": not told
+	Servers  int    `json:"servers"`
 }
 
 func newGroups(all []metrics.GroupState) []groupState {
@@ -49,7 +52,7 @@ func newGroups(all []metrics.GroupState) []groupState {
 func newMembers(g metrics.GroupState) []memberState {
 	members := []memberState{}
 	for _, m := range g.Members {
-		row := memberState{Name: m.Name, Address: m.Address, Role: m.Role, State: m.State, Leads: g.Leader != "" && g.Leader == m.Name, Timeline: m.Timeline}
+		row := memberState{Name: m.Name, Address: m.Address, Role: m.Role, State: m.State, Leads: g.Leader != "" && g.Leader == m.Name, Timeline: m.Timeline, Host: m.Host, Zone: m.Zone, Servers: m.Servers}
 		if m.Lag >= 0 {
 			row.Lag = &m.Lag
 		}
@@ -76,5 +79,5 @@ func groupNotes(g metrics.GroupState) []string {
 	note(g.Paused, "Patroni is paused")
 	note(g.Standby, "standby cluster")
 	note(g.Switchover != "", "switchover announced: "+g.Switchover)
-	return notes
+	return append(notes, g.Warnings...)
 }

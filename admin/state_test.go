@@ -33,12 +33,12 @@ func busy() Snapshot {
 		Listeners: []string{"127.0.0.1:6432"}, NotReady: []string{"main has no leader"},
 		Clients: 17, MaxClients: 10000, Process: process,
 		Groups: []metrics.GroupState{
-			{Cluster: "main", Group: 1, Stale: true, Switchover: "pg1 to pg2"},
+			{Cluster: "main", Group: 1, Stale: true, Switchover: "pg1 to pg2", Warnings: []string{"group 1 is lost with host db-3"}},
 			{
 				Cluster: "main", Leader: "pg1", Epoch: 4, Timeline: 9, LeaderlessSeconds: 2.25, Connected: true,
 				Members: []metrics.MemberState{
 					{Name: "pg1", Address: "10.0.0.1:5432", Role: "primary", State: "running", Lag: -1},
-					{Name: "pg2", Address: "10.0.0.2:5432", Role: "replica", State: "streaming", Lag: 16 << 20, Measured: true, LagTime: 1500 * time.Millisecond},
+					{Name: "pg2", Address: "10.0.0.2:5432", Role: "replica", State: "streaming", Lag: 16 << 20, Measured: true, LagTime: 1500 * time.Millisecond, Host: "10.0.0.2", Zone: "north", Servers: 2},
 				},
 			},
 		},
@@ -73,9 +73,9 @@ func TestStateHasTheSnapshot(t *testing.T) {
 		`"clients":17,"clients_limit":10000,"pools_limit":1000,"candidates":{"pools":3,"clients_waiting":4,"max_wait_ms":2000,"errors":[{"reason":"server login failed","count":6}]}`,
 		`"clients_accepted":1234567,"clients_ended":[{"reason":"client gone","count":1}],"clients_refused":[{"reason":"no route","count":1}],"panics":1`,
 		`"cluster":"main","group":0,"leader":"pg1","epoch":4`, `"leaderless_s":2.25`,
-		`{"name":"pg1","address":"10.0.0.1:5432","role":"primary","state":"running","leads":true,"timeline":0,"lag":null,"lag_ms":null}`,
-		`"leads":false,"timeline":0,"lag":16777216,"lag_ms":1500}`,
-		`"notes":["discovery is not heard","view is stale","switchover announced: pg1 to pg2"]`,
+		`{"name":"pg1","address":"10.0.0.1:5432","role":"primary","state":"running","leads":true,"timeline":0,"lag":null,"lag_ms":null,"host":"","zone":"","servers":0}`,
+		`"leads":false,"timeline":0,"lag":16777216,"lag_ms":1500,"host":"10.0.0.2","zone":"north","servers":2}`,
+		`"notes":["discovery is not heard","view is stale","switchover announced: pg1 to pg2","group 1 is lost with host db-3"]`,
 		`"took_ms":1625,"is":"over","phases":[{"name":"announced","after_ms":0},{"name":"lost","after_ms":300},{"name":"elected","after_ms":1500},{"name":"proved","after_ms":1625},{"name":"released","after_ms":1625}]`,
 		`"clients_held":8,"transactions":{"failed":0,"unknown":1,"repeated":5,"resolved":0,"cut":0}`,
 		`"database":"shop","server_database":"app","user":"\u003cb\u003eeve"`,

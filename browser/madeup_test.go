@@ -165,9 +165,10 @@ func work(s *admin.Snapshot, n int) {
 func group() metrics.GroupState {
 	return metrics.GroupState{
 		Cluster: "main", Leader: "pg1", Epoch: 4, Timeline: 9, EpochChanges: 3, LeaderlessSeconds: 2.25, HeldSeconds: 1.5, Connected: true,
+		Warnings: []string{"group 0 is lost with host db-3.eu-west-1.example.internal: no member elsewhere may be promoted without loss"},
 		Members: []metrics.MemberState{
 			{Name: "pg1", Address: "10.0.0.1:5432", Role: "primary", State: "running", Timeline: 9, Lag: -1},
-			{Name: "pg2", Address: "10.0.0.2:5432", Role: "sync_standby", State: "streaming", Timeline: 9, Lag: 0},
+			{Name: "pg2", Address: "10.0.0.2:5432", Role: "sync_standby", State: "streaming", Timeline: 9, Lag: 0, Zone: "north"},
 			{Name: "pg3", Address: "10.0.0.3:5432", Role: "replica", State: "starting", Timeline: 9, Lag: 16 << 20, Measured: true, LagTime: 1500 * time.Millisecond},
 		},
 	}

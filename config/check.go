@@ -35,6 +35,7 @@ type checker struct {
 
 func (c checker) check() {
 	c.checkLog()
+	c.checkZone()
 	c.checkListeners()
 	c.checkAdmin()
 	c.checkClusters()

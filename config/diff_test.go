@@ -44,6 +44,7 @@ method = "trust"
 		{"a listener is new and one is gone", ":6433", ":6434", []string{`- listener :6433`, `+ listener :6434`}},
 		{"a list", `["a:2379"]`, `["a:2379", "b:2379"]`, []string{`~ cluster main.etcd.endpoints: ["a:2379"] -> ["a:2379", "b:2379"]`}},
 		{"a secret", `"one"`, `"two"`, []string{`~ cluster main.etcd.password: (a secret) -> (a secret)`}},
+		{"the zone", "\n[pool]", "zone = \"north\"\n[pool]", []string{`~ zone: "" -> "north"`}},
 		{"loops", "\n[pool]", "loops = 3\n[pool]", []string{`~ loops: "auto" -> 3 (from the next restart on)`}},
 		{"order", "[[route]]\ndatabase = \"gone\"\n[[route]]\n", "", []string{`- route gone/*`, `- route */*`}},
 		{"routes change places", "[[route]]\ndatabase = \"nightly\"\npool_size = 3\n[[route]]\ndatabase = \"gone\"\n",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,8 @@ type Cluster struct {
 	source source
 	stale  bool
 	stats  Stats
+	etcd   []string // as in View
+	warned warned
 
 	confirmed confirmations
 
@@ -53,6 +56,8 @@ type Stats struct {
 	LastRead  time.Time // last linearizable read that was believed
 	Revision  int64     // of etcd, that the View shows
 	Losses    uint64    // times that an endpoint was lost or did not answer
+
+	EtcdListed bool // etcd has told of its members
 }
 
 // Open starts following a cluster. It does not wait for anything to be reached:
@@ -108,7 +113,7 @@ func (c *Cluster) startPatroni(ctx context.Context, cfg config.Cluster) error {
 	if err != nil {
 		return err
 	}
-	c.source, c.stale = known, true
+	c.source, c.stale, c.etcd = known, true, hostsOf(f.endpoints)
 	c.workers.Go(func() { f.run(ctx) })
 	c.workers.Go(func() { c.age(ctx) })
 	c.workers.Go(func() { a.run(ctx) })
@@ -195,8 +200,10 @@ func (c *Cluster) change(edit func() bool) {
 		return
 	}
 	now := c.view.Load()
+	begun, ended := c.warned.take(now)
 	c.mu.Unlock()
 	c.report(old, now)
+	c.reportTopology(begun, ended)
 }
 
 // publishLocked replaces old by what the source knows, unless they are equal.
@@ -206,14 +213,16 @@ func (c *Cluster) publishLocked(old *View) bool {
 		Groups:   c.source.groups(),
 		Stale:    c.stale,
 		Changed:  time.Now(),
+		Etcd:     c.etcd,
 		replaced: make(chan struct{}),
 	}
 	if v.Stale {
 		c.confirmed.mark(v.Groups, v.Changed)
 	}
-	if v.Stale == old.Stale && reflect.DeepEqual(v.Groups, old.Groups) {
+	if v.Stale == old.Stale && slices.Equal(v.Etcd, old.Etcd) && reflect.DeepEqual(v.Groups, old.Groups) {
 		return false
 	}
+	v.Warnings = topology(v.Groups, v.Etcd)
 	c.view.Store(v)
 	close(old.replaced)
 	return true

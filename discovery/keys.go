@@ -18,6 +18,7 @@ const (
 	keyFailover   = "failover"      // a switchover that is wanted
 	keyHistory    = "history"       // timelines that have ended
 	keyInitialize = "initialize"    // system identifier
+	keySync       = "sync"          // JSON of who may be promoted without loss
 )
 
 // layout is where Patroni keeps the keys of one cluster.

@@ -48,6 +48,7 @@ func (l *link) read(ctx context.Context) (snapshot, error) {
 func (l *link) reread(ctx context.Context, reads chan<- snapshot) {
 	tick := time.NewTicker(rereadEvery)
 	defer tick.Stop()
+	var listed time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -58,6 +59,9 @@ func (l *link) reread(ctx context.Context, reads chan<- snapshot) {
 		if err != nil {
 			l.fail(err)
 			return
+		}
+		if time.Since(listed) > listEvery {
+			s.etcd, listed = l.hosts(ctx), time.Now()
 		}
 		select {
 		case <-ctx.Done():

@@ -21,6 +21,7 @@ type snapshot struct {
 	cluster, term uint64
 	revision      int64
 	keys          map[string]string
+	etcd          []string // hosts of etcd's members; nil: they were not asked for, or etcd does not tell
 }
 
 // mirror is a copy of the keys at one revision. Reads and watches both feed it,

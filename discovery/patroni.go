@@ -164,5 +164,10 @@ func (p picture) group(id int, r reign) *Group {
 		Failsafe:   p.failsafe,
 		Announced:  p.announced,
 		Members:    p.members,
+
+		Synchronous:  p.replicas == synchronous,
+		Undecided:    p.replicas == undecided,
+		SyncStandbys: p.inStep.standbys,
+		SyncQuorum:   p.inStep.quorum,
 	}
 }

@@ -16,6 +16,8 @@ type picture struct {
 	paused    bool
 	failsafe  bool
 	lease     time.Duration // as in groupConfig
+	replicas  replication   // as in groupConfig
+	inStep    syncState     // for this leader; zero: nobody is known to be
 	announced *Switchover
 }
 
@@ -55,9 +57,13 @@ func newPicture(keys map[string]string, now time.Time) picture {
 		paused:    config.paused,
 		failsafe:  config.failsafe,
 		lease:     config.lease,
+		replicas:  config.replicas,
 		announced: parseFailover(keys[keyFailover], now),
 	}
 	p.members = parseMembers(keys, p.leader)
+	if s := parseSync(keys[keySync]); s.leader == p.leader {
+		p.inStep = s
+	}
 	if m, ok := p.leading(); ok && m.Role == roleStandbyLeader {
 		p.standby = true
 	}

@@ -66,6 +66,8 @@ type groupConfig struct {
 	// lease is how long the leader key lasts, at least, from any moment at which Patroni
 	// is well: it is renewed every loop_wait for ttl. 0: the configuration does not say.
 	lease time.Duration
+
+	replicas replication
 }
 
 // maxTTL bounds a number that is multiplied; etcd's own limit is lower.
@@ -80,6 +82,7 @@ func parseConfig(text string) groupConfig {
 		Standby  map[string]any `json:"standby_cluster"`
 		TTL      number         `json:"ttl"`
 		LoopWait number         `json:"loop_wait"`
+		replicationValue
 	}
 	if text == "" || decode(text, &v) != nil {
 		return groupConfig{}
@@ -94,6 +97,9 @@ func parseConfig(text string) groupConfig {
 		default:
 			c.standby = true
 		}
+	}
+	if !c.standby { // synchronous_mode is nothing to a standby cluster
+		c.replicas = v.replication()
 	}
 	return c
 }

@@ -24,6 +24,9 @@ type View struct {
 	Stale   bool           // the source is out of reach; this is the last that was known
 	Changed time.Time      // when this View was published
 
+	Etcd     []string  // hosts that etcd's members run on, one for each; none: they are not known
+	Warnings []Warning // about the layout, by what is known of it
+
 	replaced chan struct{}
 }
 
@@ -45,6 +48,11 @@ type Group struct {
 	AllWrite bool   // every member takes writes and none leads; there are no epochs (yugabyte)
 	Listed   bool   // with AllWrite: a node has told who the members are; else they are those that can be asked
 	KeysOnly bool   // with AllWrite: members of Priority 0 serve nobody
+
+	Synchronous  bool     // Patroni's synchronous_mode is on, by a quorum or not
+	SyncStandbys []string // whom Patroni may promote without loss when this leader is lost, by its sync key
+	SyncQuorum   int      // how many of these others whoever is promoted has to see
+	Undecided    bool     // it replicates asynchronously, as Patroni's configuration says nothing of it
 
 	LastLeader string // who leads or led last; while Failsafe is on and the keys have expired, Members still has its address
 

@@ -237,6 +237,9 @@ func (f *follower) take(s snapshot, e endpoint) (changed bool, err error) {
 		f.cluster.confirmed.read(s.asked)
 		f.cluster.stats.Connected = true
 		f.cluster.stats.Endpoint = e.name
+		if s.etcd != nil {
+			f.cluster.etcd, f.cluster.stats.EtcdListed = s.etcd, true
+		}
 	})
 	return changed, nil
 }

@@ -41,6 +41,10 @@ var groupMetrics = []metric[GroupState]{
 		func(s *GroupState) float64 { return toFloat(s.Held != "") }),
 	groupCounter("held_seconds_total", "Time in which clients that needed the leader were held.",
 		func(s *GroupState) float64 { return s.HeldSeconds }),
+	groupGauge("single_host", "1 if the group is lost with one host, as no member elsewhere may be promoted without loss, else 0.",
+		func(s *GroupState) float64 { return toFloat(s.SingleHost != "") }),
+	groupGauge("replication_undecided", "1 if the group replicates asynchronously and Patroni's configuration does not say that it should, else 0.",
+		func(s *GroupState) float64 { return toFloat(s.Undecided) }),
 }
 
 var (
@@ -49,16 +53,20 @@ var (
 	lagDesc    = describe("group_member_lag_bytes", "Bytes a member is behind its leader, where known.", memberLabelNames...)
 	behindDesc = describe("group_member_lag_seconds",
 		"Time a member is behind its leader, where it is measured: for clients with max_lag or role prefer-replica.", memberLabelNames...)
+	memberServersDesc = describe("group_member_servers", "Servers that are open at a member, of all pools; zone is its tag.", "cluster", "group", "member", "zone")
+	hostDesc          = describe("host_groups_lost", "Groups that are lost with a host, where there are any: see group_single_host.", "cluster", "host")
 )
 
 // heard is whether a cluster's discovery can be relied on.
-type heard struct{ connected, stale bool }
+type heard struct{ connected, stale, etcdHost bool }
 
 var discoveryMetrics = []metric[heard]{
 	gauge("discovery_connected", "1 if the source that says who leads the cluster is being heard, else 0.",
 		clusterLabelNames, func(h *heard) float64 { return toFloat(h.connected) }),
 	gauge("discovery_stale", "1 if what is known of the cluster may be outdated, else 0.",
 		clusterLabelNames, func(h *heard) float64 { return toFloat(h.stale) }),
+	gauge("discovery_etcd_single_host", "1 if etcd has no quorum without one of the hosts that its members run on, else 0.",
+		clusterLabelNames, func(h *heard) float64 { return toFloat(h.etcdHost) }),
 }
 
 func describeGroups(ch chan<- *prometheus.Desc) {
@@ -69,6 +77,8 @@ func describeGroups(ch chan<- *prometheus.Desc) {
 	ch <- lagDesc
 	ch <- lostDesc
 	ch <- behindDesc
+	ch <- memberServersDesc
+	ch <- hostDesc
 	for _, m := range discoveryMetrics {
 		ch <- m.desc
 	}
@@ -77,6 +87,9 @@ func describeGroups(ch chan<- *prometheus.Desc) {
 func collectGroups(ch chan<- prometheus.Metric, states []GroupState) {
 	for i := range states {
 		states[i].send(ch)
+	}
+	for of, n := range lostWith(states) {
+		ch <- prometheus.MustNewConstMetric(hostDesc, prometheus.GaugeValue, float64(n), of.cluster, of.host)
 	}
 	for cluster, h := range hearing(states) {
 		for _, m := range discoveryMetrics {
@@ -103,7 +116,22 @@ func (s *GroupState) send(ch chan<- prometheus.Metric) {
 		if m.Measured {
 			ch <- prometheus.MustNewConstMetric(behindDesc, prometheus.GaugeValue, m.LagTime.Seconds(), cluster, group, Label(m.Name))
 		}
+		ch <- prometheus.MustNewConstMetric(memberServersDesc, prometheus.GaugeValue, float64(m.Servers), cluster, group, Label(m.Name), Label(m.Zone))
 	}
+}
+
+// clusterHost is a host of a cluster's members, as labels have both.
+type clusterHost struct{ cluster, host string }
+
+// lostWith counts the groups that are lost with each host.
+func lostWith(states []GroupState) map[clusterHost]int {
+	lost := make(map[clusterHost]int)
+	for _, s := range states {
+		if s.SingleHost != "" {
+			lost[clusterHost{Label(s.Cluster), Label(s.SingleHost)}]++
+		}
+	}
+	return lost
 }
 
 // hearing sums up, by cluster, what its groups say of discovery: a cluster is
@@ -119,6 +147,7 @@ func hearing(states []GroupState) map[string]*heard {
 		}
 		h.connected = h.connected && s.Connected
 		h.stale = h.stale || s.Stale
+		h.etcdHost = h.etcdHost || s.EtcdHost != ""
 	}
 	return clusters
 }

@@ -55,9 +55,10 @@ func madeUp() *Collector {
 		{
 			Cluster: "main", Leader: "pg1", Epoch: 3, Timeline: 7, EpochChanges: 2,
 			LeaderlessSeconds: 1.25, HeldSeconds: 1.5, Outcomes: Outcomes{Failed: 2, Repeated: 3}, Connected: true,
-			Members: []MemberState{{Name: "pg1", Lag: -1}, {Name: "pg2", Lag: 4096, Measured: true, LagTime: 1500 * time.Millisecond}},
+			Members:    []MemberState{{Name: "pg1", Lag: -1}, {Name: "pg2", Lag: 4096, Measured: true, LagTime: 1500 * time.Millisecond, Zone: "north", Servers: 4}},
+			SingleHost: "db-1", EtcdHost: "db-1",
 		},
-		{Cluster: "other", Group: 2, Held: "no leader", Stale: true, Paused: true, Unconfirmed: true, Behind: 6},
+		{Cluster: "other", Group: 2, Held: "no leader", Stale: true, Paused: true, Unconfirmed: true, Behind: 6, Undecided: true},
 	}
 	return NewCollector(process,
 		func() []PoolState { return pools },

@@ -82,6 +82,11 @@ type GroupState struct {
 	Standby    bool   // standby cluster: its leader takes no writes
 	Switchover string // an announced switchover in words, as "a to b"; "" if none
 
+	SingleHost string   // host with which the group is lost, as no member elsewhere may be promoted without loss; "" if there is none
+	Undecided  bool     // it replicates asynchronously, and Patroni's configuration says nothing of it
+	EtcdHost   string   // host without which etcd, of all the cluster's groups, has no quorum; "" if there is none, or it is not known
+	Warnings   []string // of the layout, in words, as far as they concern the group
+
 	Members []MemberState
 }
 
@@ -93,6 +98,9 @@ type MemberState struct {
 	State    string // running, starting, ...; "" if not known
 	Timeline int64  // 0 if not known
 	Lag      int64  // bytes behind the leader; -1 if not known
+	Host     string // what fails together with it; "" if not known
+	Zone     string // Patroni's tag zone; "" if not told
+	Servers  int    // open there, of all pools
 
 	Measured bool          // LagTime is
 	LagTime  time.Duration // behind the leader, as Portero measures it where a route needs it

@@ -6,13 +6,13 @@ import (
 )
 
 // A pool that is full has no room for servers at a member that joins, or that comes
-// back. So it gives up one server a second where most are, until all have their share.
-// So it does, full or not, with those that are farther away than need be.
+// back. So it gives up one server a second where most are, until all have their share; and
+// as many that are farther away than need be, full or not (near.go).
 
 // evenLocked takes a server to be closed for one at another member, or has it closed
 // when it comes back; nil if there is nothing to close now.
 func (p *Pool) evenLocked() *Server {
-	from := p.farLocked()
+	from := p.strayedLocked()
 	if from == nil {
 		from = p.crowdedLocked()
 	}
@@ -56,14 +56,14 @@ func (p *Pool) crowdedLocked() (most *place) {
 		return nil
 	}
 	least := p.terms().Size
-	nearest, _ := p.nearestLocked(&p.now, now)
+	nearest, near := p.nearestLocked(&p.now, now)
 	for _, m := range p.now.targets {
-		if p.faultLocked(p.now.group, m, now) == faultless && p.now.distance(m) == nearest {
+		if p.now.distance(m) == nearest && p.faultLocked(p.now.group, m, now) == faultless {
 			least = min(least, p.serversAtLocked(m.Name))
 		}
 	}
 	for _, at := range p.places {
-		if most == nil || at.servers > most.servers {
+		if (!near || at.distance == nearest) && (most == nil || at.servers > most.servers) {
 			most = at
 		}
 	}

@@ -19,8 +19,8 @@ func (p *Pool) follow(cl *cluster, v *discovery.View) (until time.Time) {
 		return until // it has moved meanwhile
 	}
 	p.now, p.followed = pl, v
+	p.surveyLocked()
 	p.announced.Store(pl.hold == HoldSwitchover)
-	p.measureLocked()
 	p.forgetLocked(pl.group)
 	lent := p.condemnLocked()
 	if pl.known && pl.epoch != p.epoch {

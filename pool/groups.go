@@ -165,7 +165,7 @@ func (ps *Pools) forLeader() demand {
 
 // Groups describes all groups, for metrics and the status page.
 func (ps *Pools) Groups() (states []metrics.GroupState) {
-	now := time.Now()
+	now, open := time.Now(), ps.serversByMember()
 	for name, cl := range ps.clusters() {
 		v, connected := cl.discovery.View(), cl.discovery.Stats().Connected
 		if len(v.Groups) == 0 {
@@ -174,6 +174,9 @@ func (ps *Pools) Groups() (states []metrics.GroupState) {
 		for id := range v.Groups {
 			s := ps.groupState(groupKey{name, id}, v, now)
 			s.Connected, s.Stale = connected, v.Stale
+			for i := range s.Members {
+				s.Members[i].Servers = open[memberKey{groupKey{name, id}, s.Members[i].Name}]
+			}
 			states = append(states, s)
 		}
 	}
@@ -190,6 +193,7 @@ func (ps *Pools) groupState(k groupKey, v *discovery.View, now time.Time) metric
 	if g.Announced != nil {
 		s.Switchover = g.Announced.From + " to " + g.Announced.To
 	}
+	warn(&s, g, v)
 	for _, m := range g.Members {
 		s.Members = append(s.Members, ps.memberState(k.cluster, k.group, m))
 	}
@@ -202,7 +206,7 @@ func (ps *Pools) groupState(k groupKey, v *discovery.View, now time.Time) metric
 }
 
 func (ps *Pools) memberState(cluster string, group int, m discovery.Member) metrics.MemberState {
-	s := metrics.MemberState{Name: m.Name, Address: m.Address, Role: m.Role, State: m.State, Timeline: m.Timeline, Lag: m.Lag}
+	s := metrics.MemberState{Name: m.Name, Address: m.Address, Role: m.Role, State: m.State, Timeline: m.Timeline, Lag: m.Lag, Host: m.Host, Zone: m.Zone}
 	s.LagTime, s.Measured = ps.Lag(cluster, group, m.Name)
 	return s
 }

@@ -1,12 +1,10 @@
 package pool
 
 import (
-	"slices"
 	"time"
 
 	"portero/config"
 	"portero/discovery"
-	"portero/loop"
 )
 
 // Where every member takes writes (YugabyteDB) nobody leads: a role says which of the
@@ -57,11 +55,10 @@ const (
 	distanceOtherKind = distanceElsewhere + 1
 )
 
-// distance is how far a target is: the next server is opened, and lent, at the nearest
-// that nothing is held against. 0 is nearest.
-func (pl *plan) distance(m discovery.Member) int {
+// nodeDistance is distance where every member takes writes.
+func (pl *plan) nodeDistance(m discovery.Member) int {
 	switch {
-	case pl.group == nil || !pl.group.AllWrite || !pl.group.Listed:
+	case !pl.group.Listed:
 		return 0
 	case pl.role == "prefer-primary" && isReadReplica(m), pl.role == "prefer-rr" && !isReadReplica(m):
 		return distanceOtherKind
@@ -69,68 +66,6 @@ func (pl *plan) distance(m discovery.Member) int {
 		return distanceElsewhere
 	}
 	return m.Priority - 1
-}
-
-// distanceOf is distance by a member's name; that of one that is no target is without
-// meaning, as nothing that is there is kept.
-func (pl *plan) distanceOf(name string) int {
-	for _, m := range pl.targets {
-		if m.Name == name {
-			return pl.distance(m)
-		}
-	}
-	return 0
-}
-
-// isNearest reports whether no target is nearer than the one called name.
-func (pl *plan) isNearest(name string) bool {
-	is := pl.distanceOf(name)
-	return !slices.ContainsFunc(pl.targets, func(t discovery.Member) bool { return pl.distance(t) < is })
-}
-
-// measureLocked gives the places their distances by the plan that is in force.
-func (p *Pool) measureLocked() {
-	for _, at := range p.places {
-		at.distance = p.now.distanceOf(at.member)
-	}
-}
-
-// nearestLocked is the least distance of the targets that nothing is held against; false:
-// there is none.
-func (p *Pool) nearestLocked(pl *plan, now int64) (least int, ok bool) {
-	for _, m := range pl.targets {
-		if p.faultLocked(pl.group, m, now) != faultless {
-			continue
-		}
-		if d := pl.distance(m); !ok || d < least {
-			least, ok = d, true
-		}
-	}
-	return least, ok
-}
-
-// farLocked is a place whose servers are to be given up for nearer ones: there is a
-// server that is nearer already, or no room for one. nil: all are where they should be.
-func (p *Pool) farLocked() *place {
-	nearest, ok := p.nearestLocked(&p.now, loop.Clock())
-	if !ok || p.opening > 0 {
-		return nil
-	}
-	var far *place
-	near := len(p.servers) >= p.terms().Size
-	for _, at := range p.places {
-		switch {
-		case at.servers == 0:
-		case at.distance <= nearest:
-			near = true
-		case far == nil || at.distance > far.distance:
-			far = at
-		}
-	}
-	if !near {
-		return nil
-	}
-	return far
 }
 
 // nobody says why a role has no node, for clients that wait for one.

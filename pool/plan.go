@@ -24,6 +24,7 @@ type plan struct {
 	leads   string             // the member that leads, "" if none does; for all roles
 	as      string             // what servers have to prove themselves to be: leader | replica | any
 	role    string             // that was asked for
+	zone    string             // of this Portero; see distance
 
 	group *discovery.Group // as the view has it; nil: not at all
 }
@@ -35,6 +36,7 @@ type demand struct {
 	drain     time.Duration // how long an announced switchover holds the clients of a leader that goes on leading
 	candidate bool          // no server has let the pool in, and that is to be found out first
 	ordered   Hold          // what operators have ordered, whoever leads
+	zone      string        // of this Portero; "" = not told
 }
 
 // measures reports whether replicas have to be heard of for it.
@@ -58,7 +60,7 @@ func newPlan(v *discovery.View, group int, d demand, heard readings, now time.Ti
 // planOf is newPlan for as long as no operator has ordered anything.
 func planOf(v *discovery.View, group int, d demand, heard readings, now time.Time) plan {
 	g := v.Groups[group]
-	pl := plan{known: g != nil, group: g, as: readAs(d.role), role: d.role}
+	pl := plan{known: g != nil, group: g, as: readAs(d.role), role: d.role, zone: d.zone}
 	if g == nil {
 		if d.role == "leader" {
 			pl.hold = HoldUnknown
@@ -253,5 +255,6 @@ func (p *Pool) demand() demand {
 	return demand{
 		role: p.Key.Role, maxLag: p.Key.MaxLag, drain: p.owner.limits().SwitchoverDrain,
 		candidate: p.Metrics() == p.owner.candidates, ordered: p.ordered(),
+		zone: p.owner.settings.Load().Zone,
 	}
 }

@@ -39,7 +39,7 @@ func (ps *Pools) Prospect(name string, key Key) Prospect {
 		out.refuse(errNoCluster)
 		return out
 	}
-	d := demand{role: key.Role, maxLag: key.MaxLag, drain: ps.limits().SwitchoverDrain, candidate: true, ordered: ps.orders.stand.Load().of([]string{name})}
+	d := demand{role: key.Role, maxLag: key.MaxLag, drain: ps.limits().SwitchoverDrain, candidate: true, ordered: ps.orders.stand.Load().of([]string{name}), zone: ps.settings.Load().Zone}
 	ps.mu.Lock()
 	p := ps.pools[key]
 	_, room := ps.roomLocked()
@@ -74,16 +74,12 @@ func (out *Prospect) look(ps *Pools, p *Pool, cl *cluster, key Key, d demand) {
 	if pl.group == nil {
 		return
 	}
-	nearest := distanceOtherKind
-	for _, m := range pl.targets {
-		nearest = min(nearest, pl.distance(m))
-	}
 	for _, m := range pl.group.Members {
 		one := Prospective{MemberState: ps.memberState(key.Cluster, key.Group, m), Fits: pl.has(m)}
 		if !one.Fits {
 			one.Why = pl.unfitness(m, d, heard, now)
-		} else if d := pl.distance(m); d > nearest {
-			one.Why = "serves when none that is nearer does"
+		} else {
+			one.Why = pl.whyLater(m)
 		}
 		if p != nil {
 			p.prospective(&one, pl.group, m)

@@ -12,6 +12,7 @@ import (
 
 	"portero/config"
 	"portero/loop"
+	"portero/wire"
 )
 
 // serverTLS builds the TLS settings for a cluster's servers; nil means none.
@@ -65,9 +66,7 @@ func verifyChain(roots *x509.CertPool) func(tls.ConnectionState) error {
 	}
 }
 
-// sslRequest is the startup packet that asks for TLS (PostgreSQL
-// documentation, "SSLRequest").
-var sslRequest = []byte{0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f}
+var sslRequest = wire.SSLRequest()
 
 // secure asks a server for TLS and begins it. Only a server that offers none is
 // taken without, and only in mode prefer: where libpq would go on in plain

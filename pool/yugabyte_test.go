@@ -95,12 +95,6 @@ func (y *ybStage) take(p *Pool, n int) (clients []*client, at []int) {
 	return clients, at
 }
 
-func releaseAll(clients []*client) {
-	for _, c := range clients {
-		c.release()
-	}
-}
-
 func TestTheFirstServerOpenedAsksForTheNodes(t *testing.T) {
 	y := startYugabyte(t, nil, "primary r", "primary r", "read_replica r")
 	for role, want := range map[string][]int{"only-rr": {0, 0, 4}, "only-primary": {2, 2, 0}, "prefer-rr": {0, 0, 4}} {

@@ -19,6 +19,12 @@ const (
 	CodeGSSENC = 80877104
 )
 
+// SSLRequest is the startup packet that asks for TLS (PostgreSQL documentation,
+// "SSLRequest").
+func SSLRequest() []byte {
+	return binary.BigEndian.AppendUint32([]byte{0, 0, 0, 8}, CodeSSL)
+}
+
 // ErrStartupLength is returned for a length that no startup packet has: not
 // PostgreSQL's protocol, most likely.
 var ErrStartupLength = errors.New("invalid length of startup packet")

@@ -72,7 +72,7 @@ function makeMember() {
 function showMember({ parts }, m, timeline) {
   setText(parts.name, m.leads ? `★ ${m.name}` : m.name);
   setClass(parts.name, m.leads ? "strong" : "");
-  setText(parts.address, m.address === m.name ? "" : m.address);
+  setText(parts.address, [m.address !== m.name && m.address, m.zone && `zone ${m.zone}`].filter(Boolean).join(", "));
   setText(parts.role, m.role || none);
   setText(parts.state, [m.state, m.timeline && m.timeline !== timeline && `timeline ${m.timeline}`].filter(Boolean).join(", "));
   setClass(parts.state, well.has(m.state) || m.state === "" ? "" : "warn strong");

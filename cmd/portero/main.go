@@ -1,7 +1,7 @@
 // Command portero is a pooling proxy in front of highly available PostgreSQL.
 //
 //	portero serve [--config proxy.toml]   run
-//	portero check [--config proxy.toml]   report every fault of a configuration
+//	portero check [--config proxy.toml]   report every fault of a configuration; --live: look at its clusters too
 //	portero diff --config proxy.toml      what a reload would change in the one that runs
 //	portero explain --user bob            what a client would get, and why
 //	portero top [--config proxy.toml]     the console as a live page of the terminal
@@ -30,7 +30,8 @@ func main() {
 const usage = `portero is a pooling proxy in front of highly available PostgreSQL.
 
   portero serve [--config proxy.toml]   run; without a file: 127.0.0.1:6432 to 127.0.0.1:5432
-  portero check [--config proxy.toml]   report every fault of a configuration
+  portero check [--config proxy.toml]   report every fault of a configuration; with --live
+                                        look at etcd, leaders, servers and layout too
   portero diff --config proxy.toml      what a reload would change in the Portero that runs
   portero explain --database app --user bob [--from 10.1.2.3]
                                         which rule, route, pool, member and settings
@@ -59,7 +60,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case "serve":
 		return withConfig("serve", args[1:], stderr, func(path string) int { return serve(path, stderr) })
 	case "check":
-		return withConfig("check", args[1:], stderr, func(path string) int { return check(path, stdout, stderr) })
+		return checkCommand(args[1:], stdout, stderr)
 	case "diff":
 		return diff(args[1:], stdout, stderr)
 	case "explain":
@@ -83,13 +84,22 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // withConfig parses a subcommand's only flag. The file may be given without it.
 func withConfig(name string, args []string, stderr io.Writer, do func(path string) int) int {
+	return withFlags(name, args, stderr, func(*flag.FlagSet) {}, do)
+}
+
+// withFlags is withConfig for a subcommand that adds flags of its own, which may stand behind
+// the file too.
+func withFlags(name string, args []string, stderr io.Writer, add func(*flag.FlagSet), do func(path string) int) int {
 	flags := flag.NewFlagSet("portero "+name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	path := flags.String("config", "", "configuration `file` (proxy.toml)")
+	add(flags)
 	err := flags.Parse(args)
 	rest := flags.Args()
-	if *path == "" && len(rest) > 0 {
-		*path, rest = rest[0], rest[1:]
+	if err == nil && *path == "" && len(rest) > 0 {
+		*path = rest[0]
+		err = flags.Parse(rest[1:])
+		rest = flags.Args()
 	}
 	if status, ends := endsWith(flags, err, rest, stderr); ends {
 		return status
@@ -122,7 +132,7 @@ func load(path string, stderr io.Writer) (*parts, bool) {
 	return p, err == nil
 }
 
-func check(path string, stdout, stderr io.Writer) int {
+func check(path string, stdout, stderr io.Writer) (p *parts, status int) {
 	p, ok := load(path, stderr)
 	if path == "" {
 		path = "environment"
@@ -131,7 +141,7 @@ func check(path string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "environment: warning: %s\n", warning)
 	}
 	if !ok {
-		return 1
+		return p, 1
 	}
 	for _, remark := range p.remarks {
 		fmt.Fprintln(stderr, remark)
@@ -140,7 +150,7 @@ func check(path string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "%s: warning: %s\n", path, warning)
 	}
 	fmt.Fprintf(stdout, "%s: ok\nonly a restart changes %s\n", path, strings.Join(config.Fixed(), ", "))
-	return 0
+	return p, 0
 }
 
 // packaged is the version that a package has, set by the linker.

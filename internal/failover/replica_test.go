@@ -124,6 +124,7 @@ func (r *readers) leave(t *testing.T, m *lab.Member, after time.Time) time.Durat
 // replicaScene is a cluster of three, with somebody who writes.
 type replicaScene struct {
 	portero              *lab.Portero
+	config               string
 	group                *lab.Group
 	leader               *lab.Member
 	replicas             []*lab.Member
@@ -141,6 +142,7 @@ func TestReplicaRoutes(t *testing.T) {
 	}{
 		{"ReadersLeaveAReplicaThatLags", s.lag},
 		{"TheLeaderServesWhileAllReplicasLag", s.lagOfAll},
+		{"ReadersAreServedInTheirZone", s.zones},
 		{"ReplicasDieAndComeBack", s.deaths},
 	} {
 		if !t.Run(c.name, c.run) {
@@ -152,7 +154,7 @@ func TestReplicaRoutes(t *testing.T) {
 func beginReplicas(t *testing.T) *replicaScene {
 	t.Helper()
 	c := lab.ClusterForTest(t, lab.ClusterOptions{Members: 3, TTL: time.Minute})
-	s := &replicaScene{group: c.Groups[0]}
+	s := &replicaScene{group: c.Groups[0], config: lab.PatroniConfig(c.Etcd.Endpoints()) + replicaRoutes}
 	var err error
 	if s.leader, err = s.group.Leader(t.Context()); err != nil {
 		t.Fatal(err)
@@ -162,7 +164,7 @@ func beginReplicas(t *testing.T) *replicaScene {
 			s.replicas = append(s.replicas, m)
 		}
 	}
-	s.portero = lab.ServingForTest(t, lab.PorteroOptions{Program: buildPortero(t), Config: lab.PatroniConfig(c.Etcd.Endpoints()) + replicaRoutes})
+	s.portero = lab.ServingForTest(t, lab.PorteroOptions{Program: buildPortero(t), Config: s.config})
 	if err := lab.RunSQL(t.Context(), s.leader.SuperuserDSN("app"), lab.WriterTable...); err != nil {
 		t.Fatal(err)
 	}
