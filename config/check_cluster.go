@@ -47,7 +47,7 @@ func (c checker) checkStatic(key string, cl *Cluster) {
 		c.fault(hosts, "must be given with discovery static")
 	}
 	c.checkHosts(hosts, cl.Hosts, checkHost)
-	c.foreign(key, cl.Discovery, "etcd", "namespace", "scope", "citus", "rest", "stale_leader_limit")
+	c.foreign(key, cl.Discovery, "etcd", "namespace", "scope", "citus", "rest", "stale_leader_limit", "metadata")
 }
 
 func (c checker) checkPatroni(key string, cl *Cluster) {
@@ -63,6 +63,20 @@ func (c checker) checkPatroni(key string, cl *Cluster) {
 	}
 	c.checkEtcd(childKey(key, "etcd"), &cl.Etcd)
 	c.checkClientTLS(childKey(key, "rest"), &cl.REST)
+	c.checkMetadata(key, cl)
+}
+
+// checkMetadata says what a question to the coordinator lacks, and what is of no use without it.
+func (c checker) checkMetadata(cluster string, cl *Cluster) {
+	m, key := &cl.Metadata, childKey(cluster, "metadata")
+	switch {
+	case c.given[key] && !cl.Citus && !c.unread(childKey(cluster, "citus")):
+		c.fault(key, "has no use without citus = true: other clusters have no pg_dist_node")
+	case m.User == "" && m.Password != "":
+		c.fault(childKey(key, "password"), "has no use without user")
+	case m.User != "" && m.Database == "":
+		c.fault(childKey(key, "database"), "must be given with user: the database that Citus is in")
+	}
 }
 
 func (c checker) checkEtcd(key string, e *Etcd) {

@@ -74,6 +74,29 @@ type Cluster struct {
 	REST      ClientTLS `toml:"rest"`      // patroni: to its REST interface, which is asked while etcd is out of reach
 
 	StaleLeaderLimit StaleLeaderLimit `toml:"stale_leader_limit"` // patroni: clients are held from then on until etcd, or Patroni's REST interface, confirms the leader
+
+	Metadata Metadata `toml:"metadata"` // patroni with citus: who asks the coordinator where Citus believes the leaders to be
+}
+
+// Metadata is how to ask a Citus coordinator for its pg_dist_node, which Patroni brings in line
+// with the leaders behind a failover: see Cluster.AsksMetadata.
+type Metadata struct {
+	User     string `toml:"user"`     // to the coordinator; "" = nobody asks
+	Password string `toml:"password"` // User's; "" = as the user file says, if it does
+	Database string `toml:"database"` // that Citus is in; must be given with User
+}
+
+// AsksMetadata says whether the coordinator is asked for its pg_dist_node.
+func (c *Cluster) AsksMetadata() bool { return c.Citus && c.Metadata.User != "" }
+
+// Cluster is the cluster of that name, nil if there is none.
+func (c *Config) Cluster(name string) *Cluster {
+	for i := range c.Clusters {
+		if c.Clusters[i].Name == name {
+			return &c.Clusters[i]
+		}
+	}
+	return nil
 }
 
 // Etcd is how to reach the etcd that Patroni keeps its keys in.

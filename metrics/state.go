@@ -81,6 +81,11 @@ type GroupState struct {
 	Standby    bool   // standby cluster: its leader takes no writes
 	Switchover string // an announced switchover in words, as "a to b"; "" if none
 
+	MetadataHeard          bool    // Citus' pg_dist_node has been read; else the next three say nothing
+	MetadataDiffers        bool    // it may not point to the leader, or does not
+	MetadataLagSeconds     float64 // how long it has not, in sum since Portero started, the present spell included
+	MetadataLastLagSeconds float64 // how long it did not behind the last change that it has caught up with; 0 if there was none
+
 	Members []MemberState
 }
 

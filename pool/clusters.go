@@ -18,9 +18,11 @@ type cluster struct {
 	name      string
 	print     config.Fingerprint // of what its discovery was opened with
 	discovery *discovery.Cluster
+	citus     bool
 	safety    atomic.Pointer[safety]
 	measured  atomic.Bool // clients may come who need to know of its replicas
 	lags      *lags
+	metadata  metadata        // of a Citus cluster
 	ctx       context.Context // ends when nobody needs it any more
 	stop      context.CancelFunc
 }
@@ -42,7 +44,7 @@ func (ps *Pools) newCluster(c config.Cluster, d *discovery.Cluster) (*cluster, e
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 	}
-	cl := &cluster{owner: ps, name: c.Name, print: c.Fingerprint(), discovery: d, lags: newLags()}
+	cl := &cluster{owner: ps, name: c.Name, print: c.Fingerprint(), discovery: d, lags: newLags(), metadata: newMetadata(), citus: c.Citus}
 	cl.safety.Store(how)
 	cl.ctx, cl.stop = context.WithCancel(ps.ctx)
 	return cl, nil
@@ -52,6 +54,10 @@ func (ps *Pools) newCluster(c config.Cluster, d *discovery.Cluster) (*cluster, e
 func (cl *cluster) begin() {
 	cl.owner.workers.Add(1)
 	go cl.owner.followCluster(cl)
+	if cl.citus {
+		cl.owner.workers.Add(1)
+		go cl.owner.followMetadata(cl)
+	}
 }
 
 // clusters are those of the configuration, by their names. The map is never changed.
