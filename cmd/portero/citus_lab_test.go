@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"portero/internal/lab"
+	"portero/metrics"
 )
 
 // citusLab is a coordinator and a worker under Patroni, with its real keys for Citus, on
@@ -15,6 +17,7 @@ import (
 type citusLab struct {
 	t       *testing.T
 	cluster *lab.Cluster
+	listen  string // of Portero
 	config  string
 }
 
@@ -24,9 +27,10 @@ func newCitusLab(t *testing.T) *citusLab {
 		Etcd: lab.EtcdForTest(t, 1, lab.EtcdOptions{}), Scopes: []string{"0", "1"},
 		Settings: map[string]string{"max_prepared_transactions": "0", "citus.node_conninfo": "sslmode=prefer", "citus.local_hostname": "localhost"},
 	})
+	l.listen = freeAddresses(t, 1)[0]
 	l.config = writeFile(t, "proxy.toml", fmt.Sprintf(`
 [[listener]]
-address = "127.0.0.1:6432"
+address = %q
 [[cluster]]
 name = "main"
 discovery = "patroni"
@@ -42,7 +46,7 @@ dbname = "app"
 [[route]]
 [auth]
 method = "trust"
-`, l.cluster.Etcd.Endpoints()[0]))
+`, l.listen, l.cluster.Etcd.Endpoints()[0]))
 	for i := range l.cluster.Groups {
 		l.sql(i, lab.PlayCitus)
 		for id := range l.cluster.Groups {
@@ -82,6 +86,7 @@ func (l *citusLab) check(more ...string) (out string, status int) {
 
 func TestCheckComparesTheNodesWithTheirLeadersAndWithWhatPoolinfoPrints(t *testing.T) {
 	l := newCitusLab(t)
+	_, port, _ := strings.Cut(l.listen, ":")
 	out, status := l.check()
 	for _, want := range []string{"group 0 (g0m", "group 1 (g1m", "max_prepared_transactions is 0", "pg_dist_poolinfo is empty"} {
 		if status != 1 || !strings.Contains(out, want) {
@@ -98,7 +103,7 @@ func TestCheckComparesTheNodesWithTheirLeadersAndWithWhatPoolinfoPrints(t *testi
 	}
 	l.expect(2, "max_prepared_transactions is 0")
 	l.sql(1, "update pg_dist_node set nodeport = 1 where groupid = 1", `update pg_dist_poolinfo set poolinfo = 'host=''h h'' port=1' where nodeid = 10`)
-	l.expect(4, `pg_dist_node has group 1 at 127.0.0.1:1, and its leader `+l.leader(1).Name, `pg_dist_poolinfo has "host='h h' port=1" for group 0, and not "host=127.0.0.1 port=6432 dbname=app"`)
+	l.expect(4, `pg_dist_node has group 1 at 127.0.0.1:1, and its leader `+l.leader(1).Name, `pg_dist_poolinfo has "host='h h' port=1" for group 0, and not "host=127.0.0.1 port=`+port+` dbname=app"`)
 
 	out, status = l.check("--json", "--port", "7000")
 	var found []finding
@@ -117,10 +122,35 @@ func TestCheckComparesTheNodesWithTheirLeadersAndWithWhatPoolinfoPrints(t *testi
 	if status != 1 || strings.Count(out, "there is no Citus in database \"postgres\"") != 2 {
 		t.Errorf("exit status %d\n%s", status, out)
 	}
-	if err := l.cluster.Groups[1].Switchover(context.Background()); err != nil {
+	l.expectLag()
+}
+
+// expectLag has a worker's leader change, and Portero find out when the coordinator knows.
+func (l *citusLab) expectLag() {
+	t := l.t
+	in := serveHere(t, l.config, "")
+	defer stopHere(t, in, syscall.SIGINT)
+	var g metrics.GroupState
+	await := func(what string, done func() bool) {
+		t.Helper()
+		lab.Eventually(t, what, func() error {
+			for _, g = range in.pools.Groups() {
+				if g.Group == 1 && done() {
+					return nil
+				}
+			}
+			return fmt.Errorf("%+v", g)
+		})
+	}
+	await("the coordinator's first answer", func() bool { return g.MetadataHeard && !g.MetadataDiffers })
+	if err := l.cluster.Groups[1].Switchover(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	l.expect(5, "pg_dist_node has group 1 at 127.0.0.1:1,") // the coordinator too
+	await("the difference", func() bool { return g.MetadataDiffers })
+	l.expect(5, "pg_dist_node has group 1 at 127.0.0.1:1,") // the coordinator's too
+	_, port, _ := strings.Cut(l.leader(1).Address, ":")
+	l.sql(0, "update pg_dist_node set nodeport = "+port+" where groupid = 1") // which is Patroni's part
+	await("the agreement", func() bool { return !g.MetadataDiffers && g.MetadataLastLagSeconds > 0 })
 }
 
 // expect checks until there are so many findings.
