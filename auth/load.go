@@ -20,6 +20,7 @@ func Load(cfg *config.Config, r *config.Report) *Authenticator {
 	a := &Authenticator{maps: l.maps(), users: l.users(), asked: make(chan struct{}, maxAsked), interfaces: net.InterfaceAddrs}
 	a.lookups = newLookups(&cfg.Auth, a.users)
 	l.checkLookups(a.lookups)
+	l.checkMetadata(a)
 	for _, b := range rules {
 		if !b.faulty {
 			l.check(b, a)
@@ -156,6 +157,16 @@ func (l *loader) check(b *builder, a *Authenticator) {
 func (l *loader) checkLookups(k *lookups) {
 	if k != nil && k.credentials.kind == secretVerifier {
 		l.report.Key("auth.query_user", "%s has a SCRAM verifier in %s, which opens no server: give its password there", k.user, l.cfg.Auth.Users)
+	}
+}
+
+// checkMetadata says the same of who asks Citus coordinators.
+func (l *loader) checkMetadata(a *Authenticator) {
+	for i := range l.cfg.Clusters {
+		m := &l.cfg.Clusters[i].Metadata
+		if m.User != "" && m.Password == "" && a.Stored(m.User).kind == secretVerifier {
+			l.report.Key(fmt.Sprintf("cluster[%d].metadata.user", i+1), "%s has a SCRAM verifier in %s, which opens no server: give its password", m.User, l.cfg.Auth.Users)
+		}
 	}
 }
 

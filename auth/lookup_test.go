@@ -293,8 +293,12 @@ func TestAVerifierIsNothingToAskBy(t *testing.T) {
 	}
 	cfg := config.Default()
 	cfg.Auth.Users, cfg.Auth.QueryUser = file, "asker"
+	cfg.Clusters[0].Metadata.User = "asker"
 	r := config.NewReport()
 	Load(cfg, r)
+	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "cluster[1].metadata.user: asker has a SCRAM verifier in "+file+", which opens no server") {
+		t.Error(err)
+	}
 	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "auth.query_user: asker has a SCRAM verifier in "+file+", which opens no server") {
 		t.Errorf("%v", err)
 	}

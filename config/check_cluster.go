@@ -53,7 +53,7 @@ func (c checker) checkStatic(key string, cl *Cluster) {
 
 // ofPatroni and ofYugabyte are the settings of one kind of discovery alone.
 var (
-	ofPatroni  = []string{"etcd", "namespace", "scope", "citus", "rest", "stale_leader_limit"}
+	ofPatroni  = []string{"etcd", "namespace", "scope", "citus", "rest", "stale_leader_limit", "metadata"}
 	ofYugabyte = []string{"refresh", "topology_keys", "fallback_to_topology_keys_only"}
 )
 
@@ -71,6 +71,20 @@ func (c checker) checkPatroni(key string, cl *Cluster) {
 	}
 	c.checkEtcd(childKey(key, "etcd"), &cl.Etcd)
 	c.checkClientTLS(childKey(key, "rest"), &cl.REST)
+	c.checkMetadata(key, cl)
+}
+
+// checkMetadata says what a question to the coordinator lacks, and what is of no use without it.
+func (c checker) checkMetadata(cluster string, cl *Cluster) {
+	m, key := &cl.Metadata, childKey(cluster, "metadata")
+	switch {
+	case c.given[key] && !cl.Citus && !c.unread(childKey(cluster, "citus")):
+		c.fault(key, "has no use without citus = true: other clusters have no pg_dist_node")
+	case m.User == "" && m.Password != "":
+		c.fault(childKey(key, "password"), "has no use without user")
+	case m.User != "" && m.Database == "":
+		c.fault(childKey(key, "database"), "must be given with user: the database that Citus is in")
+	}
 }
 
 func (c checker) checkEtcd(key string, e *Etcd) {

@@ -154,6 +154,8 @@ stale_leader_limit = "20s"
 [cluster.etcd]
 endpoints = ["h:1"]
 [cluster.rest]
+[cluster.metadata]
+user = "u"
 `, []string{
 			`2: cluster[1].hosts: must be given with discovery static`,
 			`4: cluster[1].namespace: has no meaning with discovery static`,
@@ -162,6 +164,7 @@ endpoints = ["h:1"]
 			`7: cluster[1].stale_leader_limit: has no meaning with discovery static`,
 			`8: cluster[1].etcd: has no meaning with discovery static`,
 			`10: cluster[1].rest: has no meaning with discovery static`,
+			`11: cluster[1].metadata: has no meaning with discovery static`,
 		}},
 		{"patroni with a static list's settings", `
 [[cluster]]
@@ -189,6 +192,32 @@ etcd = {endpoints = ["http://h:1"], password = "p", tls = {server_name = "n"}}
 			`11: cluster[2].etcd.password: must be given, because username is`,
 			`16: cluster[3].etcd.username: must be given, because password is`,
 			`16: cluster[3].etcd.tls: cannot be used with http://h:1, which is not https`,
+		}},
+		{"questions to a coordinator", `
+[[cluster]]
+name = "a"
+discovery = "patroni"
+scope = "x"
+etcd = {endpoints = ["h:1"]}
+metadata = {user = "u", database = "app"}
+[[cluster]]
+name = "b"
+discovery = "patroni"
+scope = "x"
+citus = true
+etcd = {endpoints = ["h:1"]}
+metadata = {user = "u"}
+[[cluster]]
+name = "c"
+discovery = "patroni"
+scope = "x"
+citus = true
+etcd = {endpoints = ["h:1"]}
+metadata = {password = "p"}
+`, []string{
+			`7: cluster[1].metadata: has no use without citus = true: other clusters have no pg_dist_node`,
+			`14: cluster[2].metadata.database: must be given with user: the database that Citus is in`,
+			`21: cluster[3].metadata.password: has no use without user`,
 		}},
 	})
 }

@@ -78,6 +78,29 @@ type Cluster struct {
 	Refresh                    time.Duration `toml:"refresh"`                        // yugabyte: how often a node is asked for the list of all; at once when one fails
 	TopologyKeys               []string      `toml:"topology_keys"`                  // yugabyte: which nodes come first, see ParseTopologyKey; none: all are equal
 	FallbackToTopologyKeysOnly bool          `toml:"fallback_to_topology_keys_only"` // yugabyte: nodes that no topology key matches serve nobody
+
+	Metadata Metadata `toml:"metadata"` // patroni with citus: who asks the coordinator where Citus believes the leaders to be
+}
+
+// Metadata is how to ask a Citus coordinator for its pg_dist_node, which Patroni brings in line
+// with the leaders behind a failover: see Cluster.AsksMetadata.
+type Metadata struct {
+	User     string `toml:"user"`     // to the coordinator; "" = nobody asks
+	Password string `toml:"password"` // User's; "" = as the user file says, if it does
+	Database string `toml:"database"` // that Citus is in; must be given with User
+}
+
+// AsksMetadata says whether the coordinator is asked for its pg_dist_node.
+func (c *Cluster) AsksMetadata() bool { return c.Citus && c.Metadata.User != "" }
+
+// Cluster is the cluster of that name, nil if there is none.
+func (c *Config) Cluster(name string) *Cluster {
+	for i := range c.Clusters {
+		if c.Clusters[i].Name == name {
+			return &c.Clusters[i]
+		}
+	}
+	return nil
 }
 
 // Etcd is how to reach the etcd that Patroni keeps its keys in.

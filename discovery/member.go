@@ -147,6 +147,17 @@ func joinHostPort(host, port string) string {
 	return net.JoinHostPort(host, strconv.FormatUint(n, 10))
 }
 
+// Address is host:port of a host that may be an IPv6 address.
+func Address(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+
+// SamePlace reports whether a member's Address is this host and port of Citus' pg_dist_node,
+// where Patroni writes what it reads from conn_url in small letters (patroni/postgresql/citus.py,
+// add_task).
+func SamePlace(address, host string, port int) bool {
+	there, number, err := net.SplitHostPort(address)
+	return err == nil && strings.EqualFold(there, host) && number == strconv.Itoa(port)
+}
+
 // number is an integer that may also have been written as a string, as Patroni's
 // parse_int accepts it. Anything else is 0 and no error, so that one odd field
 // does not hide the others.

@@ -47,6 +47,16 @@ var groupMetrics = []metric[GroupState]{
 		func(s *GroupState) float64 { return toFloat(s.Undecided) }),
 }
 
+// metadataMetrics are those of groups whose place in pg_dist_node is asked for.
+var metadataMetrics = []metric[GroupState]{
+	groupGauge("metadata_differs", "1 while Citus' pg_dist_node is not known to point to the leader, else 0.",
+		func(s *GroupState) float64 { return toFloat(s.MetadataDiffers) }),
+	groupCounter("metadata_lag_seconds_total", "Time in which Citus' pg_dist_node did not point to the leader.",
+		func(s *GroupState) float64 { return s.MetadataLagSeconds }),
+	groupGauge("metadata_last_lag_seconds", "How long Citus' pg_dist_node was behind the leader's last move, 0 if there was none.",
+		func(s *GroupState) float64 { return s.MetadataLastLagSeconds }),
+}
+
 var (
 	leaderDesc = describe("group_leader_info", "Always 1; the label says which member leads.", memberLabelNames...)
 	lostDesc   = describe("group_lost_transactions_total", "Transactions whose server was lost, by what became of them.", "cluster", "group", "outcome")
@@ -71,6 +81,9 @@ var discoveryMetrics = []metric[heard]{
 
 func describeGroups(ch chan<- *prometheus.Desc) {
 	for _, m := range groupMetrics {
+		ch <- m.desc
+	}
+	for _, m := range metadataMetrics {
 		ch <- m.desc
 	}
 	ch <- leaderDesc
@@ -102,6 +115,11 @@ func (s *GroupState) send(ch chan<- prometheus.Metric) {
 	cluster, group := Label(s.Cluster), strconv.Itoa(s.Group)
 	for _, m := range groupMetrics {
 		m.send(ch, s, []string{cluster, group})
+	}
+	if s.MetadataHeard {
+		for _, m := range metadataMetrics {
+			m.send(ch, s, []string{cluster, group})
+		}
 	}
 	if s.Leader != "" {
 		ch <- prometheus.MustNewConstMetric(leaderDesc, prometheus.GaugeValue, 1, cluster, group, Label(s.Leader))

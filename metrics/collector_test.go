@@ -54,6 +54,7 @@ func madeUp() *Collector {
 	groups := []GroupState{
 		{
 			Cluster: "main", Leader: "pg1", Epoch: 3, Timeline: 7, EpochChanges: 2,
+			MetadataHeard: true, MetadataDiffers: true, MetadataLagSeconds: 2.5, MetadataLastLagSeconds: 0.75,
 			LeaderlessSeconds: 1.25, HeldSeconds: 1.5, Outcomes: Outcomes{Failed: 2, Repeated: 3}, Connected: true,
 			Members:    []MemberState{{Name: "pg1", Lag: -1}, {Name: "pg2", Lag: 4096, Measured: true, LagTime: 1500 * time.Millisecond, Zone: "north", Servers: 4}},
 			SingleHost: "db-1", EtcdHost: "db-1",

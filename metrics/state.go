@@ -87,6 +87,11 @@ type GroupState struct {
 	EtcdHost   string   // host without which etcd, of all the cluster's groups, has no quorum; "" if there is none, or it is not known
 	Warnings   []string // of the layout, in words, as far as they concern the group
 
+	MetadataHeard          bool    // Citus' pg_dist_node has been read; else the next three say nothing
+	MetadataDiffers        bool    // it may not point to the leader, or does not
+	MetadataLagSeconds     float64 // how long it has not, in sum since Portero started, the present spell included
+	MetadataLastLagSeconds float64 // how long it did not behind the last change that it has caught up with; 0 if there was none
+
 	Members []MemberState
 }
 

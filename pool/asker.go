@@ -14,12 +14,13 @@ import (
 	"portero/wire"
 )
 
-// asker puts questions about users to the leader of a group, over a connection of
+// asker puts questions to the leader of a group, about users or what else only it knows, over a connection of
 // its own, which is lent to nobody, counted as a server in the limit of all, and
 // kept for a while for the next question. Questions are put one at a time.
 //
 // It has no goroutine: it runs in those of the logins that ask.
 type asker struct {
+	on    topic
 	pool  *Pool         // in no books: it has no servers, but finds a leader and logs in as others do
 	users int           // who have it; guarded by the mu of askers
 	turn  chan struct{} // guards what follows
@@ -27,6 +28,18 @@ type asker struct {
 	line *leaderLine // nil: hung up
 	used int64       // when the last question was put, on the loops' clock
 }
+
+// topic is what questions are about. Each has askers of its own.
+type topic struct {
+	mode    string // in their Key
+	about   string // for errors: the query
+	setting string // likewise: who puts it
+}
+
+var (
+	forUsers = topic{"lookup", "the query for users", "query_user"}
+	forNodes = topic{"metadata", "the query for pg_dist_node", "metadata.user"}
+)
 
 // leaderLine is a connection to a leader that has proved itself.
 type leaderLine struct {
@@ -56,10 +69,15 @@ const (
 // is one, and for others who ask, until ctx ends. Errors are of type
 // *auth.Unanswered.
 func (ps *Pools) Ask(ctx context.Context, cluster string, group int, q auth.Question) (auth.Answer, error) {
+	return ps.askAs(ctx, forUsers, cluster, group, q)
+}
+
+// askAs is Ask on any topic whose answer is a row of two columns.
+func (ps *Pools) askAs(ctx context.Context, on topic, cluster string, group int, q auth.Question) (auth.Answer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ps.ctx, cancel)()
-	a, err := ps.asker(ctx, Key{Cluster: cluster, Group: group, Role: "leader", Mode: "lookup", Database: q.Database, User: q.As})
+	a, err := ps.asker(ctx, on, Key{Cluster: cluster, Group: group, Role: "leader", Mode: on.mode, Database: q.Database, User: q.As})
 	if err != nil {
 		return auth.Answer{}, &auth.Unanswered{Err: err}
 	}
@@ -74,9 +92,9 @@ func (ps *Pools) Ask(ctx context.Context, cluster string, group int, q auth.Ques
 }
 
 // asker is that of a key, a new one where there is none yet.
-func (ps *Pools) asker(ctx context.Context, k Key) (*asker, error) {
+func (ps *Pools) asker(ctx context.Context, on topic, k Key) (*asker, error) {
 	for {
-		a, err := ps.askerNow(k)
+		a, err := ps.askerNow(on, k)
 		if a != nil || err != nil {
 			return a, err
 		}
@@ -91,7 +109,7 @@ func (ps *Pools) asker(ctx context.Context, k Key) (*asker, error) {
 }
 
 // askerNow is nil if there is no room for another.
-func (ps *Pools) askerNow(k Key) (*asker, error) {
+func (ps *Pools) askerNow(on topic, k Key) (*asker, error) {
 	ps.askers.mu.Lock()
 	defer ps.askers.mu.Unlock()
 	a := ps.askers.all[k]
@@ -109,7 +127,7 @@ func (ps *Pools) askerNow(k Key) (*asker, error) {
 		if err != nil {
 			return nil, err
 		}
-		a = &asker{pool: p, turn: make(chan struct{}, 1)}
+		a = &asker{on: on, pool: p, turn: make(chan struct{}, 1)}
 		if ps.askers.all == nil {
 			ps.askers.all = make(map[Key]*asker)
 		}
@@ -221,7 +239,7 @@ func (a *asker) try(ctx context.Context, home *cluster, v *discovery.View, q aut
 	case said.Severity == "FATAL" || said.Severity == "PANIC":
 		a.hangUp()
 	case !passes(said):
-		return answer, &auth.Unanswered{Err: fmt.Errorf("the query for users: %w", said), Refused: true}
+		return answer, &auth.Unanswered{Err: fmt.Errorf("%s: %w", a.on.about, said), Refused: true}
 	}
 	return answer, err
 }

@@ -39,7 +39,7 @@ func (a *asker) open(ctx context.Context, home *cluster, v *discovery.View, q au
 	}
 	if refusal := permanent(err); refusal != nil {
 		if p.refusedBy(m, refusal, began) {
-			return &auth.Unanswered{Err: fmt.Errorf("the server does not let query_user in: %w", err), Refused: true, NoDatabase: refusal.Code == wire.UndefinedDatabase}
+			return &auth.Unanswered{Err: fmt.Errorf("the server does not let %s in: %w", a.on.setting, err), Refused: true, NoDatabase: refusal.Code == wire.UndefinedDatabase}
 		}
 		return err
 	}
@@ -122,13 +122,11 @@ func (a *asker) put(parent context.Context, home *cluster, v *discovery.View, q 
 	if err != nil {
 		return auth.Answer{}, err
 	}
-	return readAnswer(l.stream)
+	return a.on.readAnswer(l.stream)
 }
 
-var errRows = errors.New("the query for users has more than one row for a name")
-
 // readAnswer reads what a question brings, to the end of it.
-func readAnswer(s *wire.Stream) (answer auth.Answer, err error) {
+func (on topic) readAnswer(s *wire.Stream) (answer auth.Answer, err error) {
 	for {
 		f, failed := s.Read(maxAnswer)
 		switch {
@@ -140,8 +138,8 @@ func readAnswer(s *wire.Stream) (answer auth.Answer, err error) {
 		switch f.Type {
 		case 'D':
 			if answer.Found {
-				err = unfitAnswer(errRows)
-			} else if answer, failed = answerOf(f.Body); failed != nil {
+				err = unfitAnswer(fmt.Errorf("%s has more than one row for a name", on.about))
+			} else if answer, failed = on.answerOf(f.Body); failed != nil {
 				err = unfitAnswer(failed)
 			}
 		case 'E':
@@ -161,13 +159,13 @@ func readAnswer(s *wire.Stream) (answer auth.Answer, err error) {
 func unfitAnswer(err error) error { return &auth.Unanswered{Err: err, Refused: true} }
 
 // answerOf reads a row: the name, and the secret or NULL.
-func answerOf(body []byte) (auth.Answer, error) {
+func (on topic) answerOf(body []byte) (auth.Answer, error) {
 	var row pgproto3.DataRow
 	if err := row.Decode(body); err != nil {
 		return auth.Answer{}, err
 	}
 	if len(row.Values) != 2 {
-		return auth.Answer{}, fmt.Errorf("the query for users has %d columns, not a name and a secret", len(row.Values))
+		return auth.Answer{}, fmt.Errorf("%s has %d columns, not a name and a secret", on.about, len(row.Values))
 	}
 	if row.Values[0] == nil { // as a function with OUT parameters says that there is nobody
 		return auth.Answer{}, nil

@@ -38,7 +38,7 @@ func TestAClusterThatWasReplacedIsAskedNoMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inUse, err := s.pools.askerNow(Key{Cluster: "main", Role: "leader", Mode: "lookup", Database: "postgres", User: "app"})
+	inUse, err := s.pools.askerNow(forUsers, Key{Cluster: "main", Role: "leader", Mode: "lookup", Database: "postgres", User: "app"})
 	if err != nil {
 		t.Fatal(err)
 	}

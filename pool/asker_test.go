@@ -173,20 +173,20 @@ func TestAskersAreBoundedInNumber(t *testing.T) {
 	}
 	var all []*asker
 	for i := range maxAskers {
-		a, err := s.pools.askerNow(key(i))
+		a, err := s.pools.askerNow(forUsers, key(i))
 		if a == nil || err != nil {
 			t.Fatal(i, err)
 		}
 		all = append(all, a)
 	}
-	if a, _ := s.pools.askerNow(key(maxAskers)); a != nil {
+	if a, _ := s.pools.askerNow(forUsers, key(maxAskers)); a != nil {
 		t.Error("one more than there may be")
 	}
-	if a, _ := s.pools.askerNow(key(0)); a != all[0] {
+	if a, _ := s.pools.askerNow(forUsers, key(0)); a != all[0] {
 		t.Error("not the one that is there")
 	}
 	s.pools.leaveAsker(all[1])
-	if a, _ := s.pools.askerNow(key(maxAskers)); a == nil {
+	if a, _ := s.pools.askerNow(forUsers, key(maxAskers)); a == nil {
 		t.Error("none, although one has gone")
 	}
 	s.pools.askers.mu.Lock()

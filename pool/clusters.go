@@ -19,12 +19,14 @@ type cluster struct {
 	name      string
 	print     config.Fingerprint // of what its discovery was opened with
 	discovery *discovery.Cluster
+	citus     bool
 	safety    atomic.Pointer[safety]
 	measured  atomic.Bool // clients may come who need to know of its replicas
 	lags      *lags
 	questions *questions
 	refresh   time.Duration   // of YugabyteDB
 	recount   chan struct{}   // of YugabyteDB: has a token if the nodes are to be asked for
+	metadata  metadata        // of a Citus cluster
 	ctx       context.Context // ends when nobody needs it any more
 	stop      context.CancelFunc
 }
@@ -46,7 +48,7 @@ func (ps *Pools) newCluster(c config.Cluster, d *discovery.Cluster) (*cluster, e
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 	}
-	cl := &cluster{owner: ps, name: c.Name, print: c.Fingerprint(), discovery: d, lags: newLags(), questions: toPostgres}
+	cl := &cluster{owner: ps, name: c.Name, print: c.Fingerprint(), discovery: d, lags: newLags(), questions: toPostgres, metadata: newMetadata(), citus: c.Citus}
 	if c.Discovery == "yugabyte" {
 		cl.questions, cl.refresh, cl.recount = toYugabyte, c.Refresh, make(chan struct{}, 1)
 	}
@@ -63,6 +65,10 @@ func (cl *cluster) begin() {
 		call := &rollCall{cluster: cl, log: cl.owner.log.With("cluster", cl.name)}
 		cl.owner.workers.Add(1)
 		go call.run()
+	}
+	if cl.citus {
+		cl.owner.workers.Add(1)
+		go cl.owner.followMetadata(cl)
 	}
 }
 

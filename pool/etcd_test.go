@@ -20,7 +20,7 @@ var (
 	})
 	// sharedPostgres is for the tests that leave it as it is.
 	sharedPostgres = lab.Share(func(ctx context.Context) (*lab.Postgres, error) {
-		return lab.StartPostgres(ctx, lab.PostgresOptions{SQL: []string{"create role app login", "create role nobody nologin"}})
+		return lab.StartPostgres(ctx, lab.PostgresOptions{SQL: []string{"create role app login", "create role nobody nologin", lab.PlayCitus}})
 	})
 )
 

@@ -194,6 +194,11 @@ func (ps *Pools) groupState(k groupKey, v *discovery.View, now time.Time) metric
 		s.Switchover = g.Announced.From + " to " + g.Announced.To
 	}
 	warn(&s, g, v)
+	if cl := ps.clusters()[k.cluster]; cl != nil {
+		var total, last time.Duration
+		s.MetadataHeard, s.MetadataDiffers, total, last = cl.metadata.lag(k.group, now)
+		s.MetadataLagSeconds, s.MetadataLastLagSeconds = total.Seconds(), last.Seconds()
+	}
 	for _, m := range g.Members {
 		s.Members = append(s.Members, ps.memberState(k.cluster, k.group, m))
 	}

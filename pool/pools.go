@@ -31,6 +31,7 @@ type Pools struct {
 	backends backends
 	hearers  atomic.Int64 // clients that listen by an ear
 
+	stored     atomic.Pointer[func(user string) auth.Credentials] // see KnowUsers
 	askers     askers
 	chronicles chronicles
 
@@ -195,6 +196,8 @@ func (ps *Pools) followCluster(cl *cluster) {
 		if ps.isCurrent(cl) {
 			ps.seeAll(cl.name, v)
 		}
+		_, asks := ps.metadataOf(cl)
+		cl.metadata.see(v, asks)
 		asked.follow(v)
 		ps.sweepAskers()
 		var soonest time.Time

@@ -19,7 +19,7 @@ import (
 	"portero/proxy"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what explain says into testdata/explain")
+var rewrite = flag.Bool("rewrite", false, "write what explain says, and what citus prints, into testdata")
 
 // TestExplainSaysThis runs the commands of testdata/explain: files with configurations, and
 // behind each command what it prints and its exit status.

@@ -6,6 +6,7 @@
 //	portero explain --user bob            what a client would get, and why
 //	portero top [--config proxy.toml]     the console as a live page of the terminal
 //	portero import pgbouncer.ini          translate PgBouncer's configuration, and HAProxy's and Patroni's
+//	portero citus poolinfo|check          Citus' nodes reach each other through Portero
 //	portero upgrade [--config proxy.toml] the one that runs starts its program anew, and hands over
 //	portero version
 package main
@@ -40,6 +41,10 @@ const usage = `portero is a pooling proxy in front of highly available PostgreSQ
                                         the console as a live page of the terminal
   portero import [-o proxy.toml] pgbouncer.ini [haproxy.cfg] [patroni.yml]
                                         translate them into a proxy.toml
+  portero citus poolinfo [--config proxy.toml]
+                                        print the SQL that has Citus' nodes reach each other through Portero
+  portero citus check [--config proxy.toml]
+                                        compare what the nodes have with that, and with who leads
   portero upgrade [--config proxy.toml] have the Portero that runs start its program anew, a new
                                         version say, and hand over its clients
   portero version                       print the version
@@ -69,6 +74,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return topPage(args[1:], stdout, stderr)
 	case "import":
 		return importFiles(args[1:], stdout, stderr)
+	case "citus":
+		return citus(args[1:], stdout, stderr)
 	case "upgrade":
 		return upgradeRunning(args[1:], stdout, stderr)
 	case "version":

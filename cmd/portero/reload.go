@@ -83,6 +83,7 @@ func (in *instance) apply(next *parts) error {
 	}
 	in.logLevel.Set(levelOf(next.cfg.Log))
 	servers.Apply(next.descriptors.servers)
+	in.pools.KnowUsers(next.auth.Stored)
 	in.process.ServersLimit.Store(int64(next.descriptors.servers))
 	now := &state{parts: next, listening: clients.Apply(), since: time.Now()}
 	in.deriving.stop()

@@ -184,6 +184,7 @@ func (in *instance) start(p *parts) (err error) {
 	if in.pools, err = pool.New(p.cfg, p.descriptors.servers, clusters, in.loops, in.log); err != nil {
 		return err
 	}
+	in.pools.KnowUsers(p.auth.Stored)
 	in.process.ServersLimit.Store(int64(p.descriptors.servers))
 	in.proxy = proxy.New(p.cfg, p.descriptors.room(p.cfg), in.pools, p.auth, in.loops, in.process, in.log)
 	in.console = in.newConsole()
