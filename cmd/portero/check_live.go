@@ -90,8 +90,10 @@ type sight struct {
 	groups  map[int]bool // that routes lead to
 	limit   time.Duration
 
-	view   *discovery.View  // nil: discovery does not begin
-	err    error            // why it does not; else, with a view that is stale, what the log has of it
+	view *discovery.View // nil: discovery does not begin
+	err  error           // why it does not; else, with a view that is stale, what the log has of it
+
+	mu     sync.Mutex       // guards what follows, while members are asked
 	silent map[string]error // why a PostgreSQL does not answer, by its address; nil: it does
 }
 
@@ -145,19 +147,20 @@ func await(d *discovery.Cluster, limit time.Duration) *discovery.View {
 // ask finds out whether a PostgreSQL answers at each member's address.
 func (s *sight) ask() {
 	s.silent = make(map[string]error)
-	var mu sync.Mutex // guards silent
 	var asking sync.WaitGroup
 	for _, g := range s.view.Groups {
 		for _, m := range g.Members {
-			asking.Go(func() {
-				err := answers(m.Address)
-				mu.Lock()
-				defer mu.Unlock()
-				s.silent[m.Address] = err
-			})
+			asking.Go(func() { s.askOne(m.Address) })
 		}
 	}
 	asking.Wait()
+}
+
+func (s *sight) askOne(address string) {
+	err := answers(address)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silent[address] = err
 }
 
 // answers asks for TLS, which PostgreSQL answers to everybody with one byte, and logs nothing
