@@ -29,7 +29,7 @@ type rollCall struct {
 	member discovery.Member // where it is
 
 	turn     int           // of the pools whose login is used, and of the nodes that are asked
-	patience time.Duration // with each node
+	patience time.Duration // with each node; it grows when none answers, as logins may be slow there
 	failed   bool          // and the log says so
 }
 
@@ -87,7 +87,6 @@ func (r *rollCall) call(ctx context.Context) (wait time.Duration) {
 		r.cluster.discovery.Untold()
 		return leastRefresh
 	}
-	r.patience = 0
 	return r.cluster.refresh
 }
 
