@@ -62,7 +62,7 @@ func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (at post, said
 		if err := ctx.Err(); err != nil {
 			return at, said, err // the deadline that hurries us was set before ours
 		}
-		if said, err = ask(e.stream, st != Startup{}); err != nil {
+		if said, err = p.ask(e, st); err != nil {
 			return at, said, err
 		}
 		maps.Copy(reported, said.reported)
@@ -83,6 +83,14 @@ func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (at post, said
 			return at, said, errMoved
 		}
 	}
+}
+
+// ask asks a server that was opened with st in the words that it understands.
+func (p *Pool) ask(e *entered, st Startup) (account, error) {
+	if p.Key.Replicates() {
+		return askSender(e)
+	}
+	return ask(e.stream, st != Startup{})
 }
 
 // asked is the question between statements that keep what a client has given for
