@@ -41,16 +41,12 @@ func (r *relay) replicateOnce() (why metrics.Reason, busy bool) {
 		return why, false
 	}
 	if r.mayReadServer() {
-		if why := r.fromSender(); why != metrics.None {
-			return why, false
-		}
+		why, busy = r.fromSender(), true
 	}
-	if r.mayReadClient() {
-		if why := r.toSender(); why != metrics.None {
-			return why, false
-		}
+	if why == metrics.None && r.mayReadClient() {
+		why, busy = r.toSender(), true
 	}
-	return metrics.None, r.mayReadServer() || r.mayReadClient()
+	return why, busy
 }
 
 // betweenFrames ends the client, or has it follow a reload, where it can be told so.

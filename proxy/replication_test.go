@@ -22,7 +22,7 @@ var publisher = lab.Share(func(ctx context.Context) (*lab.Postgres, error) {
 			"hostssl replication,app streamer 127.0.0.1/32 scram-sha-256",
 			"host replication app,plain 127.0.0.1/32 trust",
 		},
-		Settings: map[string]string{"wal_level": "logical", "max_wal_senders": "6", "max_replication_slots": "12"},
+		Settings: map[string]string{"wal_level": "logical", "max_wal_senders": "6", "max_replication_slots": "12", "wal_sender_timeout": "0"},
 		SQL: []string{
 			"create role app login replication", "create role plain login", "create role streamer login replication password 'secret'",
 			"create database app owner app", "grant pg_monitor to app",
