@@ -122,8 +122,6 @@ func (p *Pool) overLocked(s *Server) metrics.Reason {
 	switch {
 	case s.condemned != metrics.None:
 		return s.condemned
-	case s.Used && p.Key.Replicates():
-		return metrics.ServerSpent
 	case p.closed:
 		return metrics.Shutdown
 	case p.now.hold == HoldPaused:

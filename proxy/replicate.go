@@ -57,6 +57,10 @@ func (r *relay) betweenFrames() metrics.Reason {
 		r.tell(errShutdown())
 		return metrics.Shutdown
 	case r.c.isStale():
+		if w := r.c.wayNow(); w.route != nil && w.key != r.c.pool.Key { // what others finish first has no end here
+			r.tell(errReconfigured())
+			return metrics.Reconfigured
+		}
 		return r.follow()
 	}
 	return metrics.None
@@ -193,7 +197,8 @@ func (r *relay) senderLost(why metrics.Reason, said *wire.Error, frame []byte) m
 	return r.cutBy(why)
 }
 
-// leaveSender closes the walsender of a client that has ended. One that is at work is cancelled,
+// leaveSender closes the walsender of a client that has ended: nobody else could go on with it. One
+// that is at work is cancelled,
 // unless the client has said goodbye, as there PostgreSQL reads that when it is done.
 func (r *relay) leaveSender() {
 	if r.sender.works() && !r.goodbye {

@@ -173,13 +173,24 @@ func TestOperatorsCloseWhoReplicates(t *testing.T) {
 	w.replicate("database").quit()
 }
 
-// PAUSE waits for who replicates as for a client in session mode, and RECONNECT leaves it be.
-func TestPauseWaitsForWhoReplicates(t *testing.T) {
+// RECONNECT would wait for ever until who replicates gives up its server.
+func TestReconnectCutsWhoReplicates(t *testing.T) {
 	w := startPublishing(t)
-	r := w.replicate("database")
+	r, stays := w.replicate("database"), w.dial("database", "app")
+	stays.query("begin")
 	if err := w.pools.Reconnect("app"); err != nil {
 		t.Fatal(err)
 	}
+	r.expect("E(FATAL_08006)")
+	r.ended()
+	stays.ask("C(COMMIT) Z(I)", q("commit"))
+	w.replicate("database").quit()
+}
+
+// PAUSE waits for who replicates as for a client in session mode.
+func TestPauseWaitsForWhoReplicates(t *testing.T) {
+	w := startPublishing(t)
+	r := w.replicate("database")
 	paused := make(chan error, 1)
 	go func() { paused <- w.pools.Pause(bounded(t), "app") }()
 	eventually(t, "it is ordered", func() bool { yes, _ := w.pools.Ordered("app"); return yes })
@@ -255,15 +266,19 @@ func TestACancelRequestReachesTheWalsender(t *testing.T) {
 	r.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
 }
 
-// A reload leaves who replicates where it is, unless nobody may be there any more.
+// A reload leaves who replicates where it is, unless its route leads elsewhere, or there is none.
 func TestReloadsAndWhoReplicates(t *testing.T) {
 	w := startPublishing(t)
 	r := w.replicate("database")
 	pid := r.value("select pg_backend_pid()")
-	w.reload(func(c *config.Config) { c.Routes[0].PoolSize, c.Routes[0].Role = 1, "any" })
+	w.reload(func(c *config.Config) { c.Routes[0].PoolSize, c.Routes[0].MaxLag = 1, time.Second })
 	if got := r.value("select pg_backend_pid()"); got != pid {
 		t.Errorf("server %s, not %s", got, pid)
 	}
+	w.reload(func(c *config.Config) { c.Routes[0].Role = "any" })
+	r.expect("E(FATAL_57P01)")
+	r.ended()
+	r = w.replicate("database")
 	w.reload(func(c *config.Config) { c.Routes[0].User = "nobody" })
 	r.expect("E(FATAL_57P01)")
 	r.ended()
