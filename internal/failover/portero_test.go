@@ -28,6 +28,12 @@ pool_size = 2
 database = "replication"
 cluster = "main"
 server_user = "replicator"
+
+[[route]]
+database = "copies"
+cluster = "main"
+role = "replica"
+server_user = "replicator"
 `
 
 // buildPortero compiles the program that is tested.
