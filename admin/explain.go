@@ -48,6 +48,6 @@ func ofThisHost(r *http.Request) bool {
 func newcomerOf(v url.Values) proxy.Newcomer {
 	return proxy.Newcomer{
 		Database: v.Get("database"), User: v.Get("user"), From: v.Get("from"),
-		Listener: v.Get("listener"), TLS: v.Get("tls"), Application: v.Get("application_name"),
+		Listener: v.Get("listener"), TLS: v.Get("tls"), Application: v.Get("application_name"), Replication: v.Get("replication"),
 	}
 }

@@ -20,13 +20,17 @@ func (c *Console) databases() (all []metrics.DatabaseState, used map[string]inUs
 	if c.o.Databases != nil {
 		all = c.o.Databases()
 	}
+	named := len(all)
 	used = make(map[string]inUse)
 	pools := c.pools()
 	for i := range pools {
 		p := &pools[i]
 		name := databaseOf(p)
-		if _, seen := used[name]; !seen && !slices.ContainsFunc(all, func(d metrics.DatabaseState) bool { return d.Name == name }) {
+		switch at := slices.IndexFunc(all, func(d metrics.DatabaseState) bool { return d.Name == name }); {
+		case at < 0:
 			all = append(all, metrics.DatabaseState{Name: name, Database: p.Labels.Database, PoolSize: p.Size, MinPoolSize: p.MinSize})
+		case at >= named && all[at].PoolSize == 0: // that one is for those who replicate
+			all[at].PoolSize, all[at].MinPoolSize = p.Size, p.MinSize
 		}
 		u := used[name]
 		u.servers += serversOf(p)

@@ -42,6 +42,9 @@ func sumPools(pools []metrics.PoolState) []summed {
 		if sums[k] == nil {
 			sums[k] = &summed{database: k.database, user: k.user, mode: p.Labels.Mode}
 		}
+		if strings.HasSuffix(sums[k].mode, "-replication") { // which is no mode of a pool there
+			sums[k].mode = p.Labels.Mode
+		}
 		sums[k].add(p)
 	}
 	var all []summed

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -92,7 +93,7 @@ func socketState(prefix, state string) string {
 
 func clientRow(s *metrics.ClientState, state string) []any {
 	return []any{
-		"C", s.User, s.Database, "none", state, host(s.Address), int(s.Address.Port()), host(s.Local), int(s.Local.Port()),
+		"C", s.User, s.Database, cmp.Or(s.Replication, "none"), state, host(s.Address), int(s.Address.Port()), host(s.Local), int(s.Local.Port()),
 		s.Connected, orElse(s.Requested, s.Connected), whole(s.Wait), rest(s.Wait), false,
 		pointer('c', s.ID), pointer('5', s.Link), s.RemotePID, s.TLS, s.Application, s.Statements, s.ID,
 	}
@@ -100,7 +101,7 @@ func clientRow(s *metrics.ClientState, state string) []any {
 
 func serverRow(s *metrics.ServerState, state string) []any {
 	return []any{
-		"S", s.User, s.Database, "none", state, host(s.Address), int(s.Address.Port()), host(s.Local), int(s.Local.Port()),
+		"S", s.User, s.Database, cmp.Or(s.Replication, "none"), state, host(s.Address), int(s.Address.Port()), host(s.Local), int(s.Local.Port()),
 		s.Connected, orElse(s.Requested, s.Connected), 0, 0, s.CloseNeeded,
 		pointer('5', s.ID), pointer('c', s.Link), s.RemotePID, s.TLS, s.Application, s.Statements, s.ID,
 	}

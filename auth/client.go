@@ -56,8 +56,7 @@ func ruleForAll(name string) (rule, bool) {
 	if !known || m == methodReject || m == methodPeer {
 		return rule{}, false
 	}
-	all := names{{kind: anyName}}
-	r := rule{link: linkAny, databases: all, users: all, method: m}
+	r := rule{link: linkAny, databases: names{{kind: anyName}, {kind: replicating}}, users: names{{kind: anyName}}, method: m}
 	if m == methodCert {
 		r.link = linkHostSSL
 	}

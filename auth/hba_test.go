@@ -9,7 +9,7 @@ import (
 func TestFaultsOfAnHBAFile(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"nothing", " \n# all all trust\n\t\n", ""},
-		{"replication lines are read, and match nobody", "local replication all peer", ""},
+		{"replication lines are read as others", "local replication all peer", ""},
 		{"a replication line's own faults", "local replication all gss", `1: authentication method "gss" is not supported here`},
 		{"connection type", "hosts all all all trust", `1: invalid connection type "hosts"`},
 		{"two types", "host,local all all all trust", `1: multiple values specified for connection type`},

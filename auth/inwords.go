@@ -99,6 +99,9 @@ func (r *rule) objection(differs part, c *Arrival) string {
 	case partType:
 		return fmt.Sprintf("type %s: the client comes %s", linkNames[r.link], c.way(r.link))
 	case partDatabase:
+		if c.Physical {
+			return fmt.Sprintf("database %s: not replication", r.databases)
+		}
 		return fmt.Sprintf("database %s: not \"%s\"", r.databases, c.Database)
 	case partUser:
 		return fmt.Sprintf("user %s: not \"%s\"", r.users, c.User)

@@ -9,11 +9,11 @@ import (
 type nameKind byte
 
 const (
-	oneName  nameKind = iota
-	anyName           // all
-	sameUser          // a database that has the user's name
-	noName            // replication, which is refused before rules are asked
-	likeName          // /regular expression
+	oneName     nameKind = iota
+	anyName              // all
+	sameUser             // a database that has the user's name
+	replicating          // replication: no database, but those who replicate whole clusters
+	likeName             // /regular expression
 )
 
 // name is an item of a rule's list of databases or users.
@@ -29,6 +29,16 @@ type names []name
 // hold says whether a client's database or user is in the list.
 func (list names) hold(s, user string) bool {
 	return slices.ContainsFunc(list, func(n name) bool { return n.is(s, user) })
+}
+
+// holdDatabase is hold for databases. Who replicates whole clusters is in none, and only in a
+// list with the word for that; who replicates a database is as all others (PostgreSQL
+// documentation, "The pg_hba.conf File"; check_db in hba.c).
+func (list names) holdDatabase(s, user string, physical bool) bool {
+	if physical {
+		return slices.ContainsFunc(list, func(n name) bool { return n.kind == replicating })
+	}
+	return list.hold(s, user)
 }
 
 func (n name) is(s, user string) bool {
@@ -57,7 +67,7 @@ func databaseName(w word) (name, error) {
 	case w.is("samerole"), w.is("samegroup"):
 		return name{}, errors.New(w.text + " is not supported here: only the server knows who is a member of which role")
 	case w.is("replication"):
-		return name{kind: noName, text: w.text}, nil
+		return name{kind: replicating, text: w.text}, nil
 	}
 	return plainName(w)
 }

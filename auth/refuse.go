@@ -13,10 +13,16 @@ import (
 
 // noEntry is for a client that no rule is for.
 func noEntry(c *Arrival) *wire.Error {
+	if c.Physical {
+		return wire.Fatal(wire.InvalidAuthorization, "no pg_hba.conf entry for replication connection from %s", c)
+	}
 	return wire.Fatal(wire.InvalidAuthorization, "no pg_hba.conf entry for %s", c)
 }
 
 func rejected(c *Arrival) *wire.Error {
+	if c.Physical {
+		return wire.Fatal(wire.InvalidAuthorization, "pg_hba.conf rejects replication connection for %s", c)
+	}
 	return wire.Fatal(wire.InvalidAuthorization, "pg_hba.conf rejects connection for %s", c)
 }
 
@@ -52,6 +58,9 @@ func (c *Arrival) String() string {
 	}
 	if c.TLS {
 		encryption = "SSL encryption"
+	}
+	if c.Physical {
+		return fmt.Sprintf("host \"%s\", user \"%s\", %s", host, c.User, encryption)
 	}
 	return fmt.Sprintf("host \"%s\", user \"%s\", database \"%s\", %s", host, c.User, c.Database, encryption)
 }

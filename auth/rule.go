@@ -21,6 +21,10 @@ type Arrival struct {
 	// block on the system's data base of users; only method peer asks.
 	SystemUser func() (string, error)
 
+	// Physical is a client that replicates whole clusters (replication=true): its database
+	// counts for nothing.
+	Physical bool
+
 	Home    *Home           // nil: no route is for it
 	Context context.Context // ends what others are asked about it; nil: never
 }
@@ -100,7 +104,7 @@ func (r *rule) differs(c *Arrival, interfaces func() ([]net.Addr, error)) (part,
 	switch {
 	case !r.link.is(c):
 		return partType, nil
-	case !r.databases.hold(database, user):
+	case !r.databases.holdDatabase(database, user, c.Physical):
 		return partDatabase, nil
 	case !r.users.hold(user, user):
 		return partUser, nil

@@ -211,3 +211,31 @@ m /a\1 x
 		t.Errorf("got:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
 	}
 }
+
+// Who replicates whole clusters is in no database, and needs a line that says so; who replicates
+// a database is as others, for whom that word is none.
+func TestRulesForWhoReplicates(t *testing.T) {
+	a := mustReadHBA(t, "host all,sameuser,\"replication\",/^repl app all trust\nhost app,replication app all trust\nhost replication all all reject")
+	for _, c := range []struct {
+		user, database string
+		physical       bool
+		want           int
+	}{
+		{"app", "app", false, 1}, {"app", "replication", false, 1}, {"app", "app", true, 2}, {"app", "replication", true, 2},
+		{"eve", "app", true, 3}, {"eve", "replication", false, 0},
+	} {
+		who := from("10.1.2.3", c.user, c.database)
+		who.Physical = c.physical
+		if got := ruleFor(a, who); got != c.want {
+			t.Errorf("%+v: rule %d", c, got)
+		}
+	}
+	who := from("10.1.2.3", "zoe", "replication")
+	who.Physical = true
+	if got := noEntry(who).Message; got != `no pg_hba.conf entry for replication connection from host "10.1.2.3", user "zoe", no encryption` {
+		t.Errorf("told %s", got)
+	}
+	if all, _ := ruleForAll("trust"); !all.databases.holdDatabase("app", "app", true) {
+		t.Error("one method for all is not for those who replicate")
+	}
+}

@@ -65,6 +65,7 @@ const (
 	ServerRecovery // it is in recovery where a leader was wanted
 	ServerPaused   // an operator has its clients held (PAUSE)
 	ServerRenewed  // an operator wants another in its place (RECONNECT)
+	ServerSpent    // it replicated for a client that has left, and nobody else could go on with it
 	ServerDirty    // it could not be cleaned for its next client
 	EpochMoved     // another leader, or another timeline, took its place
 	MemberLeft     // others serve the pool in its place: its member lags, or leads and a replica is back, or has more than its share
@@ -100,6 +101,7 @@ var reasonNames = [NumReasons]string{
 	DatabaseDisabled:   "database disabled",
 	ServerPaused:       "paused",
 	ServerRenewed:      "reconnect",
+	ServerSpent:        "replication over",
 	TooManyClients:     "too many clients",
 	TooManyOfDatabase:  "too many clients of the database",
 	TooManyOfUser:      "too many clients of the user",

@@ -18,7 +18,7 @@ var errConnectQuery = errors.New("connect_query failed")
 // introduce runs connect_query on a server that has proved itself. What it
 // reports goes to the account.
 func (p *Pool) introduce(ctx context.Context, e *entered, said *account) error {
-	if p.terms().ConnectQuery == "" {
+	if p.terms().ConnectQuery == "" { // as for those who replicate
 		return nil
 	}
 	e.conn.SetDeadline(time.Now().Add(p.owner.limits().ServerConnectTimeout)) //nolint:errcheck // a closed connection fails at its first use

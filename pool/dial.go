@@ -104,7 +104,8 @@ func (p *Pool) knock(ctx context.Context, home *cluster, m discovery.Member, st 
 	params := p.loginParams(conn)
 	params.Parameters = p.loginParameters(st)
 	e.login, err = auth.Login(e.stream, params)
-	if err = mismatch(st, err); err == nil || isOfStartup(err) {
+	proved := err == nil || isBehindLogin(err)
+	if err = mismatch(st, err); err == nil || proved && isOfStartup(err) {
 		p.letIn(params.Credentials)
 	} else {
 		err = p.keptOut(params.Credentials, err)
@@ -149,9 +150,9 @@ func (p *Pool) admit(ctx context.Context, e *entered, st Startup) (*Server, erro
 }
 
 // toKeep is what a server must remember of its greeting: it is for clients in
-// session mode.
+// session mode, and for those who replicate.
 func (p *Pool) toKeep(greeting []byte) []byte {
-	if p.Key.Mode != "session" {
+	if !p.Key.asStarted() {
 		return nil
 	}
 	return greeting

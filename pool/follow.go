@@ -30,7 +30,7 @@ func (p *Pool) follow(cl *cluster, v *discovery.View) (until time.Time) {
 	}
 	condemned := func(s *Server) bool { return s.condemned != metrics.None }
 	idle := p.takeUnusedLocked(condemned)
-	if n := len(idle) + len(lent); n > 0 {
+	if n := len(idle) + len(lent); n > 0 && !p.Key.Replicates() {
 		p.heirs, p.heirsUntil = min(p.terms().Size, n), loop.Clock()+int64(heirsFor)
 		p.wanted = max(p.wanted, p.heirs)
 	}
@@ -152,7 +152,7 @@ func (p *Pool) wantedLocked() int {
 func (p *Pool) bareLocked() (bare int) {
 	pl := p.plan(p.cluster().View())
 	now := loop.Clock()
-	if pl.as == "leader" || p.opening > 0 || !p.busyLocked(now) {
+	if pl.as == "leader" || p.opening > 0 || p.Key.Replicates() || !p.busyLocked(now) {
 		return 0
 	}
 	nearest, _ := p.nearestLocked(&pl, now)
@@ -186,6 +186,8 @@ func (p *Pool) takeAgedLocked() map[*Server]metrics.Reason {
 		switch {
 		case s.expires != 0 && now > s.expires:
 			aged[s] = metrics.ServerLifetime
+		case p.Key.Replicates(): // who it was opened for has gone, and a place for it is dear
+			aged[s] = metrics.ServerIdle
 		case limit > 0 && now-s.since > limit && len(p.servers)-len(aged) > p.terms().Minimum:
 			aged[s] = metrics.ServerIdle
 		}

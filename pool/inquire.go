@@ -197,14 +197,15 @@ func (q *inquiry) login() (p *Pool, measured bool) {
 	return inUse[q.turn%len(inUse)], measured
 }
 
-// inUse reports whether a server has let a pool in, and it has clients. One that needs
+// inUse reports whether a server has let a pool in, and it has clients: that its login leads
+// to a database. One that needs
 // to know of replicas is in use as long as it has servers: the next client of those who
 // come for one question each is not to wait until they have been measured anew.
 func (p *Pool) inUse() bool {
 	measures := p.demand().measures()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.known && p.now.hold != HoldPaused && (p.clients > 0 || measures && len(p.servers) > 0)
+	return p.known && p.Key.Mode != PhysicalReplication && p.now.hold != HoldPaused && (p.clients > 0 || measures && len(p.servers) > 0)
 }
 
 // ask asks over the connection that is there, or over a new one. at is when the

@@ -34,6 +34,12 @@ func isOfStartup(err error) bool {
 	return errors.As(err, &unfit) || errors.As(err, &own)
 }
 
+// isBehindLogin reports whether a login failed when the server had taken our proof.
+func isBehindLogin(err error) bool {
+	var late *auth.Unready
+	return errors.As(err, &late)
+}
+
 // mismatch says how a failure of a server behind AuthenticationOk is to be taken
 // that was to be opened with st.
 func mismatch(st Startup, err error) error {
@@ -55,6 +61,8 @@ func mismatch(st Startup, err error) error {
 	switch {
 	case isOfLogin(said, frame):
 		return err
+	case said.Code == wire.TooManyConnections && st.replicates(): // places that are kept for good: no use to wait
+		return &misfit{said, frame}
 	case wire.IsTrouble(said.Code) && said.Code != "58P01": // that is a library which the client wants and is not there
 		return &ofStartup{err}
 	}

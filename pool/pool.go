@@ -22,7 +22,7 @@ type Key struct {
 	Group    int
 	Role     string        // leader | replica | prefer-replica | any; of YugabyteDB any | only-primary | only-rr | prefer-primary | prefer-rr
 	MaxLag   time.Duration // of the replicas that may serve it; 0 = no bound, as always for role leader
-	Mode     string        // session | transaction | statement: what one leaves on a server another must not meet
+	Mode     string        // session | transaction | statement: what one leaves on a server another must not meet; or LogicalReplication, PhysicalReplication
 	Database string        // as the server names it
 	User     string
 	Citus    string // of which kind these clients are, by CitusOrigin: one's servers are never another's

@@ -62,10 +62,7 @@ func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (at post, said
 		if err := ctx.Err(); err != nil {
 			return at, said, err // the deadline that hurries us was set before ours
 		}
-		if said, err = e.home.ask(e.stream, st != Startup{}); err != nil {
-			return at, said, err
-		}
-		if err = e.home.learn(e, st != Startup{}); err != nil {
+		if said, err = p.ask(e, st); err != nil {
 			return at, said, err
 		}
 		maps.Copy(reported, said.reported)
@@ -89,6 +86,19 @@ func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (at post, said
 			return at, said, errMoved
 		}
 	}
+}
+
+// ask asks a server that was opened with st in the words that it understands.
+func (p *Pool) ask(e *entered, st Startup) (account, error) {
+	if p.Key.Replicates() {
+		return askSender(e)
+	}
+	given := st != Startup{}
+	said, err := e.home.ask(e.stream, given)
+	if err == nil {
+		err = e.home.learn(e, given)
+	}
+	return said, err
 }
 
 // ask sends the question for the cluster's servers and reads the answer. given: by a

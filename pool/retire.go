@@ -30,12 +30,17 @@ func (p *Pool) condemn(s *Server, why metrics.Reason) {
 }
 
 // retire has all servers be closed: those that are idle at once, those that are lent when they
-// come back. Openers begin anew.
+// come back. Those of clients that replicate would not for months: they are cut, unless their
+// clients are killed as well. Openers begin anew.
 func (p *Pool) retire(why metrics.Reason) {
+	var endless []*Server
 	p.mu.Lock()
 	for s := range p.servers {
 		if s.condemned == metrics.None {
 			s.condemned = why
+		}
+		if p.Key.Replicates() && why != metrics.Killed {
+			endless = append(endless, s)
 		}
 	}
 	unused := p.takeUnusedLocked(all)
@@ -43,6 +48,9 @@ func (p *Pool) retire(why metrics.Reason) {
 	p.mu.Unlock()
 	for _, s := range unused {
 		p.destroy(s, s.condemned)
+	}
+	for _, s := range endless {
+		p.cut(s, why)
 	}
 }
 

@@ -55,6 +55,11 @@ func (st Startup) parameters() (list []wire.Parameter) {
 	return list
 }
 
+// replicates reports whether it asks for a walsender.
+func (st Startup) replicates() bool {
+	return slices.ContainsFunc(st.parameters(), func(p wire.Parameter) bool { return p.Name == "replication" })
+}
+
 // FitsPacket reports whether a server of the database and user can be asked for
 // it: PostgreSQL hangs up on a longer packet, without a word. The client's own
 // may have been a little shorter, if it left out the database.

@@ -41,7 +41,7 @@ func (p *Pool) state() (_ metrics.PoolState, known bool) {
 		ClientsCancelling: int(p.cancels.Load()), ClientsCancelWaiting: int(p.cancelsWait.Load()),
 		ServersCancelling: int(p.cancels.Load()), MinSize: p.terms().Minimum,
 		Paused: p.now.hold.ordered(), Disabled: p.disabled(), ClientsActive: p.lent, ClientsWaiting: p.queuedLocked(),
-		ServersActive: p.lent, ServersIdle: p.idle, ServersOpening: p.opening, Size: p.terms().Size,
+		ServersActive: p.lent, ServersIdle: p.idle, ServersOpening: p.opening, Size: p.sizeLocked(),
 		Pins:      p.pins.states(),
 		Listeners: listeners, Channels: channels,
 	}
@@ -60,4 +60,12 @@ func (p *Pool) state() (_ metrics.PoolState, known bool) {
 		}
 	}
 	return s, p.known
+}
+
+// sizeLocked is the most servers that the pool may have; 0 = it sets no limit.
+func (p *Pool) sizeLocked() int {
+	if p.Key.Replicates() {
+		return 0
+	}
+	return p.terms().Size
 }

@@ -47,7 +47,7 @@ func (p *Pool) warmLocked() (cold []*entered) {
 	if w.to != "" && w.to != m.Name && w.to != p.now.leads {
 		cold = p.coolLocked()
 	}
-	if !announced || !p.known || p.closed || p.Key.Mode == "session" { // there each has given something else for its start
+	if !announced || !p.known || p.closed || p.Key.asStarted() { // there each has given something else for its start
 		return cold
 	}
 	if w.to == "" {

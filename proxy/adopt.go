@@ -17,12 +17,12 @@ import (
 // adopt makes the client a socket on a loop.
 func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials, stop func() bool) error {
 	p := h.proxy
-	t := h.now.target(r, h.terms.cfg, s.database, s.user)
+	t := h.now.target(r, h.terms.cfg, s.database, s.user).as(s.replication)
 	c := &client{loop: p.quietest(), course: h.now.course(r, h.l), mode: modes[t.key.Mode], addr: addrPort(h.conn.RemoteAddr()),
 		database: unique.Make(s.database), connected: secondsOf(loop.Clock()),
 		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r, modes[t.key.Mode])}}
 	if c.mode == modeSession {
-		if c.startup = pool.NewStartup(s.given); !c.startup.FitsPacket(t.key) {
+		if c.startup = s.startupOf(); !c.startup.FitsPacket(t.key) {
 			return wire.Fatal(wire.ProtocolViolation, "startup parameters are too long")
 		}
 	}
@@ -53,7 +53,9 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 // connections that it is of.
 func (c *client) join(p *Proxy, user string, t target, credentials auth.Credentials) (err error) {
 	name := c.applicationName()
-	t.key.Citus = pool.CitusOrigin(name)
+	if !t.key.Replicates() { // whose servers are opened with their own names
+		t.key.Citus = pool.CitusOrigin(name)
+	}
 	ofUser, ofDatabase, enter := c.by.cfg.User(user).MaxUserClientConnections, c.route.MaxDBClientConnections, p.pools.JoinAs
 	if c.welcomed { // another process has passed it on: it has been let in before
 		ofUser, ofDatabase, enter = 0, 0, p.pools.Rejoin

@@ -64,9 +64,12 @@ func (r *relay) refuseSettings(said *wire.Error) metrics.Reason {
 	return r.settingRefused(said)
 }
 
-// refuseStartup tells a client in session mode what PostgreSQL has told it.
+// refuseStartup tells a client in session mode, or one that replicates, what PostgreSQL has told it.
 func (r *relay) refuseStartup() metrics.Reason {
 	r.c.sock.Write(r.claim.Refused) //nolint:errcheck // it is closed next
+	if r.c.pool.Key.Replicates() {  // more often its right to do so, or the want of a place
+		return r.senderRefused()
+	}
 	return r.settingRefused(r.claim.Err)
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"portero/auth"
+	"portero/pool"
 	"portero/wire"
 )
 
@@ -17,7 +18,8 @@ import (
 func (h *handshake) arrival(s startup) *auth.Arrival {
 	c := &auth.Arrival{
 		User: s.user, Database: s.database, SystemUser: h.systemUser,
-		Local: h.l.Addr().Network() == "unix", Address: addrPort(h.raw.RemoteAddr()).Addr(),
+		Physical: s.replication == pool.PhysicalReplication,
+		Local:    h.l.Addr().Network() == "unix", Address: addrPort(h.raw.RemoteAddr()).Addr(),
 	}
 	if t, ok := h.conn.(*tls.Conn); ok {
 		c.TLS, c.Binding = true, h.terms.binding

@@ -44,7 +44,11 @@ func (p *Proxy) home(c *auth.Arrival, r *config.Route) *auth.Home {
 // homeOf is home without anybody to be asked there.
 func homeOf(c *auth.Arrival, r *config.Route) *auth.Home {
 	home := &auth.Home{Cluster: r.Cluster, Group: r.Group, Database: r.DBName}
-	if home.Database == "" {
+	switch {
+	case home.Database != "":
+	case c.Physical: // it is in none; that one is meant for such as ask (PostgreSQL documentation, "initdb")
+		home.Database = "postgres"
+	default:
 		home.Database = c.Database
 	}
 	return home

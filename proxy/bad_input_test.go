@@ -57,7 +57,7 @@ func TestBadFirstBytes(t *testing.T) {
 		{"bytes behind the terminator", startupPacket(version3, "user\x00app\x00\x00x"), "E(FATAL_08P01)"},
 		{"no user", startupPacket(version3, "database\x00app\x00\x00"), "E(FATAL_28000)"},
 		{"an empty user", startupPacket(version3, "user\x00\x00\x00"), "E(FATAL_28000)"},
-		{"replication", startupPacket(version3, "user\x00app\x00replication\x00true\x00\x00"), "E(FATAL_0A000)"},
+		{"no word for replication", startupPacket(version3, "user\x00app\x00replication\x00perhaps\x00\x00"), "E(FATAL_22023)"},
 		{"two requests for TLS", append(append([]byte(nil), sslRequest...), sslRequest...), "N E(FATAL_08P01)"},
 	}
 	for _, c := range cases {

@@ -10,6 +10,10 @@ import (
 // clean makes the server of a client that has ended fit for others, or closes it.
 func (r *relay) clean(why metrics.Reason) {
 	s, p := r.claim.Server, r.c.pool
+	if r.sender.on {
+		r.leaveSender()
+		return
+	}
 	if r.sess.Working() && r.claim.Lost == metrics.None {
 		p.Abort(&r.claim, dirtyReason(why))
 		return

@@ -21,7 +21,8 @@ const (
 	modeStatement
 )
 
-var modes = map[string]mode{"transaction": modeTransaction, "session": modeSession, "statement": modeStatement}
+var modes = map[string]mode{"transaction": modeTransaction, "session": modeSession, "statement": modeStatement,
+	pool.LogicalReplication: modeSession, pool.PhysicalReplication: modeSession}
 
 // client is one client that has logged in. It is all that a client costs while
 // it rests, so every field is weighed. It belongs to its loop.

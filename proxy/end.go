@@ -63,7 +63,7 @@ func (r *relay) abandon(why metrics.Reason) {
 	if why == metrics.Shutdown && r.killed {
 		why, last = metrics.Killed, errKilled
 	}
-	if why == metrics.Killed && r.claim.Server != nil && r.sess.Working() {
+	if why == metrics.Killed && r.claim.Server != nil && (r.sess.Working() || r.sender.works()) {
 		c.pool.Abort(&r.claim, why)
 	}
 	c.pool.Abandon(&r.claim, why)

@@ -15,6 +15,7 @@ type Newcomer struct {
 	Listener    string `json:"listener,omitempty"`    // its address in the configuration; "" = any that can be meant
 	TLS         string `json:"tls,omitempty"`         // yes | no; "" = where the listener offers it
 	Application string `json:"application,omitempty"` // its application_name
+	Replication string `json:"replication,omitempty"` // its parameter of that name: database, or a boolean; "" = not given
 }
 
 // FromLocal is a Newcomer's From for a client that comes by Unix socket.

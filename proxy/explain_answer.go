@@ -70,7 +70,7 @@ func (x *explainer) answer(i int) Answer {
 
 // arrivalAt is what would be known of the client on a listener.
 func (x *explainer) arrivalAt(l *config.Listener) *auth.Arrival {
-	c := &auth.Arrival{User: x.User, Database: x.Database, Local: isUnix(l), Address: x.address}
+	c := &auth.Arrival{User: x.User, Database: x.Database, Local: isUnix(l), Address: x.address, Physical: x.replication == pool.PhysicalReplication}
 	if c.Local {
 		return c
 	}
@@ -170,8 +170,10 @@ func (a *Answer) refuse(by string, e *wire.Error) {
 // lead fills in where a route leads.
 func (x *explainer) lead(out *Answer, l *config.Listener, r *config.Route) {
 	i := x.numberOf(r)
-	t := x.target(r, l, x.Database, x.User)
-	t.key.Citus = pool.CitusOrigin(x.Application)
+	t := x.target(r, l, x.Database, x.User).as(x.replication)
+	if !t.key.Replicates() {
+		t.key.Citus = pool.CitusOrigin(x.Application)
+	}
 	out.Route = &ChosenRoute{Number: i + 1, Name: r.Name, Words: routeWords(r), Place: x.origins.Of(itemKey("route", i))}
 	out.Pool = &PoolKey{Cluster: t.key.Cluster, Group: t.key.Group, Role: t.key.Role, Mode: t.key.Mode, Database: t.key.Database, User: t.key.User, Citus: t.key.Citus}
 	if t.key.MaxLag > 0 {

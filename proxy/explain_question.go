@@ -19,6 +19,8 @@ type explainer struct {
 	local   bool
 	address netip.Addr // of others; the zero value: any of this host
 	running *Proxy     // nil: none is asked
+
+	replication string // as startup has it
 }
 
 func explain(cfg *config.Config, a *auth.Authenticator, from *config.Origins, q Newcomer, p *Proxy) (Explanation, error) {
@@ -46,6 +48,13 @@ func (x *explainer) read() (err error) {
 	x.Database = cmp.Or(x.Database, x.User)
 	if x.TLS != "" && x.TLS != "yes" && x.TLS != "no" {
 		return fmt.Errorf("tls is yes or no, not %q", x.TLS)
+	}
+	if x.Replication != "" {
+		var s startup
+		if e := s.setReplication(x.Replication); e != nil {
+			return errors.New(e.Message)
+		}
+		x.replication = s.replication
 	}
 	if x.local = x.From == FromLocal; x.From == "" || x.local {
 		return nil

@@ -23,6 +23,9 @@ type Setting struct {
 func (x *explainer) settings(t target, i int) []Setting {
 	r, c, client, server := &x.cfg.Routes[i], &x.cfg.Pool, x.cfg.User(x.User), x.userKey(t.key.User)
 	route, own := itemKey("route", i), x.userKey(x.User)
+	if t.key.Replicates() {
+		return x.senderSettings(t, r, route, server, own)
+	}
 	list := settingList{x: x}
 	list.add("pool_mode", t.key.Mode, server, route)
 	list.add("pool_size", t.terms.Size, server, route)
@@ -54,6 +57,22 @@ func (x *explainer) settings(t target, i int) []Setting {
 		list.add("connect_query", t.terms.ConnectQuery, route)
 	}
 	list.addByMode(modes[t.key.Mode], r, route)
+	slices.SortStableFunc(list.all, func(a, b Setting) int { return given(b) - given(a) })
+	return list.all
+}
+
+// senderSettings are those that a client notices that replicates.
+func (x *explainer) senderSettings(t target, r *config.Route, route, server, own string) []Setting {
+	c, client := &x.cfg.Pool, x.cfg.User(x.User)
+	list := settingList{x: x}
+	list.all = append(list.all, Setting{Name: "pool_mode", Value: t.key.Mode, Note: "as it replicates: a server of its own, beside pool_size"})
+	list.add("max_db_connections", limit(t.terms.MaxDatabase), route)
+	list.add("max_user_connections", limit(t.terms.MaxUser), server)
+	list.add("max_db_client_connections", limit(r.MaxDBClientConnections), route)
+	list.add("max_user_client_connections", limit(client.MaxUserClientConnections), own)
+	list.add("max_client_conn", c.MaxClientConn)
+	list.add("query_wait_timeout", bound(client.QueryWaitTimeout), own)
+	list.add("server_connect_timeout", c.ServerConnectTimeout)
 	slices.SortStableFunc(list.all, func(a, b Setting) int { return given(b) - given(a) })
 	return list.all
 }

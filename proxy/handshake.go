@@ -87,7 +87,7 @@ func (h *handshake) run(stop func() bool) error {
 	if refusal := h.terms.refusal(c); refusal != nil {
 		return refusal
 	}
-	if h.now.cfg.Pool.ApplicationNameAddHost {
+	if h.now.cfg.Pool.ApplicationNameAddHost && s.replication == "" { // by that name a standby is known as synchronous
 		s.addHost(addrPort(h.raw.RemoteAddr()))
 	}
 	return h.login(s, c, stop)
@@ -163,7 +163,7 @@ func (h *handshake) login(s startup, c *auth.Arrival, stop func() bool) error {
 	if err := h.stream.Write(&pgproto3.AuthenticationOk{}); err != nil {
 		return err
 	}
-	if s.refusal != nil && h.now.target(route, h.terms.cfg, s.database, s.user).key.Mode != "session" {
+	if s.refusal != nil && modes[h.now.target(route, h.terms.cfg, s.database, s.user).as(s.replication).key.Mode] != modeSession {
 		return s.refusal
 	}
 	return h.adopt(s, route, credentials, stop)

@@ -44,9 +44,11 @@ var realServer = lab.Share(func(ctx context.Context) (*lab.Postgres, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if err := realServer.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, "close postgres:", err)
-		code = 1
+	for _, server := range []*lab.Shared[*lab.Postgres]{realServer, publisher} {
+		if err := server.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "close postgres:", err)
+			code = 1
+		}
 	}
 	os.Exit(code)
 }

@@ -32,6 +32,7 @@ local   app          refused                                   reject
 local   app          app                                       trust
 local   sameuser     all                                       trust
 local   app          scrammer                                  scram-sha-256
+local   replication  mapped                                    peer   map=system
 
 hostssl app          "certified"           samehost            cert
 hostssl app          byname                127.0.0.1/32        cert   map=certs
@@ -39,7 +40,9 @@ hostssl app          scrammer              127.0.0.1/32        scram-sha-256 cli
 hostssl app          hasher                127.0.0.1/32        md5 clientcert=verify-ca
 hostssl app          trusting              127.0.0.1/32        trust clientcert=verify-full
 
-host    replication  all                   127.0.0.1/32        trust
+host    replication  refused               127.0.0.1/32        reject
+hostnossl replication scrammer             127.0.0.1/32        scram-sha-256
+host    replication  app,twin              127.0.0.1/32        trust
 host    "app","x y"  refused,\
                      refused2              127.0.0.1 255.0.0.0 reject  # in two lines
 hostssl app          app                   samenet             reject
@@ -66,25 +69,28 @@ type attempt struct {
 	user     string
 	password string
 	database string
+
+	replication string // parameter of that name
 }
 
 func attempts(me string) (all []attempt) {
 	for _, by := range []string{"unix", "plain", "tls"} {
 		for _, user := range []string{"app", "refused", "refused2", "mapped", "peerless", me, "twin", "elsewhere"} {
-			all = append(all, attempt{by, user, "", "app"}, attempt{by, user, "", user}, attempt{by, user, "", "web"})
+			all = append(all, attempt{by, user, "", "app", ""}, attempt{by, user, "", user, ""}, attempt{by, user, "", "web", ""},
+				attempt{by, user, "", "app", "database"}, attempt{by, user, "", "app", "true"}, attempt{by, user, "", "replication", "true"})
 		}
 		for _, user := range []string{"clear", "nobody", "hasher", "scrammer"} {
 			if by == "tls" && user == "hasher" {
 				break // their rules ask for certificates: below
 			}
-			all = append(all, attempt{by, user, "secret", "app"}, attempt{by, user, "wrong", "app"}, attempt{by, user, "secret", "web"})
+			all = append(all, attempt{by, user, "secret", "app", ""}, attempt{by, user, "wrong", "app", ""}, attempt{by, user, "secret", "web", ""}, attempt{by, user, "secret", "replication", "true"})
 		}
 	}
 	for _, by := range []string{"certified", "someone", "byname@example.com", "scrammer", "none", ""} {
 		for _, user := range []string{"certified", "byname", "scrammer", "hasher", "trusting"} {
-			all = append(all, attempt{"cert " + by, user, "secret", "app"})
+			all = append(all, attempt{"cert " + by, user, "secret", "app", ""})
 		}
-		all = append(all, attempt{"cert " + by, "scrammer", "wrong", "app"})
+		all = append(all, attempt{"cert " + by, "scrammer", "wrong", "app", ""})
 	}
 	return all
 }
@@ -95,7 +101,7 @@ func attempts(me string) (all []attempt) {
 func TestRulesLetInAndRefuseAsPostgreSQLItselfDoes(t *testing.T) {
 	me := must(osuser.Current())(t).Username
 	p := lab.PostgresForTest(t, lab.PostgresOptions{TLS: true, SQL: []string{
-		"create role app login", "create role refused login", "create role refused2 login", "create role mapped login", "create role peerless login", "create role twin login",
+		"create role app login", "create role refused login", "create role refused2 login", "create role mapped login", "create role peerless login", "create role twin login replication",
 		"create role elsewhere login", "create role certified login", "create role byname login", "create role trusting login",
 		fmt.Sprintf("create role %q login", me),
 		"create role clear login password 'secret'", "create role scrammer login password 'secret'",
@@ -116,7 +122,7 @@ func TestRulesLetInAndRefuseAsPostgreSQLItselfDoes(t *testing.T) {
 	reconfigure(t, p, map[string]string{hba: rules, ident: maps}, ca.file)
 	direct := func(attempt) (host, port string) { return "127.0.0.1", strconv.Itoa(p.Port()) }
 	want := tryAll(t, me, certs, p.SocketDir, strconv.Itoa(p.Port()), direct)
-	reconfigure(t, p, map[string]string{hba: "local all all trust\nhost all all 127.0.0.1/32 trust\n"}, ca.file)
+	reconfigure(t, p, map[string]string{hba: "local all all trust\nhost all,replication all 127.0.0.1/32 trust\n"}, ca.file)
 
 	w := startBefore(t, p.Address(), withRules(t, rules, maps), secured(t, "prefer"), func(c *config.Config) {
 		c.Listeners = append(c.Listeners, config.Listener{Address: "127.0.0.1:0"}, config.Listener{Address: "unix:" + t.TempDir()})
@@ -144,7 +150,7 @@ func TestRulesLetInAndRefuseAsPostgreSQLItselfDoes(t *testing.T) {
 	for _, kind := range []string{
 		"let in", "28000 no pg_hba.conf entry", "28000 pg_hba.conf rejects connection", "28P01 password authentication failed",
 		"28000 Peer authentication failed", "28000 certificate authentication failed", `28000 "trust" authentication failed`,
-		"28000 connection requires a valid client certificate",
+		"28000 connection requires a valid client certificate", "28000 pg_hba.conf rejects replication connection",
 	} {
 		if kinds[kind] == 0 {
 			t.Errorf("no attempt was answered %q: %v", kind, kinds)
@@ -211,6 +217,9 @@ func tryAll(t *testing.T, me string, certs map[string]issued, socketDir, socketP
 			host, port = address(a)
 		}
 		dsn := fmt.Sprintf("host=%s port=%s user=%s dbname=%s password='%s'", host, port, a.user, a.database, a.password)
+		if a.replication != "" {
+			dsn += " replication=" + a.replication
+		}
 		switch cn, certified := strings.CutPrefix(a.by, "cert "); {
 		case certified && cn != "":
 			dsn += fmt.Sprintf(" sslmode=require sslcert=%s sslkey=%s", certs[cn].cert, certs[cn].key)

@@ -45,6 +45,8 @@ type relay struct {
 
 	due deadlines
 
+	sender sender // what its walsender is at, if it replicates
+
 	turn  uint64 // of the loop, in which
 	spent int    // so much has been done
 }
@@ -55,7 +57,7 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 	r.sess.Reset(c.carried)
 	r.clientReadable, r.clientGone, r.goodbye, r.cut, r.asking, r.cancelled = false, false, false, false, false, false
 	r.stalled, r.farewell, r.pins, r.pinIdle, r.withheld = stall{}, 0, 0, 0, false
-	r.again, r.runs, r.due = r.again[:0], 0, deadlines{}
+	r.again, r.runs, r.due, r.sender = r.again[:0], 0, deadlines{}, sender{}
 	r.killed, r.watch, r.asked = false, stopwatch{}, 0
 	r.sess.ByEar(c.mode != modeSession)
 	r.obey()
@@ -124,6 +126,9 @@ func (r *relay) serve() metrics.Reason {
 	if !r.c.welcomed {
 		if why := r.welcome(); why != metrics.None {
 			return why
+		}
+		if r.c.pool.Key.Replicates() { // to its end: it never rests
+			return r.replicate()
 		}
 	}
 	for {

@@ -125,6 +125,9 @@ func (c *client) wayNow() way {
 	w := way{by: c.proxy.now.Load()}
 	if w.route = w.by.route(c.from.address, c.database.Value(), c.person.name, nil); w.route != nil {
 		w.target = w.by.target(w.route, c.from.terms.Load().cfg, c.database.Value(), c.person.name)
+		if c.pool.Key.Replicates() {
+			w.target = w.as(c.pool.Key.Mode)
+		}
 		w.key.Mode, w.key.Citus = c.pool.Key.Mode, c.pool.Key.Citus
 	}
 	return w

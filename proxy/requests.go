@@ -12,6 +12,15 @@ import (
 
 // fromClient reads once and acts on every frame that is whole.
 func (r *relay) fromClient() metrics.Reason {
+	buf, why := r.readClient()
+	if buf == nil {
+		return why
+	}
+	return r.takeRequests(buf)
+}
+
+// readClient reads once, behind what was kept; nil: there is nothing, or the client has gone.
+func (r *relay) readClient() ([]byte, metrics.Reason) {
 	buf := r.loop.Scratch()
 	more := !r.in.ready
 	n := r.in.load(r.loop, buf)
@@ -20,7 +29,7 @@ func (r *relay) fromClient() metrics.Reason {
 		if err != nil {
 			r.clientReadable = false
 			r.in.keep(r.loop, buf[:n])
-			return r.clientError(err)
+			return nil, r.clientError(err)
 		}
 		if r.c.sock.Drained(read, len(buf)-n) {
 			r.clientReadable = false
@@ -28,7 +37,7 @@ func (r *relay) fromClient() metrics.Reason {
 		n += read
 		r.c.pool.Metrics().Shard(r.loop.ID).BytesReceived.Add(uint64(read))
 	}
-	return r.takeRequests(buf[:n])
+	return buf[:n], metrics.None
 }
 
 // clientError sorts a failed read: nothing there, closed, broken.

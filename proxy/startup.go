@@ -16,6 +16,8 @@ type startup struct {
 	given    []wire.Parameter // the same as they came, for session mode
 	unknown  []string         // protocol options (_pq_.) that we do not know
 	minor    uint32
+
+	replication string // the Mode of its pool, if it is to replicate; else ""
 }
 
 // readStartup decodes a StartupMessage of protocol 3.minor.
@@ -40,8 +42,8 @@ func readStartup(code uint32, body []byte) (startup, *wire.Error) {
 			s.database = p.Value
 		case p.Name == "options":
 		case p.Name == "replication":
-			if wantsReplication(p.Value) {
-				return s, wire.Fatal(wire.FeatureNotSupported, "replication connections are not pooled: connect to the server itself")
+			if e := s.setReplication(p.Value); e != nil {
+				return s, e
 			}
 		case strings.HasPrefix(p.Name, "_pq_."):
 			s.unknown = append(s.unknown, p.Name)
@@ -68,14 +70,6 @@ func lastValue(list []wire.Parameter, name string) (value string) {
 		}
 	}
 	return value
-}
-
-// wantsReplication reads the boolean as PostgreSQL does, which takes the
-// beginning of a word for the word; "database" is a kind of yes.
-func wantsReplication(v string) bool {
-	v = strings.ToLower(v)
-	no := v == "" || v == "0" || v == "of" || v == "off" || strings.HasPrefix("false", v) || strings.HasPrefix("no", v)
-	return !no
 }
 
 // maxParameter is the longest name of a run-time parameter that we pass on.

@@ -50,9 +50,15 @@ func TestStartupMessages(t *testing.T) {
 		{3<<16 | 2, "user\x00app\x00_pq_.x\x001\x00_pq_.y\x00\x00\x00", "app@app unknown _pq_.x _pq_.y"},
 		{3 << 16, "user\x00app\x00replication\x00off\x00\x00", "app@app"},
 		{3 << 16, "user\x00app\x00replication\x00F\x00\x00", "app@app"},
-		{3 << 16, "user\x00app\x00replication\x00true\x00\x00", "FATAL 0A000"},
-		{3 << 16, "user\x00app\x00replication\x00database\x00\x00", "FATAL 0A000"},
-		{3 << 16, "user\x00app\x00replication\x00o\x00\x00", "FATAL 0A000"},
+		{3 << 16, "user\x00app\x00replication\x00of\x00\x00", "app@app"},
+		{3 << 16, "user\x00app\x00replication\x00true\x00\x00", "app@app physical-replication"},
+		{3 << 16, "user\x00app\x00replication\x00Y\x00\x00", "app@app physical-replication"},
+		{3 << 16, "user\x00app\x00replication\x00on\x00\x00", "app@app physical-replication"},
+		{3 << 16, "user\x00app\x00replication\x001\x00\x00", "app@app physical-replication"},
+		{3 << 16, "user\x00app\x00replication\x00database\x00\x00", "app@app logical-replication"},
+		{3 << 16, "user\x00app\x00replication\x00Database\x00\x00", "FATAL 22023"},
+		{3 << 16, "user\x00app\x00replication\x00o\x00\x00", "FATAL 22023"},
+		{3 << 16, "user\x00app\x00replication\x00\x00\x00", "FATAL 22023"},
 		{3 << 16, "database\x00app\x00\x00", "FATAL 28000"},
 		{3 << 16, "user\x00\x00\x00", "FATAL 28000"},
 		{3 << 16, "", "FATAL 08P01"},
@@ -65,7 +71,7 @@ func TestStartupMessages(t *testing.T) {
 	}
 	for _, c := range cases {
 		s, e := readStartup(c.code, []byte(c.body))
-		got := strings.TrimSpace(s.user + "@" + s.database + " " + settingsText(s.settings))
+		got := strings.TrimSpace(s.user + "@" + s.database + " " + settingsText(s.settings) + s.replication)
 		if len(s.unknown) > 0 {
 			got += " unknown " + strings.Join(s.unknown, " ")
 		}

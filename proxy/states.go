@@ -45,6 +45,7 @@ func (c *client) describe() metrics.ClientState {
 	s := metrics.ClientState{
 		ID: uint64(c.id), User: c.person.name, Database: c.database.Value(), State: "idle",
 		Address: c.addr, Connected: c.connected.time(), Requested: c.requested.time(), TLS: c.sock.TLS(), Role: c.pool.Key.Role,
+		Replication: c.pool.Key.Replication(),
 	}
 	if c.addr.IsValid() {
 		_, s.Local = c.sock.Ends()

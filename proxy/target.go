@@ -33,6 +33,14 @@ func (s *snapshot) target(r *config.Route, l *config.Listener, database, user st
 	}
 }
 
+// as is the target of a client that replicates in a mode; "" = of one that does not.
+func (t target) as(replication string) target {
+	if replication == "" {
+		return t
+	}
+	return target{t.key.ForReplication(replication), t.terms.ForReplication()}
+}
+
 // serverCredentials is what to log in to servers with for a client of a route
 // that has brought some of its own.
 func (s *snapshot) serverCredentials(r *config.Route, own auth.Credentials) auth.Credentials {

@@ -37,7 +37,7 @@ func (r *relay) welcomeToServer() metrics.Reason {
 	if why := r.obtain(); why != metrics.None {
 		return why
 	}
-	if r.c.proxy.config().Pool.ApplicationNameAddHost {
+	if r.c.proxy.config().Pool.ApplicationNameAddHost && !r.c.pool.Key.Replicates() {
 		if why := r.nameHost(); why != metrics.None {
 			return why
 		}

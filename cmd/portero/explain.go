@@ -82,6 +82,7 @@ func parseExplain(args []string, stderr io.Writer) (line *explainFlags, status i
 	flags.StringVar(&q.From, "from", "", "IP `address` of the client, or local: by Unix socket; default: this host")
 	flags.StringVar(&q.Listener, "listener", "", "`address` of a listener, as the file has it; default: all")
 	flags.StringVar(&q.Application, "application-name", "", "its application_name, which tells Citus' own connections")
+	flags.StringVar(&q.Replication, "replication", "", "its parameter replication: `database`, or true")
 	flags.BoolFunc("tls", "the client uses TLS; --tls=false: it does not; default: where it is offered", func(text string) error {
 		yes, err := strconv.ParseBool(text)
 		q.TLS = map[bool]string{true: "yes", false: "no"}[yes]
@@ -143,6 +144,7 @@ func askExplain(address string, q proxy.Newcomer) (found proxy.Explanation, err 
 	v := url.Values{}
 	for name, value := range map[string]string{
 		"database": q.Database, "user": q.User, "from": q.From, "listener": q.Listener, "tls": q.TLS, "application_name": q.Application,
+		"replication": q.Replication,
 	} {
 		if value != "" {
 			v.Set(name, value)

@@ -134,4 +134,7 @@ func (s *scene) readers(t *testing.T) {
 	if _, err := c.Ask(t.Context(), "create table nothing ()"); lab.SQLState(err) != "25006" {
 		t.Errorf("a write to a replica: %v", err)
 	}
+	copies := lab.ClientForTest(t, s.dsn("copies")+"&replication=true")
+	copies.Expect(t, "SHOW in_hot_standby", "on")
+	copies.Expect(t, "SHOW transaction_read_only", "on")
 }

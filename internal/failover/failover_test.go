@@ -154,7 +154,10 @@ func (s *scene) lostTransaction(t *testing.T, tx *lab.Client) {
 
 // switchover has writers hear nothing of it. That is so if Portero is told in time that
 // the leader is being stopped, which on a busy machine it may not be: it has three tries.
+// Who takes the WAL comes again, and goes on where it was.
 func (s *scene) switchover(t *testing.T) {
+	taking := s.startArchive(t)
+	defer func() { taking.follows(t, s) }()
 	for range 3 {
 		told := s.switchOver(t)
 		if len(told) == 0 || t.Failed() {

@@ -23,6 +23,17 @@ dbname = "app"
 cluster = "main"
 role = "replica"
 pool_size = 2
+
+[[route]]
+database = "replication"
+cluster = "main"
+server_user = "replicator"
+
+[[route]]
+database = "copies"
+cluster = "main"
+role = "replica"
+server_user = "replicator"
 `
 
 // buildPortero compiles the program that is tested.
