@@ -3,6 +3,7 @@ package pool
 import (
 	"strings"
 
+	"portero/loop"
 	"portero/session"
 	"portero/wire"
 )
@@ -47,23 +48,56 @@ func (s *Server) strays() bool {
 	return false
 }
 
-// LogInAs tells a pool between Citus' nodes by which name its servers are to log in
-// from now on: that of a client which has just joined. A node takes a login by
-// a name of another kind for that of a client, which citus.max_client_connections
-// counts. Before a client's transaction its own name is set.
-func (p *Pool) LogInAs(name string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.loginName = name
-}
+// nobody is what stands for a client in the name of a server between Citus' nodes that no
+// client has: process 0 of the node that Citus has for those that are not in its metadata
+// (GLOBAL_PID_NODE_ID_FOR_NODES_NOT_IN_METADATA in backend_data.h). So the server remains of its
+// kind, is not counted by citus.max_client_connections, and Citus sees it at work for nobody. A
+// name without a number, or with the number 0, would not do: Citus takes the backend for that
+// of a client then, and leaves the last number in its shared memory (ApplicationNameAssignHook).
+const nobody = " gpid=999999990000000000 - idle in portero"
 
-// loginParameters are what a server is opened with.
+// ownName is what servers of a kind are called while no client has them.
+func ownName(kind string) string { return kind + nobody }
+
+// loginParameters are what a server is opened with. A node looks at the name in the login
+// already, to tell its clients from the connections of other nodes.
 func (p *Pool) loginParameters(st Startup) []wire.Parameter {
 	list := st.parameters()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.loginName != "" && len(list) == 0 {
-		list = append(list, wire.Parameter{Name: applicationName, Value: p.loginName})
+	if p.Key.Citus != "" && len(list) == 0 {
+		list = append(list, wire.Parameter{Name: applicationName, Value: ownName(p.Key.Citus)})
 	}
 	return list
+}
+
+// bearsName reports whether a server between Citus' nodes goes by the name of a client. Only
+// its holder may ask, or who holds mu while it is idle.
+func (s *Server) bearsName() bool {
+	if s.pool.Key.Citus == "" || s.startup != (Startup{}) {
+		return false
+	}
+	_, has := s.Applied.Get(applicationName)
+	return has
+}
+
+// dropName gives it the name again that it has logged in by. The answer is read when it
+// comes, by whoever has the server then. On the loop that the socket is attached to.
+func (s *Server) dropName() {
+	s.Sock.Write(session.RestoreName) //nolint:errcheck // a broken server is noticed by its next read
+	s.Applied = s.Applied.Without(applicationName)
+	s.Owed++
+}
+
+// dropNameLater is for a server that has become idle where its socket could not be written to.
+func (p *Pool) dropNameLater(s *Server, l *loop.Loop) {
+	l.Post(func() {
+		p.mu.Lock()
+		if s.state != stateIdle || s.Sock.Loop() != l || !s.bearsName() {
+			p.mu.Unlock()
+			return
+		}
+		p.takeIdleLocked(func(one *Server) bool { return one == s })
+		p.mu.Unlock()
+		s.dropName()
+		p.passOn(s, l)
+	})
 }

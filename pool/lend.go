@@ -70,6 +70,9 @@ func (p *Pool) idleLocked(s *Server) {
 	p.lent--
 	p.idle++
 	s.place.push(s)
+	if l := s.Sock.Loop(); l != nil && s.bearsName() {
+		p.dropNameLater(s, l)
+	}
 }
 
 // passOn finds a place for a free server: the first in the queue, the idle

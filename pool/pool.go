@@ -105,7 +105,6 @@ type Pool struct {
 	objections map[objection]int64 // against settings, until when they are remembered
 	misfits    map[Startup]knownMisfit
 	secrets    secrets
-	loginName  string // see LogInAs
 	clients    int
 	nextHost   int              // for clusters whose hosts have to be asked
 	shunned    map[string]*shun // members that failed
@@ -233,6 +232,11 @@ func (p *Pool) Release(c *Claim) {
 		s.state = stateCancelled
 		p.mu.Unlock()
 		return
+	}
+	if s.bearsName() && (p.queuedLocked() == 0 || p.holdsAllLocked()) { // else the next client's takes the place of it
+		p.mu.Unlock()
+		s.dropName()
+		p.mu.Lock()
 	}
 	p.passOnLocked(s, c.loop)
 }
