@@ -2,6 +2,7 @@ package pool
 
 import (
 	"strings"
+	"time"
 
 	"portero/loop"
 	"portero/session"
@@ -79,25 +80,54 @@ func (s *Server) bearsName() bool {
 	return has
 }
 
-// dropName gives it the name again that it has logged in by. The answer is read when it
-// comes, by whoever has the server then. On the loop that the socket is attached to.
-func (s *Server) dropName() {
+// nameLingers is how long a server that has become idle goes by the name of its last client: a
+// session of Citus that goes on, as with COMMIT PREPARED behind PREPARE TRANSACTION, finds its
+// own again (place.bestOf), and nothing is to be set.
+const nameLingers = 20 * time.Millisecond
+
+// dropNamesSoonLocked sees to it that no idle server goes by a client's name for much longer.
+func (p *Pool) dropNamesSoonLocked() {
+	if !p.lingers && !p.closed {
+		p.lingers = true
+		time.AfterFunc(nameLingers, p.dropNames)
+	}
+}
+
+// dropNames has each server that has been idle for long enough drop its name, on its loop.
+func (p *Pool) dropNames() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lingers = false
+	for _, at := range p.places {
+		for _, s := range at.idle {
+			if !s.bearsName() {
+				continue
+			}
+			if l := s.Sock.Loop(); l != nil && p.hasLingeredLocked(s) {
+				l.Post(func() { p.dropNameOf(s, l) })
+			} else {
+				p.dropNamesSoonLocked()
+			}
+		}
+	}
+}
+
+func (p *Pool) hasLingeredLocked(s *Server) bool {
+	return loop.Clock()-s.since >= int64(nameLingers)
+}
+
+// dropNameOf gives a server that is still idle the name again that it has logged in by. The
+// answer is read when it comes, by whoever has the server then. On the loop that watches it.
+func (p *Pool) dropNameOf(s *Server, l *loop.Loop) {
+	p.mu.Lock()
+	if s.state != stateIdle || s.Sock.Loop() != l || !s.bearsName() || !p.hasLingeredLocked(s) {
+		p.mu.Unlock()
+		return
+	}
+	p.takeIdleLocked(func(one *Server) bool { return one == s })
+	p.mu.Unlock()
 	s.Sock.Write(session.RestoreName) //nolint:errcheck // a broken server is noticed by its next read
 	s.Applied = s.Applied.Without(applicationName)
 	s.Owed++
-}
-
-// dropNameLater is for a server that has become idle where its socket could not be written to.
-func (p *Pool) dropNameLater(s *Server, l *loop.Loop) {
-	l.Post(func() {
-		p.mu.Lock()
-		if s.state != stateIdle || s.Sock.Loop() != l || !s.bearsName() {
-			p.mu.Unlock()
-			return
-		}
-		p.takeIdleLocked(func(one *Server) bool { return one == s })
-		p.mu.Unlock()
-		s.dropName()
-		p.passOn(s, l)
-	})
+	p.passOn(s, l)
 }

@@ -70,8 +70,8 @@ func (p *Pool) idleLocked(s *Server) {
 	p.lent--
 	p.idle++
 	s.place.push(s)
-	if l := s.Sock.Loop(); l != nil && s.bearsName() {
-		p.dropNameLater(s, l)
+	if s.bearsName() {
+		p.dropNamesSoonLocked()
 	}
 }
 

@@ -84,6 +84,7 @@ type Pool struct {
 	recall     context.CancelFunc
 	openers    map[Startup]int // the same by what they open servers with
 	turnover   turnover
+	lingers    bool        // servers are to drop their names soon
 	usual      Startup     // what the last server was opened with: the next that nobody waits for is, too
 	wanted     int         // servers to have open even if nobody waits
 	heirs      int         // of them, for those that were closed when the leader moved
@@ -233,11 +234,6 @@ func (p *Pool) Release(c *Claim) {
 		s.state = stateCancelled
 		p.mu.Unlock()
 		return
-	}
-	if s.bearsName() && (p.queuedLocked() == 0 || p.holdsAllLocked()) { // else the next client's takes the place of it
-		p.mu.Unlock()
-		s.dropName()
-		p.mu.Lock()
 	}
 	p.passOnLocked(s, c.loop)
 }
