@@ -41,7 +41,7 @@ func OriginOf(s session.Settings) string {
 // holder would be mixed up with that one. Only the holder may ask.
 func (s *Server) strays() bool {
 	if s.Applied != s.vetted && (s.Applied != session.Settings{}) {
-		if OriginOf(s.Applied) != s.pool.Key.Citus {
+		if name, has := s.Applied.Get(applicationName); has && CitusOrigin(name) != s.pool.Key.Citus { // else it has its own
 			return true
 		}
 		s.vetted = s.Applied
