@@ -28,10 +28,10 @@ type plan struct {
 	multi   int // of 100 of their transactions, those that read all shards
 
 	slowStart time.Duration // between the connections that these open
-	portero string
-	before  string
-	newer   string // a PgBouncer that knows prepared statements
-	out     string // Markdown file with a marked section; "" for standard output alone
+	portero   string
+	before    string
+	newer     string // a PgBouncer that knows prepared statements
+	out       string // Markdown file with a marked section; "" for standard output alone
 }
 
 func main() {
