@@ -21,7 +21,6 @@ type nodeWatch struct {
 	stop   chan struct{}
 	done   chan struct{}
 	counts []int
-	err    error
 }
 
 const countServers = "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
