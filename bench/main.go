@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // plan is what one invocation measures.
@@ -23,10 +24,14 @@ type plan struct {
 	seconds int // measured, of each run
 	idle    int // clients of the memory measurement; 0 leaves it out
 	result  int // MB of the result beside which latency is measured; 0 leaves it out
-	portero string
-	before  string
-	newer   string // a PgBouncer that knows prepared statements
-	out     string // Markdown file with a marked section; "" for standard output alone
+	nodes   int // clients of a coordinator; then pools between nodes are measured, and nothing else
+	multi   int // of 100 of their transactions, those that read all shards
+
+	slowStart time.Duration // between the connections that these open
+	portero   string
+	before    string
+	newer     string // a PgBouncer that knows prepared statements
+	out       string // Markdown file with a marked section; "" for standard output alone
 }
 
 func main() {
@@ -62,6 +67,10 @@ func parsePlan(args []string) (plan, error) {
 	flags.IntVar(&p.seconds, "seconds", 5, "measured seconds of each run (one more warms it up)")
 	flags.IntVar(&p.idle, "idle", 10000, "idle clients of the memory measurement; 0 leaves it out")
 	flags.IntVar(&p.result, "result", 500, "`MB` of the result that a client reads while another's latency is measured; 0 leaves it out")
+	flags.IntVar(&p.nodes, "nodes", 0, "measure pools between the nodes of a Citus cluster, with so many `clients` at its coordinator, and nothing else; chains "+
+		strings.Join([]string{directName, beforeName, porteroName}, ", "))
+	flags.IntVar(&p.multi, "multi", 10, "with -nodes: of 100 transactions, those that read all `shards`")
+	flags.DurationVar(&p.slowStart, "slow-start", 10*time.Millisecond, "with -nodes: citus.executor_slow_start_interval")
 	flags.StringVar(&p.portero, "portero", "bin/portero", "the `binary` to measure")
 	flags.StringVar(&p.newer, "pgbouncer", "bin/newer/pgbouncer", "a PgBouncer of 1.21 or newer (scripts/pgbouncer bin/newer); where there is none, the system's is measured, and not in mode prepared")
 	flags.StringVar(&p.before, "before", "", "another `binary` to compare with, as chain "+beforeName)
@@ -119,7 +128,7 @@ func run(ctx context.Context, p plan) (err error) {
 	if err != nil {
 		return err
 	}
-	if slices.Contains(p.modes, "prepared") && tools.pgbouncer != "" && !tools.newer {
+	if p.nodes == 0 && slices.Contains(p.modes, "prepared") && tools.pgbouncer != "" && !tools.newer {
 		return errors.New("mode prepared needs a PgBouncer of 1.21 or newer: scripts/pgbouncer bin/newer")
 	}
 	dir, err := os.MkdirTemp("", "portero-bench-")
@@ -131,6 +140,10 @@ func run(ctx context.Context, p plan) (err error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
+	b := &builder{dir: dir, tools: tools, clients: max(p.idle, slices.Max(p.clients)), files: files}
+	if p.nodes > 0 {
+		return measureNodes(ctx, b, p)
+	}
 	machine := describeMachine(ctx, tools)
 	postgres, err := startPostgres(ctx, tools)
 	if err != nil {
@@ -138,7 +151,7 @@ func run(ctx context.Context, p plan) (err error) {
 	}
 	defer func() { err = errors.Join(err, postgres.Close()) }()
 
-	b := &builder{dir: dir, tools: tools, upstream: postgres.Port(), clients: max(p.idle, slices.Max(p.clients)), files: files}
+	b.upstream = postgres.Port()
 	names := p.present(tools)
 	rep := report{machine: machine, rounds: p.rounds, seconds: p.seconds, result: p.result}
 	if err := rep.measureLoad(ctx, b, p, names); err != nil {

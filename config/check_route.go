@@ -20,7 +20,7 @@ func (c checker) checkRoutes() {
 		c.checkLimits(key, limits{
 			"reserve_pool_size": r.ReservePoolSize, "max_db_connections": r.MaxDBConnections, "max_db_client_connections": r.MaxDBClientConnections,
 		})
-		c.checkTimeouts(key, timeouts{"server_lifetime": r.ServerLifetime})
+		c.checkTimeouts(key, timeouts{"server_idle_timeout": r.ServerIdleTimeout, "server_lifetime": r.ServerLifetime})
 		c.checkServerUser(key, r)
 		c.checkReach(i)
 	}

@@ -58,6 +58,7 @@ func (c checker) checkAgree(first, i int, pool sharedPool, told map[string]bool)
 	differ("max_pinned", a.MaxPinned, b.MaxPinned)
 	differ("reserve_pool_size", there.Reserve, here.Reserve)
 	differ("max_db_connections", a.MaxDBConnections, b.MaxDBConnections)
+	differ("server_idle_timeout", a.ServerIdleTimeout, b.ServerIdleTimeout)
 	differ("server_lifetime", a.ServerLifetime, b.ServerLifetime)
 	differ("connect_query", a.ConnectQuery, b.ConnectQuery)
 	// A password is not to be seen.

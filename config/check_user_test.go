@@ -35,11 +35,13 @@ server_password = "x"
 max_db_connections = -1
 server_lifetime = "1us"
 reserve_pool_size = 1000000
+server_idle_timeout = "-1s"
 `, []string{
 			`3: route[1].server_password: has no use without server_user: clients log in as they do to us`,
 			`4: route[1].max_db_connections: must be at least 0`,
 			`5: route[1].server_lifetime: must be 0 or at least 1ms`,
 			`6: route[1].reserve_pool_size: must be at most 262143`,
+			`7: route[1].server_idle_timeout: must be at least 0`,
 		}},
 		{"of users", `
 [[user]]

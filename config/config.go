@@ -158,6 +158,7 @@ type Route struct {
 	ReservePoolSize        int           `toml:"reserve_pool_size"`         // as in Pool
 	MaxDBConnections       int           `toml:"max_db_connections"`        // as in Pool
 	MaxDBClientConnections int           `toml:"max_db_client_connections"` // as in Pool
+	ServerIdleTimeout      time.Duration `toml:"server_idle_timeout"`       // as in Pool
 	ServerLifetime         time.Duration `toml:"server_lifetime"`           // as in Pool
 }
 

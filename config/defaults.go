@@ -103,7 +103,7 @@ func (c *Config) newRoute() Route {
 		PoolMode: c.Pool.PoolMode, PoolSize: c.Pool.PoolSize, MinPoolSize: c.Pool.MinPoolSize, MaxLag: c.Pool.MaxLag,
 		PinPolicy: c.Pool.PinPolicy, PinIdleTimeout: c.Pool.PinIdleTimeout, MaxPinned: c.Pool.MaxPinned,
 		ReservePoolSize: c.Pool.ReservePoolSize, MaxDBConnections: c.Pool.MaxDBConnections,
-		MaxDBClientConnections: c.Pool.MaxDBClientConnections, ServerLifetime: c.Pool.ServerLifetime,
+		MaxDBClientConnections: c.Pool.MaxDBClientConnections, ServerIdleTimeout: c.Pool.ServerIdleTimeout, ServerLifetime: c.Pool.ServerLifetime,
 	}
 }
 

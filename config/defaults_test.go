@@ -24,7 +24,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 		}},
 		Routes: []Route{{
 			Name: "*/*", Readiness: true, Listener: "*", Database: "*", User: "*", Cluster: "local", Role: "leader",
-			PoolMode: "transaction", PoolSize: 20, PinPolicy: "pin", ServerLifetime: time.Hour,
+			PoolMode: "transaction", PoolSize: 20, PinPolicy: "pin", ServerIdleTimeout: 10 * time.Minute, ServerLifetime: time.Hour,
 		}},
 		Pool: Pool{
 			PoolMode: "transaction", PoolSize: 20, PinPolicy: "pin", MaxClientConn: 10000, MaxLogins: 1000, MaxPools: 1000,

@@ -57,6 +57,27 @@ func TestServersIdleForTooLongAreClosedDownToTheMinimum(t *testing.T) {
 	wait(t, "balance", p.balanced)
 }
 
+func TestEachPoolHasAnIdleTimeoutOfItsOwn(t *testing.T) {
+	f := startFake(t)
+	s := newStage(t, func(c *config.Pool) { c.ServerIdleTimeout = time.Hour }, f.addr)
+	short, long := s.terms(1, 0), s.terms(1, 0)
+	short.IdleTimeout = 10 * time.Millisecond
+	p, other := s.joinOn("nodes", "app", short), s.joinOn("app", "app", long)
+	for _, one := range []*Pool{p, other} {
+		c := s.client(one, 0)
+		c.get()
+		c.release()
+	}
+	wait(t, "the pool with a short one is empty", func() error {
+		idle, _, _ := p.counts()
+		return until(idle == 0)
+	})
+	other.sweep()
+	if idle, _, _ := other.counts(); idle != 1 {
+		t.Errorf("%d servers are idle in the pool with a long one", idle)
+	}
+}
+
 func TestAServerIsClosedAtTheEndOfItsLifeButNotWhileItIsLent(t *testing.T) {
 	f := startFake(t)
 	s := newStage(t, func(c *config.Pool) { c.ServerLifetime = 100 * time.Millisecond }, f.addr)

@@ -71,6 +71,7 @@ type queue struct {
 	first, last *Claim
 	n           int
 	tickets     uint64 // given out so far
+	drained     uint64 // how often the last has left
 }
 
 func (q *queue) push(c *Claim) {
@@ -116,7 +117,9 @@ func (q *queue) remove(c *Claim) {
 		c.next.prev = c.prev
 	}
 	c.next, c.prev, c.queued = nil, nil, false
-	q.n--
+	if q.n--; q.n == 0 {
+		q.drained++
+	}
 }
 
 func (q *queue) pop() *Claim {

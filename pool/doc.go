@@ -27,8 +27,11 @@
 //     with its last client or a refusal;
 //   - a server is lent only to who has given what it was opened with (Startup);
 //   - whenever mu is free, nobody waits while a server is idle that he could
-//     have, unless clients are held; and nobody without an opener on its way
-//     while there is room, or a server of no use to anybody who waits;
+//     have, unless clients are held; and nobody without an opener on its way,
+//     which may be patient (patience.go), while there is room, or a server of no
+//     use to anybody who waits;
+//   - between Citus' nodes no idle server goes by the name of a client for longer
+//     than nameLingers (citus.go);
 //   - a server's socket is touched only by the loop of the Claim that holds
 //     it, or, idle, by the loop that watches it after it has taken the server
 //     from the idle ones. Between two hands only what epoll watches is

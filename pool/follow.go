@@ -181,7 +181,7 @@ func (p *Pool) busyLocked(now int64) bool {
 // idle for too long and more than the minimum.
 func (p *Pool) takeAgedLocked() map[*Server]metrics.Reason {
 	aged := make(map[*Server]metrics.Reason)
-	now, limit := loop.Clock(), int64(p.owner.limits().ServerIdleTimeout)
+	now, limit := loop.Clock(), int64(p.terms().IdleTimeout)
 	p.takeIdleLocked(func(s *Server) bool {
 		switch {
 		case s.expires != 0 && now > s.expires:

@@ -111,7 +111,7 @@ func terms(size, minimum int) Terms { return Terms{Size: size, Minimum: minimum,
 // terms are the same with the stage's lifetime of servers.
 func (s *stage) terms(size, minimum int) Terms {
 	t := terms(size, minimum)
-	t.Lifetime = s.cfg.Pool.ServerLifetime
+	t.IdleTimeout, t.Lifetime = s.cfg.Pool.ServerIdleTimeout, s.cfg.Pool.ServerLifetime
 	return t
 }
 

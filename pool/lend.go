@@ -70,6 +70,9 @@ func (p *Pool) idleLocked(s *Server) {
 	p.lent--
 	p.idle++
 	s.place.push(s)
+	if s.bearsName() {
+		p.dropNamesSoonLocked()
+	}
 }
 
 // passOn finds a place for a free server: the first in the queue, the idle
@@ -81,6 +84,9 @@ func (p *Pool) passOn(s *Server, on *loop.Loop) {
 
 // passOnLocked is passOn for a caller who holds mu, and lets go of it.
 func (p *Pool) passOnLocked(s *Server, on *loop.Loop) {
+	if on != nil {
+		p.turnover.cameBack = on.Now()
+	}
 	why := p.overLocked(s)
 	if why == metrics.None && p.owner.quota.owes(p) {
 		why = metrics.ServerEvicted
@@ -105,7 +111,7 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop) {
 		p.idleLocked(s)
 	case c.Startup != s.startup:
 		p.buryLentLocked(s)
-		p.startLocked(c.Startup, s)
+		p.startLocked(c.Startup, s, 0)
 	default:
 		q.remove(c)
 		c.handed = s

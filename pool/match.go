@@ -66,7 +66,7 @@ func (p *Pool) openForWaitingLocked() {
 					return
 				}
 			}
-			p.startLocked(c.Startup, spare)
+			p.startLocked(c.Startup, spare, p.patienceLocked(c))
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (p *Pool) openLocked() {
 	}
 	p.openForWaitingLocked()
 	for p.haveLocked() < min(p.wanted, p.mostLocked()) {
-		p.startLocked(p.usual, nil)
+		p.startLocked(p.usual, nil, 0)
 	}
 }
 
@@ -82,12 +82,15 @@ func (p *Pool) Reserve() {
 }
 
 // startLocked starts an opener, which first closes the server it is to replace,
-// if there is one.
-func (p *Pool) startLocked(st Startup, replaced *Server) {
+// if there is one, and is patient for so long.
+func (p *Pool) startLocked(st Startup, replaced *Server, patient time.Duration) {
 	p.opening++
 	p.openers[st]++
+	if patient > 0 {
+		p.turnover.patient++
+	}
 	p.owner.openers.Add(1)
-	go p.open(p.opens, st, replaced)
+	go p.open(p.opens, st, replaced, patient)
 }
 
 // recallLocked ends the openers at work, wherever they are.
@@ -108,8 +111,12 @@ func (p *Pool) openerEndsLocked(st Startup) {
 
 // open is one opener: it ends with an idle server, or when none is wanted, or
 // with an error for those who wait.
-func (p *Pool) open(ctx context.Context, st Startup, replaced *Server) {
+func (p *Pool) open(ctx context.Context, st Startup, replaced *Server, patient time.Duration) {
 	defer p.owner.openers.Done()
+	if patient > 0 && !p.outwait(ctx, st, patient) {
+		return
+	}
+	began := loop.Clock()
 	if replaced != nil {
 		p.destruct(replaced)
 		p.reportClosed(replaced, metrics.ServerEvicted)
@@ -134,6 +141,7 @@ func (p *Pool) open(ctx context.Context, st Startup, replaced *Server) {
 		wake = p.misfitLocked(st, unfit)
 	case err == nil:
 		p.refused = false
+		p.turnover.took(time.Duration(loop.Clock() - began))
 		wake = p.openedLocked()
 	case refused != nil:
 		p.refused, p.wanted = true, 0

@@ -83,17 +83,19 @@ type Pool struct {
 	opens      context.Context // of the openers; ends with the pool, when it moves, or by an order
 	recall     context.CancelFunc
 	openers    map[Startup]int // the same by what they open servers with
-	usual      Startup         // what the last server was opened with: the next that nobody waits for is, too
-	wanted     int             // servers to have open even if nobody waits
-	heirs      int             // of them, for those that were closed when the leader moved
-	heirsUntil int64           // so long they are waited for, on the loops' clock
-	known      bool            // a server has let it in: it is a candidate no more
-	inside     bool            // a candidate's opener has its turn at the door
-	verdict    *wire.Error     // why a candidate was given up
-	tried      [32]byte        // fingerprint of the secret that was refused last
-	refused    bool            // the last login was refused for good
-	warned     int64           // when a failure to open was last logged aloud
-	trouble    trouble         // the last failure, for clients
+	turnover   turnover
+	lingers    bool        // servers are to drop their names soon
+	usual      Startup     // what the last server was opened with: the next that nobody waits for is, too
+	wanted     int         // servers to have open even if nobody waits
+	heirs      int         // of them, for those that were closed when the leader moved
+	heirsUntil int64       // so long they are waited for, on the loops' clock
+	known      bool        // a server has let it in: it is a candidate no more
+	inside     bool        // a candidate's opener has its turn at the door
+	verdict    *wire.Error // why a candidate was given up
+	tried      [32]byte    // fingerprint of the secret that was refused last
+	refused    bool        // the last login was refused for good
+	warned     int64       // when a failure to open was last logged aloud
+	trouble    trouble     // the last failure, for clients
 	followed   *discovery.View
 	now        plan // by it
 	warm       warmth
@@ -105,7 +107,6 @@ type Pool struct {
 	objections map[objection]int64 // against settings, until when they are remembered
 	misfits    map[Startup]knownMisfit
 	secrets    secrets
-	loginName  string // see LogInAs
 	clients    int
 	nextHost   int              // for clusters whose hosts have to be asked
 	shunned    map[string]*shun // members that failed

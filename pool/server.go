@@ -31,6 +31,7 @@ type Server struct {
 	Applied session.Settings // the settings it has now
 	Memory  session.Memory   // the statements it has
 	Used    bool             // a client's statements have been sent to it
+	Owed    int              // answers to Queries of our own (session.RestoreName) that it has still to give
 
 	id       uint64 // its number; given once in the life of the process
 	pool     *Pool
@@ -182,16 +183,27 @@ func (s *Server) overhear(b []byte) (metrics.Reason, *wire.Error) {
 		case 'A':
 			return metrics.ServerDirty, nil // a function has had it listen, for whomever
 		case 'N':
+		case 'C':
+			if s.Owed == 0 {
+				return metrics.ServerProtocol, nil
+			}
 		case 'S':
 			if name, value, ok := wire.ParameterStatus(f.Body); ok {
 				s.Reported(name, value)
 			}
 		case 'Z':
-			if !s.owes || string(f.Body) != "I" {
+			switch {
+			case string(f.Body) != "I" || s.Owed == 0 && !s.owes:
 				return metrics.ServerProtocol, nil
+			case s.Owed > 0:
+				s.Owed--
+			default:
+				s.owes = false
 			}
-			s.owes = false
 		case 'E':
+			if !wire.IsFatal(f.Body) {
+				return metrics.ServerDirty, wire.ParseError(f.Body)
+			}
 			return metrics.ServerFatal, wire.ParseError(f.Body)
 		default:
 			return metrics.ServerProtocol, nil

@@ -1,6 +1,11 @@
 package pool
 
-import "portero/session"
+import (
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/session"
+	"portero/wire"
+)
 
 // maxWelcomes bounds how many different settings a pool keeps an answer for.
 const maxWelcomes = 256
@@ -16,8 +21,34 @@ func (p *Pool) Welcome(s session.Settings) ([]byte, bool) {
 			p.expireWelcomesLocked(pl.epoch)
 		}
 	}
-	b, ok := p.welcomes[s]
-	return b, ok
+	if b, ok := p.welcomes[s]; ok {
+		return b, true
+	}
+	name, _ := s.Get(applicationName)
+	if b, ok := p.welcomes[s.With(applicationName, anybody)]; ok && session.IsPlainName(name) {
+		return renamed(b, name), true
+	}
+	return nil, false
+}
+
+// anybody stands for the application_name in the settings of clients that differ in nothing
+// else, and are told the same but for that.
+const anybody = "\x01"
+
+// renamed is a welcome with another application_name.
+func renamed(messages []byte, name string) (b []byte) {
+	for {
+		f, ok, err := wire.Next(messages)
+		if err != nil || !ok || !f.Whole() {
+			return b
+		}
+		if told, _, ok := wire.ParameterStatus(f.Body); ok && told == applicationName {
+			b = wire.Append(b, &pgproto3.ParameterStatus{Name: applicationName, Value: name})
+		} else {
+			b = f.Append(b)
+		}
+		messages = messages[wire.HeaderLen+f.Size:]
+	}
 }
 
 // KeepWelcome remembers what a lent server has reported with these settings. It
@@ -31,6 +62,9 @@ func (p *Pool) KeepWelcome(s session.Settings, from *Server, messages []byte) {
 	p.expireWelcomesLocked(from.epoch)
 	if len(p.welcomes) >= maxWelcomes {
 		clear(p.welcomes)
+	}
+	if name, _ := s.Get(applicationName); session.IsPlainName(name) {
+		s = s.With(applicationName, anybody)
 	}
 	p.welcomes[s] = messages
 }

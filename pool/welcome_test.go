@@ -1,13 +1,42 @@
 package pool
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgproto3"
+
 	"portero/session"
+	"portero/wire"
 )
 
 // A pool hears of an epoch that its own server has made known after that server
 // has been lent; what it said must not be forgotten for it.
+// Each session of Citus has a name of its own, and none has to wait for a server to hear it.
+func TestWhoDiffersInItsNameAloneIsToldTheSameButForThat(t *testing.T) {
+	p := newStage(t, nil, "127.0.0.1:1").join(1, 0, "leader", "app")
+	tell := func(name string) []byte {
+		b := wire.Append(nil, &pgproto3.ParameterStatus{Name: "TimeZone", Value: "UTC"})
+		b = wire.Append(b, &pgproto3.ParameterStatus{Name: "application_name", Value: name})
+		return wire.Append(b, &pgproto3.ParameterStatus{Name: "server_version", Value: "15"})
+	}
+	var none session.Settings
+	p.KeepWelcome(none.With("application_name", "a"), &Server{home: p.home.Load(), post: post{epoch: 1}}, tell("a"))
+	for _, name := range []string{"a", "citus_internal gpid=10000000123"} {
+		if b, ok := p.Welcome(none.With("application_name", name)); !ok || string(b) != string(tell(name)) {
+			t.Errorf("%s: %q, %v", name, b, ok)
+		}
+	}
+	for what, s := range map[string]session.Settings{
+		"no name": none, "another setting": none.With("application_name", "b").With("timezone", "UTC"),
+		"a name that PostgreSQL shows otherwise": none.With("application_name", "ü"), "one too long": none.With("application_name", strings.Repeat("x", 64)),
+	} {
+		if b, ok := p.Welcome(s); ok {
+			t.Errorf("%s: %q", what, b)
+		}
+	}
+}
+
 func TestAWelcomeOutlivesTheNewsOfItsOwnEpoch(t *testing.T) {
 	p := newStage(t, nil, "127.0.0.1:1").join(1, 0, "leader", "app")
 	home := p.home.Load()

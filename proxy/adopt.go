@@ -52,9 +52,8 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 // join counts the client in at the pool that is its target, but for the kind of Citus'
 // connections that it is of.
 func (c *client) join(p *Proxy, user string, t target, credentials auth.Credentials) (err error) {
-	name := c.applicationName()
 	if !t.key.Replicates() { // whose servers are opened with their own names
-		t.key.Citus = pool.CitusOrigin(name)
+		t.key.Citus = pool.OriginOf(c.carried.Settings)
 	}
 	ofUser, ofDatabase, enter := c.by.cfg.User(user).MaxUserClientConnections, c.route.MaxDBClientConnections, p.pools.JoinAs
 	if c.welcomed { // another process has passed it on: it has been let in before
@@ -67,19 +66,10 @@ func (c *client) join(p *Proxy, user string, t target, credentials auth.Credenti
 		p.census.leave(c.person, realmOf(t.key))
 		return err
 	}
-	if t.key.Citus != "" {
-		c.pool.LogInAs(name)
-	}
 	if !c.isStale() { // else it agrees to newer ones before its first transaction
 		c.pool.Agree(t.terms)
 	}
 	return nil
-}
-
-// applicationName is what it gave at its start, or has set since.
-func (c *client) applicationName() string {
-	name, _ := c.carried.Settings.Get(applicationName)
-	return name
 }
 
 // leavePool counts it out.

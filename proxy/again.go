@@ -76,7 +76,7 @@ func (r *relay) runAgain(said *wire.Error) metrics.Reason {
 	lost := r.claim.Server
 	r.c.pool.Renew(&r.claim, metrics.ServerFatal)
 	r.out.drop(r.loop)
-	if why := r.obtain(); why != metrics.None {
+	if why := r.obtain((*relay).isSet); why != metrics.None {
 		return why
 	}
 	r.goOn(1)

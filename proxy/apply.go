@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"portero/metrics"
+	"portero/session"
 	"portero/wire"
 )
 
@@ -32,9 +33,6 @@ const maxUnfit = 5
 // loaded, a temporary table was used): a server that is as new has the last word.
 func (r *relay) apply() applied {
 	s, p, want := r.claim.Server, r.c.pool, r.sess.Settings()
-	if s.Applied == want || r.c.mode == modeSession { // there it was opened with them
-		return applied{}
-	}
 	messages, resets := want.AppendChange(nil, s.Applied)
 	o := r.roundTrip(messages, false)
 	switch {
@@ -56,6 +54,40 @@ func (r *relay) apply() applied {
 		return applied{fit: refused, said: o.said}
 	}
 	return applied{fit: doubtful, why: metrics.ServerDirty}
+}
+
+// isSet reports whether the lent server has the client's settings, and owes nothing. In session
+// mode it was opened with them.
+func (r *relay) isSet() bool {
+	s := r.claim.Server
+	return s.Applied == r.sess.Settings() && s.Owed == 0 || r.c.mode == modeSession
+}
+
+// suits reports whether the lent server has the client's settings, or is to have them with the
+// client's first bytes (goAhead): then there is nothing to wait for.
+func (r *relay) suits() bool {
+	s, want := r.claim.Server, r.sess.Settings()
+	if s.Applied == want || r.c.mode == modeSession {
+		return true
+	}
+	_, ok := want.Renames(s.Applied)
+	return ok
+}
+
+// goAhead has what the server must be told before the client's frames go to it in one write
+// with them. Call it right before they are sent.
+func (r *relay) goAhead() {
+	s, want := r.claim.Server, r.sess.Settings()
+	queries := s.Owed
+	s.Owed = 0
+	if name, ok := want.Renames(s.Applied); ok && s.Applied != want && r.c.mode != modeSession {
+		r.st.edited = session.AppendRename(r.st.edited, name)
+		queries++
+	}
+	if queries > 0 {
+		s.Applied = want
+		r.sess.Ahead(queries)
+	}
 }
 
 // refuseSettings tells a client what PostgreSQL would tell it at its login.

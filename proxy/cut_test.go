@@ -111,7 +111,7 @@ func TestCutWhileTheServerIsMadeReadyStartsNoStatement(t *testing.T) {
 	defer close(proceed)
 	proceed <- struct{}{}
 	proceed <- struct{}{}
-	r, other := w.dial("application_name", "r"), w.dial()
+	r, other := w.dial("TimeZone", "Asia/Tokyo"), w.dial()
 	<-asked
 	<-asked
 	r.send(q("insert"))

@@ -51,7 +51,7 @@ func (x *explainer) settings(t target, i int) []Setting {
 	list.add("idle_transaction_timeout", timeout(client.IdleTransactionTimeout), own)
 	list.add("client_idle_timeout", timeout(client.ClientIdleTimeout), own)
 	list.add("server_connect_timeout", c.ServerConnectTimeout)
-	list.add("server_idle_timeout", timeout(c.ServerIdleTimeout))
+	list.add("server_idle_timeout", timeout(t.terms.IdleTimeout), route)
 	list.add("server_lifetime", timeout(t.terms.Lifetime), route)
 	if t.terms.ConnectQuery != "" {
 		list.add("connect_query", t.terms.ConnectQuery, route)

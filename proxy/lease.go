@@ -21,17 +21,19 @@ func (r *relay) lease(rest []byte) ([]byte, metrics.Reason) {
 			return nil, why
 		}
 	}
-	if r.acquire(rest) && r.claim.Server.Applied == r.sess.Settings() {
+	if r.acquire(rest) && r.suits() {
 		r.times().Wait.Add(0, 1)
 		r.serveBy(r.claim.Server)
+		r.goAhead()
 		return rest, metrics.None
 	}
 	r.in.keep(r.loop, rest)
-	if why := r.obtain(); why != metrics.None {
+	if why := r.obtain((*relay).suits); why != metrics.None {
 		return nil, why
 	}
 	if r.claim.Server != nil {
 		r.serveBy(r.claim.Server)
+		r.goAhead()
 	}
 	buf := r.loop.Scratch()
 	return buf[:r.in.load(r.loop, buf)], metrics.None
@@ -58,17 +60,17 @@ func (r *relay) serveBy(s *pool.Server) {
 	r.sess.Serve(s, &s.Memory)
 }
 
-// obtain waits for a server and gives it the client's settings. Nothing of the
-// client's own has been sent when it returns, whatever it returns.
-func (r *relay) obtain() metrics.Reason {
+// obtain waits for a server and gives it the client's settings, unless it suits as it is.
+// Nothing of the client's own has been sent when it returns, whatever it returns.
+func (r *relay) obtain(suits func(r *relay) bool) metrics.Reason {
 	waited := int64(0)
-	why := r.obtainFit(&waited)
+	why := r.obtainFit(&waited, suits)
 	r.times().Wait.Add(waited, 1)
 	return why
 }
 
 // obtainFit adds to waited what it waits in the queue; to give a server settings is no wait.
-func (r *relay) obtainFit(waited *int64) metrics.Reason {
+func (r *relay) obtainFit(waited *int64, suits func(r *relay) bool) metrics.Reason {
 	since, failed := r.loop.Now(), 0
 	for {
 		if r.claim.Server == nil {
@@ -85,7 +87,10 @@ func (r *relay) obtainFit(waited *int64) metrics.Reason {
 		if r.claim.Server.AsNew() {
 			failed++
 		}
-		a := r.apply()
+		var a applied
+		if !suits(r) {
+			a = r.apply()
+		}
 		if a.fit == unfit || a.fit == doubtful {
 			if !r.cut && failed < maxUnfit {
 				r.c.pool.Exchange(&r.claim, a.why, a.fit == doubtful)

@@ -168,9 +168,6 @@ func (c *client) move(w way) *wire.Error {
 	}
 	c.proxy.clients.moved(c, next)
 	next.Agree(w.terms)
-	if w.key.Citus != "" {
-		next.LogInAs(c.applicationName())
-	}
 	c.proxy.census.move(realmOf(before), realmOf(w.key))
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"portero/loop"
 	"portero/metrics"
+	"portero/pool"
 	"portero/wire"
 )
 
@@ -87,6 +88,13 @@ func (r *relay) hear(o *outcome, b []byte, track bool) []byte {
 		if !ok || !f.Whole() {
 			return b
 		}
+		if s := r.claim.Server; s.Owed > 0 && f.Type != 'S' {
+			if o.why = forgo(s, f); o.why != metrics.None {
+				return nil
+			}
+			b = b[wire.HeaderLen+f.Size:]
+			continue
+		}
 		switch f.Type {
 		case 'S':
 			r.reported(f)
@@ -113,6 +121,20 @@ func (r *relay) hear(o *outcome, b []byte, track bool) []byte {
 		}
 		b = b[wire.HeaderLen+f.Size:]
 	}
+}
+
+// forgo takes what a server still owes to what it was told before.
+func forgo(s *pool.Server, f wire.Frame) metrics.Reason {
+	switch f.Type {
+	case 'C', 'N':
+	case 'Z':
+		s.Owed--
+	case 'E':
+		return metrics.ServerDirty
+	default:
+		return metrics.ServerProtocol
+	}
+	return metrics.None
 }
 
 // valuesOf is a copy of a row's values; one that is null is nil.

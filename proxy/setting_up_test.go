@@ -72,8 +72,8 @@ func TestCancelWhileTheServerIsMadeReadyDoesNotReachIt(t *testing.T) {
 	w := startBefore(t, f.address, size(1))
 	proceed <- struct{}{}
 	proceed <- struct{}{}
-	a := w.dial("application_name", "a")
-	w.dial("application_name", "b")
+	a := w.dial("TimeZone", "Asia/Tokyo")
+	w.dial("TimeZone", "Europe/Rome")
 	<-asked
 	<-asked
 	a.send(q("select 1"))

@@ -28,7 +28,7 @@ func (s *snapshot) target(r *config.Route, l *config.Listener, database, user st
 		terms: pool.Terms{
 			Size: sizes.Size, Minimum: sizes.Minimum, Reserve: sizes.Reserve,
 			MaxDatabase: r.MaxDBConnections, MaxUser: cfg.User(user).MaxUserConnections,
-			Lifetime: r.ServerLifetime, ConnectQuery: r.ConnectQuery,
+			IdleTimeout: r.ServerIdleTimeout, Lifetime: r.ServerLifetime, ConnectQuery: r.ConnectQuery,
 		},
 	}
 }

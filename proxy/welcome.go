@@ -34,7 +34,7 @@ func (r *relay) welcome() metrics.Reason {
 // ID: from here on all is as on a connection of its own.
 func (r *relay) welcomeToServer() metrics.Reason {
 	r.acquire(nil)
-	if why := r.obtain(); why != metrics.None {
+	if why := r.obtain((*relay).isSet); why != metrics.None {
 		return why
 	}
 	if r.c.proxy.config().Pool.ApplicationNameAddHost && !r.c.pool.Key.Replicates() {
@@ -67,7 +67,7 @@ func (r *relay) greet(b []byte) {
 // askWelcome gives a server the client's settings and notes what it reports.
 func (r *relay) askWelcome() ([]byte, metrics.Reason) {
 	r.acquire(nil)
-	if why := r.obtain(); why != metrics.None {
+	if why := r.obtain((*relay).isSet); why != metrics.None {
 		return nil, why
 	}
 	s := r.claim.Server

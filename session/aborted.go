@@ -20,6 +20,10 @@ import "portero/wire"
 // is all that there is of it, before FromServer has seen any. It returns the server's
 // last word then, else nil.
 func (s *Session) Aborted(answer []byte) *wire.Error {
+	answer, ok := s.behindAhead(answer)
+	if !ok {
+		return nil
+	}
 	body, done, ok := lastWord(answer)
 	if !ok || !s.isUntouched() || !s.isOneUnit(done) {
 		return nil
@@ -73,6 +77,9 @@ func (s *Session) isOneUnit(done int) bool {
 	left, ended := done, false
 	for i := range s.ring.len() {
 		q := s.ring.at(i)
+		if q.is(ahead) {
+			continue
+		}
 		if !q.is(skipped) && (ended || q.t == 'c') {
 			return false
 		}

@@ -25,6 +25,7 @@ type player struct {
 	memory   *Memory // of the server in use
 	held     []token // what waits for answers
 	kept     []token // what has been sent since nothing was under way
+	ahead    []byte  // what goes to the next server before all else
 }
 
 // loginDefaults are a server's parameters at login, as far as the transcripts
@@ -70,6 +71,10 @@ func (p *player) do(line string) {
 		p.refuse(wire.Errorf(code, "%s", text))
 	case "keep":
 		p.keep = true
+	case "renames":
+		p.ahead = AppendRename(p.ahead, rest)
+	case "restores":
+		p.ahead = append(p.ahead, RestoreName...)
 	case "imagined":
 		p.imagined = true
 	case "resolves":
@@ -132,6 +137,7 @@ func (p *player) forwardToServer(f wire.Frame, name string) {
 		p.out = append(p.out, "acquire")
 		p.linked = true
 		p.s.Serve(serverDefaults, p.memory)
+		p.goAhead()
 	}
 	edit, replaced := p.s.Send(f)
 	if replaced == 0 && len(edit) == 0 {
@@ -148,6 +154,21 @@ func (p *player) forwardToServer(f wire.Frame, name string) {
 		p.real.send(one)
 		p.say("server<- %s", requestText(p.t, one))
 		b = b[wire.HeaderLen+one.Size:]
+	}
+}
+
+// goAhead sends what goes before the client's first frame.
+func (p *player) goAhead() {
+	p.t.Helper()
+	queries := 0
+	for b := p.ahead; len(b) > 0; queries++ {
+		one, _, _ := wire.Next(b)
+		p.real.send(one)
+		p.out = append(p.out, "server<- "+requestText(p.t, one)+" ahead")
+		b = b[wire.HeaderLen+one.Size:]
+	}
+	if p.ahead = nil; queries > 0 {
+		p.s.Ahead(queries)
 	}
 }
 

@@ -190,6 +190,9 @@ func literal(s string) string {
 
 // swallow takes the answers to what is our own and runs something.
 func (s *Session) swallow(f wire.Frame) Verdict {
+	if s.ring.at(0).is(ahead) {
+		return s.aheadAnswered(f)
+	}
 	v := Discard
 	switch f.Type {
 	case 'C':

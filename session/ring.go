@@ -27,6 +27,7 @@ const (
 	skipped                       // our own: the client is not told of the answer
 	pending                       // a change of names takes hold with it
 	identifies                    // our own question for the transaction
+	ahead                         // our own, and the client's bytes go behind it: see ahead.go
 )
 
 func (q *request) is(m marks) bool { return q.marks&m != 0 }
@@ -82,6 +83,16 @@ func (r *ring) push(q request) {
 	}
 	*r.at(r.n) = q
 	r.n++
+}
+
+// pushFirst puts a request before all others.
+func (r *ring) pushFirst(q request) {
+	if r.n == len(r.buf) {
+		r.grow()
+	}
+	r.head = (r.head - 1) & (len(r.buf) - 1)
+	r.n++
+	*r.at(0) = q
 }
 
 // scriptOf is the kinds of the statements of a request of the ring that have not

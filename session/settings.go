@@ -34,8 +34,7 @@ func (s Settings) All() func(yield func(name, value string) bool) {
 	return func(yield func(name, value string) bool) {
 		for text := s.text(); text != ""; {
 			var name, value string
-			name, text, _ = strings.Cut(text, sep)
-			value, text, _ = strings.Cut(text, sep)
+			name, value, text = cutPair(text)
 			if !yield(name, value) {
 				return
 			}

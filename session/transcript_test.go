@@ -22,6 +22,8 @@ var rewrite = flag.Bool("rewrite", false, "write what the transcripts should say
 //	refuse CODE TEXT    the client's wait for one ends with an error
 //	free                from here on there are servers again
 //	keep                the server is not given back (session pooling)
+//	renames NAME        the next server gets that application_name ahead of the client's first frame
+//	restores            ... or, before that, its own again
 //	imagined            a real server does not do this on demand
 //
 // Of what comes of it, "server<-" and "client<-" are forwarded or answered,

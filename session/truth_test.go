@@ -52,6 +52,7 @@ var setUp = []string{
 	"create trigger refuse before insert on refusing for each statement execute function refuse()",
 	"create table parent (a int primary key)", "create table child (a int references parent deferrable initially deferred)",
 	"grant all on parent, child to app",
+	"create function assign_distributed_transaction_id(int, bigint, timestamptz) returns void language sql as ''",
 	"select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'",
 }
 
