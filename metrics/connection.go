@@ -27,6 +27,7 @@ type ClientState struct {
 	Statements  int           // prepared statements
 	Pins        string        // why it keeps its server, separated by commas
 	Role        string        // of its route
+	Group       int           // where it is, or was last
 	Member      string        // of its server; "": it has none
 }
 
@@ -49,4 +50,5 @@ type ServerState struct {
 	Statements           int       // prepared statements
 	Member               string
 	Role                 string // of its pool
+	Group                int    // likewise
 }

@@ -67,6 +67,7 @@ type Pool struct {
 	ear     *ear
 	spreads atomic.Pointer[[]*Spread] // whose clients are at home here; see Spread
 
+	guests      atomic.Int32 // of its clients, those that are Spreads
 	cancels     atomic.Int32 // cancel requests on their way to a server
 	cancelsWait atomic.Int32 // those that wait for their turn
 	closing     atomic.Int32 // servers that are out of the books, and whose socket is not closed yet

@@ -13,14 +13,20 @@ import (
 // can. They are by who leads, whatever role the route has, so that replicas which are away
 // are no reason; with byRole by who serves that role. Where hosts have to be asked nobody asks
 // before the first client comes: such a group is ready until clients wait for its leader in
-// vain. Any goroutine.
+// vain. Clients that are spread over groups are served as long as one of these is. Any goroutine.
 func (ps *Pools) Unready(r *config.Route, byRole bool) (why []string) {
 	role := "leader"
 	if byRole && r.Role != "" {
 		role = r.Role
 	}
-	if text := ps.unserved(r, role); text != "" {
-		why = append(why, fmt.Sprintf("cluster %s, group %d: %s", r.Cluster, r.Group, text))
+	shares := ps.Shares(r)
+	for _, s := range shares {
+		if text := ps.unserved(r, s.Group, role); text != "" {
+			why = append(why, fmt.Sprintf("cluster %s, group %d: %s", r.Cluster, s.Group, text))
+		}
+	}
+	if len(why) < len(shares) {
+		why = nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(ps.orders.stand.Load().paused)) {
 		if ps.isFor(r, name) {
@@ -30,21 +36,21 @@ func (ps *Pools) Unready(r *config.Route, byRole bool) (why []string) {
 	return why
 }
 
-// unserved says in words why nobody serves a role where a route leads; "" if somebody does.
-func (ps *Pools) unserved(r *config.Route, role string) string {
+// unserved says in words why nobody serves a role in a group that a route leads to; "" if somebody does.
+func (ps *Pools) unserved(r *config.Route, group int, role string) string {
 	cl := ps.clusters()[r.Cluster]
 	if cl == nil {
 		return HoldUnknown.String() // a reload has taken it away
 	}
 	if role == "prefer-replica" {
-		if ps.unserved(r, "replica") == "" {
+		if ps.unserved(r, group, "replica") == "" {
 			return ""
 		}
 		role = "leader"
 	}
 	d := ps.forLeader()
 	d.role, d.maxLag = role, r.RouteMaxLag(role)
-	pl := newPlan(cl.discovery.View(), r.Group, d, cl.lags.of(r.Group), time.Now())
+	pl := newPlan(cl.discovery.View(), group, d, cl.lags.of(group), time.Now())
 	switch {
 	case pl.hold == HoldSwitchover: // planned, and short
 		return ""
@@ -54,7 +60,7 @@ func (ps *Pools) unserved(r *config.Route, role string) string {
 		return pl.words()
 	case !pl.known:
 		return HoldUnknown.String()
-	case role == "leader" && pl.leads == "" && ps.inVain(r.Cluster, r.Group):
+	case role == "leader" && pl.leads == "" && ps.inVain(r.Cluster, group):
 		return HoldUnknown.String()
 	case role == "any" && len(pl.targets) == 0:
 		return "no member"

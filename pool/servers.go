@@ -81,7 +81,7 @@ func (s *Server) stateLocked() metrics.ServerState {
 	p := s.pool
 	return metrics.ServerState{
 		ID: s.id, User: p.Key.User, Database: p.names.list()[0], State: s.state.word(), Connected: timeOf(s.opened),
-		CloseNeeded: s.condemned != metrics.None, RemotePID: int(s.pid), Member: s.member, Role: p.Key.Role,
+		CloseNeeded: s.condemned != metrics.None, RemotePID: int(s.pid), Member: s.member, Role: p.Key.Role, Group: p.Key.Group,
 	}
 }
 

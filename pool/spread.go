@@ -107,9 +107,15 @@ func (sp *Spread) Leave() {
 	}
 	ps.spreads.remove(sp)
 	for _, one := range *sp.parts.Load() {
-		one.pool.Leave()
+		one.pool.leaveAsSpread()
 	}
 	sp.parts.Store(new([]part))
+}
+
+// leaveAsSpread is Leave for a Spread, which is no client to those who look.
+func (p *Pool) leaveAsSpread() {
+	p.guests.Add(-1)
+	p.Leave()
 }
 
 // Agree is Pool.Agree for all groups.
@@ -130,7 +136,7 @@ func (sp *Spread) fillLocked(v *discovery.View, c auth.Credentials) {
 	}
 	old := *sp.parts.Load()
 	var parts []part
-	for _, share := range sp.sharesBy(v) {
+	for _, share := range sharesBy(sp.named, v) {
 		key := sp.home.Key
 		key.Group = share.Group
 		at := slices.IndexFunc(old, func(p part) bool { return p.pool.Key.Group == share.Group })
@@ -143,7 +149,10 @@ func (sp *Spread) fillLocked(v *discovery.View, c auth.Credentials) {
 		case at >= 0 && old[at].pool == p: // it has been counted
 			p.Leave()
 		case at >= 0: // it was given up, and there is another one now
-			old[at].pool.Leave()
+			old[at].pool.leaveAsSpread()
+			p.guests.Add(1)
+		default:
+			p.guests.Add(1)
 		}
 		if key.Citus != "" {
 			p.LogInAs(sp.home.loginAs())
@@ -154,15 +163,29 @@ func (sp *Spread) fillLocked(v *discovery.View, c auth.Credentials) {
 	for _, one := range old {
 		if !slices.ContainsFunc(parts, func(p part) bool { return p.pool.Key.Group == one.pool.Key.Group }) {
 			one.pool.stray(sp)
-			one.pool.Leave()
+			one.pool.leaveAsSpread()
 		}
 	}
 }
 
+// Shares are the groups that serve the clients of a route: its own; or those that it spreads them
+// over, as far as they are known, else the coordinator. Any goroutine.
+func (ps *Pools) Shares(r *config.Route) []config.Share {
+	home := []config.Share{{Group: r.HomeGroup(), Weight: 1}}
+	cl := ps.clusters()[r.Cluster]
+	if !r.IsSpread() || cl == nil {
+		return home
+	}
+	if all := sharesBy(r.Shares(), cl.discovery.View()); len(all) > 0 {
+		return all
+	}
+	return home
+}
+
 // sharesBy is the groups that clients are to be spread over by a view.
-func (sp *Spread) sharesBy(v *discovery.View) []config.Share {
-	if len(sp.named) > 0 {
-		return sp.named
+func sharesBy(named []config.Share, v *discovery.View) []config.Share {
+	if len(named) > 0 {
+		return named
 	}
 	var all []config.Share
 	for g := range v.Groups {
@@ -223,10 +246,22 @@ func (sp *Spread) settle() {
 		if levels[i] > best {
 			parts[i].pool.stray(sp)
 		}
+		if levels[i] == levelAiling {
+			parts[i].pool.tryAgain()
+		}
 	}
 	if !atHome && len(parts) > 0 {
 		sp.home.stray(sp)
 	}
+}
+
+// tryAgain has a server be opened though nobody waits for one: only so it is found out that the
+// leader lets somebody in again.
+func (p *Pool) tryAgain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wanted = max(p.wanted, 1)
+	p.openLocked()
 }
 
 // stray has those claims leave the pool's queue that a Spread has sent there: their Tasks are

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"portero/config"
+	"portero/internal/lab"
 )
 
 const whichNode = "select node()"
@@ -154,4 +155,123 @@ func TestAPreparedStatementThatNeedsTheCoordinatorRunsThereWhenItIsBound(t *test
 	visits(r, 3)
 	r.ask("2 n C(CREATE_TABLE) Z(I)", &pgproto3.Bind{PreparedStatement: "make"}, &pgproto3.Describe{ObjectType: 'P'}, execute(), syncs())
 	r.ask("C(DROP_TABLE) Z(I)", q("drop table made"))
+}
+
+// While a group has no leader that lets anybody in, clients go on at the others without an error;
+// what was aborted there runs again when it is back.
+func TestClientsOfASpreadGoOnWhileTheLeaderOfAGroupRestarts(t *testing.T) {
+	s := startSpread(t, over(0, 1))
+	worker := s.nodes.nodes[1]
+	var all []*raw
+	for range 6 {
+		all = append(all, s.dial())
+	}
+	for _, r := range all {
+		visits(r, 4)
+	}
+	if err := worker.Stop(bounded(t), lab.Fast); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 5 {
+		for i, r := range all {
+			if got := r.query(whichNode); got != "T D(0) C(SELECT_1) Z(I)" {
+				t.Fatalf("round %d, client %d: %s", round, i, got)
+			}
+		}
+	}
+	if err := worker.Start(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is back", func() bool { return visits(all[0], 4)["1"] > 0 })
+}
+
+func TestNearGroupsComeFirstWhileTheyHaveAFreePlace(t *testing.T) {
+	s := startSpread(t, size(2), func(c *config.Config) { c.Zone = "here" })
+	s.member(t, 2, s.nodes.nodes[2].Address(), "here")
+	r := s.dial()
+	eventually(t, "it is seen", func() bool { return visits(r, 3)["2"] == 3 })
+	if at := visits(r, 12); at["2"] != 12 {
+		t.Errorf("%v, and 2 is near", at)
+	}
+	for range 2 {
+		b := s.dial()
+		b.ask("C(BEGIN) Z(T)", q("begin"))
+		if got := b.value(whichNode); got != "2" {
+			t.Errorf("begins at %s", got)
+		}
+	}
+	if at := visits(r, 4); at["2"] != 0 {
+		t.Errorf("%v, and 2 is full", at)
+	}
+	s.put(t, 2, "leader", "")
+	s.awaitLeaders(t, 0, 1)
+	eventually(t, "others serve", func() bool { return visits(r, 4)["0"] > 0 })
+}
+
+func TestAReloadSpreadsClientsThatAreThereAndGathersThemAgain(t *testing.T) {
+	s := startSpread(t, func(c *config.Config) { c.Routes[0].Group = 0 })
+	r, queued := s.dial(), s.dial()
+	if at := visits(r, 3); at["0"] != 3 {
+		t.Fatal(at)
+	}
+	r.query("set work_mem = '7MB'")
+	s.reload(func(c *config.Config) { c.Routes[0].Group = config.AnyGroup })
+	if at := visits(r, 9); at["0"] != 3 || at["1"] != 3 || at["2"] != 3 {
+		t.Errorf("spread: %v", at)
+	}
+	s.reload(func(c *config.Config) {
+		c.Routes[0].Group, c.Routes[0].Groups = config.AnyGroup, []int{1, 2}
+	})
+	if at := visits(r, 4); at["0"] != 0 {
+		t.Errorf("over others: %v", at)
+	}
+	if got := r.value("show work_mem"); got != "7MB" {
+		t.Errorf("work_mem is %s", got)
+	}
+	s.reload(func(c *config.Config) { c.Routes[0].Group = 1 })
+	if at := visits(r, 4); at["1"] != 4 {
+		t.Errorf("gathered: %v", at)
+	}
+	if at := visits(queued, 4); at["1"] != 4 {
+		t.Errorf("one that rested: %v", at)
+	}
+	r.quit()
+	queued.quit()
+	eventually(t, "nobody is counted any more", func() bool {
+		for _, p := range s.pools.States() {
+			if p.Clients != 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func TestAGroupThatAppearsIsTakenInAndOneThatGoesIsLeftOut(t *testing.T) {
+	s := startSpread(t)
+	r := s.dial()
+	visits(r, 3)
+	s.member(t, 7, s.nodes.nodes[1].Address(), "") // another way to the node of group 1
+	s.put(t, 7, "leader", "m")
+	eventually(t, "it is seen", func() bool { return visits(r, 8)["1"] == 4 })
+	for _, key := range []string{"leader", "members/m"} {
+		s.put(t, 7, key, "")
+	}
+	eventually(t, "it is gone", func() bool { return visits(r, 6)["1"] == 2 })
+}
+
+func TestASpreadRouteIsReadyWhileAnyOfItsGroupsIsServed(t *testing.T) {
+	s := startSpread(t)
+	route := &s.cfg.Routes[0]
+	s.put(t, 1, "leader", "")
+	s.put(t, 2, "leader", "")
+	s.awaitLeaders(t, 0)
+	if why := s.pools.Unready(route, false); len(why) > 0 {
+		t.Errorf("%q, and 0 is served", why)
+	}
+	s.put(t, 0, "leader", "")
+	s.awaitLeaders(t)
+	if why := s.pools.Unready(route, false); len(why) != 3 || !strings.Contains(why[2], "group 2: no leader") {
+		t.Errorf("%q", why)
+	}
 }
