@@ -103,7 +103,7 @@ func (c *Console) showAllPools(ctx context.Context) (*table, error) {
 	slices.SortFunc(pools, metrics.ComparePools)
 	for i := range pools {
 		p := &pools[i]
-		t.add(p.Labels.Cluster, p.Labels.Group, p.Labels.Role, p.Labels.Mode, databaseOf(p), p.Labels.Database, p.Labels.User, members[lentBy{databaseOf(p), p.Labels.User, p.Labels.Role}],
+		t.add(p.Labels.Cluster, p.Labels.Group, p.Labels.Role, p.Labels.Mode, databaseOf(p), p.Labels.Database, p.Labels.User, members[lentBy{databaseOf(p), p.Labels.User, p.Labels.Role, p.Labels.Group}],
 			p.Clients, p.ClientsActive, p.ClientsWaiting, p.ServersActive-p.ServersTested-p.ServersCancelled, p.ServersIdle, p.ServersTested, p.ServersOpening, p.Size, p.MinSize,
 			p.MaxWait.Microseconds(), p.Listeners, p.Channels, yesNo(p.Paused), yesNo(p.Disabled), troubles(p), pinsOf(p))
 	}
@@ -118,13 +118,16 @@ func yesNo(is bool) string {
 }
 
 // lentBy is as near as a server tells which pool it is of.
-type lentBy struct{ database, user, role string }
+type lentBy struct {
+	database, user, role string
+	group                int
+}
 
 // membersOfPools is how many servers there are at each member, as "a: 2, b: 1".
 func (c *Console) membersOfPools(ctx context.Context) map[lentBy]string {
 	counts := make(map[lentBy]map[string]int)
 	for _, s := range c.servers(ctx) {
-		k := lentBy{s.Database, s.User, s.Role}
+		k := lentBy{s.Database, s.User, s.Role, s.Group}
 		if counts[k] == nil {
 			counts[k] = make(map[string]int)
 		}

@@ -38,6 +38,7 @@ type socket struct {
 	Address    string    `json:"address"`
 	Member     string    `json:"member"` // "": it has no server
 	Role       string    `json:"role"`
+	Group      int       `json:"group"` // of Citus: where it is, or was last
 	App        string    `json:"application_name"`
 	Connected  time.Time `json:"connected"`
 	SinceMS    int64     `json:"since_ms"` // it began what it is at, or was at last
@@ -170,12 +171,12 @@ func busyness(state string) int {
 }
 
 func socketOfClient(c *metrics.ClientState, now time.Time) socket {
-	return socket{c.ID, c.Database, c.User, c.State, where(c.Address), c.Member, c.Role, c.Application, c.Connected,
+	return socket{c.ID, c.Database, c.User, c.State, where(c.Address), c.Member, c.Role, c.Group, c.Application, c.Connected,
 		now.Sub(orElse(c.Requested, c.Connected)).Milliseconds(), c.Link, c.RemotePID, c.TLS, c.Statements}
 }
 
 func socketOfServer(o *metrics.ServerState, now time.Time) socket {
-	return socket{o.ID, o.Database, o.User, o.State, where(o.Address), o.Member, o.Role, o.Application, o.Connected,
+	return socket{o.ID, o.Database, o.User, o.State, where(o.Address), o.Member, o.Role, o.Group, o.Application, o.Connected,
 		now.Sub(orElse(o.Requested, o.Connected)).Milliseconds(), o.Link, o.RemotePID, o.TLS, o.Statements}
 }
 

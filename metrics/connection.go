@@ -28,6 +28,7 @@ type ClientState struct {
 	Pins        string        // why it keeps its server, separated by commas
 	Role        string        // of its route
 	Replication string        // logical or physical; "": it does not replicate
+	Group       int           // where it is, or was last
 	Member      string        // of its server; "": it has none
 }
 
@@ -51,4 +52,5 @@ type ServerState struct {
 	Member               string
 	Role                 string // of its pool
 	Replication          string // as ClientState.Replication
+	Group                int    // likewise
 }

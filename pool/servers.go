@@ -82,6 +82,7 @@ func (s *Server) stateLocked() metrics.ServerState {
 	return metrics.ServerState{
 		ID: s.id, User: p.Key.User, Database: p.names.list()[0], State: s.state.word(), Connected: timeOf(s.opened),
 		CloseNeeded: s.condemned != metrics.None, RemotePID: int(s.pid), Member: s.member, Role: p.Key.Role, Replication: p.Key.Replication(),
+		Group: p.Key.Group,
 	}
 }
 

@@ -37,7 +37,7 @@ func (p *Pool) state() (_ metrics.PoolState, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := metrics.PoolState{
-		Pool: p.Metrics(), Name: p.names.list()[0], Clients: p.clients,
+		Pool: p.Metrics(), Name: p.names.list()[0], Clients: p.clients - int(p.guests.Load()),
 		ClientsCancelling: int(p.cancels.Load()), ClientsCancelWaiting: int(p.cancelsWait.Load()),
 		ServersCancelling: int(p.cancels.Load()), MinSize: p.terms().Minimum,
 		Paused: p.now.hold.ordered(), Disabled: p.disabled(), ClientsActive: p.lent, ClientsWaiting: p.queuedLocked(),

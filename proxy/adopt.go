@@ -66,14 +66,18 @@ func (c *client) join(p *Proxy, user string, t target, credentials auth.Credenti
 		p.census.leave(c.person, realmOf(t.key))
 		return err
 	}
+	c.joinSpread(t.terms, credentials)
 	if !c.isStale() { // else it agrees to newer ones before its first transaction
-		c.pool.Agree(t.terms)
+		c.agree(t.terms)
 	}
 	return nil
 }
 
 // leavePool counts it out.
 func (c *client) leavePool() {
+	if sp := c.spread(); sp != nil {
+		sp.Leave()
+	}
 	c.pool.Leave()
 	c.proxy.census.leave(c.person, realmOf(c.pool.Key))
 }

@@ -9,7 +9,7 @@ import (
 
 // clean makes the server of a client that has ended fit for others, or closes it.
 func (r *relay) clean(why metrics.Reason) {
-	s, p := r.claim.Server, r.c.pool
+	s, p := r.claim.Server, r.at
 	if r.sender.on {
 		r.leaveSender()
 		return
@@ -70,7 +70,7 @@ func (r *relay) cleanWith(sql []byte) bool {
 func (r *relay) cleanAsking(sql []byte) (row [][]byte, ok bool) {
 	o := r.roundTrip(sql, true)
 	if o.why != metrics.None || o.said != nil || o.status != 'I' {
-		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
+		r.at.Discard(&r.claim, metrics.ServerDirty)
 		return nil, false
 	}
 	return o.row, true
@@ -87,7 +87,7 @@ func (r *relay) cleanSession() bool {
 		return r.cleanAsTold(sql)
 	}
 	if r.sess.Leaves() {
-		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
+		r.at.Discard(&r.claim, metrics.ServerDirty)
 		return false
 	}
 	if !r.cleanWith(discardAll) {
@@ -95,7 +95,7 @@ func (r *relay) cleanSession() bool {
 	}
 	row, ok := r.cleanAsking(resetRole)
 	if ok && (len(row) != 1 || string(row[0]) != "t") {
-		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
+		r.at.Discard(&r.claim, metrics.ServerDirty)
 		return false
 	}
 	return ok

@@ -69,7 +69,8 @@ type ChosenRoute struct {
 // PoolKey is what tells pools apart.
 type PoolKey struct {
 	Cluster  string `json:"cluster"`
-	Group    int    `json:"group"`
+	Group    int    `json:"group"`            // with Spread, that of the coordinator
+	Spread   string `json:"spread,omitempty"` // the groups of which each transaction gets one; "" = there is only the one
 	Role     string `json:"role"`
 	MaxLag   string `json:"max_lag,omitempty"`
 	Mode     string `json:"pool_mode"`

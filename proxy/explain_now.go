@@ -16,7 +16,8 @@ type Present struct {
 	Epoch   uint64      `json:"epoch"`
 	Held    string      `json:"held,omitempty"` // why it would wait, whatever is free
 	Members []MemberNow `json:"members"`
-	Pool    *PoolNow    `json:"pool,omitempty"` // nil: there is none yet
+	Groups  []GroupNow  `json:"groups,omitempty"` // of which each transaction gets one; the rest is then about the coordinator
+	Pool    *PoolNow    `json:"pool,omitempty"`   // nil: there is none yet
 }
 
 // MemberNow is a member of the group that the route leads to.
@@ -62,6 +63,9 @@ func (p *Proxy) present(x *explainer, t target, r *config.Route) *Present {
 		out.Members = append(out.Members, one)
 	}
 	out.Pool = poolNow(&seen)
+	if r.IsSpread() {
+		p.spreadNow(out, x, t, r)
+	}
 	return out
 }
 

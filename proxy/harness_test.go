@@ -44,11 +44,9 @@ var realServer = lab.Share(func(ctx context.Context) (*lab.Postgres, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for _, server := range []*lab.Shared[*lab.Postgres]{realServer, publisher} {
-		if err := server.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, "close postgres:", err)
-			code = 1
-		}
+	if err := errors.Join(realServer.Close(), publisher.Close(), citusNodes.Close()); err != nil {
+		fmt.Fprintln(os.Stderr, "close servers:", err)
+		code = 1
 	}
 	os.Exit(code)
 }

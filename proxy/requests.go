@@ -35,7 +35,7 @@ func (r *relay) readClient() ([]byte, metrics.Reason) {
 			r.clientReadable = false
 		}
 		n += read
-		r.c.pool.Metrics().Shard(r.loop.ID).BytesReceived.Add(uint64(read))
+		r.at.Metrics().Shard(r.loop.ID).BytesReceived.Add(uint64(read))
 	}
 	return buf[:n], metrics.None
 }
@@ -59,7 +59,11 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 	if alone {
 		r.asked = r.loop.Now()
 	}
-	r.sess.Heard(r.c.pool.Heard())
+	r.sess.Heard(r.at.Heard())
+	if alone && r.movesBlock(buf) {
+		r.in.keep(r.loop, buf)
+		return r.moveBlock()
+	}
 	for i < len(buf) && work < perTurn {
 		if r.in.passing > 0 {
 			i += r.passes(buf[i:])
@@ -184,7 +188,7 @@ func (r *relay) hold(rest []byte, work int) {
 	r.flushReply()
 	r.in.keep(r.loop, rest)
 	r.in.held = true
-	r.again = r.again[:0]
+	r.again, r.opening = r.again[:0], unopened
 }
 
 // sendServer forwards a run, behind what of it had to be edited. A broken server
@@ -211,7 +215,7 @@ func (r *relay) sendServer(run []byte) {
 func (r *relay) flushReply() {
 	if len(r.sess.Reply) > 0 {
 		r.c.sock.Write(r.sess.Reply) //nolint:errcheck // a client that is gone is noticed by its next event
-		r.c.pool.Metrics().Shard(r.loop.ID).BytesSent.Add(uint64(len(r.sess.Reply)))
+		r.at.Metrics().Shard(r.loop.ID).BytesSent.Add(uint64(len(r.sess.Reply)))
 		r.sess.Reply = r.sess.Reply[:0]
 	}
 }

@@ -31,6 +31,14 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 	if said := r.aborted(buf); said != nil {
 		return r.runAgain(said)
 	}
+	switch turn, status := r.refusedHere(buf); turn {
+	case session.Turning: // its ReadyForQuery is on its way
+		r.out.keep(r.loop, buf)
+		return metrics.None
+	case session.Turned:
+		r.reportedIn(buf)
+		return r.runAtHome(status)
+	}
 	run, i, frames := 0, 0, 0
 	for i < len(buf) {
 		if r.out.passing > 0 {
@@ -49,6 +57,9 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		}
 		end := i + wire.HeaderLen + len(f.Body)
 		v := r.sess.FromServer(f)
+		if r.hintsElsewhere(v, f.Type) && r.sess.HintElsewhere(f) {
+			v = session.Answer
+		}
 		switch v {
 		case session.Violate:
 			r.sendClient(buf[run:i])
@@ -107,9 +118,23 @@ func (r *relay) reported(f wire.Frame) {
 	}
 }
 
+// reportedIn is reported for an answer that nobody else looks at.
+func (r *relay) reportedIn(answer []byte) {
+	for {
+		f, ok, err := wire.Next(answer)
+		if err != nil || !ok || !f.Whole() {
+			return
+		}
+		if f.Type == 'S' {
+			r.reported(f)
+		}
+		answer = answer[wire.HeaderLen+f.Size:]
+	}
+}
+
 // count brings what the session has seen into the pool's counters.
 func (r *relay) count(sent int) {
-	m := r.c.pool.Metrics().Shard(r.loop.ID)
+	m := r.at.Metrics().Shard(r.loop.ID)
 	m.BytesSent.Add(uint64(sent))
 	if n := r.sess.Queries; n > 0 {
 		m.Queries.Add(uint64(n))

@@ -45,7 +45,7 @@ func (c *client) describe() metrics.ClientState {
 	s := metrics.ClientState{
 		ID: uint64(c.id), User: c.person.name, Database: c.database.Value(), State: "idle",
 		Address: c.addr, Connected: c.connected.time(), Requested: c.requested.time(), TLS: c.sock.TLS(), Role: c.pool.Key.Role,
-		Replication: c.pool.Key.Replication(),
+		Replication: c.pool.Key.Replication(), Group: c.pool.Key.Group,
 	}
 	if c.addr.IsValid() {
 		_, s.Local = c.sock.Ends()
@@ -67,7 +67,7 @@ func (r *relay) describe(s *metrics.ClientState) {
 	if r.asked != 0 {
 		s.Requested = secondsOf(r.asked).time()
 	}
-	s.Pins = r.sess.Pins().String()
+	s.Pins, s.Group = r.sess.Pins().String(), r.at.Key.Group
 	switch server := r.claim.Server; {
 	case server != nil:
 		s.State, s.Link, s.Member = "active", server.ID(), server.Member()

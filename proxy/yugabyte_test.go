@@ -19,9 +19,9 @@ import (
 	"portero/internal/lab"
 )
 
-// nodes are PostgreSQL servers that play the nodes of a YugabyteDB cluster: each has a
+// ybNodes are PostgreSQL servers that play the nodes of a YugabyteDB cluster: each has a
 // function yb_servers(), which tells what stands in a file. They share no data.
-type nodes struct {
+type ybNodes struct {
 	t       *testing.T
 	file    string
 	servers []*lab.Postgres
@@ -33,7 +33,7 @@ const playsYugabyte = `create function pg_catalog.yb_servers(out host text, out 
  select f[1], f[2]::int8, 0::int8, f[3], f[4], f[5], f[6], f[7], f[8]
  from regexp_split_to_table(trim(both E'\n' from pg_read_file('FILE')), E'\n') as line, lateral string_to_array(line, '|') as f $$`
 
-func startNodes(t *testing.T, n int) *nodes {
+func startNodes(t *testing.T, n int) *ybNodes {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs PostgreSQL")
@@ -43,7 +43,7 @@ func startNodes(t *testing.T, n int) *nodes {
 	if err := os.Chmod(dir, 0o755); err != nil { // the servers run as another user
 		t.Fatal(err)
 	}
-	y := &nodes{t: t, file: filepath.Join(dir, "nodes")}
+	y := &ybNodes{t: t, file: filepath.Join(dir, "nodes")}
 	for range n {
 		y.servers = append(y.servers, lab.PostgresForTest(t, lab.PostgresOptions{SQL: []string{"create role app login", "create database app owner app"}}))
 	}
@@ -54,7 +54,7 @@ func startNodes(t *testing.T, n int) *nodes {
 }
 
 // direct runs statements at a node past Portero.
-func (y *nodes) direct(i int, sql ...string) {
+func (y *ybNodes) direct(i int, sql ...string) {
 	y.t.Helper()
 	ctx := bounded(y.t)
 	conn := must(pgx.Connect(ctx, y.servers[i].SuperuserDSN("app")))(y.t)
@@ -67,7 +67,7 @@ func (y *nodes) direct(i int, sql ...string) {
 }
 
 // list has the nodes tell of these, each as "node kind zone": 0 primary a.
-func (y *nodes) list(all ...string) {
+func (y *ybNodes) list(all ...string) {
 	y.t.Helper()
 	var text strings.Builder
 	for _, one := range all {
@@ -82,7 +82,7 @@ func (y *nodes) list(all ...string) {
 }
 
 // write replaces the file in one step.
-func (y *nodes) write(text string) {
+func (y *ybNodes) write(text string) {
 	y.t.Helper()
 	if err := os.WriteFile(y.file+".new", []byte(text), 0o644); err != nil {
 		y.t.Fatal(err)
@@ -93,7 +93,7 @@ func (y *nodes) write(text string) {
 }
 
 // start opens a Portero that asks the first node first.
-func (y *nodes) start(edits ...func(*config.Config)) *world {
+func (y *ybNodes) start(edits ...func(*config.Config)) *world {
 	y.t.Helper()
 	return startBefore(y.t, y.servers[0].Address(), append([]func(*config.Config){func(c *config.Config) {
 		c.Clusters[0].Discovery, c.Clusters[0].Refresh = "yugabyte", time.Second
@@ -102,7 +102,7 @@ func (y *nodes) start(edits ...func(*config.Config)) *world {
 }
 
 // at is the node that a port belongs to.
-func (y *nodes) at(port string) int {
+func (y *ybNodes) at(port string) int {
 	for i, s := range y.servers {
 		if fmt.Sprint(s.Port()) == port {
 			return i
@@ -119,7 +119,7 @@ func TestPlayedYugabyte(t *testing.T) {
 	y := startNodes(t, 3)
 	for _, one := range []struct {
 		name string
-		test func(*nodes)
+		test func(*ybNodes)
 	}{
 		{"what a client has set up follows it from node to node", testClientsGoFromNodeToNode},
 		{"nodes join and leave", testNodesJoinAndLeave},
@@ -136,7 +136,7 @@ func TestPlayedYugabyte(t *testing.T) {
 	}
 }
 
-func testClientsGoFromNodeToNode(y *nodes) {
+func testClientsGoFromNodeToNode(y *ybNodes) {
 	y.list("0 primary a", "1 primary a", "2 primary a")
 	w := y.start()
 	r := w.dial()
@@ -162,7 +162,7 @@ func testClientsGoFromNodeToNode(y *nodes) {
 	})
 }
 
-func testNodesJoinAndLeave(y *nodes) {
+func testNodesJoinAndLeave(y *ybNodes) {
 	y.list("0 primary a", "1 primary a")
 	w := y.start()
 	stays, moves := w.dial(), w.dial()
@@ -186,7 +186,7 @@ func testNodesJoinAndLeave(y *nodes) {
 	}
 }
 
-func testRolesAndZones(y *nodes) {
+func testRolesAndZones(y *ybNodes) {
 	y.list("0 primary a", "1 primary b", "2 read_replica b")
 	w := y.start(func(c *config.Config) {
 		c.Clusters[0].TopologyKeys = []string{"cloud.region.b:1"}
@@ -224,7 +224,7 @@ func testRolesAndZones(y *nodes) {
 	}
 }
 
-func testPublicAddresses(y *nodes) {
+func testPublicAddresses(y *ybNodes) {
 	var text string
 	for i, s := range y.servers[:2] {
 		text += fmt.Sprintf("192.0.2.%d|%d|primary|cloud|region|a|127.0.0.1|%d\n", i+1, s.Port(), i)
@@ -242,7 +242,7 @@ func testPublicAddresses(y *nodes) {
 	}
 }
 
-func testOtherKeysByAReload(y *nodes) {
+func testOtherKeysByAReload(y *ybNodes) {
 	y.list("0 primary a", "1 primary b", "2 primary c")
 	w := y.start(func(c *config.Config) { c.Clusters[0].TopologyKeys = []string{"cloud.region.b"} })
 	r, busy := w.dial(), w.dial()
@@ -325,7 +325,7 @@ func writeRow(conn *pgx.Conn, id int64) (port string, err error) {
 	return port, err
 }
 
-func testWritesGoOnWithoutANode(y *nodes) {
+func testWritesGoOnWithoutANode(y *ybNodes) {
 	y.list("0 primary a", "1 primary a", "2 primary a")
 	w := y.start()
 	l := &ybLedger{told: make(map[int64]string), at: make(map[string]int)}
@@ -359,7 +359,7 @@ func testWritesGoOnWithoutANode(y *nodes) {
 }
 
 // compare compares what was told with what is stored.
-func (y *nodes) compare(l *ybLedger) {
+func (y *ybNodes) compare(l *ybLedger) {
 	found := make(map[int64]int)
 	for i := range y.servers {
 		ctx := bounded(y.t)

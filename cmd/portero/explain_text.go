@@ -171,7 +171,11 @@ func (t *explainText) skipped(name string, all []auth.Skipped) {
 
 func (t *explainText) pool(a *proxy.Answer) {
 	k := a.Pool
-	words := fmt.Sprintf("%s mode, cluster %s, group %d, role %s", k.Mode, k.Cluster, k.Group, k.Role)
+	group := fmt.Sprintf("group %d", k.Group)
+	if k.Spread != "" {
+		group = fmt.Sprintf("group any (%s), coordinator %d", k.Spread, k.Group)
+	}
+	words := fmt.Sprintf("%s mode, cluster %s, %s, role %s", k.Mode, k.Cluster, group, k.Role)
 	if k.MaxLag != "" {
 		words += ", max_lag " + k.MaxLag
 	}
@@ -228,7 +232,11 @@ func (t *explainText) settings(all []proxy.Setting) {
 
 func (t *explainText) now(a *proxy.Answer) {
 	n := a.Now
+	t.groups(n.Groups)
 	name := "member"
+	if len(n.Groups) > 0 {
+		name = "coordinator"
+	}
 	for _, m := range n.Members {
 		t.section(name, memberInWords(m))
 		name = ""
@@ -236,7 +244,11 @@ func (t *explainText) now(a *proxy.Answer) {
 	if len(n.Members) == 0 {
 		t.section(name, "none is known")
 	}
-	if held := cmp.Or(n.Held, noneFits(n.Members)); held != "" {
+	none := noneFits(n.Members)
+	if len(n.Groups) > 0 {
+		none = ""
+	}
+	if held := cmp.Or(n.Held, none); held != "" {
 		t.section("held", "clients wait: "+held)
 	}
 	if n.Pool == nil {
@@ -258,6 +270,23 @@ func (t *explainText) now(a *proxy.Answer) {
 		words += "; " + p.Order
 	}
 	t.section("now", words)
+}
+
+// groups are those of which each transaction gets one.
+func (t *explainText) groups(all []proxy.GroupNow) {
+	name := "groups"
+	for _, g := range all {
+		words := fmt.Sprintf("%d", g.Group)
+		if g.Leader != "" {
+			words += ": " + g.Leader + " leads"
+		}
+		words += fmt.Sprintf(", weight %d, %d servers active, %d waiting", g.Weight, g.Active, g.Waiting)
+		if g.Held != "" {
+			words = "not " + words + ": " + g.Held
+		}
+		t.section(name, words)
+		name = ""
+	}
 }
 
 // noneFits is why clients wait who are not held: nobody can serve them.

@@ -1,0 +1,57 @@
+package proxy
+
+import (
+	"fmt"
+	"strings"
+
+	"portero/config"
+)
+
+// GroupNow is a group that gets some of a client's transactions.
+type GroupNow struct {
+	Group   int    `json:"group"`
+	Weight  int    `json:"weight"`
+	Leader  string `json:"leader,omitempty"` // "" = none
+	Held    string `json:"held,omitempty"`   // why it gets none at present, as long as another one can
+	Active  int    `json:"servers_active"`
+	Waiting int    `json:"waiting"`
+}
+
+// spreadWords is over which groups a route spreads its clients; "" = over none.
+func spreadWords(r *config.Route) string {
+	if !r.IsSpread() {
+		return ""
+	}
+	shares := r.Shares()
+	if len(shares) == 0 {
+		return "all"
+	}
+	words := make([]string, len(shares))
+	for i, s := range shares {
+		if words[i] = fmt.Sprint(s.Group); s.Weight > 1 {
+			words[i] += fmt.Sprintf(" (weight %d)", s.Weight)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// spreadNow adds what the client would meet in each of its groups. It is held only if it is in all.
+func (p *Proxy) spreadNow(out *Present, x *explainer, t target, r *config.Route) {
+	served := false
+	for _, s := range p.pools.Shares(r) {
+		key := t.key
+		key.Group = s.Group
+		seen := p.pools.Prospect(x.Database, key)
+		one := GroupNow{Group: s.Group, Weight: s.Weight, Leader: seen.Leader, Held: seen.Held}
+		if seen.Pool != nil {
+			one.Active, one.Waiting = seen.Pool.ServersActive, seen.Pool.ClientsWaiting
+		}
+		served = served || one.Held == ""
+		out.Groups = append(out.Groups, one)
+	}
+	if served {
+		out.Held = ""
+	} else if out.Held == "" {
+		out.Held = out.Groups[0].Held
+	}
+}
