@@ -108,6 +108,7 @@ func (p *Pool) sweep() {
 		p.heirs = 0 // they are there, or will not be
 	}
 	p.wanted = p.wantedLocked()
+	p.reserved = max(0, min(p.reserved, p.haveLocked()-p.ordinary()))
 	aged := p.takeAgedLocked()
 	mute := p.speechlessLocked()
 	due := p.checkLocked()
@@ -184,6 +185,8 @@ func (p *Pool) takeAgedLocked() map[*Server]metrics.Reason {
 		switch {
 		case s.expires != 0 && now > s.expires:
 			aged[s] = metrics.ServerLifetime
+		case p.spareLocked(s, now, len(aged)):
+			aged[s] = metrics.ServerIdle
 		case limit > 0 && now-s.since > limit && len(p.servers)-len(aged) > p.terms().Minimum:
 			aged[s] = metrics.ServerIdle
 		}

@@ -66,6 +66,10 @@ type Pool struct {
 	probing chan struct{} // token of the one opener that may ask often
 	ear     *ear
 
+	bank     *bank        // of pools between Citus' nodes; else nil
+	page     int          // its in the bank
+	settling atomic.Int32 // servers lent to those who only settle
+
 	cancels     atomic.Int32 // cancel requests on their way to a server
 	cancelsWait atomic.Int32 // those that wait for their turn
 	closing     atomic.Int32 // servers that are out of the books, and whose socket is not closed yet
@@ -82,6 +86,7 @@ type Pool struct {
 	opening    int             // openers at work
 	opens      context.Context // of the openers; ends with the pool, when it moves, or by an order
 	recall     context.CancelFunc
+	reserved   int             // servers beyond pool_size, opened for those who only settle
 	openers    map[Startup]int // the same by what they open servers with
 	usual      Startup         // what the last server was opened with: the next that nobody waits for is, too
 	wanted     int             // servers to have open even if nobody waits
@@ -145,6 +150,9 @@ func newPool(ps *Pools, name string, key Key, terms Terms) (*Pool, error) {
 		return nil, err
 	}
 	ps.quota.enter(p)
+	if p.bank = ps.bankLocked(key); p.bank != nil {
+		p.bank.enter(p)
+	}
 	p.follow(home, home.discovery.View())
 	return p, nil
 }
@@ -156,7 +164,10 @@ func (p *Pool) Metrics() *metrics.Pool { return p.counters.Load() }
 // and its Task will be woken with c.Server or c.Err set. On c's loop.
 func (p *Pool) Acquire(c *Claim) bool {
 	p.mu.Lock()
-	for p.waiting.n == 0 && p.idle > 0 && !p.holdsLocked(c) {
+	if p.bank != nil {
+		c.origin = originOf(c.Settings, c.Number)
+	}
+	for c.barred = false; (p.waiting.n == 0 || c.Settles) && p.idle > 0 && !p.holdsLocked(c) && p.admitsLocked(c, 0); {
 		s := p.popIdleLocked(c)
 		if s == nil {
 			break
@@ -175,6 +186,7 @@ func (p *Pool) Acquire(c *Claim) bool {
 		p.destroy(s, why)
 		p.mu.Lock()
 	}
+	p.countOut(c)
 	c.Since, c.asNew, c.after = c.loop.Now(), false, 0
 	if c.failed = p.verdict; c.failed == nil {
 		if e := p.knownMisfitLocked(c.Startup); e != nil {
@@ -214,6 +226,7 @@ func (p *Pool) Withdraw(c *Claim) bool {
 	defer p.mu.Unlock()
 	if c.queued {
 		p.queueOfLocked(c).remove(c)
+		p.gaveUpLocked(c)
 		p.Metrics().Shard(c.loop.ID).Waited(time.Duration(c.loop.Now() - c.Since))
 		return true
 	}
@@ -260,7 +273,7 @@ func (p *Pool) Renew(c *Claim, why metrics.Reason) {
 func (p *Pool) exchange(c *Claim, why metrics.Reason, asNew bool) {
 	s := c.drop()
 	p.mu.Lock()
-	c.Since, c.asNew = c.loop.Now(), asNew
+	c.Since, c.asNew, c.barred = c.loop.Now(), asNew, false
 	p.queueOfLocked(c).putBack(c)
 	wake := p.serveLocked()
 	p.mu.Unlock()
@@ -272,5 +285,6 @@ func (c *Claim) drop() *Server {
 	s := c.Server
 	c.Server, c.Lost = nil, metrics.None
 	s.holder.Store(nil)
+	s.pool.countOut(c)
 	return s
 }

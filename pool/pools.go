@@ -42,6 +42,8 @@ type Pools struct {
 	former  []*cluster   // that others have replaced, and that still have servers or clients
 	doors   map[Key]door // by cluster, group and role
 	refused refusals
+
+	banks map[bankKey]*bank // guarded by mu, as pools are
 }
 
 // New starts to follow the clusters, and takes them over: Close closes them. After an
@@ -252,6 +254,7 @@ func (ps *Pools) sweep() {
 			p.sweep()
 			ps.forget(p)
 		}
+		ps.sweepBanks()
 		ps.forgetRefusals()
 		ps.giveUpSilent()
 		ps.endFormer()

@@ -82,6 +82,9 @@ func (c *client) applicationName() string {
 
 // leavePool counts it out.
 func (c *client) leavePool() {
+	if c.pool.BetweenNodes() {
+		c.pool.Exits(uint64(c.id))
+	}
 	c.pool.Leave()
 	c.proxy.census.leave(c.person, realmOf(c.pool.Key))
 }

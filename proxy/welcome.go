@@ -18,6 +18,11 @@ func (r *relay) welcome() metrics.Reason {
 	if r.c.mode == modeSession {
 		return r.welcomeToServer()
 	}
+	if r.c.pool.BetweenNodes() {
+		if why := r.awaitPlace(); why != metrics.None {
+			return why
+		}
+	}
 	welcome, ok := r.c.pool.Welcome(r.sess.Settings())
 	if !ok {
 		var why metrics.Reason
