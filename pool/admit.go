@@ -6,9 +6,11 @@ import "time"
 type counted uint8
 
 const (
-	notCounted counted = iota
-	countedIn          // in the bank
-	ofReserve          // as one of those that only settle
+	notCounted   counted = iota
+	countedFirst         // in the bank, as what its origin is owed
+	countedExtra         // in the bank, as more than that
+	countedLogin         // in the bank, as to be promised
+	ofReserve            // as one of those that only settle
 )
 
 // admitsLocked reports whether a claim may be lent a server that is there, and counts it then;
@@ -30,12 +32,11 @@ func (p *Pool) admitsLocked(c *Claim, free int) bool {
 		return false
 	case p.bank == nil:
 		return true
-	case !p.bank.admit(p, c):
-		c.barred = true
-		return false
 	}
-	c.counted = countedIn
-	return true
+	c.counted = p.bank.admit(p, c)
+	c.extra = c.counted == countedExtra
+	c.barred = c.counted == notCounted
+	return !c.barred
 }
 
 // countOut ends what admitsLocked has counted.
@@ -43,8 +44,8 @@ func (p *Pool) countOut(c *Claim) {
 	switch c.counted {
 	case ofReserve:
 		p.settling.Add(-1)
-	case countedIn:
-		if p.bank.giveBack(p, c.origin) {
+	case countedFirst, countedExtra, countedLogin:
+		if p.bank.giveBack(p, c) {
 			c.loop.Post(p.bank.nudge) // behind what becomes of the server
 		}
 	}

@@ -17,11 +17,10 @@ type bank struct {
 	ledger    ledger
 	pools     []*Pool  // by their pages; nil: it is no more
 	newcomers []*Claim // kept from a server that was there for them, as they are not inside; in the order of their coming
-	promises  map[uint64]promise
-	clients   map[uint64]holding // logged in to which pool for whom; by their numbers
-	logins    map[holding]int    // how many are
-	barred    bool               // somebody was kept waiting since the pools were last looked through
-	resting   map[uint64]int64   // servers on which nothing ran when they were last asked about, and since when; by their numbers
+	craving   []*Claim // likewise, as they are inside and want more than they are owed, for a transaction
+	logins    logins
+	barred    bool             // somebody was kept waiting since the pools were last looked through
+	resting   map[uint64]int64 // servers on which nothing ran when they were last asked about, and since when; by their numbers
 }
 
 // bankKey names a bank.
@@ -35,7 +34,7 @@ func (ps *Pools) bankLocked(key Key) *bank {
 	k := bankKey{key.Cluster, key.Database, key.User}
 	a := ps.banks[k]
 	if a == nil {
-		a = &bank{ledger: newLedger(), promises: make(map[uint64]promise), clients: make(map[uint64]holding), logins: make(map[holding]int)}
+		a = &bank{ledger: newLedger(), logins: newLogins()}
 		if ps.banks == nil {
 			ps.banks = make(map[bankKey]*bank)
 		}
@@ -92,42 +91,75 @@ func originOf(s session.Settings, client uint64) origin {
 	return origin(client | 1<<63)
 }
 
-// admit counts a server of p in for a claim, if the ledger lets it have one.
-func (a *bank) admit(p *Pool, c *Claim) bool {
+// admit counts a server of p in for a claim, if the ledger lets it have one. For a login the
+// place is only promised.
+func (a *bank) admit(p *Pool, c *Claim) counted {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.redeemLocked(c) {
-		return true
-	}
 	a.ledger.pools[p.page].places = p.mayHold()
-	if !a.mayLocked(p, c) {
+	h := holding{c.origin, p.page}
+	promised := a.logins.hasPromise(c.Number, h)
+	extra := promised || a.ledger.isExtra(h, a.logins.isLate(c.Number))
+	if !a.mayLocked(c, h, extra, promised) {
 		a.barred = true
-		return false
+		return notCounted
 	}
 	a.leaveQueueLocked(c)
-	a.ledger.take(c.origin, p.page)
-	return true
+	if c.Login {
+		a.ledger.pools[p.page].extras++
+		return countedLogin
+	}
+	if promised {
+		a.ledger.pools[p.page].extras-- // it is taken now
+		delete(a.logins.promises, c.Number)
+	}
+	a.ledger.take(h, extra)
+	if extra {
+		return countedExtra
+	}
+	return countedFirst
 }
 
-// mayLocked keeps the order of those who come in: nobody overtakes one who could have had a
-// server, in whatever pool.
-func (a *bank) mayLocked(p *Pool, c *Claim) bool {
-	if a.ledger.inside[c.origin] > 0 {
-		return a.ledger.admits(c.origin, p.page)
+// mayLocked keeps the order. Nobody comes in before one who could have had a server earlier,
+// in whatever pool; nor while one who is inside has no place for what he has begun, as he
+// holds what others may wait for. A login has a server only for one who is inside: else
+// those who are logged in would keep those out who work.
+func (a *bank) mayLocked(c *Claim, h holding, extra, promised bool) bool {
+	inside := a.ledger.inside[h.who] > 0
+	switch {
+	case c.Login:
+		return inside && len(a.craving) == 0 && a.ledger.hasExtra(h.pool)
+	case inside && a.ledger.admits(h, extra, promised):
+		return true
+	case inside:
+		a.craving = withClaim(a.craving, c)
+		return false
 	}
-	first := len(a.newcomers) == 0 || a.newcomers[0] == c
-	if first && a.ledger.admits(c.origin, p.page) {
+	first := len(a.craving) == 0 && (len(a.newcomers) == 0 || a.newcomers[0] == c)
+	if first && a.ledger.admits(h, extra, promised) {
 		return true
 	}
-	if !slices.Contains(a.newcomers, c) {
-		a.newcomers = append(a.newcomers, c)
-	}
+	a.newcomers = withClaim(a.newcomers, c)
 	return false
 }
 
+func withClaim(list []*Claim, c *Claim) []*Claim {
+	if slices.Contains(list, c) {
+		return list
+	}
+	return append(list, c)
+}
+
+func withoutClaim(list []*Claim, c *Claim) []*Claim {
+	if i := slices.Index(list, c); i >= 0 {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
+}
+
 func (a *bank) leaveQueueLocked(c *Claim) {
-	if i := slices.Index(a.newcomers, c); i >= 0 {
-		a.newcomers = slices.Delete(a.newcomers, i, i+1)
+	if len(a.newcomers)+len(a.craving) > 0 {
+		a.newcomers, a.craving = withoutClaim(a.newcomers, c), withoutClaim(a.craving, c)
 	}
 }
 
@@ -136,13 +168,27 @@ func (a *bank) leaveQueue(c *Claim) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.leaveQueueLocked(c)
+	a.barred = true // until it is looked who may come in its place
 }
 
-// giveBack counts a server out again, and reports whether somebody may have waited for that.
-func (a *bank) giveBack(p *Pool, o origin) (awaited bool) {
+// giveBack counts a claim's server out again, and reports whether somebody may have waited
+// for that. The place of a connection that is not its origin's first is kept for it for a
+// moment, as it was at its login.
+func (a *bank) giveBack(p *Pool, c *Claim) (awaited bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.ledger.giveBack(o, p.page)
+	h := holding{c.origin, p.page}
+	switch c.counted {
+	case countedLogin:
+		a.ledger.pools[p.page].extras--
+	case countedExtra:
+		a.ledger.giveBack(h, true)
+		if a.logins.isLate(c.Number) && len(a.craving) == 0 {
+			a.promiseLocked(c.Number, h)
+		}
+	case countedFirst:
+		a.ledger.giveBack(h, false)
+	}
 	awaited, a.barred = a.barred, false
 	return awaited
 }

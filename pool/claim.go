@@ -43,6 +43,7 @@ type Claim struct {
 	ticket     uint64 // its turn; the queue is sorted by it
 	queued     bool
 	origin     origin  // for whom it asks; in pools with a bank
+	extra      bool    // what it was lent is more than its origin is owed
 	barred     bool    // it was kept from a server that was there
 	asNew      bool    // only a server that is as new will do
 	after      int64   // ... and was opened after that, on the loops' clock

@@ -164,7 +164,7 @@ func (p *Pool) Metrics() *metrics.Pool { return p.counters.Load() }
 // and its Task will be woken with c.Server or c.Err set. On c's loop.
 func (p *Pool) Acquire(c *Claim) bool {
 	p.mu.Lock()
-	if p.bank != nil {
+	if c.origin = 0; p.bank != nil && !c.Settles {
 		c.origin = originOf(c.Settings, c.Number)
 	}
 	for c.barred = false; (p.waiting.n == 0 || c.Settles) && p.idle > 0 && !p.holdsLocked(c) && p.admitsLocked(c, 0); {

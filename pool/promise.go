@@ -9,11 +9,24 @@ import (
 
 // Citus gives tasks to the connections that are logged in, and tries for more, one at a time,
 // while tasks wait ("slow start"). One that is logged in and has no server keeps its tasks
-// waiting, though others could do them. So the login of a second connection of one origin
-// to one pool is answered when there is a server for it; and that place is kept for what it
-// is logged in for, for a moment. Its first connection logs in at once.
+// waiting, though others could do them. So the login of a further connection of one origin
+// to one pool is answered when there is a server for it; and that place is kept for it, from
+// one transaction to the next, until it has not used it for a moment. Its first connection
+// logs in at once.
 
-// promise is a place that is kept for a client which has just logged in.
+// logins is who is logged in to the pools of a bank. Guarded by its mu.
+type logins struct {
+	clients  map[uint64]login   // by their numbers
+	first    map[holding]uint64 // the client that has what its origin is owed
+	promises map[uint64]promise // by the numbers of clients
+}
+
+type login struct {
+	holding
+	late bool // it is not the first
+}
+
+// promise is a place that is kept for a client.
 type promise struct {
 	holding
 	until int64 // on the loops' clock
@@ -21,10 +34,21 @@ type promise struct {
 
 const promiseFor = time.Second
 
+func newLogins() logins {
+	return logins{make(map[uint64]login), make(map[holding]uint64), make(map[uint64]promise)}
+}
+
+func (l *logins) isLate(client uint64) bool { return l.clients[client].late }
+
+func (l *logins) hasPromise(client uint64, h holding) bool {
+	pr, has := l.promises[client]
+	return has && pr.holding == h
+}
+
 // Enters counts in a client that logs in to a pool between Citus' nodes, by its number and
 // settings. True: its origin has another connection to the pool, so that the login has to
 // have a server: see Promise. It is counted out by Exits. Any goroutine.
-func (p *Pool) Enters(client uint64, s session.Settings) (another bool) {
+func (p *Pool) Enters(client uint64, s session.Settings) (late bool) {
 	a := p.bank
 	if a == nil {
 		return false
@@ -32,10 +56,11 @@ func (p *Pool) Enters(client uint64, s session.Settings) (another bool) {
 	h := holding{originOf(s, client), p.page}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	another = a.logins[h] > 0
-	a.clients[client] = h
-	a.logins[h]++
-	return another
+	if _, late = a.logins.first[h]; !late {
+		a.logins.first[h] = client
+	}
+	a.logins.clients[client] = login{h, late}
+	return late
 }
 
 // Exits is told that a client has left the pool, whether it has entered or not.
@@ -45,12 +70,7 @@ func (p *Pool) Exits(client uint64) {
 		return
 	}
 	a.mu.Lock()
-	if h, in := a.clients[client]; in {
-		delete(a.clients, client)
-		if a.logins[h]--; a.logins[h] == 0 {
-			delete(a.logins, h)
-		}
-	}
+	a.logins.exit(client)
 	awaited := a.breakLocked(client)
 	a.mu.Unlock()
 	if awaited {
@@ -58,38 +78,49 @@ func (p *Pool) Exits(client uint64) {
 	}
 }
 
+// exit has another connection take the place of one that was the first.
+func (l *logins) exit(client uint64) {
+	of, in := l.clients[client]
+	delete(l.clients, client)
+	if !in || of.late {
+		return
+	}
+	delete(l.first, of.holding)
+	for other, its := range l.clients {
+		if its.holding == of.holding {
+			l.first[of.holding], l.clients[other] = other, login{its.holding, false}
+			return
+		}
+	}
+}
+
 // Promise gives the claim's server back, which was lent for a login, and keeps its place for
-// the client's first transaction. On c's loop.
+// the client. On c's loop.
 func (p *Pool) Promise(c *Claim) {
-	if a := p.bank; a != nil && c.counted == countedIn {
-		a.mu.Lock()
-		a.promises[c.Number] = promise{holding{c.origin, p.page}, loop.Clock() + int64(promiseFor)}
-		a.mu.Unlock()
-		c.counted = notCounted // the place stays taken
+	if c.counted == countedLogin {
+		p.bank.mu.Lock()
+		p.bank.ledger.pools[p.page].extras--
+		p.bank.promiseLocked(c.Number, holding{c.origin, p.page})
+		p.bank.mu.Unlock()
+		c.counted = notCounted
 	}
 	p.Release(c)
 }
 
-// redeemLocked reports whether a claim has been promised what it wants: it is counted
-// in then.
-func (a *bank) redeemLocked(c *Claim) bool {
-	pr, has := a.promises[c.Number]
-	if !has || pr.who != c.origin || pr.pool != c.pool.page {
-		return false
-	}
-	delete(a.promises, c.Number)
-	return true
+func (a *bank) promiseLocked(client uint64, h holding) {
+	a.ledger.pools[h.pool].extras++
+	a.logins.promises[client] = promise{h, loop.Clock() + int64(promiseFor)}
 }
 
 // breakLocked ends the promise to a client, if there is one, and reports whether somebody
 // may have waited for that.
 func (a *bank) breakLocked(client uint64) (awaited bool) {
-	pr, has := a.promises[client]
+	pr, has := a.logins.promises[client]
 	if !has {
 		return false
 	}
-	delete(a.promises, client)
-	a.ledger.giveBack(pr.who, pr.pool)
+	delete(a.logins.promises, client)
+	a.ledger.pools[pr.pool].extras--
 	awaited, a.barred = a.barred, false
 	return awaited
 }
@@ -98,7 +129,7 @@ func (a *bank) breakLocked(client uint64) (awaited bool) {
 func (a *bank) expire() {
 	now := loop.Clock()
 	a.mu.Lock()
-	for client, pr := range a.promises {
+	for client, pr := range a.logins.promises {
 		if now > pr.until {
 			a.barred = a.breakLocked(client) || a.barred
 		}

@@ -43,7 +43,15 @@ type scene struct {
 	pages   []page
 	all     []stance
 	queuing []queuing
-	holders map[*Server]*Claim
+	held    []held
+}
+
+// held is a server that is lent for a transaction.
+type held struct {
+	server *Server
+	claim  *Claim
+	who    origin
+	hold
 }
 
 // breakStandstill gives one client up, if that is the only way for it and others to go on.
@@ -83,12 +91,11 @@ func (s *stance) hasRested(told []testimony, before map[uint64]int64) bool {
 		}
 		n++
 	}
-	return n == len(s.holds) // else some are on their way, or kept for a client
+	return n == len(s.holds) // else some are not known of
 }
 
 // look sees who holds and who waits. No lock is held.
 func (a *bank) look() (s scene) {
-	s.holders = make(map[*Server]*Claim)
 	a.mu.Lock()
 	pools := slices.Clone(a.pools)
 	a.mu.Unlock()
@@ -116,8 +123,8 @@ func (s *scene) see(p *Pool) {
 		}
 	}
 	for server := range p.servers {
-		if c := server.holder.Load(); c != nil {
-			s.holders[server] = c
+		if c := server.holder.Load(); c != nil && c.origin != 0 {
+			s.held = append(s.held, held{server, c, c.origin, hold{p.page, c.extra}})
 		}
 	}
 }
@@ -126,22 +133,18 @@ func (s *scene) see(p *Pool) {
 func (s *scene) take(a *bank) {
 	s.pages = slices.Clone(a.ledger.pools)
 	at := make(map[origin]int)
-	for h, n := range a.ledger.held {
+	for _, h := range s.held {
 		i, known := at[h.who]
 		if !known {
 			i = len(s.all)
 			at[h.who] = i
 			s.all = append(s.all, stance{who: h.who, rests: true})
 		}
-		for range n {
-			s.all[i].holds = append(s.all[i].holds, h.pool)
-		}
+		s.all[i].holds = append(s.all[i].holds, h.hold)
 	}
 	for k := range s.queuing {
 		q := &s.queuing[k]
-		if pr, has := a.promises[q.claim.Number]; has && pr.who == q.who && pr.pool == q.pool {
-			q.promised = true
-		}
+		q.late, q.promised = a.logins.isLate(q.claim.Number), a.logins.hasPromise(q.claim.Number, holding{q.who, q.pool})
 		if i, known := at[q.who]; known {
 			s.all[i].waits = append(s.all[i].waits, q.want)
 		}
@@ -165,14 +168,12 @@ func (s *scene) ask(set []int) (told []testimony) {
 	for _, i := range set {
 		among[s.all[i].who] = true
 	}
-	answers, n := make(chan testimony, len(s.holders)), 0
-	for server, c := range s.holders {
-		who := c.heldFor(server)
-		if !among[who] {
-			continue
+	answers, n := make(chan testimony, len(s.held)), 0
+	for _, h := range s.held {
+		if among[h.who] {
+			n++
+			h.claim.loop.Post(func() { answers <- h.testify() })
 		}
-		n++
-		c.loop.Post(func() { answers <- c.testify(server, who) })
 	}
 	late := time.NewTimer(askLoops)
 	defer late.Stop()
@@ -187,18 +188,11 @@ func (s *scene) ask(set []int) (told []testimony) {
 	return told
 }
 
-// heldFor is the origin of a claim that holds a server.
-func (c *Claim) heldFor(s *Server) origin {
-	s.pool.mu.Lock()
-	defer s.pool.mu.Unlock()
-	return c.origin
-}
-
 // testify runs on the claim's loop.
-func (c *Claim) testify(s *Server, who origin) testimony {
-	t := testimony{who: who, server: s.id}
-	if s.holder.Load() == c && c.Resting != nil {
-		t.since, t.rests = c.Resting()
+func (h held) testify() testimony {
+	t := testimony{who: h.who, server: h.server.id}
+	if h.server.holder.Load() == h.claim && h.claim.Resting != nil {
+		t.since, t.rests = h.claim.Resting()
 	}
 	return t
 }

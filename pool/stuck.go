@@ -5,15 +5,21 @@ import "slices"
 // stance is where one origin stands in the pools of a ledger.
 type stance struct {
 	who   origin
-	holds []int // pages of the pools that it holds a server of, one for each server
+	holds []hold
 	waits []want
 	rests bool // nothing runs on what it holds
 }
 
-// want is a client's wait for a server.
+// hold is a server that is held, want a client's wait for one.
+type hold struct {
+	pool  int // its page
+	extra bool
+}
+
 type want struct {
-	pool     int  // its page
-	promised bool // the ledger has admitted it already: it waits for the server alone
+	pool     int
+	late     bool // by a connection that is not the origin's first
+	promised bool // its place is counted already: it waits for the server alone
 }
 
 // stuck finds those who wait for each other: the greatest set of origins that hold servers on
@@ -28,31 +34,30 @@ func stuck(pages []page, all []stance) []int {
 	}
 	for {
 		n := len(set)
-		alone := ledgerOf(pages, all, set)
-		set = slices.DeleteFunc(set, func(i int) bool { return slices.ContainsFunc(all[i].waits, alone.serves(all[i].who)) })
+		alone, lent := ledgerOf(pages, all, set)
+		set = slices.DeleteFunc(set, func(i int) bool {
+			return slices.ContainsFunc(all[i].waits, func(w want) bool {
+				h := holding{all[i].who, w.pool}
+				return lent[w.pool] < pages[w.pool].places && alone.admits(h, alone.isExtra(h, w.late), w.promised)
+			})
+		})
 		if len(set) == n {
 			return set
 		}
 	}
 }
 
-// ledgerOf is the ledger if only some had servers.
-func ledgerOf(pages []page, all []stance, set []int) *ledger {
-	l := newLedger()
+// ledgerOf is the ledger if only some had servers, and lent how many of each pool these have.
+func ledgerOf(pages []page, all []stance, set []int) (l ledger, lent []int) {
+	l, lent = newLedger(), make([]int, len(pages))
 	for _, p := range pages {
 		l.pools = append(l.pools, page{places: p.places})
 	}
 	for _, i := range set {
-		for _, pool := range all[i].holds {
-			l.take(all[i].who, pool)
+		for _, h := range all[i].holds {
+			l.take(holding{all[i].who, h.pool}, h.extra)
+			lent[h.pool]++
 		}
 	}
-	return &l
-}
-
-// serves tells whether a wait of an origin would be served.
-func (l *ledger) serves(o origin) func(want) bool {
-	return func(w want) bool {
-		return l.lent(w.pool) < l.pools[w.pool].places && (w.promised || l.admits(o, w.pool))
-	}
+	return l, lent
 }

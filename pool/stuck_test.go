@@ -37,11 +37,11 @@ func randomStances(r *rand.Rand) (pages []page, all []stance) {
 		for range r.IntN(3) {
 			if p := r.IntN(len(pages)); free[p] > 0 {
 				free[p]--
-				s.holds = append(s.holds, p)
+				s.holds = append(s.holds, hold{p, slices.ContainsFunc(s.holds, func(h hold) bool { return h.pool == p }) || r.IntN(6) == 0})
 			}
 		}
 		for range r.IntN(3) {
-			s.waits = append(s.waits, want{pool: r.IntN(len(pages)), promised: r.IntN(4) == 0})
+			s.waits = append(s.waits, want{pool: r.IntN(len(pages)), late: r.IntN(3) == 0, promised: r.IntN(4) == 0})
 		}
 		all = append(all, s)
 	}
@@ -76,35 +76,31 @@ func searchStuck(pages []page, all []stance) (best []int) {
 
 // wouldServe says it by counting, where stuck keeps a ledger.
 func wouldServe(pages []page, all []stance, set []int, o origin, w want) bool {
-	lent, own := 0, 0
-	firsts := 0 // who of the set holds one there
+	lent, extras, ownFirsts := 0, 0, 0
 	for _, i := range set {
-		n := 0
-		for _, pool := range all[i].holds {
-			if pool == w.pool {
-				n++
+		for _, h := range all[i].holds {
+			switch {
+			case h.pool != w.pool:
+				continue
+			case h.extra:
+				extras++
+			case all[i].who == o:
+				ownFirsts++
 			}
-		}
-		lent += n
-		if n > 0 {
-			firsts++
-		}
-		if all[i].who == o {
-			own = n
+			lent++
 		}
 	}
-	free := pages[w.pool].places - lent
-	if w.promised || own == 0 {
-		return free > 0
+	if lent >= pages[w.pool].places {
+		return false
 	}
-	return free > len(set)-firsts // the others are owed one each
+	return w.promised || !w.late && ownFirsts == 0 || extras+len(set) < pages[w.pool].places
 }
 
 func TestOneWhoWaitsForWhatNobodyHoldsIsNotStuck(t *testing.T) {
 	pages := []page{{places: 1}, {places: 1}}
 	crossed := []stance{
-		{who: 1, holds: []int{0}, waits: []want{{pool: 1}}, rests: true},
-		{who: 2, holds: []int{1}, waits: []want{{pool: 0}}, rests: true},
+		{who: 1, holds: []hold{{pool: 0}}, waits: []want{{pool: 1}}, rests: true},
+		{who: 2, holds: []hold{{pool: 1}}, waits: []want{{pool: 0}}, rests: true},
 	}
 	if got := stuck(pages, crossed); len(got) != 2 {
 		t.Errorf("two who wait for each other: %v", got)
