@@ -27,7 +27,7 @@ func (p *Pool) admitsLocked(c *Claim, free int) bool {
 		p.settling.Add(1)
 		c.counted = ofReserve
 		return true
-	case len(p.servers) > p.ordinary() && p.lent-free-int(p.settling.Load()) >= p.ordinary():
+	case p.cappedLocked(free):
 		c.barred = true
 		return false
 	case p.bank == nil:
@@ -37,6 +37,13 @@ func (p *Pool) admitsLocked(c *Claim, free int) bool {
 	c.extra = c.counted == countedExtra
 	c.barred = c.counted == notCounted
 	return !c.barred
+}
+
+// cappedLocked reports whether as many servers are lent as those may have who do more than to
+// settle, so that what is idle is of the reserve. free is as in admitsLocked.
+func (p *Pool) cappedLocked(free int) bool {
+	most := p.ordinary()
+	return len(p.servers) > most && p.lent-free-int(p.settling.Load()) >= most
 }
 
 // countOut ends what admitsLocked has counted.

@@ -122,13 +122,12 @@ func (a *bank) admit(p *Pool, c *Claim) counted {
 
 // mayLocked keeps the order. Nobody comes in before one who could have had a server earlier,
 // in whatever pool; nor while one who is inside has no place for what he has begun, as he
-// holds what others may wait for. A login has a server only for one who is inside: else
-// those who are logged in would keep those out who work.
+// holds what others may wait for. Logins come behind those who wait for either.
 func (a *bank) mayLocked(c *Claim, h holding, extra, promised bool) bool {
 	inside := a.ledger.inside[h.who] > 0
 	switch {
 	case c.Login:
-		return inside && len(a.craving) == 0 && a.ledger.hasExtra(h.pool)
+		return len(a.craving) == 0 && (inside || len(a.newcomers) == 0) && a.ledger.admits(h, true, false)
 	case inside && a.ledger.admits(h, extra, promised):
 		return true
 	case inside:
@@ -203,12 +202,12 @@ func (a *bank) nudge() {
 }
 
 // serveAgain is for claims that were kept waiting though there was a server. False: there is
-// none left.
+// none for them now.
 func (p *Pool) serveAgain() bool {
 	p.mu.Lock()
 	wake := p.serveLocked()
 	p.openLocked()
-	has := p.idle > 0
+	has := p.idle > 0 && p.now.hold == NotHeld && !p.cappedLocked(0)
 	p.mu.Unlock()
 	wakeAll(wake)
 	return has
