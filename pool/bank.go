@@ -99,7 +99,7 @@ func (a *bank) admit(p *Pool, c *Claim) counted {
 	a.ledger.pools[p.page].places = p.mayHold()
 	h := holding{c.origin, p.page}
 	promised := a.logins.hasPromise(c.Number, h)
-	extra := promised || a.ledger.isExtra(h, a.logins.isLate(c.Number))
+	extra := promised || a.ledger.isExtra(h, c.Login)
 	if !a.mayLocked(c, h, extra, promised) {
 		a.barred = true
 		return notCounted

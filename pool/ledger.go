@@ -38,7 +38,7 @@ func newLedger() ledger {
 }
 
 // isExtra reports whether another server of a pool would be more than an origin is owed. late
-// is for a connection that is not its first.
+// is for the login of a connection that is not its first.
 func (l *ledger) isExtra(h holding, late bool) bool { return late || l.firsts[h] > 0 }
 
 // admits reports whether an origin may have another server of a pool. promised: its place is

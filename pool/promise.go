@@ -46,9 +46,10 @@ func (l *logins) hasPromise(client uint64, h holding) bool {
 }
 
 // Enters counts in a client that logs in to a pool between Citus' nodes, by its number and
-// settings. True: its origin has another connection to the pool, so that the login has to
-// have a server: see Promise. It is counted out by Exits. Any goroutine.
-func (p *Pool) Enters(client uint64, s session.Settings) (late bool) {
+// settings. True: its origin has another connection to the pool, and somebody is at work
+// between nodes, so that the login has to have a server: see Promise. It is counted out by
+// Exits. Any goroutine.
+func (p *Pool) Enters(client uint64, s session.Settings) (waits bool) {
 	a := p.bank
 	if a == nil {
 		return false
@@ -56,11 +57,12 @@ func (p *Pool) Enters(client uint64, s session.Settings) (late bool) {
 	h := holding{originOf(s, client), p.page}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, late = a.logins.first[h]; !late {
+	_, late := a.logins.first[h]
+	if !late {
 		a.logins.first[h] = client
 	}
 	a.logins.clients[client] = login{h, late}
-	return late
+	return late && len(a.ledger.inside)+len(a.newcomers) > 0
 }
 
 // Exits is told that a client has left the pool, whether it has entered or not.

@@ -118,7 +118,7 @@ func (s *scene) see(p *Pool) {
 	for _, q := range []*queue{&p.choosy, &p.waiting} {
 		for c := q.first; c != nil; c = c.next {
 			if c.ticket > behindAll {
-				s.queuing = append(s.queuing, queuing{c, c.ticket, c.Since, c.origin, want{pool: p.page}})
+				s.queuing = append(s.queuing, queuing{c, c.ticket, c.Since, c.origin, want{pool: p.page, late: c.Login}})
 			}
 		}
 	}
@@ -144,7 +144,7 @@ func (s *scene) take(a *bank) {
 	}
 	for k := range s.queuing {
 		q := &s.queuing[k]
-		q.late, q.promised = a.logins.isLate(q.claim.Number), a.logins.hasPromise(q.claim.Number, holding{q.who, q.pool})
+		q.promised = a.logins.hasPromise(q.claim.Number, holding{q.who, q.pool})
 		if i, known := at[q.who]; known {
 			s.all[i].waits = append(s.all[i].waits, q.want)
 		}

@@ -18,7 +18,7 @@ type hold struct {
 
 type want struct {
 	pool     int
-	late     bool // by a connection that is not the origin's first
+	late     bool // for the login of a connection that is not the origin's first
 	promised bool // its place is counted already: it waits for the server alone
 }
 
