@@ -149,7 +149,7 @@ func (c checker) checkPool() {
 	c.secondsOr0("pool.max_lag", p.MaxLag) // it is measured once a second
 	c.checkPins("pool", p.PinPolicy, p.PinIdleTimeout, p.MaxPinned)
 	c.checkLimits("pool", limits{
-		"reserve_pool_size": p.ReservePoolSize, "max_db_connections": p.MaxDBConnections, "max_user_connections": p.MaxUserConnections,
+		"reserve_pool_size": p.ReservePoolSize, "internode_reserve": p.InternodeReserve, "max_db_connections": p.MaxDBConnections, "max_user_connections": p.MaxUserConnections,
 		"max_db_client_connections": p.MaxDBClientConnections, "max_user_client_connections": p.MaxUserClientConnections,
 	})
 	c.checkTimeouts("pool", timeouts{

@@ -21,7 +21,7 @@ func (c checker) checkLimits(table string, all limits) {
 		case !c.given[key]:
 		case n < 0:
 			c.fault(key, "must be at least 0")
-		case n > maxServers && name == "reserve_pool_size":
+		case n > maxServers && (name == "reserve_pool_size" || name == "internode_reserve"):
 			c.fault(key, "must be at most %d", maxServers)
 		}
 	}

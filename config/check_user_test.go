@@ -19,6 +19,7 @@ max_db_client_connections = -3
 max_user_client_connections = -4
 query_timeout = "-1s"
 transaction_timeout = "10"
+internode_reserve = -1
 `, []string{
 			`4: pool.reserve_pool_size: must be at least 0`,
 			`5: pool.reserve_pool_timeout: must be 0 or at least 1ms`,
@@ -28,7 +29,9 @@ transaction_timeout = "10"
 			`9: pool.max_user_client_connections: must be at least 0`,
 			`10: pool.query_timeout: must be at least 0`,
 			`11: pool.transaction_timeout: must be a duration with its unit, such as "30s", "5m" or "1h30m", not "10"`,
+			`12: pool.internode_reserve: must be at least 0`,
 		}},
+		{"of a reserve beyond all bounds", "[[route]]\n[pool]\ninternode_reserve = 1000000\n", []string{`3: pool.internode_reserve: must be at most 262143`}},
 		{"of routes", `
 [[route]]
 server_password = "x"

@@ -220,6 +220,7 @@ type Pool struct {
 
 	ReservePoolSize          int           `toml:"reserve_pool_size"`           // servers per pool beyond PoolSize, opened when a client has waited for ReservePoolTimeout
 	ReservePoolTimeout       time.Duration `toml:"reserve_pool_timeout"`        // see there
+	InternodeReserve         int           `toml:"internode_reserve"`           // servers per pool beyond these, for COMMIT PREPARED, ROLLBACK PREPARED and logins of Citus' nodes only; not in session mode
 	MaxDBConnections         int           `toml:"max_db_connections"`          // servers per database of a group, over all pools; 0 = no limit
 	MaxUserConnections       int           `toml:"max_user_connections"`        // servers per user that they are logged in as, over all pools and clusters; 0 = no limit
 	MaxDBClientConnections   int           `toml:"max_db_client_connections"`   // clients per database of a group; 0 = no limit

@@ -82,6 +82,7 @@ func defaultPool() Pool {
 		ShutdownTimeout:         60 * time.Second,
 
 		ReservePoolTimeout: 5 * time.Second,
+		InternodeReserve:   2,
 		ServerResetQuery:   DiscardAll,
 	}
 }

@@ -34,7 +34,7 @@ func TestDefaultServesTheLocalPostgres(t *testing.T) {
 			ServerConnectTimeout: 5 * time.Second, ServerIdleTimeout: 10 * time.Minute, ServerLifetime: time.Hour,
 			ServerCheckDelay: 30 * time.Second, TCPKeepalive: 15 * time.Second, TCPUserTimeout: 10 * time.Second,
 			CancelWaitTimeout: 10 * time.Second, ShutdownTimeout: time.Minute,
-			ReservePoolTimeout: 5 * time.Second, ServerResetQuery: "DISCARD ALL",
+			ReservePoolTimeout: 5 * time.Second, InternodeReserve: 2, ServerResetQuery: "DISCARD ALL",
 		},
 		Auth: Auth{Method: "scram-sha-256", Users: "userlist.txt", Query: defaultQuery, QueryMaxAge: time.Minute},
 		Log:  Log{Level: "info", Format: "text", Connections: true, StatsPeriod: time.Minute},

@@ -45,6 +45,7 @@ const (
 	TooManyOfUser      // max_user_client_connections was reached
 	NoRoute            // no route matches what it asked for
 	WaitTimeout        // query_wait_timeout passed without a server for it
+	PoolDeadlock       // it waited for a server while it and others held each other's; it was the last to begin
 	DatabaseDisabled   // an operator has the database's new clients refused (DISABLE)
 	TransactionPooling // statement mode refused a transaction block
 
@@ -98,6 +99,7 @@ var reasonNames = [NumReasons]string{
 	ClientDeaf:         "notifications unread",
 	PinIdle:            "pinned client idle",
 	Killed:             "killed",
+	PoolDeadlock:       "pool deadlock",
 	DatabaseDisabled:   "database disabled",
 	ServerPaused:       "paused",
 	ServerRenewed:      "reconnect",

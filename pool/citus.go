@@ -11,6 +11,12 @@ import (
 
 const applicationName = "application_name"
 
+// citusInternal is the kind of the connections that a node opens for what its clients ask.
+const citusInternal = "citus_internal"
+
+// BetweenNodes reports whether the pool's clients are connections of Citus' nodes to each other.
+func (p *Pool) BetweenNodes() bool { return p.Key.Citus == citusInternal }
+
 // citusPrefixes begin the application_name of the connections that Citus opens
 // itself, between its nodes (citus/src/include/distributed/connection_management.h,
 // backend_data.h). The number behind it tells for whom; the prefix alone decides

@@ -22,6 +22,9 @@ type Claim struct {
 	Brief    bool             // what it asks only reads, and is run again if the leader stops at it: an announced switchover does not hold it
 	Roams    *Spread          // its client may be served elsewhere too: it does not stay in the queue of a group that cannot serve; nil: it stays
 	Strayed  bool             // so it has left the queue: its client is to look for another pool
+	Settles  bool             // what it asks only ends transactions: it goes before all others, see session.Settles
+	Login    bool             // it is for a login that is answered once there is a server; see Promise
+	Standing bool             // with Err: it was given up so that others can go on; the client stays
 	Number   uint64           // the client's, for those who look at servers
 	Client   *loop.Socket     // the client's; broken off if its peer falls silent while a server is lent to it; nil = never
 
@@ -32,15 +35,24 @@ type Claim struct {
 
 	clientSilence loop.Silence
 
+	// Resting tells whether nothing runs on the server that is lent, in a transaction, and
+	// when the client last began something. For pools between nodes; on c's loop.
+	Resting func() (since int64, rests bool)
+	counted counted // of what admitsLocked has counted for it
+
 	// Guarded by the pool's mu while the Claim is queued.
 	next, prev *Claim
 	ticket     uint64 // its turn; the queue is sorted by it
 	queued     bool
+	origin     origin  // for whom it asks; in pools with a bank
+	extra      bool    // what it was lent is more than its origin is owed
+	barred     bool    // it was kept from a server that was there
 	asNew      bool    // only a server that is as new will do
 	after      int64   // ... and was opened after that, on the loops' clock
 	handed     *Server // granted, not yet delivered to the loop
 	failed     *wire.Error
 	astray     bool   // it has left the queue, which is not delivered yet
+	standing   bool   // as Standing
 	failedBy   []byte // as Refused
 	deliver    func() // posted to the loop; made once
 }
@@ -52,6 +64,7 @@ func (c *Claim) Bind(p *Pool, t *loop.Task) {
 		c.loop = t.Loop() // for good: others read it without a lock
 	}
 	c.task, c.pool = t, p
+	c.Settles, c.Login, c.Standing = false, false, false
 	c.Err, c.Refused, c.Events, c.Lost = nil, nil, 0, metrics.None
 	if c.deliver == nil {
 		c.deliver = c.delivered
@@ -79,9 +92,16 @@ type queue struct {
 
 func (q *queue) push(c *Claim) {
 	q.tickets++
-	c.ticket = q.tickets
+	if c.ticket = q.tickets; c.Settles {
+		q.putBack(c)
+		return
+	}
+	c.ticket += behindAll
 	q.insertBefore(c, nil)
 }
+
+// behindAll is above the tickets of those who only settle.
+const behindAll = 1 << 62
 
 // putBack gives a claim whose server never reached it its old place again.
 func (q *queue) putBack(c *Claim) {

@@ -109,6 +109,7 @@ func (p *Pool) sweep() {
 		p.heirs = 0 // they are there, or will not be
 	}
 	p.wanted = p.wantedLocked()
+	p.reserved = max(0, min(p.reserved, p.haveLocked()-p.ordinary()))
 	aged := p.takeAgedLocked()
 	mute := p.speechlessLocked()
 	due := p.checkLocked()
@@ -187,6 +188,8 @@ func (p *Pool) takeAgedLocked() map[*Server]metrics.Reason {
 		case s.expires != 0 && now > s.expires:
 			aged[s] = metrics.ServerLifetime
 		case p.Key.Replicates(): // who it was opened for has gone, and a place for it is dear
+			aged[s] = metrics.ServerIdle
+		case p.spareLocked(s, now, len(aged)):
 			aged[s] = metrics.ServerIdle
 		case limit > 0 && now-s.since > limit && len(p.servers)-len(aged) > p.terms().Minimum:
 			aged[s] = metrics.ServerIdle

@@ -98,7 +98,7 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop) {
 		return
 	}
 	q := &p.waiting
-	if c := p.choosy.first; c != nil && c.wants(s) && !p.holdsLocked(c) {
+	if c := p.choosy.first; c != nil && c.wants(s) && !p.holdsLocked(c) && p.admitsLocked(c, 1) {
 		q = &p.choosy
 	}
 	if q.n == 0 || p.holdsAllLocked() {
@@ -170,9 +170,10 @@ func (p *Pool) SwitchoverAnnounced() bool { return p.announced.Load() }
 // serveLocked hands idle servers to those who wait and returns the claims to
 // be woken once mu is free.
 func (p *Pool) serveLocked() (lucky []*Claim) {
-	for p.choosy.n > 0 && !p.holdsLocked(p.choosy.first) {
+	for p.choosy.n > 0 && !p.holdsLocked(p.choosy.first) && p.idle > 0 && p.admitsLocked(p.choosy.first, 0) {
 		s := p.popAsNewLocked(p.choosy.first)
 		if s == nil {
+			p.countOut(p.choosy.first)
 			break
 		}
 		c := p.choosy.pop()
@@ -181,7 +182,7 @@ func (p *Pool) serveLocked() (lucky []*Claim) {
 	}
 	for c := p.waiting.first; c != nil && p.idle > 0 && !p.holdsAllLocked(); {
 		next := c.next
-		if p.holdsLocked(c) {
+		if p.holdsLocked(c) || !p.admitsLocked(c, 0) {
 			c = next
 			continue
 		}
@@ -189,6 +190,8 @@ func (p *Pool) serveLocked() (lucky []*Claim) {
 			p.waiting.remove(c)
 			c.handed = s
 			lucky = append(lucky, c)
+		} else {
+			p.countOut(c)
 		}
 		c = next
 	}
@@ -218,6 +221,7 @@ func (p *Pool) failLocked(e *wire.Error) (failed []*Claim) {
 	for _, q := range []*queue{&p.choosy, &p.waiting} {
 		for q.n > 0 {
 			c := q.pop()
+			p.gaveUpLocked(c)
 			c.failed = e
 			failed = append(failed, c)
 		}
@@ -257,7 +261,8 @@ func (c *Claim) delivered() {
 	p := c.pool
 	p.mu.Lock()
 	s, failed, by, astray := c.handed, c.failed, c.failedBy, c.astray
-	c.handed, c.failed, c.failedBy, c.astray = nil, nil, nil, false
+	c.Standing = c.standing
+	c.handed, c.failed, c.failedBy, c.astray, c.standing = nil, nil, nil, false, false
 	if s != nil {
 		if why := p.overLocked(s); why != metrics.None {
 			p.missedLocked(c, s, why)
@@ -275,9 +280,11 @@ func (c *Claim) delivered() {
 	case astray:
 		c.Strayed = true
 	case c.left:
+		p.countOut(c)
 		p.passOn(s, c.loop)
 		return
 	case !c.take(s):
+		p.countOut(c)
 		c.Err = wire.Fatal(wire.ConnectionFailure, "the server could not be used")
 		p.destroy(s, metrics.Internal)
 	}
@@ -288,6 +295,7 @@ func (c *Claim) delivered() {
 // claim, which takes its old place in the queue. It lets go of mu.
 func (p *Pool) missedLocked(c *Claim, s *Server, why metrics.Reason) {
 	var wake []*Claim
+	p.countOut(c)
 	if !c.left {
 		p.queueOfLocked(c).putBack(c)
 		wake = p.serveLocked()

@@ -38,7 +38,7 @@ func (p *Pool) heirLocked(q *queue, s *Server) *Claim {
 		if p.holdsLocked(c) {
 			continue
 		}
-		if c.Startup == s.startup || !opening.has(c) && p.haveLocked() >= p.mostLocked() {
+		if (c.Startup == s.startup || !opening.has(c) && p.haveLocked() >= p.mostLocked()) && p.admitsLocked(c, 1) {
 			return c
 		}
 	}
@@ -48,17 +48,17 @@ func (p *Pool) heirLocked(q *queue, s *Server) *Claim {
 // openForWaitingLocked starts an opener for each who waits and has none on its
 // way, as far as there is room or some can be made.
 func (p *Pool) openForWaitingLocked() {
-	if p.queuedLocked() == 0 || p.haveLocked() >= p.mostLocked() && p.idle == 0 {
+	if p.queuedLocked() == 0 || p.waiting.n > 0 && p.haveLocked() >= p.mostForLocked(p.waiting.first) && p.idle == 0 {
 		return
 	}
 	opening := cover{pool: p}
 	for _, q := range []*queue{&p.choosy, &p.waiting} {
 		for c := q.first; c != nil; c = c.next {
-			if opening.has(c) {
+			if c.barred && p.idle > 0 || opening.has(c) {
 				continue
 			}
 			var spare *Server
-			if p.haveLocked() >= p.mostLocked() {
+			if p.haveLocked() >= p.mostForLocked(c) {
 				if c.asNew { // it has made room itself
 					return
 				}
@@ -66,7 +66,7 @@ func (p *Pool) openForWaitingLocked() {
 					return
 				}
 			}
-			p.startLocked(c.Startup, spare, p.patienceLocked(c))
+			p.startForLocked(c, spare)
 		}
 	}
 }

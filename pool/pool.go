@@ -67,7 +67,11 @@ type Pool struct {
 	ear     *ear
 	spreads atomic.Pointer[[]*Spread] // whose clients are at home here; see Spread
 
-	guests      atomic.Int32 // of its clients, those that are Spreads
+	guests   atomic.Int32 // of its clients, those that are Spreads
+	bank     *bank        // of pools between Citus' nodes; else nil
+	page     int          // its in the bank
+	settling atomic.Int32 // servers lent to those who only settle
+
 	cancels     atomic.Int32 // cancel requests on their way to a server
 	cancelsWait atomic.Int32 // those that wait for their turn
 	closing     atomic.Int32 // servers that are out of the books, and whose socket is not closed yet
@@ -84,6 +88,7 @@ type Pool struct {
 	opening    int             // openers at work
 	opens      context.Context // of the openers; ends with the pool, when it moves, or by an order
 	recall     context.CancelFunc
+	reserved   int             // servers beyond pool_size, opened for those who only settle
 	openers    map[Startup]int // the same by what they open servers with
 	turnover   turnover
 	lingers    bool        // servers are to drop their names soon
@@ -149,6 +154,9 @@ func newPool(ps *Pools, name string, key Key, terms Terms) (*Pool, error) {
 		return nil, err
 	}
 	ps.quota.enter(p)
+	if p.bank = ps.bankLocked(key); p.bank != nil {
+		p.bank.enter(p)
+	}
 	p.follow(home, home.discovery.View())
 	return p, nil
 }
@@ -160,7 +168,10 @@ func (p *Pool) Metrics() *metrics.Pool { return p.counters.Load() }
 // and its Task will be woken with c.Server or c.Err set. On c's loop.
 func (p *Pool) Acquire(c *Claim) bool {
 	p.mu.Lock()
-	for p.waiting.n == 0 && p.idle > 0 && !p.holdsLocked(c) {
+	if c.origin = 0; p.bank != nil && !c.Settles {
+		c.origin = originOf(c.Settings, c.Number)
+	}
+	for c.barred = false; (p.waiting.n == 0 || c.Settles) && p.idle > 0 && !p.holdsLocked(c) && p.admitsLocked(c, 0); {
 		s := p.popIdleLocked(c)
 		if s == nil {
 			break
@@ -179,6 +190,7 @@ func (p *Pool) Acquire(c *Claim) bool {
 		p.destroy(s, why)
 		p.mu.Lock()
 	}
+	p.countOut(c)
 	c.Since, c.asNew, c.after, c.Strayed = c.loop.Now(), false, 0, false
 	if c.failed = p.verdict; c.failed == nil {
 		if e := p.knownMisfitLocked(c.Startup); e != nil {
@@ -218,6 +230,7 @@ func (p *Pool) Withdraw(c *Claim) bool {
 	defer p.mu.Unlock()
 	if c.queued {
 		p.queueOfLocked(c).remove(c)
+		p.gaveUpLocked(c)
 		p.Metrics().Shard(c.loop.ID).Waited(time.Duration(c.loop.Now() - c.Since))
 		return true
 	}
@@ -264,7 +277,7 @@ func (p *Pool) Renew(c *Claim, why metrics.Reason) {
 func (p *Pool) exchange(c *Claim, why metrics.Reason, asNew bool) {
 	s := c.drop()
 	p.mu.Lock()
-	c.Since, c.asNew = c.loop.Now(), asNew
+	c.Since, c.asNew, c.barred = c.loop.Now(), asNew, false
 	p.queueOfLocked(c).putBack(c)
 	wake := p.serveLocked()
 	p.mu.Unlock()
@@ -276,5 +289,6 @@ func (c *Claim) drop() *Server {
 	s := c.Server
 	c.Server, c.Lost = nil, metrics.None
 	s.holder.Store(nil)
+	s.pool.countOut(c)
 	return s
 }

@@ -44,6 +44,8 @@ type Pools struct {
 	former  []*cluster   // that others have replaced, and that still have servers or clients
 	doors   map[Key]door // by cluster, group and role
 	refused refusals
+
+	banks map[bankKey]*bank // guarded by mu, as pools are
 }
 
 // New starts to follow the clusters, and takes them over: Close closes them. After an
@@ -260,6 +262,7 @@ func (ps *Pools) sweep() {
 			ps.forget(p)
 		}
 		ps.spreads.settle()
+		ps.sweepBanks()
 		ps.forgetRefusals()
 		ps.giveUpSilent()
 		ps.endFormer()

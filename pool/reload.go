@@ -236,8 +236,7 @@ func (p *Pool) Move(name string, key Key, terms Terms, c auth.Credentials) (*Poo
 // oversizedLocked reports whether the pool has more servers than it may have. Those of the
 // reserve stay until they have been idle for long enough.
 func (p *Pool) oversizedLocked() bool {
-	t := p.terms()
-	return len(p.servers) > t.Size+t.Reserve
+	return len(p.servers) > p.ordinary()+p.reserved
 }
 
 // resize changes how many servers there may be. What is too many is closed by and by.

@@ -16,8 +16,10 @@ func (p *Pool) destroy(s *Server, why metrics.Reason) {
 	p.destruct(s)
 	p.reportClosed(s, why)
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	wake := p.serveLocked() // there may be one that was kept from those who wait while this one was lent
 	p.openLocked()
+	p.mu.Unlock()
+	wakeAll(wake)
 }
 
 // condemn has a server be closed when it comes back, or is to be lent.

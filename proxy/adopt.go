@@ -78,6 +78,9 @@ func (c *client) leavePool() {
 	if sp := c.spread(); sp != nil {
 		sp.Leave()
 	}
+	if c.pool.BetweenNodes() {
+		c.pool.Exits(uint64(c.id))
+	}
 	c.pool.Leave()
 	c.proxy.census.leave(c.person, realmOf(c.pool.Key))
 }

@@ -32,7 +32,7 @@ var realServer = lab.Share(func(ctx context.Context) (*lab.Postgres, error) {
 	return lab.StartPostgres(ctx, lab.PostgresOptions{
 		TLS:      true,
 		HBA:      []string{"host all scrammer 127.0.0.1/32 scram-sha-256", "host all hasher 127.0.0.1/32 md5", "host all clear 127.0.0.1/32 password"},
-		Settings: map[string]string{"max_prepared_transactions": "5"},
+		Settings: map[string]string{"max_prepared_transactions": "200"},
 		SQL: []string{
 			"create role app login", "create database app owner app", "create role follower", "grant follower to app",
 			"create role lonely login connection limit 1", "create role cyrillic login", "alter role cyrillic set client_encoding = 'KOI8R'",

@@ -51,6 +51,7 @@ func (r *relay) acquire(rest []byte) bool {
 
 // acquireHere is acquire at the pool where the client is.
 func (r *relay) acquireHere(rest []byte) bool {
+	r.claim.Settles = r.sess.Settles(rest) || r.asksWelcome()
 	r.claim.Brief = r.at.SwitchoverAnnounced() && r.isBrief(rest)
 	if r.claim.Settings = (session.Settings{}); r.c.mode != modeSession {
 		r.claim.Settings = r.sess.Settings()
@@ -138,6 +139,9 @@ func (r *relay) await(since int64) metrics.Reason {
 	u, patience := r.c.user(), r.c.proxy.config().Pool.QueryWaitNotify
 	notify := after(since, patience)
 	end := earliest(after(since, u.QueryWaitTimeout), after(since, u.QueryTimeout))
+	if r.claim.Login {
+		end = after(since, lateLogin)
+	}
 	reserve := r.reserveAt()
 	for {
 		now := r.loop.Now()
@@ -149,6 +153,8 @@ func (r *relay) await(since int64) metrics.Reason {
 		case r.claim.Strayed, r.claim.Err != nil && r.isServedElsewhere():
 			r.acquireAgain()
 			continue
+		case r.claim.Err != nil && r.claim.Standing:
+			return r.stoodStill()
 		case r.claim.Err != nil:
 			r.tell(r.claim.Err)
 			return metrics.ServerLogin
@@ -226,6 +232,8 @@ func (r *relay) gaveUp(since int64) metrics.Reason {
 		return metrics.None
 	case r.clientGone && !r.saidGoodbye():
 		return metrics.ClientClosed
+	case r.claim.Login:
+		return metrics.None // the login is answered without
 	}
 	u, why := r.c.user(), metrics.WaitTimeout
 	e := wire.Fatal(wire.ConnectionFailure, "no server became free within query_wait_timeout (%s)", u.QueryWaitTimeout)

@@ -113,6 +113,9 @@ func (r *relay) Run(t *loop.Task) {
 	r.claim.Bind(r.at, t)
 	r.claim.Roams = nil
 	r.claim.Client, r.claim.Startup, r.claim.Number = &r.c.sock, r.c.startup, uint64(r.c.id)
+	if r.c.pool.BetweenNodes() && r.claim.Resting == nil {
+		r.claim.Resting = r.resting
+	}
 	why := metrics.Panic
 	defer func() {
 		if r.c != nil { // neither at rest nor finished

@@ -174,6 +174,9 @@ func (c *client) move(w way) *wire.Error {
 	if w.key.User == before.User {
 		own = c.pool.Secret()
 	}
+	if c.pool.BetweenNodes() {
+		c.pool.Exits(uint64(c.id))
+	}
 	next, err := c.pool.Move(c.database.Value(), w.key, w.terms, w.by.serverCredentials(w.route, own))
 	if err != nil {
 		return errReconfigured()

@@ -114,6 +114,9 @@ func (r *relay) borrow(end int64) bool {
 	r.claim.Roams = nil // no other group knows
 	for lent := r.acquireHere(nil); !lent && r.claim.Server == nil; r.hush() {
 		switch {
+		case r.claim.Err != nil && r.claim.Standing:
+			r.claim.Err, r.claim.Standing = nil, false
+			return false
 		case r.claim.Err != nil || r.claim.Refused != nil:
 			return false
 		case !r.giveUp(r.loop.Now(), end):

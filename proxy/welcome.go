@@ -20,6 +20,10 @@ func (r *relay) welcome() metrics.Reason {
 	}
 	if r.spread != nil {
 		r.chooseFor(nil)
+	} else if r.at.BetweenNodes() {
+		if why := r.awaitPlace(); why != metrics.None {
+			return why
+		}
 	}
 	welcome, ok := r.at.Welcome(r.sess.Settings())
 	if !ok {
