@@ -42,6 +42,16 @@ func (p *Prober) Writes() []time.Time {
 	return append([]time.Time(nil), p.acked...)
 }
 
+// Last is when the last write was acknowledged; false before the first.
+func (p *Prober) Last() (at time.Time, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.acked) == 0 {
+		return at, false
+	}
+	return p.acked[len(p.acked)-1], true
+}
+
 // probe writes to one member for as long as it is one that takes writes.
 func (p *Prober) probe(ctx context.Context, dsn string) {
 	tick := time.NewTicker(probeEvery)
