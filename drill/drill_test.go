@@ -48,8 +48,8 @@ func TestServer2GoesAndComesBack(t *testing.T) {
 	if sum.Lost+sum.Twice+sum.Refused > 0 {
 		t.Errorf("of %d rows %d are lost and %d are there twice; %d were told to have failed, and are there", sum.Acked, sum.Lost, sum.Twice, sum.Refused)
 	}
-	if sum.Late+sum.UnderWay > 0 {
-		t.Errorf("%d writes reached a server that led no more, %d of them begun before", sum.Late+sum.UnderWay, sum.UnderWay)
+	if sum.Late > 0 {
+		t.Errorf("%d writes were begun after their server had led, and reached it", sum.Late)
 	}
 	if sum.Cut > 0 {
 		t.Errorf("%d connections were cut", sum.Cut)
@@ -60,8 +60,5 @@ func TestServer2GoesAndComesBack(t *testing.T) {
 				t.Errorf("writers of %s were told %s, %d times", p.Name, what, n)
 			}
 		}
-	}
-	if apart := f.Parties[2]; len(apart.Errors) > 0 {
-		t.Errorf("%s, all of which is elsewhere, was told %v", apart.Name, apart.Errors)
 	}
 }
