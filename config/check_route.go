@@ -11,6 +11,7 @@ func (c checker) checkRoutes() {
 		c.checkRouteName(key, i)
 		c.checkMatch(key, r)
 		c.checkTarget(key, r)
+		c.checkAnyGroup(key, r)
 		if r.Role != "" && c.given[childKey(key, "role")] {
 			c.checkRole(childKey(key, "role"), r.Role)
 		}
@@ -75,8 +76,6 @@ func (c checker) checkTarget(key string, r *Route) {
 	}
 	group := childKey(key, "group")
 	switch {
-	case r.Group < 0:
-		c.fault(group, "must be at least 0")
 	case r.Group > 0 && i >= 0 && !c.cfg.Clusters[i].Citus && !c.unread(childKey(itemKey("cluster", i), "citus")):
 		c.fault(group, "must be 0, because cluster %q has no groups (citus = false)", r.Cluster)
 	}

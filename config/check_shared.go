@@ -31,6 +31,7 @@ func (c checker) checkShared() {
 	for i := range c.cfg.Routes {
 		told := make(map[string]bool)
 		w.each(i, func(pool sharedPool) {
+			c.checkSpreadMode(i, pool, told)
 			if first, known := owners[pool]; known {
 				c.checkAgree(first, i, pool, told)
 			} else {
@@ -38,6 +39,15 @@ func (c checker) checkShared() {
 			}
 		})
 	}
+}
+
+// checkSpreadMode refuses to spread clients that keep their server to their end.
+func (c checker) checkSpreadMode(i int, pool sharedPool, told map[string]bool) {
+	if !c.cfg.Routes[i].IsSpread() || pool.mode != "session" || told["group"] {
+		return
+	}
+	told["group"] = true
+	c.fault(childKey(itemKey("route", i), "group"), `"any" gives each transaction a group, and session mode each client a server: %s would have pool_mode "session"`, nameOf("user", pool.user))
 }
 
 // checkAgree compares the sizes of two routes to one pool. told is what has
@@ -121,9 +131,13 @@ func newWays(cfg *Config) *ways {
 // each calls fn with the pool of every client that route i gets.
 func (w *ways) each(i int, fn func(sharedPool)) {
 	r := &w.cfg.Routes[i]
+	groups := w.cfg.sharedGroups(r)
 	w.candidates(r, func(l *Listener, client match) {
 		if w.route(client) == i {
-			fn(w.pool(r, l, client.database, client.user))
+			pool := w.pool(r, l, client.database, client.user)
+			for _, pool.group = range groups {
+				fn(pool)
+			}
 		}
 	})
 }

@@ -110,7 +110,9 @@ type Route struct {
 	Database    string `toml:"database"`      // as the client names it, or "*"
 	User        string `toml:"user"`          // or "*"
 	Cluster     string `toml:"cluster"`       // Name of a cluster; may be left out of the file where there is only one
-	Group       int    `toml:"group"`         // Citus group; 0 for plain clusters
+	Group       int    `toml:"group"`         // Citus group; 0 for plain clusters; AnyGroup ("any") = each transaction gets one of Groups
+	Groups      []int  `toml:"groups"`        // with AnyGroup: those that clients are spread over; empty = all that discovery knows
+	Weights     []int  `toml:"weights"`       // with Groups, one for each: how many of its servers count as one of a group of weight 1; empty = 1 each
 	Role        string `toml:"role"`          // leader | replica | prefer-replica | any; "" = the listener's, else leader: ask Config.RouteRole
 	DBName      string `toml:"dbname"`        // as the server names it; "" = as the client did
 	PoolMode    string `toml:"pool_mode"`     // as in Pool

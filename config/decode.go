@@ -73,7 +73,13 @@ func (d decoder) value(key string, raw any, dst reflect.Value) {
 		if v, ok := as[bool](d, key, raw, "true or false"); ok {
 			*to = v
 		}
+	case *[]int:
+		d.numbers(key, raw, to)
 	case *int:
+		if isRouteGroup(key) {
+			d.group(key, raw, to)
+			return
+		}
 		d.number(key, raw, to)
 	case *time.Duration:
 		d.duration(key, raw, to)

@@ -156,6 +156,12 @@ func itemName(key string, list reflect.Value, i int) string {
 // written is a value as a file would have it.
 func written(key string, v reflect.Value) string {
 	switch value := v.Interface().(type) {
+	case int:
+		if value == AnyGroup && strings.HasSuffix(key, ".group") {
+			return strconv.Quote(anyGroup)
+		}
+	case []int:
+		return "[" + strings.Join(numberTexts(value), ", ") + "]"
 	case string:
 		if value != "" && strings.HasSuffix(key, "password") {
 			return "(a secret)"

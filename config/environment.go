@@ -176,11 +176,16 @@ func (s *setting) raw(value string) (raw any, want string) {
 		}
 		return b, ""
 	case reflect.TypeFor[int]():
+		if value == anyGroup && isRouteGroup(s.key) {
+			return value, ""
+		}
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
 			return nil, "a whole number"
 		}
 		return n, ""
+	case reflect.TypeFor[[]int]():
+		return rawNumbers(value)
 	case reflect.TypeFor[Loops]():
 		if n, err := strconv.ParseInt(value, 10, 64); err == nil {
 			return n, ""

@@ -53,6 +53,7 @@ var samples = map[reflect.Type]string{
 	reflect.TypeFor[string]():           "word",
 	reflect.TypeFor[[]string]():         "one,two",
 	reflect.TypeFor[int]():              "7",
+	reflect.TypeFor[[]int]():            "1,2",
 	reflect.TypeFor[time.Duration]():    "77s",
 	reflect.TypeFor[Loops]():            "3",
 	reflect.TypeFor[StaleLeaderLimit](): "33s",
@@ -109,7 +110,7 @@ func decodeEnvironment(t *testing.T, environ ...string) *Config {
 	} {
 		for k := range blank.got.NumField() {
 			given := r.given[[]string{"route[1]", "user[1]"}[i]+"."+blank.got.Type().Field(k).Tag.Get("toml")]
-			if !given && blank.got.Field(k).Equal(blank.inherited.Field(k)) {
+			if !given && reflect.DeepEqual(blank.got.Field(k).Interface(), blank.inherited.Field(k).Interface()) {
 				blank.got.Field(k).Set(blank.want.Field(k))
 			}
 		}
@@ -135,6 +136,8 @@ func plain(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case []string:
 		return strings.Join(x, ",")
+	case []int:
+		return strings.Join(numberTexts(x), ",")
 	case time.Duration:
 		return fmt.Sprintf("%ds", x/time.Second)
 	case StaleLeaderLimit:

@@ -57,6 +57,13 @@ func (p *Pool) LogInAs(name string) {
 	p.loginName = name
 }
 
+// loginAs is that name.
+func (p *Pool) loginAs() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.loginName
+}
+
 // loginParameters are what a server is opened with.
 func (p *Pool) loginParameters(st Startup) []wire.Parameter {
 	list := st.parameters()

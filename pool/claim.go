@@ -20,6 +20,8 @@ type Claim struct {
 	Settings session.Settings // what the client has set: of idle servers one that has the same is preferred
 	Refused  []byte           // with Err: it is the server's refusal of Startup, and so that came
 	Brief    bool             // what it asks only reads, and is run again if the leader stops at it: an announced switchover does not hold it
+	Roams    *Spread          // its client may be served elsewhere too: it does not stay in the queue of a group that cannot serve; nil: it stays
+	Strayed  bool             // so it has left the queue: its client is to look for another pool
 	Number   uint64           // the client's, for those who look at servers
 	Client   *loop.Socket     // the client's; broken off if its peer falls silent while a server is lent to it; nil = never
 
@@ -38,6 +40,7 @@ type Claim struct {
 	after      int64   // ... and was opened after that, on the loops' clock
 	handed     *Server // granted, not yet delivered to the loop
 	failed     *wire.Error
+	astray     bool   // it has left the queue, which is not delivered yet
 	failedBy   []byte // as Refused
 	deliver    func() // posted to the loop; made once
 }

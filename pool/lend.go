@@ -37,6 +37,7 @@ func (p *Pool) registerLocked(r *puddle.Resource[*Server]) bool {
 		return false
 	}
 	p.servers[s] = struct{}{}
+	p.failing = false
 	p.owner.backends.add(s)
 	p.lent++
 	p.usual = s.startup
@@ -249,8 +250,8 @@ func (c *Claim) wakeWith(on *loop.Loop) {
 func (c *Claim) delivered() {
 	p := c.pool
 	p.mu.Lock()
-	s, failed, by := c.handed, c.failed, c.failedBy
-	c.handed, c.failed, c.failedBy = nil, nil, nil
+	s, failed, by, astray := c.handed, c.failed, c.failedBy, c.astray
+	c.handed, c.failed, c.failedBy, c.astray = nil, nil, nil, false
 	if s != nil {
 		if why := p.overLocked(s); why != metrics.None {
 			p.missedLocked(c, s, why)
@@ -265,6 +266,8 @@ func (c *Claim) delivered() {
 	switch {
 	case failed != nil:
 		c.Err, c.Refused = failed, by
+	case astray:
+		c.Strayed = true
 	case c.left:
 		p.passOn(s, c.loop)
 		return

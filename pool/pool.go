@@ -65,6 +65,7 @@ type Pool struct {
 	door    door          // where a candidate waits for its turn
 	probing chan struct{} // token of the one opener that may ask often
 	ear     *ear
+	spreads atomic.Pointer[[]*Spread] // whose clients are at home here; see Spread
 
 	cancels     atomic.Int32 // cancel requests on their way to a server
 	cancelsWait atomic.Int32 // those that wait for their turn
@@ -94,6 +95,7 @@ type Pool struct {
 	refused    bool            // the last login was refused for good
 	warned     int64           // when a failure to open was last logged aloud
 	trouble    trouble         // the last failure, for clients
+	failing    bool            // ... and no server has been opened since
 	followed   *discovery.View
 	now        plan // by it
 	warm       warmth
@@ -175,7 +177,7 @@ func (p *Pool) Acquire(c *Claim) bool {
 		p.destroy(s, why)
 		p.mu.Lock()
 	}
-	c.Since, c.asNew, c.after = c.loop.Now(), false, 0
+	c.Since, c.asNew, c.after, c.Strayed = c.loop.Now(), false, 0, false
 	if c.failed = p.verdict; c.failed == nil {
 		if e := p.knownMisfitLocked(c.Startup); e != nil {
 			c.failed, c.failedBy = e.said.AsFatal(), e.frame
@@ -208,7 +210,7 @@ func (c *Claim) take(s *Server) bool {
 }
 
 // Withdraw ends a wait. False: a server is on its way to c and will wake its
-// Task; the caller must wait for it and give it back. On c's loop.
+// Task, or the word that it has strayed; the caller must wait for it and give it back. On c's loop.
 func (p *Pool) Withdraw(c *Claim) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -217,7 +219,7 @@ func (p *Pool) Withdraw(c *Claim) bool {
 		p.Metrics().Shard(c.loop.ID).Waited(time.Duration(c.loop.Now() - c.Since))
 		return true
 	}
-	return c.handed == nil && c.failed == nil
+	return c.handed == nil && c.failed == nil && !c.astray
 }
 
 // Release gives back a server that is clean: nothing asked, no transaction

@@ -30,6 +30,7 @@ type Pools struct {
 	served   atomic.Uint64 // servers opened so far; their numbers
 	backends backends
 	hearers  atomic.Int64 // clients that listen by an ear
+	spreads  spreads
 
 	askers     askers
 	chronicles chronicles
@@ -209,6 +210,9 @@ func (ps *Pools) followCluster(cl *cluster) {
 				}
 			}
 		}
+		if ps.isCurrent(cl) {
+			ps.spreads.follow(cl.name, v)
+		}
 		if !cl.awaitChange(v, ordered, soonest) {
 			return
 		}
@@ -252,6 +256,7 @@ func (ps *Pools) sweep() {
 			p.sweep()
 			ps.forget(p)
 		}
+		ps.spreads.settle()
 		ps.forgetRefusals()
 		ps.giveUpSilent()
 		ps.endFormer()

@@ -18,7 +18,9 @@ type trouble struct {
 // errTLS marks what goes wrong between the dial and the login.
 var errTLS = errors.New("TLS failed")
 
-func (p *Pool) troubledLocked(words string) { p.trouble = trouble{words, loop.Clock()} }
+func (p *Pool) troubledLocked(words string) {
+	p.trouble, p.failing = trouble{words, loop.Clock()}, true
+}
 
 func (p *Pool) troubled(words string) {
 	p.mu.Lock()

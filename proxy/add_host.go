@@ -42,6 +42,6 @@ func (r *relay) nameHost() metrics.Reason {
 	case o.why == metrics.None:
 		o.why = metrics.ServerProtocol
 	}
-	r.c.pool.Discard(&r.claim, o.why)
+	r.at.Discard(&r.claim, o.why)
 	return r.noneFits(o.why)
 }

@@ -68,8 +68,9 @@ func (c *client) join(p *Proxy, user string, t target, credentials auth.Credenti
 	if t.key.Citus != "" {
 		c.pool.LogInAs(name)
 	}
+	c.joinSpread(t.terms, credentials)
 	if !c.isStale() { // else it agrees to newer ones before its first transaction
-		c.pool.Agree(t.terms)
+		c.agree(t.terms)
 	}
 	return nil
 }
@@ -82,6 +83,9 @@ func (c *client) applicationName() string {
 
 // leavePool counts it out.
 func (c *client) leavePool() {
+	if sp := c.spread(); sp != nil {
+		sp.Leave()
+	}
 	c.pool.Leave()
 	c.proxy.census.leave(c.person, realmOf(c.pool.Key))
 }

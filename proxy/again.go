@@ -62,7 +62,7 @@ func (r *relay) aborted(buf []byte) *wire.Error {
 		return nil
 	}
 	// Of a pool of several members, another one says nothing of the one that was lost.
-	if r.c.pool.Key.Role != "leader" || r.c.mode == modeSession || r.goodbye || r.in.passing > 0 || r.in.counted {
+	if r.at.Key.Role != "leader" || r.c.mode == modeSession || r.goodbye || r.in.passing > 0 || r.in.counted {
 		return nil
 	}
 	return r.sess.Aborted(buf)
@@ -74,7 +74,8 @@ func (r *relay) runAgain(said *wire.Error) metrics.Reason {
 	r.logServer(said)
 	r.stopWatch()
 	lost := r.claim.Server
-	r.c.pool.Renew(&r.claim, metrics.ServerFatal)
+	r.claim.Roams = nil // only a server of the same group can tell
+	r.at.Renew(&r.claim, metrics.ServerFatal)
 	r.out.drop(r.loop)
 	if why := r.obtain(); why != metrics.None {
 		return why
@@ -91,8 +92,8 @@ func (r *relay) runAgain(said *wire.Error) metrics.Reason {
 		r.serveBy(s)
 		r.askAgain()
 		r.runs++
-		r.c.pool.Metrics().Shard(r.loop.ID).Repeated.Add(1)
-		r.c.pool.Count(metrics.Outcomes{Repeated: 1})
+		r.at.Metrics().Shard(r.loop.ID).Repeated.Add(1)
+		r.at.Count(metrics.Outcomes{Repeated: 1})
 		r.c.proxy.log.Info("statement run again", "id", r.c.id, "member", s.Member(), "pid", s.PID(), "times", r.runs)
 	}
 	return metrics.None

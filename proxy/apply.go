@@ -31,7 +31,7 @@ const maxUnfit = 5
 // refused may still be refused for what earlier ones have done (a library was
 // loaded, a temporary table was used): a server that is as new has the last word.
 func (r *relay) apply() applied {
-	s, p, want := r.claim.Server, r.c.pool, r.sess.Settings()
+	s, p, want := r.claim.Server, r.at, r.sess.Settings()
 	if s.Applied == want || r.c.mode == modeSession { // there it was opened with them
 		return applied{}
 	}
@@ -71,9 +71,9 @@ func (r *relay) refuseStartup() metrics.Reason {
 }
 
 func (r *relay) settingRefused(said *wire.Error) metrics.Reason {
-	r.c.pool.Metrics().Error(metrics.SettingRefused)
+	r.at.Metrics().Error(metrics.SettingRefused)
 	r.c.proxy.log.Info("client's setting refused", "id", r.c.id, "address", r.c.addr, "user", r.c.person.name,
-		"database", r.c.pool.Key.Database, "error", said.Error())
+		"database", r.at.Key.Database, "error", said.Error())
 	return metrics.SettingRefused
 }
 

@@ -43,7 +43,7 @@ func (p *Proxy) home(c *auth.Arrival, r *config.Route) *auth.Home {
 
 // homeOf is home without anybody to be asked there.
 func homeOf(c *auth.Arrival, r *config.Route) *auth.Home {
-	home := &auth.Home{Cluster: r.Cluster, Group: r.Group, Database: r.DBName}
+	home := &auth.Home{Cluster: r.Cluster, Group: r.HomeGroup(), Database: r.DBName}
 	if home.Database == "" {
 		home.Database = c.Database
 	}

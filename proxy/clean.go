@@ -9,7 +9,7 @@ import (
 
 // clean makes the server of a client that has ended fit for others, or closes it.
 func (r *relay) clean(why metrics.Reason) {
-	s, p := r.claim.Server, r.c.pool
+	s, p := r.claim.Server, r.at
 	if r.sess.Working() && r.claim.Lost == metrics.None {
 		p.Abort(&r.claim, dirtyReason(why))
 		return
@@ -66,7 +66,7 @@ func (r *relay) cleanWith(sql []byte) bool {
 func (r *relay) cleanAsking(sql []byte) (row [][]byte, ok bool) {
 	o := r.roundTrip(sql, true)
 	if o.why != metrics.None || o.said != nil || o.status != 'I' {
-		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
+		r.at.Discard(&r.claim, metrics.ServerDirty)
 		return nil, false
 	}
 	return o.row, true
@@ -83,7 +83,7 @@ func (r *relay) cleanSession() bool {
 		return r.cleanAsTold(sql)
 	}
 	if r.sess.Leaves() {
-		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
+		r.at.Discard(&r.claim, metrics.ServerDirty)
 		return false
 	}
 	if !r.cleanWith(discardAll) {
@@ -91,7 +91,7 @@ func (r *relay) cleanSession() bool {
 	}
 	row, ok := r.cleanAsking(resetRole)
 	if ok && (len(row) != 1 || string(row[0]) != "t") {
-		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
+		r.at.Discard(&r.claim, metrics.ServerDirty)
 		return false
 	}
 	return ok

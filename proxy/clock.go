@@ -60,7 +60,7 @@ func (r *relay) countParses(m *metrics.Shard) {
 
 // stopWatch ends a transaction that has not come to its end: the client or the server is gone.
 func (r *relay) stopWatch() {
-	m := r.c.pool.Metrics().Shard(r.loop.ID)
+	m := r.at.Metrics().Shard(r.loop.ID)
 	r.watch.lap(m, r.times(), r.loop.Now(), 1, false)
 	r.countParses(m)
 }

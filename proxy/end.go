@@ -64,9 +64,9 @@ func (r *relay) abandon(why metrics.Reason) {
 		why, last = metrics.Killed, errKilled
 	}
 	if why == metrics.Killed && r.claim.Server != nil && r.sess.Working() {
-		c.pool.Abort(&r.claim, why)
+		r.at.Abort(&r.claim, why)
 	}
-	c.pool.Abandon(&r.claim, why)
+	r.at.Abandon(&r.claim, why)
 	if (why == metrics.Shutdown || why == metrics.Killed) && r.out.passing == 0 { // else in the middle of a message
 		r.tell(last())
 	}

@@ -30,7 +30,7 @@ func (r *relay) giveBack() metrics.Reason {
 		return r.giveBack()
 	case r.sess.Lending() == session.Kept:
 	case r.sess.Lending() == session.Dirty:
-		r.c.pool.Discard(&r.claim, metrics.ServerDirty)
+		r.at.Discard(&r.claim, metrics.ServerDirty)
 	default:
 		s.Applied = r.sess.Settings()
 		r.release()
@@ -50,7 +50,7 @@ func (r *relay) ask() metrics.Reason {
 	why := o.why
 	switch {
 	case why == metrics.Shutdown:
-		r.c.pool.Discard(&r.claim, why)
+		r.at.Discard(&r.claim, why)
 		return why
 	case why == metrics.None && o.said == nil && o.status == 'I' && r.sess.Told(o.row):
 		return metrics.None
@@ -66,5 +66,5 @@ const maxQuestions = 5
 // release gives the server back, watched as an idle one must be.
 func (r *relay) release() {
 	r.claim.Server.Sock.Watch(true)
-	r.c.pool.Release(&r.claim)
+	r.at.Release(&r.claim)
 }

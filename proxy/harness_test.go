@@ -44,8 +44,8 @@ var realServer = lab.Share(func(ctx context.Context) (*lab.Postgres, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if err := realServer.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, "close postgres:", err)
+	if err := errors.Join(realServer.Close(), citusNodes.Close()); err != nil {
+		fmt.Fprintln(os.Stderr, "close servers:", err)
 		code = 1
 	}
 	os.Exit(code)

@@ -41,11 +41,19 @@ func (r *relay) lease(rest []byte) ([]byte, metrics.Reason) {
 // session mode all that the client may have are as it wants them. rest is what it has
 // asked, nil if that is nothing.
 func (r *relay) acquire(rest []byte) bool {
-	r.claim.Brief = r.c.pool.SwitchoverAnnounced() && r.isBrief(rest)
+	if r.spread != nil {
+		r.chooseFor(rest)
+	}
+	return r.acquireHere(rest)
+}
+
+// acquireHere is acquire at the pool where the client is.
+func (r *relay) acquireHere(rest []byte) bool {
+	r.claim.Brief = r.at.SwitchoverAnnounced() && r.isBrief(rest)
 	if r.claim.Settings = (session.Settings{}); r.c.mode != modeSession {
 		r.claim.Settings = r.sess.Settings()
 	}
-	return r.c.pool.Acquire(&r.claim)
+	return r.at.Acquire(&r.claim)
 }
 
 // serveBy begins the time in which the client's own bytes reach the server.
@@ -88,10 +96,10 @@ func (r *relay) obtainFit(waited *int64) metrics.Reason {
 		a := r.apply()
 		if a.fit == unfit || a.fit == doubtful {
 			if !r.cut && failed < maxUnfit {
-				r.c.pool.Exchange(&r.claim, a.why, a.fit == doubtful)
+				r.at.Exchange(&r.claim, a.why, a.fit == doubtful)
 				continue
 			}
-			r.c.pool.Discard(&r.claim, a.why)
+			r.at.Discard(&r.claim, a.why)
 		}
 		switch {
 		case r.cut:
@@ -133,11 +141,14 @@ func (r *relay) await(since int64) metrics.Reason {
 			return metrics.None
 		case r.claim.Refused != nil:
 			return r.refuseStartup()
+		case r.claim.Strayed, r.claim.Err != nil && r.isServedElsewhere():
+			r.acquireAgain()
+			continue
 		case r.claim.Err != nil:
 			r.tell(r.claim.Err)
 			return metrics.ServerLogin
 		case r.giveUp(now, end):
-			if r.c.pool.Withdraw(&r.claim) {
+			if r.at.Withdraw(&r.claim) {
 				return r.gaveUp(since)
 			}
 			r.hush()
@@ -152,7 +163,7 @@ func (r *relay) await(since int64) metrics.Reason {
 			r.noticeWait(patience)
 			notify = 0
 		case reserve != 0 && now >= reserve:
-			r.c.pool.Reserve()
+			r.at.Reserve()
 			reserve = 0
 		}
 		r.hush()
@@ -162,7 +173,7 @@ func (r *relay) await(since int64) metrics.Reason {
 
 // reserveAt is when the reserve is to be opened for a client that waits; 0 = never.
 func (r *relay) reserveAt() int64 {
-	d, has := r.c.pool.ReserveAfter()
+	d, has := r.at.ReserveAfter()
 	if !has {
 		return 0
 	}
@@ -217,16 +228,16 @@ func (r *relay) gaveUp(since int64) metrics.Reason {
 		e, why = wire.Fatal(wire.QueryCanceled, "query_timeout"), metrics.QueryTimeout
 	}
 	e.Hint = "All servers of the pool are busy, or the cluster has no leader at present."
-	if n := r.c.pool.Pinned(); n > 0 {
+	if n := r.at.Pinned(); n > 0 {
 		e.Detail = fmt.Sprintf("Clients of the pool that are pinned to their servers: %d.", n)
 	}
-	if held := r.c.pool.Held(); held != "" {
+	if held := r.at.Held(); held != "" {
 		e.Detail, e.Hint = "Clients are held: "+held+".", "Portero's log says more."
-	} else if trouble := r.c.pool.Trouble(since); trouble != "" {
+	} else if trouble := r.at.Trouble(since); trouble != "" {
 		e.Detail, e.Hint = "The last try to open a server failed: "+trouble+".", "Portero's log says more."
 	}
 	r.tell(e)
-	r.c.pool.Metrics().Error(why)
+	r.at.Metrics().Error(why)
 	return why
 }
 
@@ -234,7 +245,7 @@ func (r *relay) gaveUp(since int64) metrics.Reason {
 func (r *relay) refuseCancelled() {
 	r.cancelled = false
 	r.sess.Refuse(wire.Errorf(wire.QueryCanceled, "canceling statement due to user request"))
-	r.c.pool.Metrics().Error(metrics.Cancelled)
+	r.at.Metrics().Error(metrics.Cancelled)
 }
 
 // noticeWait tells a waiting client that it waits, as PgBouncer does.

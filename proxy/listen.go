@@ -36,7 +36,7 @@ func (r *relay) settle() metrics.Reason {
 		return metrics.ClientDeaf
 	}
 	if r.sess.Notifies() {
-		r.c.pool.AwaitEars(errand)
+		r.at.AwaitEars(errand)
 	}
 	if why := r.awaitErrand(errand, len(come) > 0); why != metrics.None {
 		return why
@@ -99,7 +99,7 @@ func (r *relay) listening() (channels []string, why metrics.Reason) {
 func (r *relay) notSettled(o outcome) metrics.Reason {
 	switch o.why {
 	case metrics.Shutdown:
-		r.c.pool.Discard(&r.claim, o.why)
+		r.at.Discard(&r.claim, o.why)
 		return o.why
 	case metrics.None:
 		o.why = metrics.ServerDirty
@@ -137,7 +137,7 @@ func (r *relay) awaitErrand(e *pool.Errand, listens bool) metrics.Reason {
 			return metrics.Shutdown
 		case end != 0 && r.loop.Now() >= end && listens:
 			r.tell(r.cannotListen(since))
-			r.c.pool.Metrics().Error(metrics.WaitTimeout)
+			r.at.Metrics().Error(metrics.WaitTimeout)
 			return metrics.WaitTimeout
 		case end != 0 && r.loop.Now() >= end:
 			return metrics.None
@@ -152,7 +152,7 @@ func (r *relay) awaitErrand(e *pool.Errand, listens bool) metrics.Reason {
 func (r *relay) cannotListen(since int64) *wire.Error {
 	e := wire.Fatal(wire.ConnectionFailure, "nobody could be made to listen for this session within query_wait_timeout (%s)", r.c.user().QueryWaitTimeout)
 	e.Hint = "For all sessions that listen a pool has one connection of its own; the log of Portero says why there is none."
-	if trouble := r.c.pool.Trouble(since); trouble != "" {
+	if trouble := r.at.Trouble(since); trouble != "" {
 		e.Detail = "The last try to open a server failed: " + trouble + "."
 	}
 	return e

@@ -12,7 +12,7 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 	r.logServer(said)
 	r.stopWatch()
 	half, bound, lost := r.out.passing > 0, r.sess.Bound(), r.claim.Server
-	r.c.pool.Discard(&r.claim, why)
+	r.at.Discard(&r.claim, why)
 	r.out.drop(r.loop)
 	r.goOn(1)
 	r.in.counted = false // what it was counted with has been answered
@@ -45,14 +45,14 @@ func (r *relay) lose(said *wire.Error) {
 	r.sess.Lose(said)
 	r.flushReply()
 	if failed, unknown := r.sess.Failed, r.sess.Unknown; failed+unknown > 0 {
-		r.c.pool.Count(metrics.Outcomes{Failed: uint64(failed), Unknown: uint64(unknown)})
+		r.at.Count(metrics.Outcomes{Failed: uint64(failed), Unknown: uint64(unknown)})
 		r.sess.Failed, r.sess.Unknown = 0, 0
 	}
 }
 
 // cutBy counts a client that has to end with its server.
 func (r *relay) cutBy(why metrics.Reason) metrics.Reason {
-	r.c.pool.Count(metrics.Outcomes{Cut: 1})
+	r.at.Count(metrics.Outcomes{Cut: 1})
 	return why
 }
 

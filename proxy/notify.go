@@ -30,7 +30,7 @@ func (r *relay) notify() metrics.Reason {
 		if r.out.passing == 0 { // else in the middle of a message
 			r.tell(e)
 		}
-		r.c.pool.Metrics().Error(metrics.ClientDeaf)
+		r.at.Metrics().Error(metrics.ClientDeaf)
 		return metrics.ClientDeaf
 	}
 	if !r.mayHear() {
@@ -43,7 +43,7 @@ func (r *relay) notify() metrics.Reason {
 func (r *relay) giveNotes() metrics.Reason {
 	b, n := r.c.hearer.Take(nil)
 	b = r.recoded(b)
-	m := r.c.pool.Metrics().Shard(r.loop.ID)
+	m := r.at.Metrics().Shard(r.loop.ID)
 	m.Notifications.Add(uint64(n))
 	m.BytesSent.Add(uint64(len(b)))
 	r.spend(len(b))
@@ -73,7 +73,7 @@ func (r *relay) heardHere(f wire.Frame) metrics.Reason {
 
 // sign says who is behind the notifications of the server from now on.
 func (r *relay) sign() {
-	if s := r.claim.Server; s != nil && r.c.mode != modeSession && r.c.pool.Heard() {
+	if s := r.claim.Server; s != nil && r.c.mode != modeSession && r.at.Heard() {
 		s.SentBy(r.c.pid())
 	}
 }

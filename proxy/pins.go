@@ -29,7 +29,7 @@ func (r *relay) repin() metrics.Reason {
 		return metrics.None
 	}
 	r.pins = now
-	pinned := r.c.pool.Pin(before, now)
+	pinned := r.at.Pin(before, now)
 	if most := r.c.route.MaxPinned; before == 0 && most > 0 && pinned > most {
 		e := wire.Fatal(wire.TooManyConnections, "too many clients are pinned to their servers (max_pinned = %d)", most)
 		e.Detail = "This one has: " + now.String() + "."
@@ -44,7 +44,7 @@ func (r *relay) repin() metrics.Reason {
 	if news := now &^ r.c.pinsTold; news != 0 {
 		r.c.pinsTold |= news
 		r.c.proxy.log.Info("client pinned to its server", "id", r.c.id, "address", r.c.addr, "user", r.c.person.name,
-			"database", r.c.pool.Key.Database, "reason", news.String(), "member", r.claim.Server.Member(), "pid", r.claim.Server.PID())
+			"database", r.at.Key.Database, "reason", news.String(), "member", r.claim.Server.Member(), "pid", r.claim.Server.PID())
 	}
 	return metrics.None
 }
@@ -58,7 +58,7 @@ func (r *relay) tooManySettings() *wire.Error {
 
 // unpin counts out a client that lets its server go, whatever it has there.
 func (r *relay) unpin() {
-	r.c.pool.Pin(r.pins, 0)
+	r.at.Pin(r.pins, 0)
 	r.pins, r.pinIdle = 0, 0
 }
 

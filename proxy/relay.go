@@ -14,17 +14,19 @@ import (
 // and the unfinished ends of the two streams. It lives from the client's first
 // event to its next rest and is then reused.
 type relay struct {
-	c     *client
-	st    *station  // of the loop
-	obeys *snapshot // whose limits the session has
-	loop  *loop.Loop
-	task  *loop.Task
-	claim pool.Claim
-	sess  session.Session
-	in    stream // from the client
-	again []byte // what the client has asked, while that may have to be asked again; empty: nothing was kept
-	runs  int    // times that it was run again because a server shut down
-	out   stream // from the server
+	c      *client
+	at     *pool.Pool   // where its transaction is, or was last: the client's own pool, or one of its Spread
+	spread *pool.Spread // of who has several; nil: all is at the client's own pool
+	st     *station     // of the loop
+	obeys  *snapshot    // whose limits the session has
+	loop   *loop.Loop
+	task   *loop.Task
+	claim  pool.Claim
+	sess   session.Session
+	in     stream // from the client
+	again  []byte // what the client has asked, while that may have to be asked again; empty: nothing was kept
+	runs   int    // times that it was run again because a server shut down
+	out    stream // from the server
 
 	clientReadable bool  // a Read may find something
 	clientGone     bool  // the client has closed its side
@@ -52,6 +54,7 @@ type relay struct {
 // begin prepares the work for a client. On the loop.
 func (r *relay) begin(c *client, l *loop.Loop) {
 	r.c, r.loop = c, l
+	r.at, r.spread = c.pool, c.spread()
 	r.sess.Reset(c.carried)
 	r.clientReadable, r.clientGone, r.goodbye, r.cut, r.asking, r.cancelled = false, false, false, false, false, false
 	r.stalled, r.farewell, r.pins, r.pinIdle, r.withheld = stall{}, 0, 0, 0, false
@@ -79,6 +82,7 @@ func (r *relay) letGo() {
 	r.out.drop(r.loop)
 	r.sess.Serve(nil, nil)
 	r.c, r.task, r.claim.Client = nil, nil, nil
+	r.at, r.spread, r.claim.Roams = nil, nil, nil
 }
 
 // notice takes in what the client's socket is ready for.
@@ -100,7 +104,8 @@ func (r *relay) notice(ev loop.Events) {
 
 // Run implements loop.Runner: the coroutine of a client at work.
 func (r *relay) Run(t *loop.Task) {
-	r.claim.Bind(r.c.pool, t)
+	r.claim.Bind(r.at, t)
+	r.claim.Roams = nil
 	r.claim.Client, r.claim.Startup, r.claim.Number = &r.c.sock, r.c.startup, uint64(r.c.id)
 	why := metrics.Panic
 	defer func() {

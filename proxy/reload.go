@@ -130,8 +130,11 @@ func (c *client) wayNow() way {
 	return w
 }
 
-// leaves reports whether the way of a client leads to another pool than it has.
-func (w way) leaves(c *client) bool { return w.key != c.pool.Key && c.mode != modeSession }
+// leaves reports whether the way of a client leads to another pool than it has,
+// or over other groups.
+func (w way) leaves(c *client) bool {
+	return (w.key != c.pool.Key || w.reach != c.reach) && c.mode != modeSession
+}
 
 // reroute sends a client on its way that waits in no queue, and holds no server but in
 // session mode. An error ends it.
@@ -139,17 +142,26 @@ func (c *client) reroute(w way) *wire.Error {
 	if w.route == nil {
 		return errReconfigured()
 	}
-	c.course, c.carried.Pinning = w.by.course(w.route, c.from), pinning(w.route, c.mode)
-	switch {
-	case w.key == c.pool.Key:
-		c.pool.Agree(w.terms)
-		return nil
-	case !w.leaves(c):
-		return nil
-	case c.hearer != nil: // what it listens to is not there
+	if w.leaves(c) && w.key != c.pool.Key && c.hearer != nil { // what it listens to is not there
 		return errReconfigured()
 	}
-	return c.move(w)
+	spread, moves := c.spread(), w.leaves(c)
+	if moves && w.key != c.pool.Key {
+		if e := c.move(w); e != nil {
+			return e
+		}
+	}
+	c.course, c.carried.Pinning = w.by.course(w.route, c.from), pinning(w.route, c.mode)
+	if moves {
+		c.joinSpread(w.terms, w.by.serverCredentials(w.route, c.pool.Secret()))
+		if spread != nil {
+			spread.Leave()
+		}
+	}
+	if w.key == c.pool.Key {
+		c.agree(w.terms)
+	}
+	return nil
 }
 
 // move takes the client to another pool. What the old one logs in by is his own, if it is
@@ -164,7 +176,6 @@ func (c *client) move(w way) *wire.Error {
 		return errReconfigured()
 	}
 	c.proxy.clients.moved(c, next)
-	next.Agree(w.terms)
 	if w.key.Citus != "" {
 		next.LogInAs(c.applicationName())
 	}
@@ -180,13 +191,13 @@ func errReconfigured() *wire.Error {
 
 // follow is reroute for a client at work that holds no server and waits in no queue.
 func (r *relay) follow() metrics.Reason {
-	before := r.c.pool
+	home, spread := r.c.pool, r.c.spread()
 	if e := r.c.reroute(r.c.wayNow()); e != nil {
 		r.tell(e)
 		return metrics.Reconfigured
 	}
-	if r.c.pool != before {
-		r.claim.Bind(r.c.pool, r.task)
+	if r.spread = r.c.spread(); r.c.pool != home || r.spread != spread {
+		r.goTo(r.c.pool)
 	}
 	r.sess.SetPinning(r.c.carried.Pinning)
 	r.obey()
@@ -198,7 +209,7 @@ func (r *relay) follow() metrics.Reason {
 func (r *relay) followQueued() metrics.Reason {
 	w := r.c.wayNow()
 	moves := w.route == nil || w.leaves(r.c)
-	if moves && !r.c.pool.Withdraw(&r.claim) {
+	if moves && !r.at.Withdraw(&r.claim) {
 		r.hush()
 		r.task.Park() // a server is on its way, and will wake the Task
 		return metrics.None
@@ -207,7 +218,7 @@ func (r *relay) followQueued() metrics.Reason {
 		return why
 	}
 	if moves {
-		r.acquire(nil)
+		r.acquireAgain()
 	}
 	return metrics.None
 }

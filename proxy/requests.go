@@ -26,7 +26,7 @@ func (r *relay) fromClient() metrics.Reason {
 			r.clientReadable = false
 		}
 		n += read
-		r.c.pool.Metrics().Shard(r.loop.ID).BytesReceived.Add(uint64(read))
+		r.at.Metrics().Shard(r.loop.ID).BytesReceived.Add(uint64(read))
 	}
 	return r.takeRequests(buf[:n])
 }
@@ -50,7 +50,7 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 	if alone {
 		r.asked = r.loop.Now()
 	}
-	r.sess.Heard(r.c.pool.Heard())
+	r.sess.Heard(r.at.Heard())
 	for i < len(buf) && work < perTurn {
 		if r.in.passing > 0 {
 			i += r.passes(buf[i:])
@@ -202,7 +202,7 @@ func (r *relay) sendServer(run []byte) {
 func (r *relay) flushReply() {
 	if len(r.sess.Reply) > 0 {
 		r.c.sock.Write(r.sess.Reply) //nolint:errcheck // a client that is gone is noticed by its next event
-		r.c.pool.Metrics().Shard(r.loop.ID).BytesSent.Add(uint64(len(r.sess.Reply)))
+		r.at.Metrics().Shard(r.loop.ID).BytesSent.Add(uint64(len(r.sess.Reply)))
 		r.sess.Reply = r.sess.Reply[:0]
 	}
 }

@@ -37,7 +37,7 @@ func (r *relay) resolve(c session.Commit, lost *pool.Server, said *wire.Error) m
 		r.lose(said)
 		return metrics.None
 	}
-	r.c.pool.Count(metrics.Outcomes{Resolved: 1})
+	r.at.Count(metrics.Outcomes{Resolved: 1})
 	if f == committed {
 		return r.takeAnswers(r.sess.Committed())
 	}
@@ -54,7 +54,7 @@ func (r *relay) fateOf(c session.Commit, lost *pool.Server) fate {
 	end := after(r.loop.Now(), r.c.user().QueryWaitTimeout)
 	history := int64(0) // until when it is waited for; 0: nobody leads yet
 	for r.borrow(end) {
-		ended, told := r.c.pool.Ended(timeline)
+		ended, told := r.at.Ended(timeline)
 		newer := r.claim.Server.Timeline() > timeline && timeline > 0 && r.claim.Server.SameCluster(lost)
 		if newer && told && ended > c.Position {
 			if f, ok := r.askFate(c); ok {
@@ -89,7 +89,7 @@ func (r *relay) askFate(c session.Commit) (f fate, ok bool) {
 	}
 	if o.why != metrics.None {
 		r.logServer(o.said)
-		r.c.pool.Discard(&r.claim, o.why)
+		r.at.Discard(&r.claim, o.why)
 		return unknown, false
 	}
 	r.release()
@@ -111,13 +111,14 @@ func (r *relay) borrow(end int64) bool {
 		r.cancelled = false
 		return false
 	}
-	for lent := r.acquire(nil); !lent && r.claim.Server == nil; r.hush() {
+	r.claim.Roams = nil // no other group knows
+	for lent := r.acquireHere(nil); !lent && r.claim.Server == nil; r.hush() {
 		switch {
 		case r.claim.Err != nil || r.claim.Refused != nil:
 			return false
 		case !r.giveUp(r.loop.Now(), end):
 			r.task.ParkUntil(end)
-		case r.c.pool.Withdraw(&r.claim):
+		case r.at.Withdraw(&r.claim):
 			r.cancelled = false
 			return false
 		default:

@@ -109,7 +109,7 @@ func (r *relay) reported(f wire.Frame) {
 
 // count brings what the session has seen into the pool's counters.
 func (r *relay) count(sent int) {
-	m := r.c.pool.Metrics().Shard(r.loop.ID)
+	m := r.at.Metrics().Shard(r.loop.ID)
 	m.BytesSent.Add(uint64(sent))
 	if n := r.sess.Queries; n > 0 {
 		m.Queries.Add(uint64(n))

@@ -6,6 +6,7 @@ import (
 	"portero/auth"
 	"portero/config"
 	"portero/metrics"
+	"portero/pool"
 )
 
 // snapshot is the settings in force, with what was read for them. It is immutable: a
@@ -39,10 +40,11 @@ type course struct {
 	route *config.Route
 	from  *listener
 	times *metrics.Route // of the route
+	reach pool.Reach     // likewise
 }
 
 func (s *snapshot) course(r *config.Route, l *listener) *course {
-	c := course{s, r, l, s.times[r.Name]}
+	c := course{s, r, l, s.times[r.Name], pool.ReachOf(r)}
 	if known, ok := s.courses.Load(c); ok {
 		return known.(*course)
 	}

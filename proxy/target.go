@@ -9,6 +9,7 @@ import (
 // target is which pool the clients of a route get, and on what terms.
 type target struct {
 	key   pool.Key
+	reach pool.Reach // over which groups its transactions are spread; key is then the coordinator's
 	terms pool.Terms
 }
 
@@ -24,7 +25,8 @@ func (s *snapshot) target(r *config.Route, l *config.Listener, database, user st
 	}
 	role, sizes := cfg.RouteRole(r, l), cfg.Sizes(r, user)
 	return target{
-		key: pool.Key{Cluster: r.Cluster, Group: r.Group, Role: role, MaxLag: r.RouteMaxLag(role), Mode: sizes.Mode, Database: database, User: user},
+		key:   pool.Key{Cluster: r.Cluster, Group: r.HomeGroup(), Role: role, MaxLag: r.RouteMaxLag(role), Mode: sizes.Mode, Database: database, User: user},
+		reach: pool.ReachOf(r),
 		terms: pool.Terms{
 			Size: sizes.Size, Minimum: sizes.Minimum, Reserve: sizes.Reserve,
 			MaxDatabase: r.MaxDBConnections, MaxUser: cfg.User(user).MaxUserConnections,
@@ -63,7 +65,13 @@ func (p *Proxy) keepOpen() {
 			if !matches(r.Listener, l.Address) {
 				continue
 			}
-			if t := now.target(r, l, database, ""); t.terms.Minimum > 0 {
+			t := now.target(r, l, database, "")
+			if t.terms.Minimum == 0 {
+				continue
+			}
+			p.pools.Keep(t.key, t.terms, now.serverCredentials(r, auth.Credentials{}))
+			for _, share := range r.Shares() {
+				t.key.Group = share.Group
 				p.pools.Keep(t.key, t.terms, now.serverCredentials(r, auth.Credentials{}))
 			}
 		}

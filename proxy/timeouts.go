@@ -63,7 +63,7 @@ func (r *relay) expire(why metrics.Reason, limit time.Duration) metrics.Reason {
 	if r.out.passing == 0 { // else in the middle of a message
 		r.tell(errExpired(why, limit))
 	}
-	r.c.pool.Metrics().Error(why)
+	r.at.Metrics().Error(why)
 	return why
 }
 

@@ -18,7 +18,10 @@ func (r *relay) welcome() metrics.Reason {
 	if r.c.mode == modeSession {
 		return r.welcomeToServer()
 	}
-	welcome, ok := r.c.pool.Welcome(r.sess.Settings())
+	if r.spread != nil {
+		r.chooseFor(nil)
+	}
+	welcome, ok := r.at.Welcome(r.sess.Settings())
 	if !ok {
 		var why metrics.Reason
 		if welcome, why = r.askWelcome(); why != metrics.None {
@@ -60,20 +63,20 @@ func (r *relay) greet(b []byte) {
 	r.c.welcomed = true
 	if r.c.proxy.config().Log.Connections {
 		r.c.proxy.log.Info("client logged in", "id", r.c.id, "address", r.c.addr, "user", r.c.person.name,
-			"database", r.c.pool.Key.Database, "route", r.c.course.route.Name, "tls", r.c.sock.IsTLS())
+			"database", r.at.Key.Database, "route", r.c.course.route.Name, "tls", r.c.sock.IsTLS())
 	}
 }
 
 // askWelcome gives a server the client's settings and notes what it reports.
 func (r *relay) askWelcome() ([]byte, metrics.Reason) {
-	r.acquire(nil)
+	r.acquireHere(nil)
 	if why := r.obtain(); why != metrics.None {
 		return nil, why
 	}
 	s := r.claim.Server
 	welcome := parameters(s)
-	r.c.pool.KeepWelcome(r.sess.Settings(), s, welcome)
-	r.c.pool.Release(&r.claim)
+	r.at.KeepWelcome(r.sess.Settings(), s, welcome)
+	r.at.Release(&r.claim)
 	return welcome, metrics.None
 }
 

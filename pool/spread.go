@@ -1,0 +1,332 @@
+package pool
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"portero/auth"
+	"portero/config"
+	"portero/discovery"
+)
+
+// Spread gives each transaction of its clients the pool of one of several groups. The pools are
+// those of clients whose routes name the groups: so sizes, failovers and figures are by group.
+// Who waits in the queue of a group that cannot serve leaves it when another one can (settle).
+//
+// A client has a home pool beside it, that of the coordinator: it is counted there, and
+// what needs the coordinator runs there, whether that is one of the groups or not.
+type Spread struct {
+	home  *Pool
+	reach Reach
+	named []config.Share // none: all groups that discovery knows
+	turn  atomic.Uint32
+	parts atomic.Pointer[[]part] // never changed; in the order of the groups
+
+	mu      sync.Mutex // guards what follows; taken before Pools.mu
+	clients int
+	name    string // as a client has called the database
+	terms   Terms
+}
+
+// part is a group of a Spread.
+type part struct {
+	pool   *Pool
+	weight int
+}
+
+// Reach is over which groups the clients of a route are spread, with their weights, in words that
+// are the same for the same; "" = the route's clients have one group.
+type Reach string
+
+const allGroups Reach = "*"
+
+// ReachOf is that of a route.
+func ReachOf(r *config.Route) Reach {
+	if !r.IsSpread() {
+		return ""
+	}
+	var words []string
+	for _, s := range r.Shares() {
+		words = append(words, fmt.Sprintf("%d:%d", s.Group, s.Weight))
+	}
+	if len(words) == 0 {
+		return allGroups
+	}
+	slices.Sort(words)
+	return Reach(strings.Join(words, ","))
+}
+
+// shares is what the words stand for; none for all groups.
+func (r Reach) shares() (all []config.Share) {
+	if r == allGroups || r == "" {
+		return nil
+	}
+	for _, word := range strings.Split(string(r), ",") {
+		group, weight, _ := strings.Cut(word, ":")
+		g, _ := strconv.Atoi(group) // they are ReachOf's own
+		w, _ := strconv.Atoi(weight)
+		all = append(all, config.Share{Group: g, Weight: w})
+	}
+	slices.SortFunc(all, func(a, b config.Share) int { return a.Group - b.Group })
+	return all
+}
+
+// JoinSpread counts a client in that has joined home, the pool of the coordinator, and whose route
+// has a reach; Leave counts it out. name, terms and c are as for JoinAs, and go to the pools of
+// all groups. A group that refuses is left out. Any goroutine; it does not block.
+func (ps *Pools) JoinSpread(home *Pool, name string, reach Reach, terms Terms, c auth.Credentials) *Spread {
+	ps.spreads.mu.Lock()
+	sp := home.Spread(reach)
+	if sp == nil {
+		sp = &Spread{home: home, reach: reach, named: reach.shares()}
+		sp.parts.Store(new([]part))
+		ps.spreads.add(sp)
+	}
+	sp.mu.Lock()
+	sp.clients++
+	sp.name, sp.terms = name, terms
+	ps.spreads.mu.Unlock()
+	defer sp.mu.Unlock()
+	sp.fillLocked(home.cluster().View(), c)
+	return sp
+}
+
+// Leave is called once by each client that has joined.
+func (sp *Spread) Leave() {
+	ps := sp.home.owner
+	ps.spreads.mu.Lock()
+	defer ps.spreads.mu.Unlock()
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	if sp.clients--; sp.clients > 0 {
+		return
+	}
+	ps.spreads.remove(sp)
+	for _, one := range *sp.parts.Load() {
+		one.pool.Leave()
+	}
+	sp.parts.Store(new([]part))
+}
+
+// Agree is Pool.Agree for all groups.
+func (sp *Spread) Agree(terms Terms) {
+	sp.mu.Lock()
+	sp.terms = terms
+	sp.mu.Unlock()
+	for _, one := range *sp.parts.Load() {
+		one.pool.Agree(terms)
+	}
+}
+
+// fillLocked joins the pools of all groups that there are, and leaves those of groups that a view
+// does not have any more.
+func (sp *Spread) fillLocked(v *discovery.View, c auth.Credentials) {
+	if sp.clients == 0 {
+		return
+	}
+	old := *sp.parts.Load()
+	var parts []part
+	for _, share := range sp.sharesBy(v) {
+		key := sp.home.Key
+		key.Group = share.Group
+		at := slices.IndexFunc(old, func(p part) bool { return p.pool.Key.Group == share.Group })
+		p, err := sp.home.owner.Rejoin(sp.name, key, sp.terms, c)
+		switch {
+		case err != nil && at < 0:
+			continue
+		case err != nil:
+			p = old[at].pool
+		case at >= 0 && old[at].pool == p: // it has been counted
+			p.Leave()
+		case at >= 0: // it was given up, and there is another one now
+			old[at].pool.Leave()
+		}
+		if key.Citus != "" {
+			p.LogInAs(sp.home.loginAs())
+		}
+		parts = append(parts, part{p, share.Weight})
+	}
+	sp.parts.Store(&parts)
+	for _, one := range old {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.pool.Key.Group == one.pool.Key.Group }) {
+			one.pool.stray(sp)
+			one.pool.Leave()
+		}
+	}
+}
+
+// sharesBy is the groups that clients are to be spread over by a view.
+func (sp *Spread) sharesBy(v *discovery.View) []config.Share {
+	if len(sp.named) > 0 {
+		return sp.named
+	}
+	var all []config.Share
+	for g := range v.Groups {
+		all = append(all, config.Share{Group: g, Weight: 1})
+	}
+	slices.SortFunc(all, func(a, b config.Share) int { return a.Group - b.Group })
+	return all
+}
+
+// Choose is the pool that the next transaction is to get its server from. Any goroutine; it does
+// not block, and allocates nothing for up to 32 groups.
+func (sp *Spread) Choose() *Pool {
+	parts := *sp.parts.Load()
+	var room [32]option
+	seen, zone := room[:0], sp.home.owner.settings.Load().Zone
+	for i := range parts {
+		seen = append(seen, parts[i].option(zone))
+	}
+	i := choose(seen, sp.turn.Add(1))
+	if i < 0 { // nothing is known of any group
+		return sp.home
+	}
+	return parts[i].pool
+}
+
+func (one *part) option(zone string) option {
+	p := one.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return option{p.levelLocked(zone), p.lent + p.queuedLocked(), one.weight}
+}
+
+func (p *Pool) levelLocked(zone string) level {
+	switch {
+	case p.closed:
+		return levelEnded
+	case p.now.hold != NotHeld || len(p.now.targets) == 0:
+		return levelHeld
+	case p.failing && len(p.servers) == 0:
+		return levelAiling
+	case zone != "" && p.now.targets[0].Zone == zone && p.queuedLocked() == 0 && (p.idle > 0 || p.haveLocked() < p.mostLocked()):
+		return levelNear
+	}
+	return levelFit
+}
+
+// settle has those leave the queues of groups that cannot serve who could be served elsewhere.
+func (sp *Spread) settle() {
+	parts := *sp.parts.Load()
+	best, levels := levelEnded, make([]level, len(parts))
+	atHome := false
+	for i := range parts {
+		levels[i] = parts[i].option("").level
+		best = min(best, levels[i])
+		atHome = atHome || parts[i].pool == sp.home
+	}
+	for i := range parts {
+		if levels[i] > best {
+			parts[i].pool.stray(sp)
+		}
+	}
+	if !atHome && len(parts) > 0 {
+		sp.home.stray(sp)
+	}
+}
+
+// stray has those claims leave the pool's queue that a Spread has sent there: their Tasks are
+// woken to look for another pool.
+func (p *Pool) stray(sp *Spread) {
+	p.mu.Lock()
+	var gone []*Claim
+	for _, q := range []*queue{&p.choosy, &p.waiting} {
+		for c := q.first; c != nil; {
+			next := c.next
+			if c.Roams == sp {
+				q.remove(c)
+				c.astray = true
+				gone = append(gone, c)
+			}
+			c = next
+		}
+	}
+	p.mu.Unlock()
+	wakeAll(gone)
+}
+
+// spreads is all that have clients.
+type spreads struct {
+	mu  sync.Mutex // guards all; taken before a Spread's
+	all []*Spread
+}
+
+// add makes a Spread known, to its home pool too, which is asked for it at each piece of work.
+func (s *spreads) add(sp *Spread) {
+	s.all = append(s.all, sp)
+	list := append(slices.Clone(sp.home.spreadList()), sp)
+	sp.home.spreads.Store(&list)
+}
+
+func (s *spreads) remove(sp *Spread) {
+	other := func(o *Spread) bool { return o == sp }
+	s.all = slices.DeleteFunc(s.all, other)
+	list := slices.DeleteFunc(slices.Clone(sp.home.spreadList()), other)
+	sp.home.spreads.Store(&list)
+}
+
+func (p *Pool) spreadList() []*Spread {
+	if list := p.spreads.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
+
+// Spread is that of the clients at home in the pool whose route has this reach; nil: there are
+// none. Any goroutine.
+func (p *Pool) Spread(reach Reach) *Spread {
+	for _, sp := range p.spreadList() {
+		if sp.reach == reach {
+			return sp
+		}
+	}
+	return nil
+}
+
+// of is those of a cluster; "" = all.
+func (s *spreads) of(cluster string) (some []*Spread) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sp := range s.all {
+		if cluster == "" || sp.home.Key.Cluster == cluster {
+			some = append(some, sp)
+		}
+	}
+	return some
+}
+
+// follow brings the spreads of a cluster in line with a view, which its pools have seen already.
+func (s *spreads) follow(cluster string, v *discovery.View) {
+	for _, sp := range s.of(cluster) {
+		if len(sp.named) == 0 && !sp.covers(v) {
+			c := sp.home.Secret()
+			sp.mu.Lock()
+			sp.fillLocked(v, c)
+			sp.mu.Unlock()
+		}
+		sp.settle()
+	}
+}
+
+// covers reports whether the groups are those of a view. One that is stale may lack some that are
+// not read yet.
+func (sp *Spread) covers(v *discovery.View) bool {
+	parts := *sp.parts.Load()
+	for g := range v.Groups {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.pool.Key.Group == g }) {
+			return false
+		}
+	}
+	return v.Stale || len(parts) == len(v.Groups)
+}
+
+// settle looks at all of them: a leader that lets nobody in shows in no view.
+func (s *spreads) settle() {
+	for _, sp := range s.of("") {
+		sp.settle()
+	}
+}

@@ -1,0 +1,73 @@
+package proxy
+
+import (
+	"portero/auth"
+	"portero/pool"
+)
+
+// A client whose route has group = "any" gets each of its transactions from the pool that its
+// Spread chooses, one after the other from several groups. What needs the coordinator goes to the
+// client's own pool, which is the coordinator's.
+
+// spread is that of the client; nil: it has none.
+func (c *client) spread() *pool.Spread {
+	if c.reach == "" || c.mode == modeSession {
+		return nil
+	}
+	return c.pool.Spread(c.reach)
+}
+
+// joinSpread counts the client in at the Spread of its course, if that has one.
+func (c *client) joinSpread(terms pool.Terms, credentials auth.Credentials) {
+	if c.reach != "" && c.mode != modeSession {
+		c.proxy.pools.JoinSpread(c.pool, c.database.Value(), c.reach, terms, credentials)
+	}
+}
+
+// agree gives other terms to all pools that the client has.
+func (c *client) agree(terms pool.Terms) {
+	c.pool.Agree(terms)
+	if sp := c.spread(); sp != nil {
+		sp.Agree(terms)
+	}
+}
+
+// chooseFor goes to the pool that what the client asks is to have its server from. rest is what
+// it has asked, nil if that is nothing.
+func (r *relay) chooseFor(rest []byte) {
+	if rest != nil && r.sess.NeedsCoordinator(rest) {
+		r.claim.Roams = nil
+		r.goTo(r.c.pool)
+		return
+	}
+	r.claim.Roams = r.spread
+	r.goTo(r.spread.Choose())
+}
+
+// goTo has the client be at another pool. It holds no server, and waits for none.
+func (r *relay) goTo(p *pool.Pool) {
+	if p == r.at {
+		return
+	}
+	r.unpin() // what it was pinned by has gone with its server
+	r.at = p
+	r.claim.Bind(p, r.task)
+}
+
+// acquireAgain looks for another pool for a client that has left the queue of one.
+func (r *relay) acquireAgain() {
+	if r.spread != nil && r.claim.Roams != nil {
+		r.claim.Roams = r.spread
+		r.goTo(r.spread.Choose())
+	}
+	r.claim.Err, r.claim.Refused = nil, nil
+	r.at.Acquire(&r.claim)
+}
+
+// isServedElsewhere reports whether a client that a group does not let in can go to another one.
+func (r *relay) isServedElsewhere() bool {
+	return r.spread != nil && r.claim.Roams != nil && r.spread.Choose() != r.at
+}
+
+// atHome reports whether the client's server is the coordinator's.
+func (r *relay) atHome() bool { return r.at.Key.Group == r.c.pool.Key.Group }

@@ -1,0 +1,157 @@
+package proxy_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/config"
+)
+
+const whichNode = "select node()"
+
+// visits is how many of n transactions each node gets.
+func visits(r *raw, n int) map[string]int {
+	r.t.Helper()
+	at := make(map[string]int)
+	for range n {
+		at[r.value(whichNode)]++
+	}
+	return at
+}
+
+func TestTransactionsAreSpreadOverTheLeadersOfAllGroups(t *testing.T) {
+	s := startSpread(t)
+	r := s.dial()
+	if at := visits(r, 30); at["0"] != 10 || at["1"] != 10 || at["2"] != 10 {
+		t.Errorf("one client after another: %v", at)
+	}
+	busy := s.dial()
+	for range 3 { // a transaction stays where it is
+		busy.ask("C(BEGIN) Z(T)", q("begin"))
+		node := busy.value(whichNode)
+		at := visits(r, 6)
+		if at[node] != 0 {
+			t.Errorf("%v, with a server lent at %s", at, node)
+		}
+		if again := busy.value(whichNode); again != node {
+			t.Errorf("a transaction began at %s and goes on at %s", node, again)
+		}
+		busy.ask("C(COMMIT) Z(I)", q("commit"))
+	}
+}
+
+func TestTheGroupsOfARouteAreChosenByWeight(t *testing.T) {
+	s := startSpread(t, over(1, 2), func(c *config.Config) { c.Routes[0].Weights = []int{1, 3} })
+	if at := visits(s.dial(), 40); at["0"] != 0 || at["1"] != 10 || at["2"] != 30 {
+		t.Errorf("%v", at)
+	}
+}
+
+func TestAGroupWithoutLeaderIsLeftOut(t *testing.T) {
+	s := startSpread(t)
+	r := s.dial()
+	visits(r, 6)
+	s.put(t, 1, "leader", "")
+	s.awaitLeaders(t, 0, 2)
+	eventually(t, "held", func() bool { return visits(r, 6)["1"] == 0 })
+	if at := visits(r, 20); at["1"] != 0 {
+		t.Errorf("%v, and 1 has no leader", at)
+	}
+	s.put(t, 1, "leader", "m")
+	eventually(t, "it is back", func() bool { return visits(r, 6)["1"] > 0 })
+}
+
+func TestWhoWaitsInTheQueueOfAGroupThatLosesItsLeaderGoesToAnother(t *testing.T) {
+	s := startSpread(t, size(1), over(1, 2))
+	first, second, waits := s.dial(), s.dial(), s.dial()
+	first.ask("C(BEGIN) Z(T)", q("begin"))
+	second.ask("C(BEGIN) Z(T)", q("begin"))
+	one, two := first, second
+	if first.value(whichNode) == "2" {
+		one, two = second, first
+	}
+	two.value(whichNode)
+	// Two wait, one for each server that is lent.
+	other := s.dial()
+	waits.send(q(whichNode))
+	other.send(q(whichNode))
+	eventually(t, "two wait", func() bool { return s.waiting() == 2 })
+	s.put(t, 1, "leader", "")
+	eventually(t, "both at the other", func() bool {
+		for _, p := range s.pools.States() {
+			if p.Labels.Group == 2 && p.ClientsWaiting == 2 {
+				return true
+			}
+		}
+		return false
+	})
+	two.ask("C(COMMIT) Z(I)", q("commit"))
+	waits.expect("T D(2) C(SELECT_1) Z(I)")
+	other.expect("T D(2) C(SELECT_1) Z(I)")
+	one.quit()
+}
+
+func TestClientsOfASpreadAreHeldWhenNoGroupHasALeaderAndRunOnAtTheFirst(t *testing.T) {
+	s := startSpread(t)
+	a, b := s.dial(), s.dial()
+	visits(a, 3)
+	for group := range 3 {
+		s.put(t, group, "leader", "")
+	}
+	s.awaitLeaders(t)
+	eventually(t, "held", func() bool { return s.heldUp(a) })
+	b.send(q(whichNode))
+	eventually(t, "both wait", func() bool { return s.waiting() == 2 })
+	s.put(t, 2, "leader", "m")
+	a.expect("T D(2) C(SELECT_1) Z(I)")
+	b.expect("T D(2) C(SELECT_1) Z(I)")
+}
+
+func TestWhatAClientHasSetUpFollowsItFromGroupToGroup(t *testing.T) {
+	s := startSpread(t)
+	r := s.dial()
+	r.ask("1 Z(I)", parseAs("s", "select node(), current_setting('work_mem'), current_setting('TimeZone')"), syncs())
+	r.query("set work_mem = '7MB'")
+	r.query("set timezone = 'Asia/Tokyo'")
+	at := make(map[string]int)
+	for range 9 {
+		got := r.converse(runs("s"))
+		node, found := strings.CutSuffix(strings.TrimPrefix(got, "2 T D("), ",7MB,Asia/Tokyo) C(SELECT_1) Z(I)")
+		if !found {
+			t.Fatal(got)
+		}
+		at[node]++
+	}
+	if at["0"] == 0 || at["1"] == 0 || at["2"] == 0 {
+		t.Errorf("%v", at)
+	}
+}
+
+func TestWhatNeedsTheCoordinatorRunsThere(t *testing.T) {
+	s := startSpread(t, over(1, 2))
+	r := s.dial()
+	for i := range 4 { // on a worker it would be refused
+		if got := r.query("create table made (x int)"); !strings.HasPrefix(got, "C(CREATE_TABLE)") {
+			t.Fatal(i, got)
+		}
+		r.ask("1 2 C(DROP_TABLE) Z(I)", parse("drop table made"), bind(), execute(), syncs())
+		if got := r.value("with c as (select pg_advisory_lock(1), node() as n) select n from c"); got != "0" {
+			t.Errorf("the lock is taken at %s", got)
+		}
+		r.query("select pg_advisory_unlock(1)")
+		if at := visits(r, 2); at["0"] != 0 {
+			t.Errorf("what does not need it ran there: %v", at)
+		}
+	}
+}
+
+func TestAPreparedStatementThatNeedsTheCoordinatorRunsThereWhenItIsBound(t *testing.T) {
+	s := startSpread(t, over(1, 2))
+	r := s.dial()
+	r.ask("1 Z(I)", parseAs("make", "create table made (x int)"), syncs())
+	visits(r, 3)
+	r.ask("2 n C(CREATE_TABLE) Z(I)", &pgproto3.Bind{PreparedStatement: "make"}, &pgproto3.Describe{ObjectType: 'P'}, execute(), syncs())
+	r.ask("C(DROP_TABLE) Z(I)", q("drop table made"))
+}
