@@ -166,9 +166,37 @@ func (s *stage) pull(_ context.Context, server int) error {
 	return s.network.Hosts[server].Cut()
 }
 
-func (s *stage) plug(_ context.Context, server int) error {
+// plug brings a server back. Of a group that is led from elsewhere meanwhile, the Patroni that led
+// it is started anew before it hears of that: when version 3.0 finds the member of etcd beside it
+// well again, it may put its old key over the new one (patroni/dcs/etcd3.py, _update_leader;
+// mended by patroni#2689), promote its postgres again, and lose rows by itself.
+func (s *stage) plug(ctx context.Context, server int) error {
+	stale, err := s.superseded(ctx, server)
+	for _, m := range stale {
+		m.KillPatroni()
+	}
 	s.etcd.AskAll()
-	return s.network.Hosts[server].Join()
+	err = errors.Join(err, s.network.Hosts[server].Join())
+	for _, m := range stale {
+		err = errors.Join(err, m.Restart())
+	}
+	return err
+}
+
+// superseded are the members on a server that led when the run began, and do no more.
+func (s *stage) superseded(ctx context.Context, server int) (found []*lab.Member, err error) {
+	for _, g := range s.cluster.Groups {
+		first := g.Members[0]
+		leader, unknown := g.Leader(ctx)
+		switch {
+		case first.Host != s.network.Hosts[server] || errors.Is(unknown, lab.ErrNoLeader):
+		case unknown != nil:
+			err = errors.Join(err, unknown)
+		case leader != first:
+			found = append(found, first)
+		}
+	}
+	return found, err
 }
 
 // cutLink has two servers lose what they send to each other, until all groups take writes
