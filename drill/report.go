@@ -60,7 +60,8 @@ func (r *report) text() string {
 	}
 	b.WriteString("\nCounts are sums over all writers and runs.\n\n" + r.promises())
 	b.WriteString("\nPauses in seconds: in which the group itself took no write → in which its worst writer had no row confirmed; of several runs, the longest. " +
-		"*(whole)* marks a group that the event took away as a whole.\n\n" + r.pauses())
+		"*(whole)* marks a group that the event took away as a whole. To any node: in which no group took a write → in which no writer had a row confirmed, " +
+		"and behind that the worst writer's, who may have to wait for a group that is away to learn what became of a row in doubt.\n\n" + r.pauses())
 	b.WriteString("\nWhat was promised is a pause of 2 to 5 seconds. The longest of a group that had another server, over all layouts:\n\n" + r.held())
 	b.WriteString("\n" + r.verdict())
 	b.WriteString(r.remarks())

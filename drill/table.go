@@ -61,33 +61,44 @@ func (r *report) pauses() string {
 	rows := [][]string{head}
 	for _, c := range r.cells() {
 		row := []string{c.layout.name, c.setting.name, c.event.what}
-		for i := range parties {
-			row = append(row, c.pause(i, r.runs[c]))
+		for _, p := range parties {
+			row = append(row, c.pause(p, r.runs[c]))
 		}
 		rows = append(rows, row)
 	}
 	return page.Table(rows, "lll"+strings.Repeat("r", len(parties)))
 }
 
-// pause is that of one party, of the run in which its worst writer waited longest.
-func (c cell) pause(i int, runs []*figures) string {
-	one := longest(i, runs)
+// pause is that of one party, of the run in which it was longest.
+func (c cell) pause(p *party, runs []*figures) string {
+	one := p.longest(runs)
 	if one == nil {
 		return "not measured"
 	}
-	text := page.Seconds(one.Database) + " → " + page.Seconds(one.Worst)
-	if c.gone(parties[i]) {
+	text := page.Seconds(one.Database) + " → " + page.Seconds(p.pause(one))
+	switch {
+	case p.group == anyGroup:
+		text += " (" + page.Seconds(one.Worst) + ")"
+	case c.gone(p):
 		text += " (whole)"
 	}
 	return text
 }
 
-// longest is a party's share of the run in which its worst writer waited longest; nil if it was
-// in none.
-func longest(i int, runs []*figures) (found *share) {
+// pause is for how long the party's route did not serve: its worst writer. To any node that may
+// be one that has to wait for a certain group, so as to learn what became of its row.
+func (p *party) pause(one *share) time.Duration {
+	if p.group == anyGroup {
+		return one.All
+	}
+	return one.Worst
+}
+
+// longest is the party's share of the run in which its pause was longest; nil if it was in none.
+func (p *party) longest(runs []*figures) (found *share) {
 	for _, f := range runs {
 		for _, one := range f.Parties {
-			if one.Name == parties[i].name && (found == nil || one.Worst > found.Worst) {
+			if one.Name == p.name && (found == nil || p.pause(one) > p.pause(found)) {
 				found = one
 			}
 		}
@@ -131,9 +142,9 @@ func (r *report) verdictOn(set *setting, k kind) string {
 		if c.setting != set || c.event.kind != k {
 			continue
 		}
-		for i, p := range parties {
-			if one := longest(i, r.runs[c]); one != nil && !c.gone(p) {
-				seen, worst = true, max(worst, one.Worst)
+		for _, p := range parties {
+			if one := p.longest(r.runs[c]); one != nil && !c.gone(p) {
+				seen, worst = true, max(worst, p.pause(one))
 			}
 		}
 	}
