@@ -49,6 +49,8 @@ var poolMetrics = []metric[poolSample]{
 		func(s *poolSample) float64 { return float64(s.totals.Queries) }),
 	poolCounter("repeated_total", "Transactions that a server aborted as it shut down, and that another ran again.",
 		func(s *poolSample) float64 { return float64(s.totals.Repeated) }),
+	poolCounter("moved_total", "Transactions of routes with group = \"any\" that had begun at another group, and were moved to this one, the coordinator's.",
+		func(s *poolSample) float64 { return float64(s.totals.Moved) }),
 	poolCounter("received_bytes_total", "Bytes received from clients.",
 		func(s *poolSample) float64 { return float64(s.totals.BytesReceived) }),
 	poolCounter("sent_bytes_total", "Bytes sent to clients.",

@@ -28,6 +28,7 @@ func madeUp() *Collector {
 	pool.Shard(1).Transactions.Add(4)
 	pool.Shard(0).Queries.Add(9)
 	pool.Shard(1).Repeated.Add(4)
+	pool.Shard(1).Moved.Add(3)
 	pool.Shard(0).BytesReceived.Add(700)
 	pool.Shard(1).BytesSent.Add(900)
 	pool.Shard(1).Notifications.Add(11)

@@ -47,6 +47,7 @@ type PoolTotals struct {
 	Transactions  uint64
 	Queries       uint64
 	Repeated      uint64 // transactions that a server aborted as it shut down, and another ran again
+	Moved         uint64 // transactions that had begun at another group, and were moved to this one, the coordinator's
 	BytesReceived uint64 // from clients
 	BytesSent     uint64 // to clients
 	Notifications uint64 // given to clients that listen by the pool's ear
@@ -80,6 +81,7 @@ func (t *PoolTotals) add(o PoolTotals) {
 	t.Transactions += o.Transactions
 	t.Queries += o.Queries
 	t.Repeated += o.Repeated
+	t.Moved += o.Moved
 	t.BytesReceived += o.BytesReceived
 	t.BytesSent += o.BytesSent
 	t.Notifications += o.Notifications
@@ -105,6 +107,7 @@ type Shard struct {
 	Transactions  atomic.Uint64
 	Queries       atomic.Uint64
 	Repeated      atomic.Uint64 // transactions that a server aborted as it shut down, and another ran again
+	Moved         atomic.Uint64 // transactions that had begun at another group
 	BytesReceived atomic.Uint64 // from clients
 	BytesSent     atomic.Uint64 // to clients
 	Notifications atomic.Uint64 // given to clients that listen by the pool's ear
@@ -124,7 +127,7 @@ type Shard struct {
 	// Shards lie side by side in one slice. At least one whole cache line apart,
 	// whatever the slice's alignment, no two loops write the same line, and the
 	// processor's habit of fetching lines in pairs does not join them again.
-	_ [shardSize - (14+NumWaitBuckets)*8]byte
+	_ [shardSize - (15+NumWaitBuckets)*8]byte
 }
 
 const shardSize = 384 // bytes
@@ -143,6 +146,7 @@ func (s *Shard) addTo(t *PoolTotals) {
 	t.Transactions += s.Transactions.Load()
 	t.Queries += s.Queries.Load()
 	t.Repeated += s.Repeated.Load()
+	t.Moved += s.Moved.Load()
 	t.BytesReceived += s.BytesReceived.Load()
 	t.BytesSent += s.BytesSent.Load()
 	t.Notifications += s.Notifications.Load()

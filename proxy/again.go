@@ -28,6 +28,7 @@ const (
 // keepAgain keeps what was asked, behind what of it was kept before. first: nothing
 // was under way before it. all: no part of a frame came behind it.
 func (r *relay) keepAgain(asked []byte, first, all bool) {
+	r.notes(asked, first)
 	switch {
 	case first:
 		r.again = r.again[:0]

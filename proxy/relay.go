@@ -14,19 +14,21 @@ import (
 // and the unfinished ends of the two streams. It lives from the client's first
 // event to its next rest and is then reused.
 type relay struct {
-	c      *client
-	at     *pool.Pool   // where its transaction is, or was last: the client's own pool, or one of its Spread
-	spread *pool.Spread // of who has several; nil: all is at the client's own pool
-	st     *station     // of the loop
-	obeys  *snapshot    // whose limits the session has
-	loop   *loop.Loop
-	task   *loop.Task
-	claim  pool.Claim
-	sess   session.Session
-	in     stream // from the client
-	again  []byte // what the client has asked, while that may have to be asked again; empty: nothing was kept
-	runs   int    // times that it was run again because a server shut down
-	out    stream // from the server
+	c         *client
+	at        *pool.Pool   // where its transaction is, or was last: the client's own pool, or one of its Spread
+	spread    *pool.Spread // of who has several; nil: all is at the client's own pool
+	st        *station     // of the loop
+	obeys     *snapshot    // whose limits the session has
+	loop      *loop.Loop
+	task      *loop.Task
+	claim     pool.Claim
+	sess      session.Session
+	in        stream  // from the client
+	again     []byte  // what the client has asked, while that may have to be asked again; empty: nothing was kept
+	opening   opening // with a Spread: how far its transaction has come
+	beginning []byte  // the BEGIN that has opened it
+	runs      int     // times that it was run again because a server shut down
+	out       stream  // from the server
 
 	clientReadable bool  // a Read may find something
 	clientGone     bool  // the client has closed its side
@@ -59,6 +61,7 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 	r.clientReadable, r.clientGone, r.goodbye, r.cut, r.asking, r.cancelled = false, false, false, false, false, false
 	r.stalled, r.farewell, r.pins, r.pinIdle, r.withheld = stall{}, 0, 0, 0, false
 	r.again, r.runs, r.due = r.again[:0], 0, deadlines{}
+	r.opening = unopened
 	r.killed, r.watch, r.asked = false, stopwatch{}, 0
 	r.sess.ByEar(c.mode != modeSession)
 	r.obey()
@@ -72,6 +75,7 @@ func (r *relay) obey() {
 		r.sess.Share(&r.st.texts, c.proxy.limits())
 	}
 	r.sess.Resolves(r.obeys.cfg.Pool.ResolveCommits && c.mode != modeSession && c.pool.Key.Role == "leader")
+	r.sess.Spread(r.spread != nil)
 	r.sess.OnStandbys(c.pool.Key.Role == "replica")
 }
 

@@ -51,6 +51,10 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 		r.asked = r.loop.Now()
 	}
 	r.sess.Heard(r.at.Heard())
+	if alone && r.movesBlock(buf) {
+		r.in.keep(r.loop, buf)
+		return r.moveBlock()
+	}
 	for i < len(buf) && work < perTurn {
 		if r.in.passing > 0 {
 			i += r.passes(buf[i:])
@@ -175,7 +179,7 @@ func (r *relay) hold(rest []byte, work int) {
 	r.flushReply()
 	r.in.keep(r.loop, rest)
 	r.in.held = true
-	r.again = r.again[:0]
+	r.again, r.opening = r.again[:0], unopened
 }
 
 // sendServer forwards a run, behind what of it had to be edited. A broken server

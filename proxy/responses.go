@@ -31,6 +31,13 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 	if said := r.aborted(buf); said != nil {
 		return r.runAgain(said)
 	}
+	switch turn, status := r.refusedHere(buf); turn {
+	case session.Turning: // its ReadyForQuery is on its way
+		r.out.keep(r.loop, buf)
+		return metrics.None
+	case session.Turned:
+		return r.runAtHome(status)
+	}
 	run, i, frames := 0, 0, 0
 	for i < len(buf) {
 		if r.out.passing > 0 {
@@ -49,6 +56,9 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		}
 		end := i + wire.HeaderLen + len(f.Body)
 		v := r.sess.FromServer(f)
+		if r.hintsElsewhere(v, f.Type) && r.sess.HintElsewhere(f) {
+			v = session.Answer
+		}
 		switch v {
 		case session.Violate:
 			r.sendClient(buf[run:i])

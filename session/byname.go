@@ -20,8 +20,8 @@ func (s *Session) sendQuery(f wire.Frame) int {
 		return 0
 	}
 	s.memory.unnamed = Statement{} // exec_simple_query drops it first of all
-	if s.refused != 0 {
-		return s.provokeQuery(f, ofPin(s.refused))
+	if why, is := s.refusal(); is {
+		return s.provokeQuery(f, why)
 	}
 	if all := s.inScript(f); len(all) > 0 && !s.open {
 		return s.sendScript(f, all)

@@ -90,12 +90,12 @@ func (s *Session) ask(f wire.Frame) Verdict {
 	if s.pushed = !s.skipping; s.skipping {
 		return Forward
 	}
-	s.refused, s.strange = 0, false
+	s.refused, s.barred, s.strange = 0, false, false
 	if s.resolves {
 		s.mayWrite(f)
 	}
 	q, script := s.request(f)
-	if s.refused != 0 {
+	if _, is := s.refusal(); is {
 		q, script = asRefused(f.Type), nil
 	}
 	s.draws(&q, script)

@@ -13,6 +13,16 @@ import (
 //
 // Temporary tables are no schema to Citus, and belong to the server that they are made on.
 
+// spreading is what a session knows of being spread over groups.
+type spreading struct {
+	spread bool // its transactions are
+	barred bool // the frame at hand prepares a transaction, which nobody would find again
+}
+
+// Spread tells whether each of the client's transactions may be at another group. There PREPARE
+// TRANSACTION is refused: COMMIT PREPARED would not know where.
+func (s *Session) Spread(is bool) { s.spread = is }
+
 // NeedsCoordinator reports whether what the client is about to ask is for the coordinator. asked
 // begins with a frame that was just shown to FromClient, and may hold more. What counts is all up
 // to the first Query or Sync, and behind a BEGIN what is in its block.

@@ -25,6 +25,7 @@ func (s *Session) parse(f wire.Frame) kind {
 			s.meant = s.meant.referring(r.verb, string(cutName(unquoted(r.name))))
 		}
 		s.parses(s.meant.shows())
+		s.barred = s.spread && s.meant.kind() == kindPrepared && s.now != failed
 		return s.meant.kind()
 	}
 	sql, _ := statement(rest, false)

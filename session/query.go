@@ -94,6 +94,8 @@ func (s *Session) classified(sql []byte, alone bool) kind {
 	case k == kindSet:
 		s.touched(sql)
 		s.rereads = s.rereads || rereads(sql)
+	case k == kindPrepared:
+		s.barred = s.barred || s.spread && s.now != failed
 	case k == kindHeeds:
 		s.heed(heedOf(sql))
 	case k == kindOther && s.heard && callsNotify(sql):

@@ -20,6 +20,7 @@ const (
 	tooManyStatements refusal = 'n' // prepared by one client
 	tooMuchText       refusal = 's' // likewise
 	tooMuchTextOfAll  refusal = 't' // prepared by all clients
+	preparesSpread    refusal = 'g' // a transaction is prepared that may be in any group
 	planChanged       refusal = 'p' // the statement returns something else than what was described
 	pinned            refusal = 'A' // and the letters behind it: what would pin the client
 )
@@ -32,6 +33,9 @@ func (s *Session) whyRefused(r refusal) *wire.Error {
 	if r >= pinned && r < pinned+NumPins {
 		return errPinRefused(1 << (r - pinned))
 	}
+	if r == preparesSpread {
+		return errPreparesSpread()
+	}
 	limit, setting := fmt.Sprintf("a client can have no more than %d prepared statements", s.limits.Client), "max_client_statements"
 	switch r {
 	case tooMuchText:
@@ -42,6 +46,23 @@ func (s *Session) whyRefused(r refusal) *wire.Error {
 	e := wire.Errorf(wire.ConfigurationLimit, "%s (%s)", limit, setting)
 	e.Hint = "Close or deallocate those that are not used any more, or raise " + setting + " in Portero's configuration."
 	return e
+}
+
+func errPreparesSpread() *wire.Error {
+	e := wire.Errorf(wire.FeatureNotSupported, "PREPARE TRANSACTION is not allowed where each transaction may be in another group (group = \"any\")")
+	e.Hint = "COMMIT PREPARED could not find it. Use a route with the number of a group."
+	return e
+}
+
+// refusal is why the frame at hand is refused; false: it is not.
+func (s *Session) refusal() (r refusal, is bool) {
+	switch {
+	case s.barred:
+		return preparesSpread, true
+	case s.refused != 0:
+		return ofPin(s.refused), true
+	}
+	return 0, false
 }
 
 // provoke sends what fails in place of a frame, all of it.

@@ -47,8 +47,8 @@ func (s *Session) sendParse(f wire.Frame) int {
 	if !ok {
 		return 0 // malformed; the server says so
 	}
-	if s.refused != 0 {
-		return s.provoke(f, ofPin(s.refused))
+	if why, is := s.refusal(); is {
+		return s.provoke(f, why)
 	}
 	name := cutName(text)
 	if len(name) == 0 {

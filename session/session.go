@@ -29,6 +29,7 @@ type Session struct {
 	pinnedBy   // why it keeps its server
 	listening  // what it has to do with notifications
 	doubting   // what is known of a transaction that it is about to commit
+	spreading  // what becomes of it where its transactions have several groups
 
 	loss loss // what is still owed to the client for a server that is gone
 
