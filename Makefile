@@ -24,7 +24,7 @@ ONE := -p 1
 export CGO_ENABLED := 0
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build deb reproducible demo test lint race stress upgrade-test screenshots fuzz bench failover faults
+.PHONY: help build deb reproducible demo test lint race stress upgrade-test screenshots fuzz bench failover faults drill
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -87,3 +87,7 @@ failover: build ## ten switchovers, ten crashes, ten dead leaders; about half an
 faults: build ## all faults through Portero and two chains of HAProxy and PgBouncer, into docs/failover.md; hours, goes on where it stopped
 	scripts/packages $(SERVERS) pgbouncer haproxy
 	go run ./faults -record docs/failover.jsonl -out docs/failover.md -plot docs/failover.png
+
+drill: build ## three servers, lost one by one and cut from each other, into docs/failover.md; hours, goes on where it stopped
+	scripts/packages $(SERVERS)
+	go run ./drill -record docs/drill.jsonl -out docs/failover.md

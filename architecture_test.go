@@ -48,6 +48,7 @@ var tools = map[string][]string{
 	"internal/prometheus": {"internal/lab", "internal/page"},
 	"bench":               {"internal/lab", "internal/page"},
 	"faults":              {"internal/lab", "internal/page"},
+	"drill":               {"internal/lab", "internal/page"},
 
 	"internal/packaging":         {"internal/lab"},
 	"packaging":                  nil, // a module of its own

@@ -15,6 +15,7 @@ type reign struct {
 	member   string // who leads, or led last; "" before the first
 	timeline int64  // of this reign; 0 = not known yet
 	floor    int64  // newest timeline of the reigns before; 0 = none known
+	owner    string // who came to the newest of both first, and so by a promotion that was its own; "" = not known
 	system   string // system identifier now; "" = not known
 	past     string // last system identifier that was known
 	behind   int64  // what member has proved to be on: older than newest, or come to from such a one; 0 = it has not
@@ -40,7 +41,7 @@ func (r reign) of(system string) reign {
 	case system == r.system:
 		return r
 	case system == "":
-		r.timeline, r.floor, r.behind, r.passed = 0, 0, 0, 0
+		r.timeline, r.floor, r.behind, r.passed, r.owner = 0, 0, 0, 0, ""
 	case r.past != "" && r.past != system:
 		r = reign{epoch: r.epoch}
 	}
@@ -90,13 +91,14 @@ func (r reign) prove(timeline int64) reign {
 // that was known before, with what the history key tells of. Patroni 3.0 goes back to
 // one when a leader that was frozen past its lease wakes and puts its old key over
 // the new one (patroni/dcs/etcd3.py, _update_leader). If such a leader is promoted
-// where it is, it may come to the number of the newest, and not to what was written there;
-// unless that is its own of this reign.
+// where it is, it comes to the number of the newest, and not to what was written there: each
+// promotion begins a timeline, so that no two members come to one number by one history.
+// Its own it may come back to.
 func (r reign) compare(timeline, history int64) reign {
 	newest := r.newestWith(history)
 	switch {
 	case timeline <= 0:
-	case timeline < newest, r.behind != 0 && timeline == newest && timeline != r.timeline:
+	case timeline < newest, timeline == newest && timeline != r.timeline && (r.behind != 0 || r.foreign(timeline)):
 		r.behind = timeline
 	default:
 		r.behind = 0
@@ -104,10 +106,15 @@ func (r reign) compare(timeline, history int64) reign {
 	return r
 }
 
+// foreign tells whether another member than the leader came to a timeline first.
+func (r reign) foreign(timeline int64) bool {
+	return timeline == r.newest() && r.owner != "" && r.owner != r.member
+}
+
 // accept begins another reign of the same leader on the timeline that it is behind
 // on, as an operator has decided. What is newer is forgotten: it is lost.
 func (r reign) accept(history int64) reign {
-	r.floor, r.timeline, r.behind, r.passed = 0, r.behind, 0, history
+	r.floor, r.timeline, r.behind, r.passed, r.owner = 0, r.behind, 0, history, r.member
 	r.epoch++
 	return r
 }
@@ -115,6 +122,9 @@ func (r reign) accept(history int64) reign {
 // advance completes a reign whose timeline is not known yet, and begins another
 // if the timeline is newer than the known one.
 func (r reign) advance(timeline int64) reign {
+	if timeline > r.newest() {
+		r.owner = r.member
+	}
 	if r.timeline != 0 && timeline > r.timeline {
 		r.floor = r.timeline
 		r.epoch++

@@ -20,7 +20,7 @@ func oneEtcd(ctx context.Context, s *stage, _ *lab.Member) error {
 		return err
 	}
 	s.etcd.KillMember(i)
-	if err := linger(ctx, outage); err != nil {
+	if err := lab.Linger(ctx, outage); err != nil {
 		return err
 	}
 	return s.bringBack(ctx, i)
@@ -31,7 +31,7 @@ func oneEtcd(ctx context.Context, s *stage, _ *lab.Member) error {
 func quorum(ctx context.Context, s *stage, _ *lab.Member) error {
 	s.etcd.KillMember(0)
 	s.etcd.KillMember(1)
-	if err := linger(ctx, s.options.ttl+outage); err != nil {
+	if err := lab.Linger(ctx, s.options.ttl+outage); err != nil {
 		return err
 	}
 	return s.bringBack(ctx, 0, 1)
@@ -52,7 +52,7 @@ func quorumDemotes(ctx context.Context, s *stage, leader *lab.Member) error {
 	if err != nil {
 		return err
 	}
-	if err := linger(ctx, outage); err != nil {
+	if err := lab.Linger(ctx, outage); err != nil {
 		return err
 	}
 	return s.bringBack(ctx, 0, 1)
@@ -72,7 +72,7 @@ func compacted(ctx context.Context, s *stage, leader *lab.Member) error {
 	if err := s.porteroHost().CutFromEtcd(); err != nil {
 		return err
 	}
-	if err := linger(ctx, outage); err != nil {
+	if err := lab.Linger(ctx, outage); err != nil {
 		return err
 	}
 	switching, soon := errgroup.WithContext(ctx)
@@ -113,7 +113,7 @@ func staleEtcd(ctx context.Context, s *stage, leader *lab.Member) error {
 	}); err != nil {
 		return err
 	}
-	if err := linger(ctx, outage); err != nil {
+	if err := lab.Linger(ctx, outage); err != nil {
 		return err
 	}
 	return s.etcd.Rejoin(ctx)

@@ -82,37 +82,15 @@ func (f *figures) trouble(ledgers ...lab.Ledger) {
 	f.InBlock, f.Outside = make(map[string]int), make(map[string]int)
 	for _, ledger := range ledgers {
 		for _, account := range ledger {
-			f.Cut += meet(account.Troubles, f.InBlock, f.Outside)
+			f.Cut += account.Count(f.InBlock, f.Outside)
 		}
 	}
-}
-
-// noConnection stands for an attempt to connect that no server has answered.
-const noConnection = "no connection"
-
-// meet counts errors by SQLSTATE, and returns how many connections they have ended.
-func meet(troubles []lab.Trouble, inBlock, outside map[string]int) (cut int) {
-	for _, t := range troubles {
-		if t.Ended {
-			cut++
-		}
-		switch {
-		case t.What == "": // a new connection
-		case t.InBlock:
-			inBlock[t.What]++
-		case t.What == lab.Cut && !t.Ended:
-			outside[noConnection]++
-		default:
-			outside[t.What]++
-		}
-	}
-	return cut
 }
 
 // toldOutside is how many errors a writer was told outside of transactions.
 func toldOutside(account lab.Account) (n int) {
 	outside := make(map[string]int)
-	meet(account.Troubles, make(map[string]int), outside)
+	account.Count(make(map[string]int), outside)
 	for _, times := range outside {
 		n += times
 	}
@@ -122,7 +100,7 @@ func toldOutside(account lab.Account) (n int) {
 func readRoute(ledger lab.Ledger, from, to time.Time) route {
 	r := route{Errors: make(map[string]int)}
 	for _, account := range ledger {
-		r.Cut += meet(account.Troubles, r.Errors, r.Errors)
+		r.Cut += account.Count(r.Errors, r.Errors)
 	}
 	_, r.Worst = ledger.Gaps(from, to)
 	return r

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -10,28 +9,6 @@ import (
 )
 
 func at(ms int) time.Time { return time.UnixMilli(int64(ms)) }
-
-func TestErrorsAreCountedByWhereTheyMetTheClient(t *testing.T) {
-	inBlock, outside := make(map[string]int), make(map[string]int)
-	cut := meet([]lab.Trouble{
-		{What: "08006", InBlock: true},
-		{What: "08007", InBlock: true, Ended: true},
-		{What: "08007"},
-		{What: lab.Cut, Ended: true},
-		{What: lab.Cut}, // nobody answered the dial
-		{What: ""},
-		{What: lab.RolledBack, InBlock: true},
-	}, inBlock, outside)
-	if want := map[string]int{"08006": 1, "08007": 1, lab.RolledBack: 1}; !maps.Equal(inBlock, want) {
-		t.Errorf("in a transaction: %v", inBlock)
-	}
-	if want := map[string]int{"08007": 1, lab.Cut: 1, noConnection: 1}; !maps.Equal(outside, want) {
-		t.Errorf("outside: %v", outside)
-	}
-	if cut != 2 {
-		t.Errorf("%d connections cut", cut)
-	}
-}
 
 func TestStepsCountRowsByWhenTheyWereConfirmed(t *testing.T) {
 	ledger := lab.Ledger{

@@ -47,7 +47,7 @@ func freeze(ctx context.Context, s *stage, leader *lab.Member) error {
 	if err := s.succeed(ctx, leader); err != nil {
 		return err
 	}
-	if err := linger(ctx, danger); err != nil {
+	if err := lab.Linger(ctx, danger); err != nil {
 		return err
 	}
 	leader.ResumePostgres()
@@ -67,7 +67,7 @@ func hang(ctx context.Context, s *stage, leader *lab.Member) error {
 // version 3.0 may then put its old key over the new one (patroni/dcs/etcd3.py,
 // _update_leader), lead on the old timeline, and lose rows by itself.
 func replace(ctx context.Context, stale *lab.Member) error {
-	if err := linger(ctx, danger); err != nil {
+	if err := lab.Linger(ctx, danger); err != nil {
 		return err
 	}
 	stale.KillAll()

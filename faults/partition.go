@@ -15,7 +15,7 @@ func partition(ctx context.Context, s *stage, leader *lab.Member) error {
 	if err := s.succeed(ctx, leader); err != nil {
 		return err
 	}
-	if err := linger(ctx, danger); err != nil {
+	if err := lab.Linger(ctx, danger); err != nil {
 		return err
 	}
 	return leader.Host.Join()
@@ -29,7 +29,7 @@ func etcdCut(ctx context.Context, s *stage, leader *lab.Member) error {
 	if err := s.succeed(ctx, leader); err != nil {
 		return err
 	}
-	if err := linger(ctx, danger); err != nil {
+	if err := lab.Linger(ctx, danger); err != nil {
 		return err
 	}
 	return leader.Host.JoinEtcd()

@@ -30,7 +30,7 @@ func pause(ctx context.Context, s *stage) error { return s.group.SetPause(ctx, t
 // until somebody ends the pause.
 func crashPaused(ctx context.Context, s *stage, leader *lab.Member) error {
 	leader.KillPostgres()
-	if err := linger(ctx, s.options.loopWait+outage); err != nil {
+	if err := lab.Linger(ctx, s.options.loopWait+outage); err != nil {
 		return err
 	}
 	for _, m := range s.group.Members {

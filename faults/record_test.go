@@ -7,13 +7,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"portero/internal/page"
 )
 
 func recordOf(name, chain string, f *figures) record {
 	return record{
-		Case: name, Chain: chain, Began: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		circumstances: circumstances{Portero: "devel", Machine: "slow", Servers: "some", Patroni: "ttl 20s", Command: "go run"},
-		Figures:       f,
+		Case: name, Chain: chain,
+		Origin:  page.Origin{Began: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Portero: "devel", Machine: "slow", Servers: "some", Patroni: "ttl 20s", Command: "go run"},
+		Figures: f,
 	}
 }
 
@@ -31,7 +33,7 @@ func TestRunsAreReadAsTheyWereKept(t *testing.T) {
 	broken.Broken = "it took too long"
 	want = append(want, broken)
 	for _, r := range want {
-		if err := appendRecord(path, r); err != nil {
+		if err := page.AppendRecord(path, r); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -43,7 +45,7 @@ func TestRunsAreReadAsTheyWereKept(t *testing.T) {
 
 func TestWhatIsNoRunIsAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "runs.jsonl")
-	if err := appendRecord(path, recordOf("crash", porteroName, &figures{})); err != nil {
+	if err := page.AppendRecord(path, recordOf("crash", porteroName, &figures{})); err != nil {
 		t.Fatal(err)
 	}
 	good, err := os.ReadFile(path)

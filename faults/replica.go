@@ -24,7 +24,7 @@ func replicaDeath(ctx context.Context, s *stage, leader *lab.Member) error {
 		return err
 	}
 	m.KillAll()
-	if err := linger(ctx, outage); err != nil {
+	if err := lab.Linger(ctx, outage); err != nil {
 		return err
 	}
 	return m.Restart()
@@ -40,7 +40,7 @@ func replicaPartition(ctx context.Context, s *stage, leader *lab.Member) error {
 	if err := m.Host.Cut(); err != nil {
 		return err
 	}
-	if err := linger(ctx, s.options.ttl+outage); err != nil {
+	if err := lab.Linger(ctx, s.options.ttl+outage); err != nil {
 		return err
 	}
 	return m.Host.Join()
@@ -74,7 +74,7 @@ func noLoadBalance(ctx context.Context, s *stage, leader *lab.Member) error {
 	if err := s.group.WaitHealthy(ctx); err != nil {
 		return err
 	}
-	if err := linger(ctx, outage); err != nil {
+	if err := lab.Linger(ctx, outage); err != nil {
 		return err
 	}
 	if err := m.SetTags(map[string]any{"noloadbalance": false}); err != nil {

@@ -14,7 +14,7 @@ import (
 // those before it.
 type report struct {
 	options options
-	here    circumstances
+	here    page.Origin
 	records []record
 	runs    map[cell][]*figures // those of the records that were brought to their end
 }
@@ -49,7 +49,7 @@ func (r *report) wanting(f *fault, k *kind) int {
 
 // add takes in a run that has just ended, well or by an error, and keeps it.
 func (r *report) add(f *fault, k *kind, began time.Time, found *figures, broken error) error {
-	one := record{Case: f.name, Chain: k.name, Began: began.UTC().Truncate(time.Second), circumstances: r.here, Figures: found}
+	one := record{Case: f.name, Chain: k.name, Origin: begun(r.here, began), Figures: found}
 	if broken != nil {
 		one.Figures = nil
 		one.Broken, _, _ = strings.Cut(broken.Error(), "\n") // logs of servers follow
@@ -61,14 +61,14 @@ func (r *report) add(f *fault, k *kind, began time.Time, found *figures, broken 
 	if r.options.record == "" {
 		return nil
 	}
-	return appendRecord(r.options.record, one)
+	return page.AppendRecord(r.options.record, one)
 }
 
 // summary is one run in one line.
 func summary(f *figures) string {
 	return fmt.Sprintf("%d rows, %d lost, %d twice, %d refused and there, %d+%d reached a non-leader; in a transaction: %s; outside: %s; %d cut; database %s, all %s, worst %s; replica: %s, %d cut, %s",
-		f.Acked, f.Lost, f.Twice, f.Refused, f.Late, f.UnderWay, errorList(f.InBlock), errorList(f.Outside), f.Cut,
-		seconds(f.Database), seconds(f.All), seconds(f.Worst), errorList(f.Replica.Errors), f.Replica.Cut, seconds(f.Replica.Worst))
+		f.Acked, f.Lost, f.Twice, f.Refused, f.Late, f.UnderWay, page.Tally(f.InBlock), page.Tally(f.Outside), f.Cut,
+		page.Seconds(f.Database), page.Seconds(f.All), page.Seconds(f.Worst), page.Tally(f.Replica.Errors), f.Replica.Cut, page.Seconds(f.Replica.Worst))
 }
 
 // publish writes the report to standard output, and into the files that are asked for.
@@ -100,7 +100,7 @@ func (r *report) text() string {
 	}
 	for _, c := range r.cells() {
 		if n := mended(r.runs[c]); n > 0 {
-			fmt.Fprintf(&b, "\nIn %s of \"%s\" through %s Patroni did not bring the replica back, and it was made anew.\n", countRuns(n), c.fault.what, c.kind.label())
+			fmt.Fprintf(&b, "\nIn %s of \"%s\" through %s Patroni did not bring the replica back, and it was made anew.\n", page.Runs(n), c.fault.what, c.kind.label())
 		}
 	}
 	for _, one := range r.records {
@@ -122,50 +122,11 @@ func mended(runs []*figures) (n int) {
 
 // provenance says when, where and how, so that a reader can run it again.
 func (r *report) provenance() string {
-	if len(r.records) == 0 {
-		return "Nothing was run.\n\n"
-	}
-	const minute = "2006-01-02 15:04"
-	first, last := r.records[0].Began, r.records[0].Began
+	var all []page.Origin
 	for _, one := range r.records {
-		if one.Began.Before(first) {
-			first = one.Began
-		}
-		if one.Began.After(last) {
-			last = one.Began
-		}
+		all = append(all, one.Origin)
 	}
-	return fmt.Sprintf("%s, begun from %s to %s (UTC).\n\n", countRuns(len(r.records)), first.Format(minute), last.Format(minute)) +
-		"- Portero: " + r.distinct(func(one record) string { return one.Portero }) +
-		"- machine: " + r.distinct(func(one record) string { return one.Machine }) +
-		"- servers: " + r.distinct(func(one record) string { return one.Servers }) +
-		"- Patroni: " + r.distinct(func(one record) string { return one.Patroni }) +
-		"- command: " + r.distinct(func(one record) string { return "`" + one.Command + "`" }) + "\n"
-}
-
-// distinct lists what differs between runs, with how many have each.
-func (r *report) distinct(of func(record) string) string {
-	var order []string
-	count := make(map[string]int)
-	for _, one := range r.records {
-		text := of(one)
-		if count[text]++; count[text] == 1 {
-			order = append(order, text)
-		}
-	}
-	if len(order) > 1 {
-		for i, text := range order {
-			order[i] = fmt.Sprintf("%s (%s)", text, countRuns(count[text]))
-		}
-	}
-	return strings.Join(order, "; ") + "\n"
-}
-
-func countRuns(n int) string {
-	if n == 1 {
-		return "1 run"
-	}
-	return fmt.Sprintf("%d runs", n)
+	return page.Origins(all)
 }
 
 // cells is the order of the rows: by fault, then by chain.

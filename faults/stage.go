@@ -203,36 +203,9 @@ func (s *stage) disturb(ctx context.Context, f *fault, all *crew) (from, to time
 	return from, time.Now(), mended, err
 }
 
-// heal waits for the cluster's health, and brings it about if Patroni does not: version 3.0
-// sometimes starts postgres twice where it demotes it for want of etcd, and then takes the data
-// from under the one that it does not know of.
+// heal waits for the cluster's health, and brings it about if Patroni does not.
 func (s *stage) heal(ctx context.Context) (mended bool, err error) {
-	soon, cancel := context.WithTimeout(ctx, s.options.ttl+healLimit)
-	defer cancel()
-	if err = s.group.WaitHealthy(soon); err == nil {
-		return false, nil
-	}
-	progress("%v: the replica is made anew\n%s", err, s.logs())
-	leader, err := s.group.Leader(ctx)
-	if err != nil {
-		return true, err
-	}
-	for _, m := range s.group.Members {
-		if m != leader {
-			if err := m.Reinitialize(); err != nil {
-				return true, err
-			}
-		}
-	}
-	return true, s.group.WaitHealthy(ctx)
-}
-
-// linger lets things be for a while.
-func linger(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
+	return s.group.Heal(ctx, s.options.ttl+healLimit, func(why error) {
+		progress("%v: the replica is made anew\n%s", why, s.logs())
+	})
 }

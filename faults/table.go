@@ -2,10 +2,6 @@ package main
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
-	"time"
 
 	"portero/internal/page"
 )
@@ -21,7 +17,7 @@ func (r *report) promises() string {
 		rows = append(rows, []string{
 			c.fault.what, c.kind.label(), fmt.Sprint(len(r.runs[c])), fmt.Sprint(s.Acked), fmt.Sprint(s.Lost),
 			fmt.Sprint(s.Twice), fmt.Sprint(s.Refused), fmt.Sprint(s.Late), fmt.Sprint(s.UnderWay),
-			errorList(s.InBlock), errorList(s.Outside) + ofCopies(s.Copies), fmt.Sprint(s.Cut),
+			page.Tally(s.InBlock), page.Tally(s.Outside) + ofCopies(s.Copies), fmt.Sprint(s.Cut),
 		})
 	}
 	return page.Table(rows, "llrrrrrrrllr")
@@ -44,7 +40,7 @@ func (r *report) replicas() string {
 	rows := [][]string{{"fault", "chain", "errors", "connections cut", "worst reader waited"}}
 	for _, c := range r.cells() {
 		s, t := sum(r.runs[c]), spread(r.runs[c])
-		rows = append(rows, []string{c.fault.what, c.kind.label(), errorList(s.Replica.Errors), fmt.Sprint(s.Replica.Cut), t.replica.String()})
+		rows = append(rows, []string{c.fault.what, c.kind.label(), page.Tally(s.Replica.Errors), fmt.Sprint(s.Replica.Cut), t.replica.String()})
 	}
 	return page.Table(rows, "lllrr")
 }
@@ -62,9 +58,9 @@ func sum(runs []*figures) figures {
 		s.Cut += f.Cut
 		s.Copies += f.Copies
 		s.Replica.Cut += f.Replica.Cut
-		addErrors(s.InBlock, f.InBlock)
-		addErrors(s.Outside, f.Outside)
-		addErrors(s.Replica.Errors, f.Replica.Errors)
+		page.AddTally(s.InBlock, f.InBlock)
+		page.AddTally(s.Outside, f.Outside)
+		page.AddTally(s.Replica.Errors, f.Replica.Errors)
 	}
 	return s
 }
@@ -77,17 +73,8 @@ func ofCopies(n int) string {
 	return fmt.Sprintf(" (%d to a COPY)", n)
 }
 
-func addErrors(to, from map[string]int) {
-	for what, n := range from {
-		to[what] += n
-	}
-}
-
-// durations are one time of each run, in order.
-type durations []time.Duration
-
 // times are those of all runs of a case.
-type times struct{ database, all, worst, addedAll, addedWorst, replica durations }
+type times struct{ database, all, worst, addedAll, addedWorst, replica page.Durations }
 
 func spread(runs []*figures) times {
 	var t times
@@ -99,39 +86,5 @@ func spread(runs []*figures) times {
 		t.addedWorst = append(t.addedWorst, f.Worst-f.Database)
 		t.replica = append(t.replica, f.Replica.Worst)
 	}
-	for _, d := range []durations{t.database, t.all, t.worst, t.addedAll, t.addedWorst, t.replica} {
-		slices.Sort(d)
-	}
 	return t
-}
-
-func (d durations) median() time.Duration {
-	if len(d) == 0 {
-		return 0
-	}
-	last := len(d) - 1
-	return (d[last/2] + d[(last+1)/2]) / 2
-}
-
-func (d durations) longest() time.Duration {
-	if len(d) == 0 {
-		return 0
-	}
-	return d[len(d)-1]
-}
-
-func (d durations) String() string { return seconds(d.median()) + " / " + seconds(d.longest()) }
-
-func seconds(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()) }
-
-// errorList is as "3 × 08006, 1 × 08007".
-func errorList(errors map[string]int) string {
-	if len(errors) == 0 {
-		return "none"
-	}
-	var list []string
-	for _, what := range slices.Sorted(maps.Keys(errors)) {
-		list = append(list, fmt.Sprintf("%d × %s", errors[what], what))
-	}
-	return strings.Join(list, ", ")
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"portero/internal/page"
 )
 
 // What is to be reached, of design and issue.
@@ -51,10 +53,10 @@ func ofCase(f *fault, runs []*figures) []string {
 }
 
 // added is the verdict on what a chain adds to the database's own time.
-func added(f *fault, what string, d durations) string {
+func added(f *fault, what string, d page.Durations) string {
 	return fmt.Sprintf("- %s: %s, added %s: median at most %s (%s), most at most %s (%s).",
-		reached(d.median() <= addedMedian && d.longest() <= addedMost), f.what, what,
-		millis(addedMedian), millis(d.median()), millis(addedMost), millis(d.longest()))
+		reached(d.Median() <= addedMedian && d.Longest() <= addedMost), f.what, what,
+		millis(addedMedian), millis(d.Median()), millis(addedMost), millis(d.Longest()))
 }
 
 // others counts the errors that are not allowed.

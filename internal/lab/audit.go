@@ -24,11 +24,14 @@ type Audit struct {
 	Refused []Attempt
 }
 
-// Audit compares the ledger with the table at dsn.
-func (l Ledger) Audit(ctx context.Context, dsn string) (Audit, error) {
-	there, err := rowsThere(ctx, dsn)
-	if err != nil {
-		return Audit{}, err
+// Audit compares the ledger with the table at dsn, or with those at several, of which each row
+// is to be in one.
+func (l Ledger) Audit(ctx context.Context, dsns ...string) (Audit, error) {
+	there := make(map[row][]int64)
+	for _, dsn := range dsns {
+		if err := addRows(ctx, dsn, there); err != nil {
+			return Audit{}, err
+		}
 	}
 	var found Audit
 	for i, account := range l {
@@ -51,23 +54,22 @@ func (l Ledger) Audit(ctx context.Context, dsn string) (Audit, error) {
 
 type row struct{ writer, seq int }
 
-// rowsThere is, for each row in the table, of which attempts it is.
-func rowsThere(ctx context.Context, dsn string) (map[row][]int64, error) {
+// addRows adds, for each row in the table, of which attempts it is.
+func addRows(ctx context.Context, dsn string, there map[row][]int64) error {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer conn.Close(ctx)
 	rows, err := conn.Query(ctx, "select writer, seq, coalesce(begun, 0) from written where writer >= 0")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	there := make(map[row][]int64)
 	var r row
 	var begun int64
 	_, err = pgx.ForEachRow(rows, []any{&r.writer, &r.seq, &begun}, func() error {
 		there[r] = append(there[r], begun)
 		return nil
 	})
-	return there, err
+	return err
 }

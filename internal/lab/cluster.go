@@ -22,7 +22,8 @@ type ClusterOptions struct {
 	Scopes    []string // one per group; default "0"
 	Members   int      // per group; default 2
 	Etcd      *Etcd    // where Patroni keeps its state; default: three members of the cluster's own
-	Network   *Network // member i of each group runs on its host i; default: all on loopback
+	Network   *Network // where members have hosts of their own; default: all on loopback
+	Placement [][]int  // host of each member of each group on the network; default: member i is on host i
 
 	TTL          time.Duration // default 20 s; Patroni's own default is 30
 	LoopWait     time.Duration // default 1 s; Patroni's own default is 10
@@ -58,6 +59,14 @@ func (o ClusterOptions) withDefaults() ClusterOptions {
 		}
 	}
 	return o
+}
+
+// host is the number of the one on which a member runs.
+func (o ClusterOptions) host(group, member int) int {
+	if o.Placement == nil {
+		return member
+	}
+	return o.Placement[group][member]
 }
 
 // Cluster is one or more groups of PostgreSQL servers under Patroni. Its methods, and those
@@ -142,7 +151,7 @@ func (c *Cluster) addGroup(number int, scope string) error {
 			group: g, tags: object{}, dir: dir, log: c.site.path(name + ".log"),
 		}
 		if c.options.Network != nil {
-			m.move(c.options.Network.Hosts[i])
+			m.move(c.options.Network.Hosts[c.options.host(number, i)])
 		}
 		g.Members = append(g.Members, m)
 		if err := m.writeConfig(); err != nil {

@@ -22,6 +22,9 @@ type EtcdOptions struct {
 	// Host is where member 0 runs, which can then be cut off from the others; Address is the
 	// network's. Default: where the others do.
 	Host *NetworkHost
+	// Hosts are where the members run, one on each, if all have a host of their own: clients and
+	// the other members reach it at the host's address. Then there are no Address and no Host.
+	Hosts []*NetworkHost
 }
 
 // endpoint is where member i serves clients.
@@ -30,12 +33,17 @@ func (o EtcdOptions) endpoint(i, port int) string {
 	if i == 0 && o.Host != nil {
 		address = o.Host.Address
 	}
+	if o.Hosts != nil {
+		address = o.Hosts[i].Address
+	}
 	return net.JoinHostPort(address, strconv.Itoa(port))
 }
 
 // peer is where the other members reach member i.
 func (o EtcdOptions) peer(i, port int) string {
 	switch {
+	case o.Hosts != nil:
+		return "http://" + net.JoinHostPort(o.Hosts[i].Address, strconv.Itoa(port))
 	case o.Host == nil:
 		return "http://" + loopback(port)
 	case i == 0:
@@ -46,7 +54,10 @@ func (o EtcdOptions) peer(i, port int) string {
 
 // space is where member i runs.
 func (o EtcdOptions) space(i int) *space {
-	if i == 0 {
+	switch {
+	case o.Hosts != nil:
+		return o.Hosts[i].in()
+	case i == 0:
 		return o.Host.in()
 	}
 	return nil

@@ -65,6 +65,8 @@ func TestHostsOfANetworkAreCutOff(t *testing.T) {
 	}{
 		{"cut off from etcd", first.CutFromEtcd, false, true, true},
 		{"joined to etcd", first.JoinEtcd, true, true, true},
+		{"cut off from the other", func() error { return first.CutFrom(second) }, true, true, false},
+		{"joined to the other", func() error { return first.JoinTo(second) }, true, true, true},
 		{"cut off", first.Cut, false, false, false},
 		{"joined", first.Join, true, true, true},
 	} {

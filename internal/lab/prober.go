@@ -10,6 +10,9 @@ import (
 const (
 	probeEvery  = 5 * time.Millisecond
 	probeWriter = -1
+	// probeLimit is for one answer: a host that is off the network gives none, and its connections
+	// come back long after it has, as they send again ever more seldom.
+	probeLimit = time.Second
 )
 
 // Prober writes to each member directly, so as to know what the database itself could do.
@@ -39,6 +42,16 @@ func (p *Prober) Writes() []time.Time {
 	return append([]time.Time(nil), p.acked...)
 }
 
+// Last is when the last write was acknowledged; false before the first.
+func (p *Prober) Last() (at time.Time, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.acked) == 0 {
+		return at, false
+	}
+	return p.acked[len(p.acked)-1], true
+}
+
 // probe writes to one member for as long as it is one that takes writes.
 func (p *Prober) probe(ctx context.Context, dsn string) {
 	tick := time.NewTicker(probeEvery)
@@ -58,7 +71,7 @@ func (p *Prober) probe(ctx context.Context, dsn string) {
 			continue
 		}
 		write := fmt.Sprintf("insert into written values (%d, 0, %d)", probeWriter, time.Now().UnixMicro())
-		if _, err := c.Ask(ctx, write); err == nil {
+		if err := askSoon(ctx, c, write); err == nil {
 			p.mu.Lock()
 			p.acked = append(p.acked, time.Now())
 			p.mu.Unlock()
@@ -66,10 +79,18 @@ func (p *Prober) probe(ctx context.Context, dsn string) {
 	}
 }
 
+// askSoon ends the connection if there is no answer in time.
+func askSoon(ctx context.Context, c *Client, sql string) error {
+	ctx, cancel := limit(ctx, probeLimit)
+	defer cancel()
+	_, err := c.Ask(ctx, sql)
+	return err
+}
+
 // dialProbe connects, and keeps a replica's many refusals out of its log, but not what a
 // Witness writes there.
 func dialProbe(ctx context.Context, dsn string) *Client {
-	ctx, cancel := limit(ctx, time.Second)
+	ctx, cancel := limit(ctx, probeLimit)
 	defer cancel()
 	c, err := Dial(ctx, dsn)
 	if err != nil {

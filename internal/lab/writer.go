@@ -26,6 +26,7 @@ type writer struct {
 	number int
 	kind   Kind
 	dsn    string
+	homes  []string     // where a row in doubt is looked for; none: at dsn
 	began  atomic.Int64 // when the row at hand was begun, in Unix nanoseconds; 0 between rows
 
 	// Owned by the goroutine of work:
@@ -102,8 +103,35 @@ func (w *writer) writeRow(ctx context.Context, seq int) (where string, ok bool) 
 
 // look asks whether a row in doubt is there.
 func (w *writer) look(ctx context.Context, seq int) (bool, error) {
-	n, err := w.client.Ask(ctx, fmt.Sprintf("select count(*) from written where writer = %d and seq = %d", w.number, seq))
-	return n != "0", err
+	question := fmt.Sprintf("select count(*) from written where writer = %d and seq = %d", w.number, seq)
+	if len(w.homes) == 0 {
+		n, err := w.client.Ask(ctx, question)
+		return n != "0", err
+	}
+	for _, home := range w.homes {
+		if there, err := lookAt(ctx, home, question); there || err != nil {
+			return there, err
+		}
+	}
+	return false, nil
+}
+
+// lookAt asks by a connection of its own. After an error it waits as long as one who dials
+// again.
+func lookAt(ctx context.Context, home, question string) (bool, error) {
+	c, err := Dial(ctx, home)
+	if err == nil {
+		defer c.HangUp()
+		var n string
+		if n, err = c.Ask(ctx, question); err == nil {
+			return n != "0", nil
+		}
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(redialPause):
+	}
+	return false, err
 }
 
 // failed records an error and brings a living client out of its transaction.

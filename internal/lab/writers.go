@@ -25,10 +25,17 @@ func StartWriters(ctx context.Context, n int, dsn string) *Writers {
 
 // StartKinds is StartWriters with one writer of each of the kinds, in their order.
 func StartKinds(ctx context.Context, dsn string, kinds ...Kind) *Writers {
+	return StartSpread(ctx, dsn, nil, kinds...)
+}
+
+// StartSpread is StartKinds where each transaction at dsn may go to another database: a row in
+// doubt may be in any of those at homes, and is looked for in all. So a writer in doubt waits
+// for those that are away.
+func StartSpread(ctx context.Context, dsn string, homes []string, kinds ...Kind) *Writers {
 	ctx, giveUp := context.WithCancel(ctx)
 	all := &Writers{giveUp: giveUp, stop: make(chan struct{})}
 	for i, kind := range kinds {
-		w := &writer{number: i, kind: kind, dsn: dsn}
+		w := &writer{number: i, kind: kind, dsn: dsn, homes: homes}
 		all.all = append(all.all, w)
 		all.working.Go(func() { w.work(ctx, all.stop) })
 	}
