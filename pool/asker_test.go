@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
 	"portero/auth"
 	"portero/config"
+	"portero/internal/lab"
 	"portero/wire"
 )
 
@@ -82,6 +84,10 @@ func TestAQuestionGoesToWhoeverLeads(t *testing.T) {
 	a, b := ownServer(t), ownServer(t)
 	k.member("a", a.Address(), "primary", 1, nil)
 	k.member("b", b.Address(), "replica", 1, nil)
+	initialized := func(by *lab.Postgres) { // as two that were set up one behind the other: neither was promoted
+		k.put("initialize", strconv.Itoa(superuser(t, by, "select system_identifier from pg_control_system()")))
+	}
+	initialized(a)
 	k.put("leader", "a")
 	cluster := config.Cluster{Name: "main", Discovery: "patroni", Namespace: "/service", Scope: k.scope}
 	cluster.Etcd.Endpoints = k.etcd.Endpoints()
@@ -100,6 +106,7 @@ func TestAQuestionGoesToWhoeverLeads(t *testing.T) {
 	}
 	answered := make(chan int)
 	go s.askLater(answered)
+	initialized(b)
 	k.put("leader", "b")
 	if port := <-answered; port != b.Port() {
 		t.Errorf("port %d, not the new leader's", port)
