@@ -175,7 +175,10 @@ func (x *explainer) lead(out *Answer, l *config.Listener, r *config.Route) {
 		t.key.Citus = pool.CitusOrigin(x.Application)
 	}
 	out.Route = &ChosenRoute{Number: i + 1, Name: r.Name, Words: routeWords(r), Place: x.origins.Of(itemKey("route", i))}
-	out.Pool = &PoolKey{Cluster: t.key.Cluster, Group: t.key.Group, Spread: spreadWords(r), Role: t.key.Role, Mode: t.key.Mode, Database: t.key.Database, User: t.key.User, Citus: t.key.Citus}
+	out.Pool = &PoolKey{Cluster: t.key.Cluster, Group: t.key.Group, Role: t.key.Role, Mode: t.key.Mode, Database: t.key.Database, User: t.key.User, Citus: t.key.Citus}
+	if t.reach != "" { // who replicates stays at the coordinator
+		out.Pool.Spread = spreadWords(r)
+	}
 	if t.key.MaxLag > 0 {
 		out.Pool.MaxLag = inWords(t.key.MaxLag)
 	}

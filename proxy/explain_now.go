@@ -63,7 +63,7 @@ func (p *Proxy) present(x *explainer, t target, r *config.Route) *Present {
 		out.Members = append(out.Members, one)
 	}
 	out.Pool = poolNow(&seen)
-	if r.IsSpread() {
+	if t.reach != "" {
 		p.spreadNow(out, x, t, r)
 	}
 	return out

@@ -17,11 +17,8 @@ type GroupNow struct {
 	Waiting int    `json:"waiting"`
 }
 
-// spreadWords is over which groups a route spreads its clients; "" = over none.
+// spreadWords is over which groups a route spreads its clients, for one that does.
 func spreadWords(r *config.Route) string {
-	if !r.IsSpread() {
-		return ""
-	}
 	shares := r.Shares()
 	if len(shares) == 0 {
 		return "all"

@@ -1,13 +1,16 @@
 package proxy_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"portero/auth"
 	"portero/config"
 	"portero/internal/lab"
+	"portero/proxy"
 )
 
 const whichNode = "select node()"
@@ -273,5 +276,21 @@ func TestASpreadRouteIsReadyWhileAnyOfItsGroupsIsServed(t *testing.T) {
 	s.awaitLeaders(t)
 	if why := s.pools.Unready(route, false); len(why) != 3 || !strings.Contains(why[2], "group 2: no leader") {
 		t.Errorf("%q", why)
+	}
+}
+
+// Who replicates stays at the coordinator, and is not told of the groups that others are spread over.
+func TestExplainTellsOfTheSpreadOnlyWhomItConcerns(t *testing.T) {
+	s := startSpread(t, over(1, 2))
+	a := auth.Load(s.cfg, config.NewReport())
+	for replication, want := range map[string]string{"": "1, 2; 2 groups", "true": "; 0 groups", "database": "; 0 groups"} {
+		found := must(s.proxy.Explain(s.cfg, a, nil, proxy.Newcomer{Database: "app", User: "app", From: "127.0.0.1", Replication: replication}))(t)
+		one := found.Answers[0]
+		if one.Refused != nil || one.Pool == nil || one.Now == nil {
+			t.Fatalf("replication %q: %+v", replication, one)
+		}
+		if got := fmt.Sprintf("%s; %d groups", one.Pool.Spread, len(one.Now.Groups)); got != want || one.Pool.Group != 0 {
+			t.Errorf("replication %q: %s, at group %d; want %s, at group 0", replication, got, one.Pool.Group, want)
+		}
 	}
 }

@@ -49,7 +49,7 @@ func checkLive(cfg *config.Config, stdout, stderr io.Writer) int {
 	sights := make([]*sight, len(cfg.Clusters))
 	var looking sync.WaitGroup
 	for i, c := range cfg.Clusters {
-		sights[i] = &sight{cluster: c, groups: groupsOf(cfg, c.Name), limit: sightLimit}
+		sights[i] = &sight{cluster: c, groups: groupsOf(cfg, c.Name), spreads: spreadsOf(cfg, c.Name), limit: sightLimit}
 		looking.Go(sights[i].look)
 	}
 	looking.Wait()
@@ -73,21 +73,32 @@ func shown(line string) string {
 	return line[:len(line)-len(text)] + visible(text)
 }
 
-// groupsOf are the groups of a cluster that routes lead to.
+// groupsOf are the groups of a cluster that routes lead to, each route to one.
 func groupsOf(cfg *config.Config, cluster string) map[int]bool {
 	groups := make(map[int]bool)
-	for _, r := range cfg.Routes {
-		if r.Cluster == cluster {
+	for i := range cfg.Routes {
+		if r := &cfg.Routes[i]; r.Cluster == cluster && !r.IsSpread() {
 			groups[r.Group] = true
 		}
 	}
 	return groups
 }
 
+// spreadsOf are the groups that each route to any node of a cluster names; none: all that there are.
+func spreadsOf(cfg *config.Config, cluster string) (spreads [][]int) {
+	for i := range cfg.Routes {
+		if r := &cfg.Routes[i]; r.Cluster == cluster && r.IsSpread() {
+			spreads = append(spreads, r.Groups)
+		}
+	}
+	return spreads
+}
+
 // sight is a cluster as it is found.
 type sight struct {
 	cluster config.Cluster
 	groups  map[int]bool // that routes lead to
+	spreads [][]int      // that routes to any node lead to; each of one route, none: all
 	limit   time.Duration
 
 	view *discovery.View // nil: discovery does not begin

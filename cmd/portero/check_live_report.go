@@ -34,15 +34,45 @@ func (s *sight) report() (lines, faults []string) {
 	for _, w := range s.view.Warnings {
 		warnings = append(warnings, w.String())
 	}
-	for _, w := range warnings {
-		lines = append(lines, "  warning: "+w)
-	}
 	for _, id := range slices.Sorted(maps.Keys(s.groups)) {
 		if fault := s.unserved(id); fault != "" {
 			faults = append(faults, fault)
 		}
 	}
+	missed, fault := s.spreadsInWords()
+	if fault != "" {
+		faults = append(faults, fault)
+	}
+	for _, w := range append(warnings, missed...) {
+		lines = append(lines, "  warning: "+w)
+	}
 	return lines, faults
+}
+
+// spreadsInWords says of routes to any node which groups their clients would not be spread over,
+// and, as a fault, if there were none left.
+func (s *sight) spreadsInWords() (missed []string, fault string) {
+	for _, groups := range s.spreads {
+		if len(groups) == 0 {
+			groups = slices.Sorted(maps.Keys(s.view.Groups))
+		}
+		var out []string
+		for _, id := range groups {
+			if why := s.unserved(id); why != "" {
+				out = append(out, why)
+			}
+		}
+		if len(out) == len(groups) {
+			fault = cmp.Or(fault, strings.Join(append([]string{`none of the groups of a route with group = "any" is served`}, out...), "; "))
+			continue
+		}
+		for _, why := range out {
+			if !slices.Contains(missed, why) {
+				missed = append(missed, why)
+			}
+		}
+	}
+	return missed, fault
 }
 
 // source is where it is known from.
@@ -61,6 +91,8 @@ func groupInWords(g *discovery.Group) string {
 	switch {
 	case g.AskHosts:
 		return words + "hosts, which are asked who leads once it is served"
+	case g.AllWrite:
+		return words + "every node takes writes"
 	case g.Leader == "":
 		words += "nobody leads"
 	default:
@@ -97,19 +129,24 @@ func (s *sight) memberInWords(m discovery.Member) string {
 	return words + ": answers"
 }
 
+// someAnswer reports whether a PostgreSQL answers at the address of a member.
+func (s *sight) someAnswer(g *discovery.Group) bool {
+	return slices.ContainsFunc(g.Members, func(m discovery.Member) bool { return s.silent[m.Address] == nil })
+}
+
 // unserved says why clients of a group could not be served; "" if they could.
 func (s *sight) unserved(id int) string {
 	g := s.view.Groups[id]
 	if g == nil || len(g.Members) == 0 {
 		return fmt.Sprintf("group %d, to which a route leads, is not known: are namespace, scope and citus right?", id)
 	}
-	if g.AskHosts {
-		for _, m := range g.Members {
-			if s.silent[m.Address] == nil {
-				return ""
-			}
-		}
+	switch {
+	case g.AskHosts && !s.someAnswer(g):
 		return "none of its hosts answers"
+	case g.AllWrite && !s.someAnswer(g):
+		return "none of its nodes answers"
+	case g.AskHosts, g.AllWrite:
+		return ""
 	}
 	m, ok := g.Member(g.Holder())
 	switch err := s.silent[m.Address]; {

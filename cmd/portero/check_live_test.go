@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -119,16 +120,19 @@ func TestCheckLiveOfHostsNeedsOneThatAnswers(t *testing.T) {
 	db := lab.PostgresForTest(t, lab.PostgresOptions{})
 	closed := closedAddress(t)
 	for _, c := range []struct {
-		hosts  []string
-		status int
-		words  []string
+		discovery string
+		hosts     []string
+		status    int
+		words     []string
 	}{
-		{[]string{db.Address(), closed}, 0, []string{"cluster local: static\n", "    " + db.Address() + ": answers\n", "  warning: " + closed + " of group 0 does not answer"}},
-		{[]string{closed}, 1, []string{"cluster local: none of its hosts answers\n"}},
+		{"static", []string{db.Address(), closed}, 0, []string{"cluster local: static\n", "    " + db.Address() + ": answers\n", "  warning: " + closed + " of group 0 does not answer"}},
+		{"static", []string{closed}, 1, []string{"cluster local: none of its hosts answers\n"}},
+		{"yugabyte", []string{db.Address(), closed}, 0, []string{"cluster local: yugabyte\n  group 0: every node takes writes\n", "    " + db.Address() + ": answers\n", "  warning: " + closed + " of group 0 does not answer"}},
+		{"yugabyte", []string{closed}, 1, []string{"cluster local: none of its nodes answers\n"}},
 	} {
 		path := writeFile(t, "proxy.toml", `[[cluster]]
 name = "local"
-discovery = "static"
+discovery = "`+c.discovery+`"
 hosts = ["`+strings.Join(c.hosts, `", "`)+`"]
 [[route]]
 cluster = "local"
@@ -137,11 +141,11 @@ method = "trust"
 `)
 		stdout, stderr, status := portero("check", "--live", "--config", path)
 		if status != c.status {
-			t.Errorf("%v: exit status %d, want %d", c.hosts, status, c.status)
+			t.Errorf("%s, %v: exit status %d, want %d", c.discovery, c.hosts, status, c.status)
 		}
 		for _, line := range c.words {
 			if !strings.Contains(stdout+stderr, line) {
-				t.Errorf("%v: no %q in:\n%s%s", c.hosts, line, stdout, stderr)
+				t.Errorf("%s, %v: no %q in:\n%s%s", c.discovery, c.hosts, line, stdout, stderr)
 			}
 		}
 	}
@@ -194,5 +198,48 @@ func TestWhatCheckLiveSaysOfAGroup(t *testing.T) {
 	}
 	if want := []string{"group 1 has no leader"}; !slices.Equal(faults, want) {
 		t.Errorf("faults %q, want %q", faults, want)
+	}
+}
+
+// Of the groups that a route spreads over one that is served is enough.
+func TestCheckLiveOfARouteToAnyNodeNeedsOneGroupThatIsServed(t *testing.T) {
+	const w2 = "group 2 has no leader"
+	for name, c := range map[string]struct {
+		route    string
+		silent   []string // addresses, of groups 0 to 2
+		warnings []string
+		faults   []string
+	}{
+		"over all":               {"", nil, []string{w2}, nil},
+		"over some, all served":  {"groups = [0, 1]", nil, nil, nil},
+		"over some, two are not": {"groups = [1, 2, 3]", nil, []string{w2, "group 3, to which a route leads, is not known: are namespace, scope and citus right?"}, nil},
+		"over none that is led":  {"groups = [2]", nil, nil, []string{`none of the groups of a route with group = "any" is served; ` + w2}},
+		"over none that answers": {"", []string{"a:0", "a:1"}, nil, []string{`none of the groups of a route with group = "any" is served; ` +
+			"the leader of group 0, m, does not answer at a:0: EOF; the leader of group 1, m, does not answer at a:1: EOF; " + w2}},
+		"twice, and beside one to a group": {"[[route]]\ndatabase = \"b\"\ngroup = \"any\"\n[[route]]\ndatabase = \"c\"\ngroup = 2", nil, []string{w2}, []string{w2}},
+	} {
+		p, err := prepare(liveConfig(t, []string{"e:2379"}, "[[route]]\ndatabase = \"a\"\ngroup = \"any\"\n"+c.route), nil)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		v := &discovery.View{Groups: make(map[int]*discovery.Group)}
+		for id := range 3 {
+			v.Groups[id] = &discovery.Group{ID: id, Leader: "m", Members: []discovery.Member{{Name: "m", Address: fmt.Sprintf("a:%d", id)}}}
+		}
+		v.Groups[2].Leader = ""
+		s := &sight{cluster: p.cfg.Clusters[0], groups: groupsOf(p.cfg, "main"), spreads: spreadsOf(p.cfg, "main"), view: v, silent: make(map[string]error)}
+		for _, address := range c.silent {
+			s.silent[address] = io.EOF
+		}
+		lines, faults := s.report()
+		var warnings []string
+		for _, line := range lines {
+			if warning, ok := strings.CutPrefix(line, "  warning: "); ok {
+				warnings = append(warnings, warning)
+			}
+		}
+		if !slices.Equal(warnings, c.warnings) || !slices.Equal(faults, c.faults) {
+			t.Errorf("%s: warnings %q, want %q; faults %q, want %q", name, warnings, c.warnings, faults, c.faults)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ func (s *citusScene) compare(all []leaderSaid) []finding {
 			continue
 		case l.err != nil:
 			c.notAsked(l.err)
+			continue
+		case l.said == nil: // whom askAll has passed over
+			c.add("its leader has no address that can be read", "look at conn_url in its member key: etcdctl get --prefix "+c.cluster.Namespace+"/"+c.cluster.Scope+"/"+strconv.Itoa(l.group)+"/members/")
 			continue
 		}
 		if l := c.at; l.group == 0 || c.hasMetadata(l.group) { // else it has none, as has been said of the coordinator's
@@ -168,6 +172,8 @@ func (c *comparison) comparePoolinfo(ways []nodeWay) {
 		has, there := said.poolinfo[n.id]
 		want := c.conninfo(w)
 		switch {
+		case w.dbname == "" && w.asOne != "":
+			c.add(fmt.Sprintf("the only route to group %d for the nodes, database %s, has server_user: all their users would be that one", w.group, sqlName(w.asOne)), "portero citus poolinfo prints the lines that are missing in proxy.toml")
 		case w.dbname == "":
 			c.add(fmt.Sprintf("no route leads to group %d for the nodes", w.group), "portero citus poolinfo prints the lines that are missing in proxy.toml")
 		case !there:

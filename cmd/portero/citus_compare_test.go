@@ -80,6 +80,12 @@ group 2 (g2m0): pg_dist_poolinfo has "host=127.0.0.1 port=6432 dbname=app_w2" fo
 		}, `group 0 (g0m0): no route leads to group 2 for the nodes: portero citus poolinfo prints the lines that are missing in proxy.toml
 group 1 (g1m0): its leader at 10.0.0.1:5433 cannot be asked: no: see whether it is reached from here, as Portero has to reach it too
 group 2 (g2m0): its leader at 10.0.0.1:5434 cannot be asked: no: see whether it is reached from here, as Portero has to reach it too`},
+		"a route that would have the nodes' users be one": {func(s *citusScene, all []leaderSaid) {
+			s.cfg.Routes[1].ServerUser = "b"
+			all[1].said.poolinfo, all[2].said.poolinfo = nil, nil
+		}, `group 0 (g0m0): the only route to group 2 for the nodes, database "app_w2", has server_user: all their users would be that one: portero citus poolinfo prints the lines that are missing in proxy.toml
+group 1 (g1m0): pg_dist_poolinfo is empty: its connections to other nodes do not go through Portero: run there what portero citus poolinfo prints
+group 2 (g2m0): pg_dist_poolinfo is empty: its connections to other nodes do not go through Portero: run there what portero citus poolinfo prints`},
 		"who cannot be asked": {func(s *citusScene, all []leaderSaid) {
 			all[0].said, all[0].err = nil, &pgconn.PgError{Severity: "FATAL", Code: "28P01", Message: "password authentication failed"}
 			all[1].said, all[1].err = nil, &pgconn.PgError{Severity: "ERROR", Code: "42P01", Message: "relation does not exist"}
@@ -87,6 +93,9 @@ group 2 (g2m0): its leader at 10.0.0.1:5434 cannot be asked: no: see whether it 
 		}, `group 0 (g0m0): its leader at 10.0.0.1:5432 does not answer: FATAL: password authentication failed (SQLSTATE 28P01): give a --user who may log in to database "app", and the password
 group 1 (g1m0): there is no Citus in database "app": ERROR: relation does not exist (SQLSTATE 42P01): CREATE EXTENSION citus there, or name its database with --database
 group 2: nobody leads it: look at patronictl list`},
+		"a leader whose key cannot be read": {func(s *citusScene, all []leaderSaid) {
+			all[1].leader, all[1].said = discovery.Member{Name: "g1m0"}, nil
+		}, `group 1 (g1m0): its leader has no address that can be read: look at conn_url in its member key: etcdctl get --prefix /service/demo/1/members/`},
 		"TLS that nodes ask for and nobody has": {func(s *citusScene, all []leaderSaid) {
 			all[0].said.settings["citus.node_conninfo"] = "sslmode=require"
 			all[1].said.settings["citus.node_conninfo"] = "sslmode=verify-full sslrootcert=/ca.crt"

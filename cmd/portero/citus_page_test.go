@@ -90,6 +90,7 @@ func TestTheFileOfThePageOnCitusLeadsNodesToAllGroups(t *testing.T) {
 	if stdout, stderr, status := portero("check", "--config", path); status != 0 {
 		t.Fatalf("%s%s", stdout, stderr)
 	}
+	checkWithAny(t, page.blocks, path)
 	cfg, err := config.Load(path)
 	if err != nil {
 		t.Fatal(err)
@@ -104,5 +105,25 @@ func TestTheFileOfThePageOnCitusLeadsNodesToAllGroups(t *testing.T) {
 		if want := []string{"app", "app_w1", "app_w2"}[w.group]; w.dbname != want || s.conninfo(w) != "host=127.0.0.1 port=6432 dbname="+want {
 			t.Errorf("group %d: %s", w.group, s.conninfo(w))
 		}
+	}
+}
+
+// checkWithAny puts the page's route to any node before the others of a file, as the page says.
+func checkWithAny(t *testing.T, blocks []string, path string) {
+	t.Helper()
+	i := slices.IndexFunc(blocks, func(b string) bool { return strings.Contains(b, `group = "any"`) })
+	if i < 0 {
+		t.Fatal("there is no route to any node")
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := filepath.Join(filepath.Dir(path), "any.toml") // beside the user file
+	if err := os.WriteFile(with, []byte(strings.Replace(string(text), "[[route]]", strings.TrimPrefix(blocks[i], "toml\n")+"\n[[route]]", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if stdout, stderr, status := portero("check", "--config", with); status != 0 {
+		t.Errorf("with the route to any node: %s%s", stdout, stderr)
 	}
 }

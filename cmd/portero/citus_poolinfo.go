@@ -21,7 +21,11 @@ func poolinfo(s *citusScene, stdout, stderr io.Writer) int {
 				"These lines are missing in proxy.toml, before routes that take all databases:\n", s.cluster.Name, s.database, s.listener.Address)
 			lacks = true
 		}
-		fmt.Fprintf(stderr, "\n%s\n", s.missingRoute(w.group))
+		fmt.Fprintln(stderr)
+		if w.asOne != "" {
+			fmt.Fprintf(stderr, "# database %s leads to group %d with server_user: nodes come as each user that runs queries, and all would be that one\n", tomlText(w.asOne), w.group)
+		}
+		fmt.Fprintln(stderr, s.missingRoute(w.group))
 	}
 	if lacks {
 		return 1

@@ -122,6 +122,16 @@ func TestPoolinfoPrintsTheRoutesThatAreMissing(t *testing.T) {
 	}
 }
 
+// A route with server_user would have nodes be one user, whoever runs the query.
+func TestPoolinfoSaysThatARouteIsOfOneUser(t *testing.T) {
+	s := sceneOf(t, strings.Replace(citusFile, "group = 2", "group = 2\nserver_user = \"app\"", 1)+wholeRoute, citusOrder{})
+	var out, errs strings.Builder
+	if status := poolinfo(s, &out, &errs); status != 1 || out.Len() > 0 {
+		t.Errorf("exit status %d, and on standard output:\n%s", status, &out)
+	}
+	golden(t, "one_user.txt", errs.String())
+}
+
 func TestNodesGoByTheRouteThatTheyWouldGet(t *testing.T) {
 	route := func(database, more string) string {
 		return "[[route]]\ndatabase = \"" + database + "\"\n" + more + "\n"
@@ -135,6 +145,7 @@ func TestNodesGoByTheRouteThatTheyWouldGet(t *testing.T) {
 		"by the first that is for them": {route("w1", "group = 1\ndbname = \"app\"\nuser = \"b\"") + route("w1", "group = 2\ndbname = \"app\""), "  w1"},
 		"not by a user's own":           {route("w1", "group = 1\ndbname = \"app\"\nuser = \"b\"") + route("*", ""), "app  "},
 		"not to a replica":              {route("w1", "group = 1\ndbname = \"app\"\nrole = \"replica\"") + route("r1", "group = 1\ndbname = \"app\""), " r1 "},
+		"not as one user for all":       {route("w1", "group = 1\ndbname = \"app\"\nserver_user = \"b\"") + route("v1", "group = 1\ndbname = \"app\"") + route("*", "server_user = \"b\""), " v1 "},
 		"not to another database":       {route("w1", "group = 1") + route("v1", "group = 1\ndbname = \"app\""), " v1 "},
 	} {
 		head, _, _ := strings.Cut(citusFile, "[[route]]")
@@ -173,9 +184,9 @@ address = "[::]:6432"
 func TestConnectionStringsAreReadAsTheyAreWritten(t *testing.T) {
 	s := sceneOf(t, citusFile+wholeRoute, citusOrder{})
 	for _, name := range []string{"app", "a b", `it's`, `back\slash`, `'`, `\`, "a=b", "tab\t", ""} {
-		got, ok := parseConninfo(s.conninfo(nodeWay{1, name}))
+		got, ok := parseConninfo(s.conninfo(nodeWay{group: 1, dbname: name}))
 		if !ok || got["dbname"] != name || got["host"] != "127.0.0.1" || got["port"] != "6432" || len(got) != 3 {
-			t.Errorf("%q: %q", s.conninfo(nodeWay{1, name}), got)
+			t.Errorf("%q: %q", s.conninfo(nodeWay{group: 1, dbname: name}), got)
 		}
 	}
 	if got, ok := parseConninfo(` host = 'a b'port=5  dbname=x\ y `); !ok || got["host"] != "a b" || got["port"] != "5" || got["dbname"] != "x y" {

@@ -14,19 +14,28 @@ import (
 type nodeWay struct {
 	group  int
 	dbname string // by which a route is chosen; "" = no route leads there
+	asOne  string // with dbname "": the same of one that does, with server_user; "" = none does
 }
 
 // ways are those to all groups that etcd knows, in their order.
 func (s *citusScene) ways() (ways []nodeWay) {
 	for _, g := range slices.Sorted(maps.Keys(s.view.Groups)) {
-		ways = append(ways, nodeWay{g, s.wayTo(s.listener, g)})
+		w := nodeWay{group: g, dbname: s.wayTo(s.listener, g)}
+		if w.dbname == "" {
+			w.asOne = s.nameTo(s.listener, g, true)
+		}
+		ways = append(ways, w)
 	}
 	return ways
 }
 
 // wayTo is the database name by which users whom no route names get to a group's leader, in the
-// database that Citus is in, by a listener. Transactions of several statements must go.
-func (s *citusScene) wayTo(l *config.Listener, group int) string {
+// database that Citus is in, by a listener. Transactions of several statements must go. Routes
+// with server_user are none: nodes log in as each user that runs queries, and all would be that one.
+func (s *citusScene) wayTo(l *config.Listener, group int) string { return s.nameTo(l, group, false) }
+
+// nameTo is wayTo by routes with server_user, or by those without.
+func (s *citusScene) nameTo(l *config.Listener, group int, asOne bool) string {
 	names := []string{}
 	for i := range s.cfg.Routes {
 		if name := s.cfg.Routes[i].Database; name != "*" {
@@ -35,12 +44,17 @@ func (s *citusScene) wayTo(l *config.Listener, group int) string {
 	}
 	for _, name := range append(names, s.database) { // by a route for all databases
 		r := s.cfg.RouteFor(l.Address, name, "")
-		if r != nil && r.Cluster == s.cluster.Name && r.Group == group && r.ServerDatabase(name) == s.database &&
-			s.cfg.RouteRole(r, l) == "leader" && r.PoolMode != "statement" {
+		if s.isWay(r, l, name, group) && (r.ServerUser != "") == asOne {
 			return name
 		}
 	}
 	return ""
+}
+
+// isWay reports whether a route leads to a group's leader in the database that Citus is in.
+func (s *citusScene) isWay(r *config.Route, l *config.Listener, name string, group int) bool {
+	return r != nil && r.Cluster == s.cluster.Name && r.Group == group && r.ServerDatabase(name) == s.database &&
+		s.cfg.RouteRole(r, l) == "leader" && r.PoolMode != "statement"
 }
 
 // likeliestListener is the one that leads to most groups, of those with the port if there are
