@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 
+	"portero/loop"
 	"portero/metrics"
 	"portero/session"
 )
@@ -45,13 +46,21 @@ func (r *relay) movesBlock(asked []byte) bool {
 		len(asked) > 0 && r.sess.NeedsCoordinator(asked)
 }
 
+// goesHome reports whether what the client begins to ask is for the coordinator, and the client
+// still has the server of another node that it had before only because that was not given back yet.
+func (r *relay) goesHome(asked []byte) bool {
+	return r.spread != nil && r.claim.Server != nil && r.sess.Status() == 'I' && !r.atHome() && !r.in.counted && r.in.passing == 0 &&
+		r.c.sock.Pending() == 0 && r.out.empty() && len(asked) > 0 &&
+		(r.sess.Asks() || r.sess.Lending() != session.Kept) && r.sess.NeedsCoordinator(asked)
+}
+
 // refusedHere reports whether a node has refused what was asked, which is then asked again of the
 // coordinator. buf is what the server has sent.
 func (r *relay) refusedHere(buf []byte) (t session.Turn, status byte) {
 	if r.spread == nil || r.atHome() || len(r.again) == 0 || !endsInError(buf) {
 		return session.NotTurned, 0
 	}
-	if r.goodbye || r.in.passing > 0 || r.in.counted || r.in.held {
+	if r.goodbye || r.in.passing > 0 || r.in.counted || r.in.held || len(r.again)+len(r.in.kept) > loop.ScratchSize/2 {
 		return session.NotTurned, 0
 	}
 	return r.sess.TurnedAway(buf, r.opening == first)

@@ -62,6 +62,7 @@ func (r *relay) acquireHere(rest []byte) bool {
 // serveBy begins the time in which the client's own bytes reach the server.
 func (r *relay) serveBy(s *pool.Server) {
 	s.Used = true
+	r.sess.Away(r.spread != nil && !r.atHome())
 	if r.c.mode == modeSession {
 		r.sess.Serve(s, nil)
 		return
