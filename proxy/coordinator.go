@@ -78,11 +78,13 @@ func endsInError(b []byte) bool {
 func (r *relay) runAtHome(status byte) metrics.Reason {
 	r.out.drop(r.loop)
 	inBlock := r.opening == first
+	r.moving = inBlock
+	defer r.arrives()
 	if why := r.leaveNode(status != 'I'); why != metrics.None {
 		return why
 	}
 	r.goOn(1)
-	if r.claim.Server == nil { // cancelled meanwhile
+	if r.claim.Server == nil { // cancelled meanwhile, or it has waited for too long
 		r.flushReply()
 		return metrics.None
 	}
@@ -100,13 +102,10 @@ func (r *relay) runAtHome(status byte) metrics.Reason {
 
 // moveBlock moves a transaction to the coordinator of which nothing but its BEGIN has run.
 func (r *relay) moveBlock() metrics.Reason {
-	r.in.ready = true
-	if why := r.leaveNode(true); why != metrics.None {
+	r.in.ready, r.moving = true, true
+	defer r.arrives()
+	if why := r.leaveNode(true); why != metrics.None || r.claim.Server == nil { // what the client asks next is told
 		return why
-	}
-	if r.claim.Server == nil {
-		r.lose(nil)
-		return metrics.None
 	}
 	if why := r.beginAgain(); why != metrics.None || r.claim.Server == nil {
 		return why
@@ -137,17 +136,31 @@ func (r *relay) rolledBack() bool {
 	return o.why == metrics.None && o.said == nil && o.status == 'I'
 }
 
-// beginAgain opens the client's transaction on the coordinator, as it was opened elsewhere.
+// beginAgain opens the client's transaction on the coordinator, as it was opened elsewhere. Without
+// an error and without a server the client has been told.
 func (r *relay) beginAgain() metrics.Reason {
 	o := r.roundTrip(query(string(r.beginning)), false)
 	if o.why == metrics.None && (o.said != nil || o.status != 'T') {
 		o.why = metrics.ServerDirty
 	}
 	if o.why != metrics.None {
+		r.cancelled = false // it fails anyway
 		return r.serverLost(o.why, o.said, nil)
+	}
+	if r.cancelled {
+		if r.rolledBack() {
+			r.release()
+		} else {
+			r.at.Discard(&r.claim, metrics.ServerDirty)
+		}
+		r.refuseCancelled()
+		r.flushReply()
 	}
 	return metrics.None
 }
+
+// arrives ends the move of a transaction, whatever has come of it.
+func (r *relay) arrives() { r.moving = false }
 
 // moved counts a transaction that was moved to the coordinator, and why.
 func (r *relay) moved(why string) {

@@ -250,15 +250,25 @@ func (r *relay) gaveUp(since int64) metrics.Reason {
 	} else if trouble := r.at.Trouble(since); trouble != "" {
 		e.Detail, e.Hint = "The last try to open a server failed: "+trouble+".", "Portero's log says more."
 	}
-	r.tell(e)
 	r.at.Metrics().Error(why)
+	if r.moving { // its transaction has not been lost by it, and is known to have failed
+		e.Severity = "ERROR"
+		r.sess.FailBlock(e)
+		return metrics.None
+	}
+	r.tell(e)
 	return why
 }
 
 // refuseCancelled answers a request that no server has seen.
 func (r *relay) refuseCancelled() {
 	r.cancelled = false
-	r.sess.Refuse(wire.Errorf(wire.QueryCanceled, "canceling statement due to user request"))
+	e := wire.Errorf(wire.QueryCanceled, "canceling statement due to user request")
+	if r.moving {
+		r.sess.FailBlock(e)
+	} else {
+		r.sess.Refuse(e)
+	}
 	r.at.Metrics().Error(metrics.Cancelled)
 }
 
