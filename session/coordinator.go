@@ -129,6 +129,9 @@ func ofSchema(sql []byte, conforming bool) bool {
 		return !makesTemp(rest)
 	case is(word, "SELECT"), is(word, "WITH"):
 		return intoTable(rest, conforming)
+	case is(word, "SET"):
+		_, imports := cutWords(rest, "TRANSACTION", "SNAPSHOT")
+		return imports
 	case is(word, "EXPLAIN"):
 		rest = explains(rest)
 		return !startsWith(rest, "EXPLAIN") && ofSchema(rest, conforming)
@@ -231,6 +234,7 @@ var management = func() map[string]struct{} {
 		"pg_notify", "pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared",
 		"pg_advisory_xact_lock", "pg_advisory_xact_lock_shared", "pg_try_advisory_xact_lock", "pg_try_advisory_xact_lock_shared",
 		"pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all",
+		"pg_cancel_backend", "pg_terminate_backend", "pg_export_snapshot",
 	} {
 		if len(name) < shortestManagement || len(name) > longestManagement {
 			panic(name)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"strings"
 
 	"portero/wire"
 )
@@ -144,7 +145,7 @@ func intoTable(rest []byte, conforming bool) bool {
 }
 
 // callsSurely reports whether a statement calls a function that is for the coordinator. To give
-// back a lock that is not held does no harm.
+// back a lock that is not held does no harm, and who ends a backend may have its pid from here.
 func callsSurely(sql []byte, conforming bool) bool {
 	s := splitter{sql: sql, conforming: conforming}
 	var before []byte
@@ -155,7 +156,7 @@ func callsSurely(sql []byte, conforming bool) bool {
 		}
 		switch word := sql[from:s.at]; {
 		case isGap(word):
-		case word[0] == '(' && isManagement(before) && !gives(before):
+		case word[0] == '(' && isManagement(before) && !isHarmless(before):
 			return true
 		default:
 			before = bytes.Trim(word, `"`)
@@ -164,10 +165,13 @@ func callsSurely(sql []byte, conforming bool) bool {
 	return false
 }
 
-var unlock = []byte("pg_advisory_unlock")
-
-func gives(name []byte) bool {
-	return len(name) >= len(unlock) && bytes.EqualFold(name[:len(unlock)], unlock)
+func isHarmless(name []byte) bool {
+	for _, begins := range [...]string{"pg_advisory_unlock", "pg_cancel_backend", "pg_terminate_backend"} {
+		if n := len(begins); len(name) >= n && strings.EqualFold(string(name[:n]), begins) {
+			return true
+		}
+	}
+	return false
 }
 
 // isGap reports whether a token is blanks or a comment.

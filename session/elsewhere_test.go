@@ -29,6 +29,7 @@ func TestWhatIsForTheCoordinatorIsRefusedInATransactionElsewhere(t *testing.T) {
 
 		"select 1": false, "create temp table t (a int)": false, "select 'pg_notify(1)'": false, "select 1 -- pg_notify(1)": false,
 		"insert into t values ('create table'), ($$create_distributed_table('t')$$)": false, "select 'put into a box'": false,
+		"select pg_export_snapshot()": true, "set transaction snapshot '1'": true, "set transaction read only": false, "select pg_cancel_backend(1)": false,
 		"unlisten *": false, "select pg_advisory_unlock_all()": false, "analyze t": false, "vacuum t": false, "truncate t": false,
 	} {
 		for _, m := range []wire.Message{&pgproto3.Query{String: sql}, &pgproto3.Parse{Query: sql}} {
