@@ -335,13 +335,40 @@ func (s *spreads) of(cluster string) (some []*Spread) {
 func (s *spreads) follow(cluster string, v *discovery.View) {
 	for _, sp := range s.of(cluster) {
 		if len(sp.named) == 0 && !sp.covers(v) {
-			c := sp.home.Secret()
-			sp.mu.Lock()
-			sp.fillLocked(v, c)
-			sp.mu.Unlock()
+			sp.fill(v)
 		}
 		sp.settle()
 	}
+}
+
+func (sp *Spread) fill(v *discovery.View) {
+	c := sp.home.Secret()
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	sp.fillLocked(v, c)
+}
+
+// refill takes in those groups again whose servers have refused the first login, as one does where
+// the role is not there yet: nobody else may come to try. How often is bounded by what is
+// remembered of a refusal.
+func (sp *Spread) refill() {
+	v := sp.home.cluster().View()
+	if len(sp.named) == 0 && v.Stale {
+		return // it may lack groups
+	}
+	parts := *sp.parts.Load()
+	for _, share := range sharesBy(sp.named, v) {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.pool.Key.Group == share.Group && !p.pool.isClosed() }) {
+			sp.fill(v)
+			return
+		}
+	}
+}
+
+func (p *Pool) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
 }
 
 // covers reports whether the groups are those of a view. One that is stale may lack some that are
@@ -356,9 +383,11 @@ func (sp *Spread) covers(v *discovery.View) bool {
 	return v.Stale || len(parts) == len(v.Groups)
 }
 
-// settle looks at all of them: a leader that lets nobody in shows in no view.
+// settle looks at all of them: a leader that lets nobody in shows in no view, and neither does one
+// that begins to.
 func (s *spreads) settle() {
 	for _, sp := range s.of("") {
+		sp.refill()
 		sp.settle()
 	}
 }

@@ -75,7 +75,7 @@ func (p *Proxy) takeTurn() bool {
 // that waits for a server, or for a server to be made ready, is told by us.
 func (r *relay) cancel(l *loop.Loop) (pool.Cancel, bool) {
 	switch {
-	case !r.sess.Busy() && !r.sender.on:
+	case !r.sess.Busy() && !r.sender.on && !r.moving:
 		return pool.Cancel{}, false
 	case r.claim.Server != nil && !r.asking:
 		return r.claim.BeginCancel()

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 
+	"portero/loop"
 	"portero/metrics"
 	"portero/session"
 )
@@ -45,13 +46,21 @@ func (r *relay) movesBlock(asked []byte) bool {
 		len(asked) > 0 && r.sess.NeedsCoordinator(asked)
 }
 
+// goesHome reports whether what the client begins to ask is for the coordinator, and the client
+// still has the server of another node that it had before only because that was not given back yet.
+func (r *relay) goesHome(asked []byte) bool {
+	return r.spread != nil && r.claim.Server != nil && r.sess.Status() == 'I' && !r.atHome() && !r.in.counted && r.in.passing == 0 &&
+		r.c.sock.Pending() == 0 && r.out.empty() && len(asked) > 0 &&
+		(r.sess.Asks() || r.sess.Lending() != session.Kept) && r.sess.NeedsCoordinator(asked)
+}
+
 // refusedHere reports whether a node has refused what was asked, which is then asked again of the
 // coordinator. buf is what the server has sent.
 func (r *relay) refusedHere(buf []byte) (t session.Turn, status byte) {
 	if r.spread == nil || r.atHome() || len(r.again) == 0 || !endsInError(buf) {
 		return session.NotTurned, 0
 	}
-	if r.goodbye || r.in.passing > 0 || r.in.counted || r.in.held {
+	if r.goodbye || r.in.passing > 0 || r.in.counted || r.in.held || len(r.again)+len(r.in.kept) > loop.ScratchSize/2 {
 		return session.NotTurned, 0
 	}
 	return r.sess.TurnedAway(buf, r.opening == first)
@@ -69,11 +78,13 @@ func endsInError(b []byte) bool {
 func (r *relay) runAtHome(status byte) metrics.Reason {
 	r.out.drop(r.loop)
 	inBlock := r.opening == first
+	r.moving = inBlock
+	defer r.arrives()
 	if why := r.leaveNode(status != 'I'); why != metrics.None {
 		return why
 	}
 	r.goOn(1)
-	if r.claim.Server == nil { // cancelled meanwhile
+	if r.claim.Server == nil { // cancelled meanwhile, or it has waited for too long
 		r.flushReply()
 		return metrics.None
 	}
@@ -91,13 +102,10 @@ func (r *relay) runAtHome(status byte) metrics.Reason {
 
 // moveBlock moves a transaction to the coordinator of which nothing but its BEGIN has run.
 func (r *relay) moveBlock() metrics.Reason {
-	r.in.ready = true
-	if why := r.leaveNode(true); why != metrics.None {
+	r.in.ready, r.moving = true, true
+	defer r.arrives()
+	if why := r.leaveNode(true); why != metrics.None || r.claim.Server == nil { // what the client asks next is told
 		return why
-	}
-	if r.claim.Server == nil {
-		r.lose(nil)
-		return metrics.None
 	}
 	if why := r.beginAgain(); why != metrics.None || r.claim.Server == nil {
 		return why
@@ -128,17 +136,31 @@ func (r *relay) rolledBack() bool {
 	return o.why == metrics.None && o.said == nil && o.status == 'I'
 }
 
-// beginAgain opens the client's transaction on the coordinator, as it was opened elsewhere.
+// beginAgain opens the client's transaction on the coordinator, as it was opened elsewhere. Without
+// an error and without a server the client has been told.
 func (r *relay) beginAgain() metrics.Reason {
 	o := r.roundTrip(query(string(r.beginning)), false)
 	if o.why == metrics.None && (o.said != nil || o.status != 'T') {
 		o.why = metrics.ServerDirty
 	}
 	if o.why != metrics.None {
+		r.cancelled = false // it fails anyway
 		return r.serverLost(o.why, o.said, nil)
+	}
+	if r.cancelled {
+		if r.rolledBack() {
+			r.release()
+		} else {
+			r.at.Discard(&r.claim, metrics.ServerDirty)
+		}
+		r.refuseCancelled()
+		r.flushReply()
 	}
 	return metrics.None
 }
+
+// arrives ends the move of a transaction, whatever has come of it.
+func (r *relay) arrives() { r.moving = false }
 
 // moved counts a transaction that was moved to the coordinator, and why.
 func (r *relay) moved(why string) {

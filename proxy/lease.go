@@ -62,6 +62,7 @@ func (r *relay) acquireHere(rest []byte) bool {
 // serveBy begins the time in which the client's own bytes reach the server.
 func (r *relay) serveBy(s *pool.Server) {
 	s.Used = true
+	r.sess.Away(r.spread != nil && !r.atHome())
 	if r.c.mode == modeSession {
 		r.sess.Serve(s, nil)
 		return
@@ -249,15 +250,25 @@ func (r *relay) gaveUp(since int64) metrics.Reason {
 	} else if trouble := r.at.Trouble(since); trouble != "" {
 		e.Detail, e.Hint = "The last try to open a server failed: "+trouble+".", "Portero's log says more."
 	}
-	r.tell(e)
 	r.at.Metrics().Error(why)
+	if r.moving { // its transaction has not been lost by it, and is known to have failed
+		e.Severity = "ERROR"
+		r.sess.FailBlock(e)
+		return metrics.None
+	}
+	r.tell(e)
 	return why
 }
 
 // refuseCancelled answers a request that no server has seen.
 func (r *relay) refuseCancelled() {
 	r.cancelled = false
-	r.sess.Refuse(wire.Errorf(wire.QueryCanceled, "canceling statement due to user request"))
+	e := wire.Errorf(wire.QueryCanceled, "canceling statement due to user request")
+	if r.moving {
+		r.sess.FailBlock(e)
+	} else {
+		r.sess.Refuse(e)
+	}
 	r.at.Metrics().Error(metrics.Cancelled)
 }
 

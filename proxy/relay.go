@@ -25,6 +25,7 @@ type relay struct {
 	sess      session.Session
 	in        stream  // from the client
 	again     []byte  // what the client has asked, while that may have to be asked again; empty: nothing was kept
+	moving    bool    // it is on its way from a node to the coordinator, and its client is in a block
 	opening   opening // with a Spread: how far its transaction has come
 	beginning []byte  // the BEGIN that has opened it
 	runs      int     // times that it was run again because a server shut down
@@ -63,7 +64,7 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 	r.clientReadable, r.clientGone, r.goodbye, r.cut, r.asking, r.cancelled = false, false, false, false, false, false
 	r.stalled, r.farewell, r.pins, r.pinIdle, r.withheld = stall{}, 0, 0, 0, false
 	r.again, r.runs, r.due, r.sender = r.again[:0], 0, deadlines{}, sender{}
-	r.opening = unopened
+	r.opening, r.moving = unopened, false
 	r.killed, r.watch, r.asked = false, stopwatch{}, 0
 	r.sess.ByEar(c.mode != modeSession)
 	r.obey()

@@ -64,6 +64,11 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 		r.in.keep(r.loop, buf)
 		return r.moveBlock()
 	}
+	if alone && r.goesHome(buf) {
+		r.in.keep(r.loop, buf)
+		r.in.ready = true
+		return r.giveBack()
+	}
 	for i < len(buf) && work < perTurn {
 		if r.in.passing > 0 {
 			i += r.passes(buf[i:])

@@ -294,3 +294,22 @@ func TestExplainTellsOfTheSpreadOnlyWhomItConcerns(t *testing.T) {
 		}
 	}
 }
+
+// As it is at a new worker: first there is the node, then its role.
+func TestAGroupThatLacksTheRoleAtFirstIsTakenInWhenItIsThere(t *testing.T) {
+	s := startSpread(t)
+	s.on(0, "create role late login")
+	s.on(1, "create role late login")
+	t.Cleanup(func() {
+		for group := range 3 {
+			s.on(group, "drop role if exists late")
+		}
+	})
+	r := s.plug()
+	r.login("user", "late", "database", "app")
+	if at := visits(r, 9); at["0"]+at["1"] != 9 {
+		t.Errorf("%v", at)
+	}
+	s.on(2, "create role late login")
+	eventually(t, "it is taken in", func() bool { return visits(r, 6)["2"] > 0 })
+}

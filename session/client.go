@@ -16,8 +16,11 @@ func (s *Session) FromClient(f wire.Frame, linked bool) Verdict {
 	if s.loss.active() {
 		return s.whileLost(f)
 	}
-	s.drawn = s.drawn && linked
+	s.drawn, s.away = s.drawn && linked, s.away && linked
 	if s.mustSettle(f.Type) {
+		return Wait
+	}
+	if s.away && s.waitsForHome(f) {
 		return Wait
 	}
 	switch f.Type {
@@ -90,7 +93,7 @@ func (s *Session) ask(f wire.Frame) Verdict {
 	if s.pushed = !s.skipping; s.skipping {
 		return Forward
 	}
-	s.refused, s.barred, s.strange = 0, false, false
+	s.refused, s.barred, s.strange = 0, s.bars(f), false
 	if s.resolves {
 		s.mayWrite(f)
 	}

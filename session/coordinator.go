@@ -15,25 +15,32 @@ import (
 
 // spreading is what a session knows of being spread over groups.
 type spreading struct {
-	spread bool // its transactions are
-	barred bool // the frame at hand prepares a transaction, which nobody would find again
+	spread bool    // its transactions are
+	away   bool    // it has a server of another node than the coordinator
+	barred refusal // why the frame at hand is not to run where it is; 0: it may
 }
 
 // Spread tells whether each of the client's transactions may be at another group. There PREPARE
 // TRANSACTION is refused: COMMIT PREPARED would not know where.
-func (s *Session) Spread(is bool) { s.spread = is }
+func (s *Session) Spread(is bool) { s.spread, s.away = is, s.away && is }
 
 // NeedsCoordinator reports whether what the client is about to ask is for the coordinator. asked
 // begins with a frame that was just shown to FromClient, and may hold more. What counts is all up
 // to the first Query or Sync, and behind a BEGIN what is in its block.
 func (s *Session) NeedsCoordinator(asked []byte) bool {
+	parsed := false // the unnamed statement, anew: its text has been looked at, and is not the one that is known
 	for {
 		f, ok, err := wire.Next(asked)
 		if err != nil || !ok {
 			return false
 		}
-		sql, opens := s.textOf(f)
-		if forCoordinator(sql, s.conforms()) {
+		var sql []byte
+		opens := false
+		if !parsed || !bindsUnnamed(f) {
+			sql, opens = s.textOf(f)
+		}
+		parsed = parsed || f.Type == 'P' && len(f.Body) > 0 && f.Body[0] == 0
+		if s.forCoordinator(sql) {
 			return true
 		}
 		if !f.Whole() || f.Type == 'S' || f.Type == 'F' || f.Type == 'Q' && !opens {
@@ -64,6 +71,14 @@ func (s *Session) textOf(f wire.Frame) (sql []byte, opens bool) {
 	return sql, false
 }
 
+func bindsUnnamed(f wire.Frame) bool {
+	if f.Type != 'B' {
+		return false
+	}
+	_, name, ok := bound(f)
+	return ok && len(name) == 0
+}
+
 func (s *Session) isBegin(sql []byte) bool {
 	return !s.several(sql) && byFirstWord(sql) == kindBegin
 }
@@ -73,17 +88,22 @@ func (s *Session) conforms() bool {
 	return !set || v == "on"
 }
 
-// forCoordinator reports whether one of the statements of a text is for the coordinator.
-func forCoordinator(sql []byte, conforming bool) bool {
+// forCoordinator reports whether one of the statements of a text is for the coordinator, or what
+// it executes by name.
+func (s *Session) forCoordinator(sql []byte) bool {
 	if len(sql) == 0 {
 		return false
 	}
 	if calls(sql) {
 		return true
 	}
+	conforming := s.conforms()
 	for {
 		sql = skipEmpty(sql)
-		if ofSchema(sql) {
+		if ofSchema(sql, conforming) {
+			return true
+		}
+		if text := s.runsByName(sql); text != nil && (calls(text) || ofSchema(text, conforming)) {
 			return true
 		}
 		if isOne(sql) {
@@ -99,15 +119,22 @@ var schemaWords = [...]string{
 	"REASSIGN", "REFRESH", "REINDEX", "REVOKE", "SECURITY", "TRUNCATE", "UNLISTEN", "VACUUM",
 }
 
-// ofSchema reports whether a statement is for the coordinator by what it begins with. A DO may
-// do anything. COMMIT PREPARED and ROLLBACK PREPARED are for where things are to be found.
-func ofSchema(sql []byte) bool {
+// ofSchema reports whether a statement is for the coordinator by what it begins with, or makes a
+// table of a query. A DO may do anything. COMMIT PREPARED and ROLLBACK PREPARED are for where
+// things are to be found.
+func ofSchema(sql []byte, conforming bool) bool {
 	word, rest := firstWord(sql)
 	switch {
 	case is(word, "CREATE"):
 		return !makesTemp(rest)
-	case is(word, "SELECT"):
-		return hasWord(rest, "INTO") && !intoTemp(rest)
+	case is(word, "SELECT"), is(word, "WITH"):
+		return intoTable(rest, conforming)
+	case is(word, "SET"):
+		_, imports := cutWords(rest, "TRANSACTION", "SNAPSHOT")
+		return imports
+	case is(word, "EXPLAIN"):
+		rest = explains(rest)
+		return !startsWith(rest, "EXPLAIN") && ofSchema(rest, conforming)
 	case is(word, "COMMIT"), is(word, "ROLLBACK"):
 		_, prepared := cutWords(rest, "PREPARED")
 		return prepared
@@ -133,20 +160,6 @@ func makesTemp(rest []byte) bool {
 			return false
 		}
 	}
-}
-
-// intoTemp reports whether the INTO of a SELECT makes something temporary.
-func intoTemp(sql []byte) bool {
-	for len(sql) > 0 {
-		var word []byte
-		if word, sql = firstWord(sql); is(word, "INTO") {
-			return makesTemp(sql)
-		}
-		if len(word) == 0 {
-			return false
-		}
-	}
-	return false
 }
 
 // calls reports whether a text calls a function that is for the coordinator: its name stands
@@ -221,6 +234,7 @@ var management = func() map[string]struct{} {
 		"pg_notify", "pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared",
 		"pg_advisory_xact_lock", "pg_advisory_xact_lock_shared", "pg_try_advisory_xact_lock", "pg_try_advisory_xact_lock_shared",
 		"pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all",
+		"pg_cancel_backend", "pg_terminate_backend", "pg_export_snapshot",
 	} {
 		if len(name) < shortestManagement || len(name) > longestManagement {
 			panic(name)

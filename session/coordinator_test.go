@@ -23,6 +23,12 @@ var errands = map[string]bool{
 	"select create_distributed_table('t', 'a')": true, "SELECT * FROM Citus_Add_Node ('h', 5432)": true, `select pg_catalog."rebalance_table_shards"()`: true,
 	"select result from run_command_on_workers($$select 1$$)": true, "select citus_table_size('t')": false, "select my_create_distributed_table('t')": false,
 	"call citus_cleanup_orphaned_resources()": true, "select pg_advisory_lock(1)": true, "select pg_notify('a', 'b')": true, "select pg_advisory_lock": false,
+	"with x as (select 1 as a) select * into t from x": true, "with x as (select 1 as a) select * into temp t from x": false,
+	"with x as (select 1) insert into t select * from x": false, "with x as (merge into t using u on true when matched then do nothing returning 1) select * from x": false,
+	"select pg_cancel_backend(1)": true, "select pg_terminate_backend(1)": true, "select pg_export_snapshot()": true, "set transaction snapshot '00-1'": true,
+	"set transaction read only": false, "select 'into' as a from t": false, "select 1 /* into t */": false, `select "into" from t`: false,
+	"explain analyze create table t as select 1": true, "explain (analyze, costs off) create materialized view v as select 1": true,
+	"explain analyze select 1 into t": true, "explain analyze create temp table t as select 1": false, "explain (select 1)": false,
 	"set local a.b = '1'; create table t (a int)": true, "select 1; select 2": false, "begin; truncate t; commit": true, "select ';create'; select 1": false,
 }
 

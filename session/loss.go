@@ -36,7 +36,19 @@ func errFailedBlock() *wire.Error {
 // none: a server that ends a statement with a FATAL error has not committed it,
 // and has not begun what was asked behind it. A PANIC is no such word, as it comes
 // out of the middle of a commit too.
-func (s *Session) Lose(said *wire.Error) {
+func (s *Session) Lose(said *wire.Error) { s.lose(said, errLost(), false) }
+
+// FailBlock answers what was asked in a transaction block that is on no server any more, and that
+// no server has seen: with e, and the block has failed. Where nothing was asked, what comes next
+// is told so.
+func (s *Session) FailBlock(e *wire.Error) {
+	failed := s.Failed
+	s.lose(nil, e, true)
+	s.Failed = failed
+}
+
+// lose is Lose; cause is for the first of a transaction. unseen: no server has seen what was asked.
+func (s *Session) lose(said, cause *wire.Error, unseen bool) {
 	s.restoredByLoss()
 	ended := s.endOldest()
 	spoken := said != nil && said.Severity != "PANIC"
@@ -44,7 +56,10 @@ func (s *Session) Lose(said *wire.Error) {
 	s.foreign, s.overfull, s.stray, s.asked, s.pins = false, false, false, asked{}, 0
 	s.repeats, s.repeating, s.again, s.probing, s.misshapen = false, false, false, false, Statement{}
 	s.heeds = heeding{}
-	o := owed{s: s, cause: errLost(), unknown: s.whatIsUnknown(spoken, ended), told: s.now == failed}
+	o := owed{s: s, cause: cause, unknown: make([]bool, s.ring.len()), told: s.now == failed}
+	if !unseen {
+		o.unknown = s.whatIsUnknown(spoken, ended)
+	}
 	if said != nil {
 		o.detail = "The server said: " + said.Message
 	}
@@ -52,7 +67,9 @@ func (s *Session) Lose(said *wire.Error) {
 	o.answerAll()
 	s.loss = loss{block: s.now == block || s.now == failed, skip: o.skip}
 	if s.loss.block && !asked && !o.told {
-		o.cause.Detail = o.detail
+		if o.detail != "" {
+			o.cause.Detail = o.detail
+		}
 		s.loss.pending = o.cause
 		s.Failed++
 	}

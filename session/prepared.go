@@ -25,7 +25,9 @@ func (s *Session) parse(f wire.Frame) kind {
 			s.meant = s.meant.referring(r.verb, string(cutName(unquoted(r.name))))
 		}
 		s.parses(s.meant.shows())
-		s.barred = s.spread && s.meant.kind() == kindPrepared && s.now != failed
+		if s.spread && s.meant.kind() == kindPrepared && s.now != failed {
+			s.barred = preparesSpread
+		}
 		return s.meant.kind()
 	}
 	sql, _ := statement(rest, false)

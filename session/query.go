@@ -95,7 +95,9 @@ func (s *Session) classified(sql []byte, alone bool) kind {
 		s.touched(sql)
 		s.rereads = s.rereads || rereads(sql)
 	case k == kindPrepared:
-		s.barred = s.barred || s.spread && s.now != failed
+		if s.spread && s.now != failed {
+			s.barred = preparesSpread
+		}
 	case k == kindHeeds:
 		s.heed(heedOf(sql))
 	case k == kindOther && s.heard && callsNotify(sql):

@@ -77,6 +77,18 @@ func startsWith(rest []byte, word string) bool {
 // explained finds the name in EXPLAIN [ANALYZE] [VERBOSE] [(options)] EXECUTE name,
 // and in EXPLAIN ... CREATE TABLE ... AS EXECUTE name.
 func explained(rest []byte) []byte {
+	word, after := firstWord(explains(rest))
+	switch {
+	case is(word, "EXECUTE"):
+		return firstName(after)
+	case is(word, "CREATE"):
+		return created(after)
+	}
+	return nil
+}
+
+// explains is the statement behind an EXPLAIN and its options.
+func explains(rest []byte) []byte {
 	for {
 		word, after := firstWord(rest)
 		switch {
@@ -87,13 +99,12 @@ func explained(rest []byte) []byte {
 			if i < 0 {
 				return nil
 			}
+			if next, _ := firstWord(after); is(next, "SELECT") || is(next, "WITH") { // no options, but a query in parentheses
+				return rest
+			}
 			rest = after[i+1:]
-		case is(word, "EXECUTE"):
-			return firstName(after)
-		case is(word, "CREATE"):
-			return created(after)
 		default:
-			return nil
+			return rest
 		}
 	}
 }

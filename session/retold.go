@@ -21,6 +21,8 @@ const (
 	tooMuchText       refusal = 's' // likewise
 	tooMuchTextOfAll  refusal = 't' // prepared by all clients
 	preparesSpread    refusal = 'g' // a transaction is prepared that may be in any group
+	beginsElsewhere   refusal = 'e' // it is for the coordinator, in a transaction at another node
+	keptElsewhere     refusal = 'k' // likewise, of a client that keeps a server of another node
 	planChanged       refusal = 'p' // the statement returns something else than what was described
 	pinned            refusal = 'A' // and the letters behind it: what would pin the client
 )
@@ -33,8 +35,11 @@ func (s *Session) whyRefused(r refusal) *wire.Error {
 	if r >= pinned && r < pinned+NumPins {
 		return errPinRefused(1 << (r - pinned))
 	}
-	if r == preparesSpread {
+	switch r {
+	case preparesSpread:
 		return errPreparesSpread()
+	case beginsElsewhere, keptElsewhere:
+		return errElsewhere(r)
 	}
 	limit, setting := fmt.Sprintf("a client can have no more than %d prepared statements", s.limits.Client), "max_client_statements"
 	switch r {
@@ -57,8 +62,8 @@ func errPreparesSpread() *wire.Error {
 // refusal is why the frame at hand is refused; false: it is not.
 func (s *Session) refusal() (r refusal, is bool) {
 	switch {
-	case s.barred:
-		return preparesSpread, true
+	case s.barred != 0:
+		return s.barred, true
 	case s.refused != 0:
 		return ofPin(s.refused), true
 	}

@@ -143,6 +143,9 @@ func (s *Session) sendBind(f wire.Frame) int {
 	if !ok || s.memory == nil {
 		return 0
 	}
+	if s.barred != 0 {
+		return s.provoke(f, s.barred)
+	}
 	if len(name) == 0 {
 		s.waits = false
 		if len(portal) == 0 {

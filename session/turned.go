@@ -154,21 +154,27 @@ func (s *Session) OpensOnly(asked []byte) (sql []byte, ok bool) {
 	return nil, false
 }
 
-// HintElsewhere gives the client a node's refusal in the middle of its transaction, with what it
-// can do. False: it is none.
+// HintElsewhere gives the client a node's refusal of what cannot be run again on the coordinator,
+// with what it can do. False: it is none.
 func (s *Session) HintElsewhere(f wire.Frame) bool {
 	if !f.Whole() || !isRefusal(f.Body) {
 		return false
+	}
+	hint := elsewhereHint
+	if s.status == 'I' {
+		hint = aloneHint
 	}
 	at, end := errorField(f.Body, 'H')
 	s.Reply = appendFrame(s.Reply, 'E', func(b []byte) []byte {
 		if at == 0 {
 			b = append(append(b, f.Body[:len(f.Body)-1]...), 'H')
-			return append(append(b, elsewhereHint...), 0, 0)
+			return append(append(b, hint...), 0, 0)
 		}
-		return append(append(append(b, f.Body[:at]...), elsewhereHint...), f.Body[end:]...)
+		return append(append(append(b, f.Body[:at]...), hint...), f.Body[end:]...)
 	})
 	return true
 }
 
 const elsewhereHint = "The transaction has begun on another node than the coordinator, and goes on there. Make this its first statement, or use a route with group = 0."
+
+const aloneHint = "It has run on another node than the coordinator, and cannot be run again there unseen. Run it through a route with group = 0."
