@@ -88,19 +88,31 @@ func (p *Pool) answered(s *Server, l *loop.Loop) {
 		return
 	}
 	s.state, s.heard = stateLent, loop.Clock()
-	switch {
-	case why != metrics.None:
+	if why != metrics.None {
 		p.mu.Unlock()
 		p.died(s, why, said)
-	case p.overLocked(s) != metrics.None, p.queuedLocked() > 0 && !p.holdsAllLocked():
-		p.passOnLocked(s, l)
-	default:
-		s.state = stateIdle
-		p.lent--
-		p.idle++
-		s.place.pushUnder(s)
-		p.mu.Unlock()
+		return
 	}
+	p.returnLocked(s, l)
+}
+
+// returnLocked is passOnLocked for a server that was idle, and that no client has had since: if
+// nobody waits it has its old place among the idle ones again, and ages on. On the loop that
+// watches it.
+func (p *Pool) returnLocked(s *Server, l *loop.Loop) {
+	if p.overLocked(s) != metrics.None || p.queuedLocked() > 0 && !p.holdsAllLocked() {
+		p.passOnLocked(s, l, false)
+		return
+	}
+	s.state = stateIdle
+	s.Sock.Watch(true)
+	p.lent--
+	p.idle++
+	s.place.pushUnder(s)
+	if s.bearsName() {
+		p.dropNamesSoonLocked()
+	}
+	p.mu.Unlock()
 }
 
 // takeAskedLocked takes servers that were asked and have not answered, as lent

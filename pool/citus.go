@@ -135,5 +135,6 @@ func (p *Pool) dropNameOf(s *Server, l *loop.Loop) {
 	s.Sock.Write(session.RestoreName) //nolint:errcheck // a broken server is noticed by its next read
 	s.Applied = s.Applied.Without(applicationName)
 	s.Owed++
-	p.passOn(s, l)
+	p.mu.Lock()
+	p.returnLocked(s, l)
 }

@@ -80,14 +80,12 @@ func (p *Pool) idleLocked(s *Server) {
 // ones, or the grave. on is the loop that the caller runs on, nil if none.
 func (p *Pool) passOn(s *Server, on *loop.Loop) {
 	p.mu.Lock()
-	p.passOnLocked(s, on)
+	p.passOnLocked(s, on, false)
 }
 
-// passOnLocked is passOn for a caller who holds mu, and lets go of it.
-func (p *Pool) passOnLocked(s *Server, on *loop.Loop) {
-	if on != nil {
-		p.turnover.cameBack = on.Now()
-	}
+// passOnLocked is passOn for a caller who holds mu, and lets go of it. back: a client has given
+// it back.
+func (p *Pool) passOnLocked(s *Server, on *loop.Loop, back bool) {
 	why := p.overLocked(s)
 	if why == metrics.None && p.owner.quota.owes(p) {
 		why = metrics.ServerEvicted
@@ -96,6 +94,9 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop) {
 		p.mu.Unlock()
 		p.destroy(s, why)
 		return
+	}
+	if back {
+		p.turnover.cameBack = on.Now()
 	}
 	q := &p.waiting
 	if c := p.choosy.first; c != nil && c.wants(s) && !p.holdsLocked(c) && p.admitsLocked(c, 1) {

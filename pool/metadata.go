@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,7 +75,10 @@ func (m *metadata) see(v *discovery.View, asked bool) {
 		if p.leader == leader.Address {
 			continue
 		}
-		if p.leader != "" && p.since.IsZero() {
+		switch {
+		case p.heard && !p.told && p.node != "" && strings.EqualFold(p.node, leader.Address):
+			p.since = time.Time{} // it has moved back before anybody was told otherwise
+		case p.leader != "" && p.since.IsZero():
 			p.since = v.Changed
 		}
 		p.leader, p.unsure = leader.Address, true

@@ -53,6 +53,24 @@ func TestTheLagOfTheMetadataIsFromTheLeadersMoveToTheAnswerThatHasIt(t *testing.
 	})
 }
 
+// Nobody has been sent elsewhere by a leader that is where it was when it is asked.
+func TestALeaderThatMovesThereAndBackBetweenTwoReadingsIsNoLag(t *testing.T) {
+	leader := func(address string) map[int]string { return map[int]string{1: address} }
+	at, there := leader("node-a:5432"), leader("node-b:5432")
+	a := []node{{1, "NODE-A", 5432}}
+	run(t, []step{
+		{name: "start", at: 0, leaders: at, asks: true},
+		{name: "it knows", at: 1, nodes: a, heard: true},
+		{name: "the leader has moved", at: 10, leaders: there, asks: true, heard: true, differs: true},
+		{name: "and back", at: 30, leaders: at, asks: true, heard: true},
+		{name: "it knew all the time", at: 31, nodes: a, heard: true},
+		{name: "it has moved again", at: 40, leaders: there, asks: true, heard: true, differs: true},
+		{name: "which it does not know", at: 42, nodes: a, asks: true, shifts: 1, heard: true, differs: true, total: 2},
+		{name: "and back, of which the log tells when it is read", at: 45, leaders: at, asks: true, heard: true, differs: true, total: 5},
+		{name: "it is right again", at: 46, nodes: a, shifts: 1, heard: true, total: 6, last: 6},
+	})
+}
+
 func TestMetadataThatHasNeverPointedToTheLeaderLagsFromItsFirstReading(t *testing.T) {
 	leaders := map[int]string{1: "[fd00::1]:5433"}
 	run(t, []step{

@@ -82,8 +82,11 @@ func (p *Pool) Reserve() {
 }
 
 // startLocked starts an opener, which first closes the server it is to replace,
-// if there is one, and is patient for so long.
+// if there is one: else it is patient for so long.
 func (p *Pool) startLocked(st Startup, replaced *Server, patient time.Duration) {
+	if replaced != nil { // its place is taken until it is closed
+		patient = 0
+	}
 	p.opening++
 	p.openers[st]++
 	if patient > 0 {

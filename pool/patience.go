@@ -29,7 +29,7 @@ const (
 // pool's mu.
 type turnover struct {
 	takes    time.Duration // an opening, of late; 0 = there was none
-	cameBack int64         // when a server was last given back, on the loops' clock
+	cameBack int64         // when a client last gave one back that can be lent again, on the loops' clock
 	patient  int           // openers that are
 }
 
@@ -63,16 +63,22 @@ func (p *Pool) turnsOverLocked() bool {
 		loop.Clock()-p.turnover.cameBack < int64(2*p.turnover.patience())
 }
 
-// outwait is the patience of an opener. False: it is over, and out of the books.
+// outwait is the patience of an opener. False: it is over, and out of the books. That another
+// opener has a server, or that a view is new, ends a pause, but not the patience.
 func (p *Pool) outwait(ctx context.Context, st Startup, d time.Duration) bool {
+	p.mu.Lock()
+	began, drained := loop.Clock(), p.waiting.drained
+	p.mu.Unlock()
 	for {
+		p.pause(ctx, p.cluster().View(), d-time.Duration(loop.Clock()-began))
 		p.mu.Lock()
-		drained := p.waiting.drained
-		p.mu.Unlock()
-		p.pause(ctx, p.cluster().View(), d)
-		p.mu.Lock()
-		goes, over := p.isMissedLocked(d, drained), ctx.Err() != nil || p.closed || p.opening > p.queuedLocked()
+		ended := loop.Clock()-began >= int64(d)
+		goes := !p.turnsOverLocked() || ended && p.isMissedLocked(d, drained)
+		over := ctx.Err() != nil || p.closed || p.opening > p.queuedLocked()
 		if !goes && !over {
+			if ended {
+				began, drained = loop.Clock(), p.waiting.drained
+			}
 			p.mu.Unlock()
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portero/loop"
+	"portero/metrics"
 )
 
 func TestAnOpenerThatWasPatientGoesOnOnlyIfAServerIsMissed(t *testing.T) {
@@ -105,4 +106,96 @@ func TestABurstOnAnEmptyPoolOpensAllAtOnce(t *testing.T) {
 		s.client(p, i%2).ask()
 	}
 	wait(t, "ten dials", func() error { f.mu.Lock(); defer f.mu.Unlock(); return until(f.dials == 10) })
+}
+
+// Each success of another opener ends the pause of one that is patient.
+func TestAnOpenerIsPatientThoughAnotherOneHasAServer(t *testing.T) {
+	const patient = 100 * time.Millisecond
+	p := newStage(t, nil, "127.0.0.1:1").join(20, 0, "leader", "app")
+	var st Startup
+	p.mu.Lock()
+	p.known, p.lent, p.opening, p.openers[st] = true, 1, 1, 1
+	p.turnover = turnover{takes: patient, patient: 1, cameBack: loop.Clock() + int64(time.Hour)}
+	p.waiting.push(&Claim{Since: loop.Clock()})
+	p.mu.Unlock()
+	took := make(chan time.Duration)
+	go func() {
+		began := loop.Clock()
+		p.outwait(p.ctx, st, patient)
+		took <- time.Duration(loop.Clock() - began)
+	}()
+	pause := time.NewTicker(time.Millisecond)
+	defer pause.Stop()
+	for {
+		select {
+		case d := <-took:
+			if d < patient {
+				t.Errorf("it went on after %v", d)
+			}
+			p.mu.Lock()
+			p.opening, p.lent, p.waiting = 0, 0, queue{}
+			p.mu.Unlock()
+			return
+		case <-pause.C:
+			p.mu.Lock()
+			close(p.proved)
+			p.proved = make(chan struct{})
+			p.mu.Unlock()
+		}
+	}
+}
+
+// What is out of the books until it is closed takes a place of the quota.
+func TestAnOpenerClosesTheServerThatItReplacesAtOnce(t *testing.T) {
+	f := startFake(t)
+	s := newStage(t, nil, f.addr)
+	p := s.join(2, 0, "leader", "app")
+	c := s.client(p, 0)
+	c.get()
+	c.release()
+	p.mu.Lock()
+	spare := p.takeSpareLocked()
+	p.startLocked(Startup{}, spare, time.Hour)
+	p.mu.Unlock()
+	wait(t, "it is closed", func() error { return until(p.closing.Load() == 0) })
+	wait(t, "balance", p.balanced)
+}
+
+// cameBack is when a client last gave a server back for others.
+func (p *Pool) cameBack() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.turnover.cameBack
+}
+
+func TestOnlyWhatClientsGiveBackForOthersComesBack(t *testing.T) {
+	f := startFake(t)
+	s := newStage(t, nil, f.addr)
+	p := s.join(2, 0, "leader", "app")
+	a := s.client(p, 0)
+	server := a.get()
+	a.release()
+	before := p.cameBack()
+	if before == 0 {
+		t.Fatal("what was given back is not counted")
+	}
+	a.do(func() { p.passOn(p.takeOne(server), a.loop) }) // as of one that has said something
+	if got := p.cameBack(); got != before {
+		t.Error("one that nobody had came back")
+	}
+	a.get()
+	p.condemn(server, metrics.ServerDirty)
+	a.release()
+	if got := p.cameBack(); got != before {
+		t.Error("one that is closed came back")
+	}
+	wait(t, "balance", p.balanced)
+}
+
+// takeOne takes an idle server.
+func (p *Pool) takeOne(s *Server) *Server {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.takeIdleLocked(func(one *Server) bool { return one == s })
+	return s
 }

@@ -251,7 +251,7 @@ func (p *Pool) Release(c *Claim) {
 		p.mu.Unlock()
 		return
 	}
-	p.passOnLocked(s, c.loop)
+	p.passOnLocked(s, c.loop, true)
 }
 
 // Discard closes a server that cannot be lent again. On c's loop.

@@ -136,7 +136,8 @@ func (p *Pool) stirred(s *Server, l *loop.Loop) {
 	}
 	why, said := s.inspect(l.Scratch())
 	if why == metrics.None {
-		p.passOn(s, l)
+		p.mu.Lock()
+		p.returnLocked(s, l)
 		return
 	}
 	p.died(s, why, said)

@@ -51,7 +51,7 @@ func (r *relay) acquire(rest []byte) bool {
 
 // acquireHere is acquire at the pool where the client is.
 func (r *relay) acquireHere(rest []byte) bool {
-	r.claim.Settles = r.sess.Settles(rest) || r.asksWelcome()
+	r.claim.Settles = r.settles(rest) || r.asksWelcome()
 	r.claim.Brief = r.at.SwitchoverAnnounced() && r.isBrief(rest)
 	if r.claim.Settings = (session.Settings{}); r.c.mode != modeSession {
 		r.claim.Settings = r.sess.Settings()

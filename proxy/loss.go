@@ -12,7 +12,11 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 	r.logServer(said)
 	r.stopWatch()
 	half, bound, lost := r.out.passing > 0, r.sess.Bound(), r.claim.Server
-	r.at.Discard(&r.claim, why)
+	if why == metrics.ServerProtocol && r.sess.Working() { // it lives, and would go on to the end, with its locks
+		r.at.Abort(&r.claim, why)
+	} else {
+		r.at.Discard(&r.claim, why)
+	}
 	r.out.drop(r.loop)
 	r.goOn(1)
 	r.in.counted = false // what it was counted with has been answered

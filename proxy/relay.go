@@ -195,6 +195,11 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 		}
 		busy = true
 	}
+	if r.claim.Settling() { // its server is for nothing that comes behind
+		if why := r.giveBack(); why != metrics.None {
+			return why, false
+		}
+	}
 	if r.mayReadClient() {
 		r.pinIdle = 0
 		r.due.asked()
@@ -241,7 +246,7 @@ func (r *relay) mayReadServer() bool {
 // mayReadClient: the server must have taken what it was sent before, and a
 // client without a server must have taken our own answers.
 func (r *relay) mayReadClient() bool {
-	if !r.clientReadable && !r.in.ready || r.in.held || r.goodbye || r.withheld || r.sess.Overasked() {
+	if !r.clientReadable && !r.in.ready || r.in.held || r.goodbye || r.withheld || r.sess.Overasked() || r.isSettling() {
 		return false
 	}
 	if s := r.claim.Server; s != nil {

@@ -89,6 +89,11 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 		if !ok || !f.Whole() && (f.Size <= keepWhole || len(f.Body) < session.NameHead) {
 			break
 		}
+		if r.isSettling() {
+			r.sendServer(buf[run:i])
+			r.hold(buf[i:], i+work)
+			return metrics.None
+		}
 		said := len(r.sess.Reply)
 		v := session.Forward
 		if !r.in.counted {

@@ -13,8 +13,8 @@ import (
 // first bytes, by a Query and in a transaction of its own, and the client hears nothing of the
 // answer. That is safe for this setting alone: PostgreSQL takes any value for it, whoever asks.
 // If it is not taken all the same (somebody has the backend cancelled at that moment), what
-// the client has asked has run under another's name: then the server is given up, and the
-// client is told as of any server that is lost.
+// the client has asked runs under another's name: then that is cancelled too, the server is
+// given up, and the client is told as of any server that is lost.
 
 const applicationName = "application_name"
 
