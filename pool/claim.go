@@ -47,6 +47,7 @@ type Claim struct {
 	origin     origin  // for whom it asks; in pools with a bank
 	extra      bool    // what it was lent is more than its origin is owed
 	barred     bool    // it was kept from a server that was there
+	listing    listing // in which list of the bank it is; guarded by that one's mu
 	asNew      bool    // only a server that is as new will do
 	after      int64   // ... and was opened after that, on the loops' clock
 	handed     *Server // granted, not yet delivered to the loop
@@ -90,13 +91,19 @@ type queue struct {
 	drained     uint64 // how often the last has left
 }
 
-func (q *queue) push(c *Claim) {
+// enroll gives a claim the last turn of those of its kind.
+func (q *queue) enroll(c *Claim) {
 	q.tickets++
-	if c.ticket = q.tickets; c.Settles {
+	if c.ticket = q.tickets; !c.Settles {
+		c.ticket += behindAll
+	}
+}
+
+func (q *queue) push(c *Claim) {
+	if q.enroll(c); c.Settles {
 		q.putBack(c)
 		return
 	}
-	c.ticket += behindAll
 	q.insertBefore(c, nil)
 }
 
