@@ -46,25 +46,37 @@ func (ps *Pools) bankLocked(key Key) *bank {
 	return a
 }
 
-// enter gives a pool its page, depart ends that. Banks stay, as clusters, databases
-// and users of pools between nodes are few.
+// enter gives a pool its page, depart ends that. A page is given out again once nothing that
+// was lent or promised by it is left.
 func (a *bank) enter(p *Pool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	i := slices.Index(a.pools, nil)
-	if i < 0 {
-		i = len(a.pools)
+	i := 0
+	for i < len(a.pools) && (a.pools[i] != nil || !a.ledger.isBlank(i)) {
+		i++
+	}
+	if i == len(a.pools) {
 		a.pools, a.ledger.pools = append(a.pools, nil), append(a.ledger.pools, page{})
 	}
 	a.pools[i], p.page = p, i
 	a.ledger.pools[i] = page{places: p.mayHold()}
 }
 
-func (a *bank) depart(p *Pool) {
+// depart reports whether that was the last pool.
+func (a *bank) depart(p *Pool) (last bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.pools[p.page] = nil
 	a.ledger.pools[p.page].places = 0
+	return !slices.ContainsFunc(a.pools, func(p *Pool) bool { return p != nil })
+}
+
+// leaveBankLocked ends the bank with its last pool. Under ps.mu and p's.
+func (ps *Pools) leaveBankLocked(p *Pool) {
+	k := bankKey{p.Key.Cluster, p.Key.Database, p.Key.User}
+	if p.bank != nil && p.bank.depart(p) && ps.banks[k] == p.bank {
+		delete(ps.banks, k)
+	}
 }
 
 // mayHold is how many servers the pool may have for transactions, as far as that is known.

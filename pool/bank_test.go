@@ -266,3 +266,19 @@ func TestOneWhoGivesUpWakesThoseBehindHim(t *testing.T) {
 		t.Error("others are not looked at")
 	}
 }
+
+func TestAPageIsGivenOutAgainOnceNothingIsLeftOnIt(t *testing.T) {
+	m := newCounter(t, 2, 2)
+	c := m.ask(1, 11, 0, false)
+	if m.bank.depart(m.pools[0]) {
+		t.Error("there is another pool")
+	}
+	for range 2 {
+		p := &Pool{bank: m.bank}
+		p.agreed.Store(&Terms{Size: 2})
+		if m.bank.enter(p); p.page == 0 != (c.counted == notCounted) {
+			t.Errorf("page %d", p.page)
+		}
+		m.giveBack(c)
+	}
+}

@@ -151,3 +151,28 @@ func newcomersOf(p *Pool) int {
 	defer p.bank.mu.Unlock()
 	return len(p.bank.newcomers)
 }
+
+func TestABankEndsWithItsLastPool(t *testing.T) {
+	f := startFake(t)
+	s := newStage(t, nil, f.addr)
+	p := s.joinNodes(1)
+	p.Leave() // a candidate that nobody uses
+	s.pools.mu.Lock()
+	defer s.pools.mu.Unlock()
+	if n := len(s.pools.banks); n != 0 {
+		t.Errorf("%d banks are left", n)
+	}
+}
+
+// A client goes from pool to pool without a word about what it wants there.
+func TestAClaimStaysWhatItIsWhereItGoes(t *testing.T) {
+	f := startFake(t)
+	s := newStage(t, nil, f.addr)
+	a := s.client(s.joinNodes(1), 0)
+	a.do(func() {
+		a.claim.Settles, a.claim.Login = true, true
+		if a.claim.Bind(a.pool, a.task); !a.claim.Settles || !a.claim.Login {
+			t.Error("it is an ordinary one")
+		}
+	})
+}

@@ -59,13 +59,12 @@ type Claim struct {
 }
 
 // Bind prepares the claim for a Task. Call it on the Task's loop, which must be
-// the same each time.
+// the same each time. What the claim is for stays, as it goes from pool to pool.
 func (c *Claim) Bind(p *Pool, t *loop.Task) {
 	if c.loop != t.Loop() {
 		c.loop = t.Loop() // for good: others read it without a lock
 	}
-	c.task, c.pool = t, p
-	c.Settles, c.Login, c.Standing = false, false, false
+	c.task, c.pool, c.Standing = t, p, false
 	c.Err, c.Refused, c.Events, c.Lost = nil, nil, 0, metrics.None
 	if c.deliver == nil {
 		c.deliver = c.delivered
