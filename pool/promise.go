@@ -57,8 +57,8 @@ func (p *Pool) Enters(client uint64, s session.Settings) (waits bool) {
 	h := holding{originOf(s, client), p.page}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	_, late := a.logins.first[h]
-	if !late {
+	first, late := a.logins.first[h]
+	if late = late && first != client; !late {
 		a.logins.first[h] = client
 	}
 	a.logins.clients[client] = login{h, late}

@@ -131,6 +131,20 @@ func TestAFurtherConnectionLogsInWhenThereIsAServerForIt(t *testing.T) {
 	c.query("commit")
 }
 
+// A reload gives the clients another pool, where the first connection is still the first.
+func TestAClientThatHasMovedIsStillLoggedIn(t *testing.T) {
+	w := start(t, betweenNodes(2))
+	a, b := w.nodeClient(0, 1), w.nodeClient(0, 2)
+	w.reload(func(c *config.Config) { c.Routes[0].Role = "prefer-replica" })
+	a.holds()
+	b.holds()
+	late := w.nodeLogin(0, 1)
+	eventually(t, "the login waits", func() bool { return w.waiting() == 1 })
+	b.query("commit")
+	late.welcomed()
+	a.query("commit")
+}
+
 // Connections that have been logged in for long each hold one server and want another.
 func TestOneOfThoseWhoStandStillIsGivenUp(t *testing.T) {
 	w := start(t, betweenNodes(2))
