@@ -150,9 +150,3 @@ func (q *queue) remove(c *Claim) {
 		q.drained++
 	}
 }
-
-func (q *queue) pop() *Claim {
-	c := q.first
-	q.remove(c)
-	return c
-}

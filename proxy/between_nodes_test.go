@@ -175,6 +175,30 @@ func TestOneOfThoseWhoStandStillIsGivenUp(t *testing.T) {
 	}
 }
 
+// Servers of pinned clients are held without a transaction.
+func TestThosePinnedWhoStandStillAreFoundToo(t *testing.T) {
+	w := start(t, betweenNodes(2))
+	var first, second [2]*raw
+	for i := range first {
+		first[i] = w.nodeClient(0, i+1)
+		first[i].query("begin; select 1; commit")
+		second[i] = w.nodeClient(0, i+1)
+	}
+	for i := range first {
+		first[i].query("create temp table pins (x int)")
+	}
+	for i := range second {
+		second[i].send(q("BEGIN;SELECT 1"))
+		if i == 0 {
+			eventually(t, "it waits", func() bool { return w.waiting() == 1 })
+		}
+	}
+	second[1].expect("E(ERROR_53300) Z(I)")
+	first[0].quit()
+	second[0].expect("C(BEGIN) T D(1) C(SELECT_1) Z(T)")
+	second[0].query("commit")
+}
+
 // Each of two COPYs has one connection and waits for the login of another.
 func TestOneOfTheLoginsThatStandStillIsRefused(t *testing.T) {
 	w := start(t, betweenNodes(2))
