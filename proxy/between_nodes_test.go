@@ -136,9 +136,13 @@ func TestAClientThatHasMovedIsStillLoggedIn(t *testing.T) {
 	w := start(t, betweenNodes(2))
 	a, b := w.nodeClient(0, 1), w.nodeClient(0, 2)
 	w.reload(func(c *config.Config) { c.Routes[0].Role = "prefer-replica" })
+	a.query("select 1")         // and moves
+	probe := w.nodeClient(0, 1) // from now on it is known what such a client is told at its login
+	probe.quit()
 	a.holds()
 	b.holds()
-	late := w.nodeLogin(0, 1)
+	late := w.plug() // which asks for nothing but its login
+	late.startup("user", "app", "database", nodeRoutes[0], "application_name", "citus_internal gpid=1")
 	eventually(t, "the login waits", func() bool { return w.waiting() == 1 })
 	b.query("commit")
 	late.welcomed()
