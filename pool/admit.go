@@ -33,7 +33,10 @@ func (p *Pool) admitsLocked(c *Claim, free int) bool {
 	case p.bank == nil:
 		return true
 	}
-	c.counted = p.bank.admit(p, c)
+	as, stirs := p.bank.admit(p, c)
+	if c.counted = as; stirs {
+		p.bank.nudgeSoon(c.loop)
+	}
 	c.extra = c.counted == countedExtra
 	c.barred = c.counted == notCounted
 	return !c.barred
@@ -53,7 +56,7 @@ func (p *Pool) countOut(c *Claim) {
 		p.settling.Add(-1)
 	case countedFirst, countedExtra, countedLogin:
 		if p.bank.giveBack(p, c) {
-			c.loop.Post(p.bank.nudge) // behind what becomes of the server
+			p.bank.nudgeSoon(c.loop) // behind what becomes of the server
 		}
 	}
 	c.counted = notCounted
@@ -69,10 +72,15 @@ func (p *Pool) startForLocked(c *Claim, replaced *Server) {
 	p.reserved = max(p.reserved, p.haveLocked()-p.ordinary())
 }
 
-// gaveUpLocked is told that a claim has left the queue without a server.
-func (p *Pool) gaveUpLocked(c *Claim) {
-	if p.bank != nil {
-		p.bank.leaveQueue(c)
+// leavesLocked takes a claim that gets no server out of its queue.
+func (p *Pool) leavesLocked(c *Claim) {
+	p.queueOfLocked(c).remove(c)
+	p.leavesBankLocked(c)
+}
+
+func (p *Pool) leavesBankLocked(c *Claim) {
+	if p.bank != nil && p.bank.leaveQueue(c) {
+		p.bank.nudgeSoon(c.loop)
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
+	"portero/loop"
 	"portero/session"
 )
 
@@ -20,6 +22,7 @@ type bank struct {
 	craving   []*Claim // likewise, as they are inside and want more than they are owed, for a transaction
 	logins    logins
 	barred    bool             // somebody was kept waiting since the pools were last looked through
+	due       atomic.Bool      // they are going to be looked through
 	resting   map[uint64]int64 // servers on which nothing ran when they were last asked about, and since when; by their numbers
 }
 
@@ -43,25 +46,37 @@ func (ps *Pools) bankLocked(key Key) *bank {
 	return a
 }
 
-// enter gives a pool its page, depart ends that. Banks stay, as clusters, databases
-// and users of pools between nodes are few.
+// enter gives a pool its page, depart ends that. A page is given out again once nothing that
+// was lent or promised by it is left.
 func (a *bank) enter(p *Pool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	i := slices.Index(a.pools, nil)
-	if i < 0 {
-		i = len(a.pools)
+	i := 0
+	for i < len(a.pools) && (a.pools[i] != nil || !a.ledger.isBlank(i)) {
+		i++
+	}
+	if i == len(a.pools) {
 		a.pools, a.ledger.pools = append(a.pools, nil), append(a.ledger.pools, page{})
 	}
 	a.pools[i], p.page = p, i
 	a.ledger.pools[i] = page{places: p.mayHold()}
 }
 
-func (a *bank) depart(p *Pool) {
+// depart reports whether that was the last pool.
+func (a *bank) depart(p *Pool) (last bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.pools[p.page] = nil
 	a.ledger.pools[p.page].places = 0
+	return !slices.ContainsFunc(a.pools, func(p *Pool) bool { return p != nil })
+}
+
+// leaveBankLocked ends the bank with its last pool. Under ps.mu and p's.
+func (ps *Pools) leaveBankLocked(p *Pool) {
+	k := bankKey{p.Key.Cluster, p.Key.Database, p.Key.User}
+	if p.bank != nil && p.bank.depart(p) && ps.banks[k] == p.bank {
+		delete(ps.banks, k)
+	}
 }
 
 // mayHold is how many servers the pool may have for transactions, as far as that is known.
@@ -92,8 +107,8 @@ func originOf(s session.Settings, client uint64) origin {
 }
 
 // admit counts a server of p in for a claim, if the ledger lets it have one. For a login the
-// place is only promised.
-func (a *bank) admit(p *Pool, c *Claim) counted {
+// place is only promised. stirs: others may come in now, who waited behind the claim.
+func (a *bank) admit(p *Pool, c *Claim) (as counted, stirs bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ledger.pools[p.page].places = p.mayHold()
@@ -102,12 +117,12 @@ func (a *bank) admit(p *Pool, c *Claim) counted {
 	extra := promised || a.ledger.isExtra(h, c.Login)
 	if !a.mayLocked(c, h, extra, promised) {
 		a.barred = true
-		return notCounted
+		return notCounted, false
 	}
-	a.leaveQueueLocked(c)
+	stirs = a.leaveQueueLocked(c)
 	if c.Login {
 		a.ledger.pools[p.page].extras++
-		return countedLogin
+		return countedLogin, stirs
 	}
 	if promised {
 		a.ledger.pools[p.page].extras-- // it is taken now
@@ -115,14 +130,15 @@ func (a *bank) admit(p *Pool, c *Claim) counted {
 	}
 	a.ledger.take(h, extra)
 	if extra {
-		return countedExtra
+		return countedExtra, stirs
 	}
-	return countedFirst
+	return countedFirst, stirs
 }
 
 // mayLocked keeps the order. Nobody comes in before one who could have had a server earlier,
 // in whatever pool; nor while one who is inside has no place for what he has begun, as he
-// holds what others may wait for. Logins come behind those who wait for either.
+// holds what others may wait for. Logins come behind those who wait for either. All that
+// crave are inside: see ceaseLocked.
 func (a *bank) mayLocked(c *Claim, h holding, extra, promised bool) bool {
 	inside := a.ledger.inside[h.who] > 0
 	switch {
@@ -131,43 +147,76 @@ func (a *bank) mayLocked(c *Claim, h holding, extra, promised bool) bool {
 	case inside && a.ledger.admits(h, extra, promised):
 		return true
 	case inside:
-		a.craving = withClaim(a.craving, c)
+		a.barLocked(c, craves)
 		return false
 	}
 	first := len(a.craving) == 0 && (len(a.newcomers) == 0 || a.newcomers[0] == c)
 	if first && a.ledger.admits(h, extra, promised) {
 		return true
 	}
-	a.newcomers = withClaim(a.newcomers, c)
+	a.barLocked(c, comesNew)
 	return false
 }
 
-func withClaim(list []*Claim, c *Claim) []*Claim {
-	if slices.Contains(list, c) {
-		return list
+// listing says in which of a bank's lists a claim is.
+type listing uint8
+
+const (
+	unlisted listing = iota
+	comesNew
+	craves
+)
+
+func (a *bank) listOf(l listing) *[]*Claim {
+	if l == craves {
+		return &a.craving
 	}
-	return append(list, c)
+	return &a.newcomers
 }
 
-func withoutClaim(list []*Claim, c *Claim) []*Claim {
-	if i := slices.Index(list, c); i >= 0 {
-		return slices.Delete(list, i, i+1)
-	}
-	return list
-}
-
-func (a *bank) leaveQueueLocked(c *Claim) {
-	if len(a.newcomers)+len(a.craving) > 0 {
-		a.newcomers, a.craving = withoutClaim(a.newcomers, c), withoutClaim(a.craving, c)
+// barLocked has a claim be in one of the lists, behind all others if it was not there.
+func (a *bank) barLocked(c *Claim, l listing) {
+	if c.listing != l {
+		a.leaveQueueLocked(c)
+		list := a.listOf(l)
+		*list, c.listing = append(*list, c), l
 	}
 }
 
-// leaveQueue is told that a claim has given up.
-func (a *bank) leaveQueue(c *Claim) {
+// leaveQueueLocked reports whether the claim was in a list.
+func (a *bank) leaveQueueLocked(c *Claim) (was bool) {
+	if c.listing == unlisted {
+		return false
+	}
+	list := a.listOf(c.listing)
+	if i := slices.Index(*list, c); i >= 0 {
+		*list = slices.Delete(*list, i, i+1)
+	}
+	c.listing = unlisted
+	return true
+}
+
+// leaveQueue is told that a claim has given up, and reports whether others may come in its
+// place.
+func (a *bank) leaveQueue(c *Claim) (awaited bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.leaveQueueLocked(c)
-	a.barred = true // until it is looked who may come in its place
+	return a.leaveQueueLocked(c)
+}
+
+// ceaseLocked is told that an origin holds nothing any more. What it craves, it wants now as
+// one who comes in; else it would keep out all others, and itself. It reports whether there
+// is such a claim.
+func (a *bank) ceaseLocked(who origin) (was bool) {
+	for i := 0; i < len(a.craving); {
+		if c := a.craving[i]; c.origin == who {
+			a.barLocked(c, comesNew)
+			was = true
+			continue
+		}
+		i++
+	}
+	return was
 }
 
 // giveBack counts a claim's server out again, and reports whether somebody may have waited
@@ -183,42 +232,66 @@ func (a *bank) giveBack(p *Pool, c *Claim) (awaited bool) {
 	case countedExtra:
 		a.ledger.giveBack(h, true)
 		if a.logins.isLate(c.Number) && len(a.craving) == 0 {
-			a.promiseLocked(c.Number, h)
+			a.barred = a.promiseLocked(c.Number, h) || a.barred
 		}
 	case countedFirst:
 		a.ledger.giveBack(h, false)
 	}
 	awaited, a.barred = a.barred, false
-	return awaited
+	return c.counted != countedLogin && a.ledger.inside[h.who] == 0 && a.ceaseLocked(h.who) || awaited
+}
+
+// nudgeSoon has the pools be looked through on a loop, once for all who ask for it until then.
+func (a *bank) nudgeSoon(l *loop.Loop) {
+	if !a.due.Swap(true) {
+		l.Post(a.nudge)
+	}
 }
 
 // nudge looks through the pools for those who may have a server now. No pool's mu is held.
 func (a *bank) nudge() {
+	a.due.Store(false)
 	for _, p := range a.poolsNow() {
-		if !p.serveAgain() {
-			a.passOver(p)
-		}
+		p.serveAgain()
 	}
 }
 
-// serveAgain is for claims that were kept waiting though there was a server. False: there is
-// none for them now.
-func (p *Pool) serveAgain() bool {
+// serveAgain is for claims that were kept waiting though there was a server.
+func (p *Pool) serveAgain() {
 	p.mu.Lock()
 	wake := p.serveLocked()
 	p.openLocked()
-	has := p.idle > 0 && p.now.hold == NotHeld && !p.cappedLocked(0)
+	if p.bank.passOver(p, len(p.servers) == 0, p.cannotAskLocked) {
+		p.bank.nudgeSoon(p.owner.loops[0]) // for those who were looked at before
+	}
 	p.mu.Unlock()
 	wakeAll(wake)
-	return has
 }
 
-// passOver takes the turn of the newcomers of a pool that has no server to give, so that
-// nobody waits behind what is not there. They come again with the next server.
-func (a *bank) passOver(p *Pool) {
+// cannotAskLocked reports whether the bank is not asked for a claim, as it could have no
+// server now.
+func (p *Pool) cannotAskLocked(c *Claim) bool {
+	return p.holdsLocked(c) || p.cappedLocked(0) || !p.hasForLocked(c)
+}
+
+// passOver takes the turn of the newcomers of a pool for whom it has no server, so that
+// nobody waits behind what is not there. They come again with the next server. Those who are
+// inside keep theirs as long as a server may come back: where the pool has none, as its
+// leader has gone, or is held, they lose it too. It reports whether somebody did.
+func (a *bank) passOver(p *Pool, empty bool, lacks func(c *Claim) bool) (was bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.newcomers = slices.DeleteFunc(a.newcomers, func(c *Claim) bool { return c.pool == p })
+	for _, l := range []listing{comesNew, craves} {
+		list := a.listOf(l)
+		*list = slices.DeleteFunc(*list, func(c *Claim) bool {
+			if c.pool != p || l == craves && !empty && !p.holdsLocked(c) || !lacks(c) {
+				return false
+			}
+			c.listing, was = unlisted, true
+			return true
+		})
+	}
+	return was
 }
 
 // poolsNow are those that there are, that of the first newcomer before all others.

@@ -154,9 +154,7 @@ func (p *Pool) turnAway(e *wire.Error, st Startup) (givenUp bool) {
 func (p *Pool) dropLocked() {
 	if !p.closed {
 		p.owner.quota.depart(p)
-		if p.bank != nil {
-			p.bank.depart(p)
-		}
+		p.owner.leaveBankLocked(p)
 	}
 	p.closed = true
 	p.stop()

@@ -47,6 +47,7 @@ type Claim struct {
 	origin     origin  // for whom it asks; in pools with a bank
 	extra      bool    // what it was lent is more than its origin is owed
 	barred     bool    // it was kept from a server that was there
+	listing    listing // in which list of the bank it is; guarded by that one's mu
 	asNew      bool    // only a server that is as new will do
 	after      int64   // ... and was opened after that, on the loops' clock
 	handed     *Server // granted, not yet delivered to the loop
@@ -58,13 +59,12 @@ type Claim struct {
 }
 
 // Bind prepares the claim for a Task. Call it on the Task's loop, which must be
-// the same each time.
+// the same each time. What the claim is for stays, as it goes from pool to pool.
 func (c *Claim) Bind(p *Pool, t *loop.Task) {
 	if c.loop != t.Loop() {
 		c.loop = t.Loop() // for good: others read it without a lock
 	}
-	c.task, c.pool = t, p
-	c.Settles, c.Login, c.Standing = false, false, false
+	c.task, c.pool, c.Standing = t, p, false
 	c.Err, c.Refused, c.Events, c.Lost = nil, nil, 0, metrics.None
 	if c.deliver == nil {
 		c.deliver = c.delivered
@@ -90,13 +90,19 @@ type queue struct {
 	drained     uint64 // how often the last has left
 }
 
-func (q *queue) push(c *Claim) {
+// enroll gives a claim the last turn of those of its kind.
+func (q *queue) enroll(c *Claim) {
 	q.tickets++
-	if c.ticket = q.tickets; c.Settles {
+	if c.ticket = q.tickets; !c.Settles {
+		c.ticket += behindAll
+	}
+}
+
+func (q *queue) push(c *Claim) {
+	if q.enroll(c); c.Settles {
 		q.putBack(c)
 		return
 	}
-	c.ticket += behindAll
 	q.insertBefore(c, nil)
 }
 
@@ -143,10 +149,4 @@ func (q *queue) remove(c *Claim) {
 	if q.n--; q.n == 0 {
 		q.drained++
 	}
-}
-
-func (q *queue) pop() *Claim {
-	c := q.first
-	q.remove(c)
-	return c
 }

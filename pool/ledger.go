@@ -76,6 +76,16 @@ func (l *ledger) letsIn(pool, more int) bool {
 	return true
 }
 
+// isBlank reports whether nothing is counted on a page.
+func (l *ledger) isBlank(pool int) bool {
+	for h := range l.firsts {
+		if h.pool == pool {
+			return false
+		}
+	}
+	return l.pools[pool].extras == 0
+}
+
 // take notes that an origin has got a server, giveBack that it has one less.
 func (l *ledger) take(h holding, extra bool) {
 	if extra {

@@ -98,24 +98,24 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop, back bool) {
 	if back {
 		p.turnover.cameBack = on.Now()
 	}
-	q := &p.waiting
-	if c := p.choosy.first; c != nil && c.wants(s) && !p.holdsLocked(c) && p.admitsLocked(c, 1) {
-		q = &p.choosy
-	}
-	if q.n == 0 || p.holdsAllLocked() {
+	if p.queuedLocked() == 0 || p.holdsAllLocked() {
 		p.idleLocked(s)
 		p.mu.Unlock()
 		return
 	}
-	c := p.heirLocked(q, s)
+	c := p.heirLocked(&p.choosy, s)
+	if c == nil {
+		c = p.heirLocked(&p.waiting, s)
+	}
 	switch {
 	case c == nil:
 		p.idleLocked(s)
 	case c.Startup != s.startup:
+		p.countOut(c) // until that one comes
 		p.buryLentLocked(s)
 		p.startLocked(c.Startup, s, 0)
 	default:
-		q.remove(c)
+		p.queueOfLocked(c).remove(c)
 		c.handed = s
 		s.state = stateLent
 		p.mu.Unlock()
@@ -171,43 +171,51 @@ func (p *Pool) SwitchoverAnnounced() bool { return p.announced.Load() }
 // serveLocked hands idle servers to those who wait and returns the claims to
 // be woken once mu is free.
 func (p *Pool) serveLocked() (lucky []*Claim) {
-	for p.choosy.n > 0 && !p.holdsLocked(p.choosy.first) && p.idle > 0 && p.admitsLocked(p.choosy.first, 0) {
-		s := p.popAsNewLocked(p.choosy.first)
-		if s == nil {
-			p.countOut(p.choosy.first)
-			break
-		}
-		c := p.choosy.pop()
-		c.handed = s
-		lucky = append(lucky, c)
-	}
-	for c := p.waiting.first; c != nil && p.idle > 0 && !p.holdsAllLocked(); {
-		next := c.next
-		if p.holdsLocked(c) || !p.admitsLocked(c, 0) {
+	for _, q := range []*queue{&p.choosy, &p.waiting} {
+		for c := q.first; c != nil && p.idle > 0 && !p.holdsAllLocked(); {
+			next := c.next
+			// The bank is asked last: what it has once admitted must not come back unused.
+			if !p.holdsLocked(c) && p.hasForLocked(c) && p.admitsLocked(c, 0) {
+				q.remove(c)
+				c.handed = p.popForLocked(c)
+				lucky = append(lucky, c)
+			}
 			c = next
-			continue
 		}
-		if s := p.popIdleLocked(c); s != nil {
-			p.waiting.remove(c)
-			c.handed = s
-			lucky = append(lucky, c)
-		} else {
-			p.countOut(c)
-		}
-		c = next
 	}
 	return lucky
 }
 
-// wants reports whether a server is new enough for a claim that is choosy.
+// hasForLocked reports whether an idle server would do for a claim in a queue.
+func (p *Pool) hasForLocked(c *Claim) bool {
+	for _, at := range p.places {
+		if !c.asNew && at.lastOf(c.Startup) >= 0 || c.asNew && slices.ContainsFunc(at.idle, c.fits) {
+			return true
+		}
+	}
+	return false
+}
+
+// popForLocked takes a server for which hasForLocked has answered.
+func (p *Pool) popForLocked(c *Claim) *Server {
+	if c.asNew {
+		return p.popAsNewLocked(c)
+	}
+	return p.popIdleLocked(c)
+}
+
+// wants reports whether a server is new enough for a claim that is choosy, fits whether it
+// will do.
 func (c *Claim) wants(s *Server) bool { return s.AsNew() && s.opened > c.after }
+
+func (c *Claim) fits(s *Server) bool { return s.startup == c.Startup && c.wants(s) }
 
 // popAsNewLocked takes an idle server that a choosy claim may have; nil if there
 // is none.
 func (p *Pool) popAsNewLocked(c *Claim) *Server {
 	found := false
 	taken := p.takeIdleLocked(func(s *Server) bool {
-		wanted := !found && s.startup == c.Startup && c.wants(s)
+		wanted := !found && c.fits(s)
 		found = found || wanted
 		return wanted
 	})
@@ -221,8 +229,8 @@ func (p *Pool) popAsNewLocked(c *Claim) *Server {
 func (p *Pool) failLocked(e *wire.Error) (failed []*Claim) {
 	for _, q := range []*queue{&p.choosy, &p.waiting} {
 		for q.n > 0 {
-			c := q.pop()
-			p.gaveUpLocked(c)
+			c := q.first
+			p.leavesLocked(c)
 			c.failed = e
 			failed = append(failed, c)
 		}

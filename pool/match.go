@@ -35,7 +35,7 @@ func (v *cover) has(c *Claim) bool {
 func (p *Pool) heirLocked(q *queue, s *Server) *Claim {
 	opening := cover{pool: p}
 	for c := q.first; c != nil; c = c.next {
-		if p.holdsLocked(c) {
+		if p.holdsLocked(c) || c.asNew && !c.wants(s) {
 			continue
 		}
 		if (c.Startup == s.startup || !opening.has(c) && p.haveLocked() >= p.mostLocked()) && p.admitsLocked(c, 1) {

@@ -107,7 +107,7 @@ func (p *Pool) misfitLocked(st Startup, e *misfit) (failed []*Claim) {
 		for c := q.first; c != nil; {
 			next := c.next
 			if c.Startup == st {
-				q.remove(c)
+				p.leavesLocked(c)
 				c.failed, c.failedBy = e.said.AsFatal(), e.frame
 				failed = append(failed, c)
 			}

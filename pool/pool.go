@@ -171,7 +171,9 @@ func (p *Pool) Acquire(c *Claim) bool {
 	if c.origin = 0; p.bank != nil && !c.Settles {
 		c.origin = originOf(c.Settings, c.Number)
 	}
-	for c.barred = false; (p.waiting.n == 0 || c.Settles) && p.idle > 0 && !p.holdsLocked(c) && p.admitsLocked(c, 0); {
+	p.waiting.enroll(c) // an exchange goes by it
+	c.asNew, c.after, c.barred = false, 0, false
+	for (p.waiting.n == 0 || c.Settles) && p.idle > 0 && !p.holdsLocked(c) && (p.bank == nil || p.hasForLocked(c)) && p.admitsLocked(c, 0) {
 		s := p.popIdleLocked(c)
 		if s == nil {
 			break
@@ -191,13 +193,14 @@ func (p *Pool) Acquire(c *Claim) bool {
 		p.mu.Lock()
 	}
 	p.countOut(c)
-	c.Since, c.asNew, c.after, c.Strayed = c.loop.Now(), false, 0, false
+	c.Since, c.Strayed = c.loop.Now(), false
 	if c.failed = p.verdict; c.failed == nil {
 		if e := p.knownMisfitLocked(c.Startup); e != nil {
 			c.failed, c.failedBy = e.said.AsFatal(), e.frame
 		}
 	}
 	if c.failed != nil {
+		p.leavesBankLocked(c)
 		p.mu.Unlock()
 		c.wakeWith(nil)
 		return false
@@ -229,8 +232,7 @@ func (p *Pool) Withdraw(c *Claim) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.queued {
-		p.queueOfLocked(c).remove(c)
-		p.gaveUpLocked(c)
+		p.leavesLocked(c)
 		p.Metrics().Shard(c.loop.ID).Waited(time.Duration(c.loop.Now() - c.Since))
 		return true
 	}

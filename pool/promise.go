@@ -57,8 +57,8 @@ func (p *Pool) Enters(client uint64, s session.Settings) (waits bool) {
 	h := holding{originOf(s, client), p.page}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	_, late := a.logins.first[h]
-	if !late {
+	first, late := a.logins.first[h]
+	if late = late && first != client; !late {
 		a.logins.first[h] = client
 	}
 	a.logins.clients[client] = login{h, late}
@@ -102,16 +102,22 @@ func (p *Pool) Promise(c *Claim) {
 	if c.counted == countedLogin {
 		p.bank.mu.Lock()
 		p.bank.ledger.pools[p.page].extras--
-		p.bank.promiseLocked(c.Number, holding{c.origin, p.page})
+		awaited := p.bank.promiseLocked(c.Number, holding{c.origin, p.page})
 		p.bank.mu.Unlock()
-		c.counted = notCounted
+		if c.counted = notCounted; awaited {
+			p.bank.nudgeSoon(c.loop)
+		}
 	}
 	p.Release(c)
 }
 
-func (a *bank) promiseLocked(client uint64, h holding) {
+// promiseLocked keeps a place for a client, in the stead of any that was kept for it as
+// another origin's, and reports whether somebody may have waited for that one.
+func (a *bank) promiseLocked(client uint64, h holding) (awaited bool) {
+	awaited = a.breakLocked(client)
 	a.ledger.pools[h.pool].extras++
 	a.logins.promises[client] = promise{h, loop.Clock() + int64(promiseFor)}
+	return awaited
 }
 
 // breakLocked ends the promise to a client, if there is one, and reports whether somebody

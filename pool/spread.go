@@ -270,7 +270,7 @@ func (p *Pool) stray(sp *Spread) {
 		for c := q.first; c != nil; {
 			next := c.next
 			if c.Roams == sp {
-				q.remove(c)
+				p.leavesLocked(c)
 				c.astray = true
 				gone = append(gone, c)
 			}

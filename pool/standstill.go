@@ -117,7 +117,7 @@ func (s *scene) see(p *Pool) {
 	defer p.mu.Unlock()
 	for _, q := range []*queue{&p.choosy, &p.waiting} {
 		for c := q.first; c != nil; c = c.next {
-			if c.ticket > behindAll {
+			if !c.Settles {
 				s.queuing = append(s.queuing, queuing{c, c.ticket, c.Since, c.origin, want{pool: p.page, late: c.Login}})
 			}
 		}
@@ -214,8 +214,7 @@ func (a *bank) giveUp(s scene, set []int) {
 		p.mu.Unlock()
 		return // it goes on by itself
 	}
-	p.queueOfLocked(c).remove(c)
-	p.gaveUpLocked(c)
+	p.leavesLocked(c)
 	c.failed, c.standing = errStandstill(p.terms().Size, len(set)), true
 	p.mu.Unlock()
 	p.Metrics().Error(metrics.PoolDeadlock)

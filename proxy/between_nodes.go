@@ -53,7 +53,8 @@ func (r *relay) stoodStill() metrics.Reason {
 	return metrics.None
 }
 
-// resting is for pool.Claim.Resting.
+// resting is for pool.Claim.Resting. A server of a client that is pinned rests outside of a
+// transaction too: it does not come back by itself.
 func (r *relay) resting() (since int64, rests bool) {
-	return r.asked, !r.sess.Busy() && r.sess.Status() != 'I'
+	return r.asked, !r.sess.Busy() && (r.sess.Status() != 'I' || r.pins != 0)
 }

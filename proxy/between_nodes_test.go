@@ -131,6 +131,24 @@ func TestAFurtherConnectionLogsInWhenThereIsAServerForIt(t *testing.T) {
 	c.query("commit")
 }
 
+// A reload gives the clients another pool, where the first connection is still the first.
+func TestAClientThatHasMovedIsStillLoggedIn(t *testing.T) {
+	w := start(t, betweenNodes(2))
+	a, b := w.nodeClient(0, 1), w.nodeClient(0, 2)
+	w.reload(func(c *config.Config) { c.Routes[0].Role = "prefer-replica" })
+	a.query("select 1")         // and moves
+	probe := w.nodeClient(0, 1) // from now on it is known what such a client is told at its login
+	probe.quit()
+	a.holds()
+	b.holds()
+	late := w.plug() // which asks for nothing but its login
+	late.startup("user", "app", "database", nodeRoutes[0], "application_name", "citus_internal gpid=1")
+	eventually(t, "the login waits", func() bool { return w.waiting() == 1 })
+	b.query("commit")
+	late.welcomed()
+	a.query("commit")
+}
+
 // Connections that have been logged in for long each hold one server and want another.
 func TestOneOfThoseWhoStandStillIsGivenUp(t *testing.T) {
 	w := start(t, betweenNodes(2))
@@ -159,6 +177,30 @@ func TestOneOfThoseWhoStandStillIsGivenUp(t *testing.T) {
 	if n := w.stoodStill(); n != 1 {
 		t.Errorf("%d were given up", n)
 	}
+}
+
+// Servers of pinned clients are held without a transaction.
+func TestThosePinnedWhoStandStillAreFoundToo(t *testing.T) {
+	w := start(t, betweenNodes(2))
+	var first, second [2]*raw
+	for i := range first {
+		first[i] = w.nodeClient(0, i+1)
+		first[i].query("begin; select 1; commit")
+		second[i] = w.nodeClient(0, i+1)
+	}
+	for i := range first {
+		first[i].query("create temp table pins (x int)")
+	}
+	for i := range second {
+		second[i].send(q("BEGIN;SELECT 1"))
+		if i == 0 {
+			eventually(t, "it waits", func() bool { return w.waiting() == 1 })
+		}
+	}
+	second[1].expect("E(ERROR_53300) Z(I)")
+	first[0].quit()
+	second[0].expect("C(BEGIN) T D(1) C(SELECT_1) Z(T)")
+	second[0].query("commit")
 }
 
 // Each of two COPYs has one connection and waits for the login of another.

@@ -35,24 +35,54 @@ func (p *Proxy) Cancel(key []byte, from string) {
 		return
 	}
 	defer func() { <-p.cancels }()
-	found := make(chan pool.Cancel, 1)
-	c.loop.Post(func() {
-		defer close(found)
-		if !c.live || c.relay == nil {
-			return
-		}
-		if x, ok := c.relay.cancel(c.loop); ok {
-			found <- x
-		}
-	})
-	select {
-	case <-p.ctx.Done():
-	case x, ok := <-found:
-		if !ok {
-			return
-		}
+	if x, ok := p.tie(c); ok {
 		if err := x.Send(p.ctx); err != nil {
 			p.log.Warn("cancel request", "address", from, "error", err)
+		}
+	}
+}
+
+// tied is what a client's loop says to a cancel request.
+type tied struct {
+	cancel pool.Cancel
+	ok     bool // there is a server for it
+	early  bool // what the server is at is not the client's yet: ask again
+}
+
+// nameTakes is after how long one asks again: a server takes some 0.1 ms for a name.
+const nameTakes = time.Millisecond
+
+// tie ties the request to the client's server. It waits while that is at what goes ahead of the
+// client's own (session.GoesAhead), as the signal would hit that in place of it.
+func (p *Proxy) tie(c *client) (x pool.Cancel, ok bool) {
+	late := time.NewTimer(p.config().Pool.CancelWaitTimeout)
+	defer late.Stop()
+	for {
+		answer := make(chan tied, 1)
+		c.loop.Post(func() {
+			var t tied
+			if c.live && c.relay != nil {
+				t = c.relay.cancel(c.loop)
+			}
+			answer <- t
+		})
+		select {
+		case <-p.ctx.Done():
+			return x, false
+		case t := <-answer:
+			if !t.early {
+				return t.cancel, t.ok
+			}
+		}
+		again := time.NewTimer(nameTakes)
+		select {
+		case <-again.C:
+		case <-late.C:
+			again.Stop()
+			return x, false
+		case <-p.ctx.Done():
+			again.Stop()
+			return x, false
 		}
 	}
 }
@@ -73,14 +103,16 @@ func (p *Proxy) takeTurn() bool {
 
 // cancel ties the request to the server, if one works for the client. A client
 // that waits for a server, or for a server to be made ready, is told by us.
-func (r *relay) cancel(l *loop.Loop) (pool.Cancel, bool) {
+func (r *relay) cancel(l *loop.Loop) (t tied) {
 	switch {
 	case !r.sess.Busy() && !r.sender.on && !r.moving:
-		return pool.Cancel{}, false
+	case r.claim.Server != nil && !r.asking && r.sess.GoesAhead():
+		t.early = true
 	case r.claim.Server != nil && !r.asking:
-		return r.claim.BeginCancel()
+		t.cancel, t.ok = r.claim.BeginCancel()
+	default:
+		r.cancelled = true
+		l.Wake(r.task)
 	}
-	r.cancelled = true
-	l.Wake(r.task)
-	return pool.Cancel{}, false
+	return t
 }

@@ -218,6 +218,9 @@ func (p *Proxy) seat(x Passed, conn net.Conn) error {
 		return err
 	}
 	p.clients.restore(c, x.ID, x.Secret)
+	if c.pool.BetweenNodes() {
+		c.pool.Enters(uint64(c.id), c.carried.Settings) // it has been let in: no login waits
+	}
 	if err := c.sock.Open(conn, c); err != nil {
 		c.leavePool()
 		p.clients.remove(c)

@@ -112,7 +112,7 @@ func (r *relay) notice(ev loop.Events) {
 // Run implements loop.Runner: the coroutine of a client at work.
 func (r *relay) Run(t *loop.Task) {
 	r.claim.Bind(r.at, t)
-	r.claim.Roams = nil
+	r.claim.Roams, r.claim.Settles, r.claim.Login = nil, false, false
 	r.claim.Client, r.claim.Startup, r.claim.Number = &r.c.sock, r.c.startup, uint64(r.c.id)
 	if r.c.pool.BetweenNodes() && r.claim.Resting == nil {
 		r.claim.Resting = r.resting

@@ -181,6 +181,9 @@ func (c *client) move(w way) *wire.Error {
 	if err != nil {
 		return errReconfigured()
 	}
+	if next.BetweenNodes() {
+		next.Enters(uint64(c.id), c.carried.Settings)
+	}
 	c.proxy.clients.moved(c, next)
 	c.proxy.census.move(realmOf(before), realmOf(w.key))
 	return nil

@@ -9,9 +9,15 @@ import (
 // Spread chooses, one after the other from several groups. What needs the coordinator goes to the
 // client's own pool, which is the coordinator's.
 
+// roams reports whether the client's transactions may go to several groups. Those of Citus' own
+// connections stay at the coordinator: a node means the node that it has asked for.
+func (c *client) roams() bool {
+	return c.reach != "" && c.mode != modeSession && !c.pool.BetweenNodes()
+}
+
 // spread is that of the client; nil: it has none.
 func (c *client) spread() *pool.Spread {
-	if c.reach == "" || c.mode == modeSession {
+	if !c.roams() {
 		return nil
 	}
 	return c.pool.Spread(c.reach)
@@ -19,7 +25,7 @@ func (c *client) spread() *pool.Spread {
 
 // joinSpread counts the client in at the Spread of its course, if that has one.
 func (c *client) joinSpread(terms pool.Terms, credentials auth.Credentials) {
-	if c.reach != "" && c.mode != modeSession {
+	if c.roams() {
 		c.proxy.pools.JoinSpread(c.pool, c.database.Value(), c.reach, terms, credentials)
 	}
 }

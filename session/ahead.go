@@ -82,6 +82,9 @@ func (s *Session) Ahead(queries int) {
 	s.memory.Overwritten()
 }
 
+// GoesAhead reports whether the server is still at what went ahead of the client's own.
+func (s *Session) GoesAhead() bool { return !s.ring.empty() && s.ring.at(0).is(ahead) }
+
 // aheadAnswered takes the answers to what went ahead of the client's own.
 func (s *Session) aheadAnswered(f wire.Frame) Verdict {
 	s.begun = false // with the answer to what the client has asked
