@@ -14,6 +14,9 @@ import (
 // not been empty meanwhile: then there are too few servers, and one is opened after the other.
 // So nobody waits more than twice as long as by opening at once.
 //
+// That holds between Citus' nodes, whose connections come in bursts and in turn. Others have a
+// server of their own as long as the pool has room: what one waits for they may not.
+//
 // Where nothing comes back (no server is lent, clients are held, transactions are long), where
 // servers are not alike (session mode), and where no server has let the pool in yet, an opener
 // does not wait.
@@ -59,7 +62,7 @@ func (p *Pool) patienceLocked(c *Claim) time.Duration {
 
 // turnsOverLocked reports whether servers come back at present that are of use to all.
 func (p *Pool) turnsOverLocked() bool {
-	return p.known && p.lent > 0 && p.now.hold == NotHeld && p.Key.Mode != "session" &&
+	return p.Key.Citus != "" && p.known && p.lent > 0 && p.now.hold == NotHeld && p.Key.Mode != "session" &&
 		loop.Clock()-p.turnover.cameBack < int64(2*p.turnover.patience())
 }
 

@@ -28,7 +28,7 @@ func TestAnOpenerThatWasPatientGoesOnOnlyIfAServerIsMissed(t *testing.T) {
 		"nothing is lent that could come back": {[]time.Duration{1}, 5, true, 0, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newStage(t, nil, "127.0.0.1:1").join(20, 0, "leader", "app")
+			p := newStage(t, nil, "127.0.0.1:1").joinNodes(20)
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.known, p.lent, p.now.hold = true, c.lent, NotHeld
@@ -75,7 +75,7 @@ func TestPatienceIsAsLongAsOpeningTakes(t *testing.T) {
 func TestAClientWhoseTurnDoesNotComeHasAServerOpened(t *testing.T) {
 	f := startFake(t)
 	s := newStage(t, nil, f.addr)
-	p := s.join(5, 0, "leader", "app")
+	p := s.joinNodes(5)
 	holder := s.client(p, 0)
 	for range 20 {
 		holder.get()
@@ -99,7 +99,7 @@ func TestAClientWhoseTurnDoesNotComeHasAServerOpened(t *testing.T) {
 func TestABurstOnAnEmptyPoolOpensAllAtOnce(t *testing.T) {
 	f := startFake(t)
 	s := newStage(t, nil, f.addr)
-	p := s.join(10, 0, "leader", "app")
+	p := s.joinNodes(10)
 	s.letIn(p)
 	f.set(func() { f.silent, f.dials = true, 0 })
 	for i := range 10 {
@@ -111,7 +111,7 @@ func TestABurstOnAnEmptyPoolOpensAllAtOnce(t *testing.T) {
 // Each success of another opener ends the pause of one that is patient.
 func TestAnOpenerIsPatientThoughAnotherOneHasAServer(t *testing.T) {
 	const patient = 100 * time.Millisecond
-	p := newStage(t, nil, "127.0.0.1:1").join(20, 0, "leader", "app")
+	p := newStage(t, nil, "127.0.0.1:1").joinNodes(20)
 	var st Startup
 	p.mu.Lock()
 	p.known, p.lent, p.opening, p.openers[st] = true, 1, 1, 1
@@ -149,7 +149,7 @@ func TestAnOpenerIsPatientThoughAnotherOneHasAServer(t *testing.T) {
 func TestAnOpenerClosesTheServerThatItReplacesAtOnce(t *testing.T) {
 	f := startFake(t)
 	s := newStage(t, nil, f.addr)
-	p := s.join(2, 0, "leader", "app")
+	p := s.joinNodes(2)
 	c := s.client(p, 0)
 	c.get()
 	c.release()
@@ -171,7 +171,7 @@ func (p *Pool) cameBack() int64 {
 func TestOnlyWhatClientsGiveBackForOthersComesBack(t *testing.T) {
 	f := startFake(t)
 	s := newStage(t, nil, f.addr)
-	p := s.join(2, 0, "leader", "app")
+	p := s.joinNodes(2)
 	a := s.client(p, 0)
 	server := a.get()
 	a.release()
