@@ -271,9 +271,7 @@ func (a *asker) hangUp() {
 	if l == nil {
 		return
 	}
-	l.conn.SetDeadline(time.Now().Add(time.Second)) //nolint:errcheck // a closed connection fails at its first use
-	l.conn.Write(terminate)                         //nolint:errcheck // a courtesy
-	l.conn.Close()
+	partFrom(l.conn)
 	a.line = nil
 	a.pool.owner.quota.giveBack(a.pool)
 }

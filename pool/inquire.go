@@ -250,9 +250,7 @@ func (q *inquiry) hangUp() {
 	if q.conn == nil {
 		return
 	}
-	q.conn.SetDeadline(time.Now().Add(time.Second)) //nolint:errcheck // likewise
-	q.conn.Write(terminate)                         //nolint:errcheck // a courtesy
-	q.conn.Close()
+	partFrom(q.conn)
 	q.conn, q.stream = nil, nil
 }
 

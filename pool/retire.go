@@ -2,6 +2,8 @@ package pool
 
 import (
 	"log/slog"
+	"net"
+	"time"
 
 	"portero/loop"
 	"portero/metrics"
@@ -152,4 +154,11 @@ func (p *Pool) died(s *Server, why metrics.Reason, said *wire.Error) {
 		}
 	}
 	p.destroy(s, why)
+}
+
+// partFrom ends a connection to a server that no loop has. It blocks for a second at most.
+func partFrom(conn net.Conn) {
+	conn.SetDeadline(time.Now().Add(time.Second)) //nolint:errcheck // a closed connection fails at its first use
+	conn.Write(terminate)                         //nolint:errcheck // a courtesy
+	conn.Close()
 }

@@ -163,9 +163,7 @@ func (r *rollCall) hangUp() {
 	if r.conn == nil {
 		return
 	}
-	r.conn.SetDeadline(time.Now().Add(time.Second)) //nolint:errcheck // a closed connection fails at its first use
-	r.conn.Write(terminate)                         //nolint:errcheck // a courtesy
-	r.conn.Close()
+	partFrom(r.conn)
 	r.conn, r.stream = nil, nil
 }
 

@@ -3,7 +3,6 @@ package pool
 import (
 	"context"
 	"net"
-	"time"
 
 	"portero/auth"
 	"portero/discovery"
@@ -129,9 +128,7 @@ func (p *Pool) coldLocked() []*entered {
 
 func (p *Pool) hangUpAll(all []*entered) {
 	for _, e := range all {
-		e.conn.SetDeadline(time.Now().Add(time.Second)) //nolint:errcheck // a closed connection fails at its first use
-		e.conn.Write(terminate)                         //nolint:errcheck // a courtesy
-		e.conn.Close()
+		partFrom(e.conn)
 		p.owner.quota.giveBack(p)
 	}
 }

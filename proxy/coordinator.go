@@ -49,9 +49,24 @@ func (r *relay) movesBlock(asked []byte) bool {
 // goesHome reports whether what the client begins to ask is for the coordinator, and the client
 // still has the server of another node that it had before only because that was not given back yet.
 func (r *relay) goesHome(asked []byte) bool {
-	return r.spread != nil && r.claim.Server != nil && r.sess.Status() == 'I' && !r.atHome() && !r.in.counted && r.in.passing == 0 &&
+	return r.claim.Server != nil && r.sess.Status() == 'I' && !r.atHome() && !r.in.counted && r.in.passing == 0 &&
 		r.c.sock.Pending() == 0 && r.out.empty() && len(asked) > 0 &&
 		(r.sess.Asks() || r.sess.Lending() != session.Kept) && r.sess.NeedsCoordinator(asked)
+}
+
+// turnsHome acts on what the client begins to ask while it is at a node, and that is for the
+// coordinator: its transaction is moved, or the server that it has still is given back first.
+func (r *relay) turnsHome(asked []byte) (why metrics.Reason, goes bool) {
+	switch {
+	case r.movesBlock(asked):
+		r.in.keep(r.loop, asked)
+		return r.moveBlock(), true
+	case r.goesHome(asked):
+		r.in.keep(r.loop, asked)
+		r.in.ready = true
+		return r.giveBack(), true
+	}
+	return metrics.None, false
 }
 
 // refusedHere reports whether a node has refused what was asked, which is then asked again of the

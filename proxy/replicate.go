@@ -84,20 +84,14 @@ func (r *relay) fromSender() metrics.Reason {
 	if r.out.passing > 0 && r.leavesSender() {
 		buf = buf[:min(len(buf), r.out.passing)] // and not into the next one
 	}
-	n := r.out.load(r.loop, buf)
-	read, err := s.Sock.Read(buf[n:])
+	buf, err := r.readServer(s, buf)
 	switch {
 	case err == loop.ErrNotNow:
-		r.claim.Events &^= loop.Readable
-		r.out.keep(r.loop, buf[:n])
 		return metrics.None
 	case err != nil:
 		return r.senderLost(metrics.ServerLost, nil, nil)
 	}
-	if s.Sock.Drained(read, len(buf)-n) {
-		r.claim.Events &^= loop.Readable
-	}
-	return r.forwardSender(buf[:n+read])
+	return r.forwardSender(buf)
 }
 
 func (r *relay) forwardSender(buf []byte) metrics.Reason {

@@ -60,14 +60,10 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 		r.asked = r.loop.Now()
 	}
 	r.sess.Heard(r.at.Heard())
-	if alone && r.movesBlock(buf) {
-		r.in.keep(r.loop, buf)
-		return r.moveBlock()
-	}
-	if alone && r.goesHome(buf) {
-		r.in.keep(r.loop, buf)
-		r.in.ready = true
-		return r.giveBack()
+	if alone && r.spread != nil {
+		if why, goes := r.turnsHome(buf); goes {
+			return why
+		}
 	}
 	for i < len(buf) && work < perTurn {
 		if r.in.passing > 0 {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"portero/loop"
 	"portero/metrics"
+	"portero/pool"
 	"portero/session"
 	"portero/wire"
 )
@@ -10,21 +11,32 @@ import (
 // fromServer reads once and forwards every frame that is whole, in one write.
 func (r *relay) fromServer() metrics.Reason {
 	s := r.claim.Server
-	buf := r.loop.Scratch()
-	n := r.out.load(r.loop, buf)
-	read, err := s.Sock.Read(buf[n:])
+	buf, err := r.readServer(s, r.loop.Scratch())
 	switch {
 	case err == loop.ErrNotNow:
-		r.claim.Events &^= loop.Readable
-		r.out.keep(r.loop, buf[:n])
 		return metrics.None
 	case err != nil:
 		return r.serverLost(metrics.ServerLost, nil, nil)
 	}
+	return r.takeAnswers(buf)
+}
+
+// readServer reads once into buf, behind what was kept, and returns what there is now. With
+// loop.ErrNotNow it is kept as before.
+func (r *relay) readServer(s *pool.Server, buf []byte) ([]byte, error) {
+	n := r.out.load(r.loop, buf)
+	read, err := s.Sock.Read(buf[n:])
+	if err == loop.ErrNotNow {
+		r.claim.Events &^= loop.Readable
+		r.out.keep(r.loop, buf[:n])
+	}
+	if err != nil {
+		return nil, err
+	}
 	if s.Sock.Drained(read, len(buf)-n) {
 		r.claim.Events &^= loop.Readable
 	}
-	return r.takeAnswers(buf[:n+read])
+	return buf[:n+read], nil
 }
 
 func (r *relay) takeAnswers(buf []byte) metrics.Reason {
