@@ -26,6 +26,7 @@ type plan struct {
 	result  int // MB of the result beside which latency is measured; 0 leaves it out
 	nodes   int // clients of a coordinator; then pools between nodes are measured, and nothing else
 	multi   int // of 100 of their transactions, those that read all shards
+	pool    int // servers of a pool between nodes, at most
 
 	slowStart time.Duration // between the connections that these open
 	portero   string
@@ -70,6 +71,7 @@ func parsePlan(args []string) (plan, error) {
 	flags.IntVar(&p.nodes, "nodes", 0, "measure pools between the nodes of a Citus cluster, with so many `clients` at its coordinator, and nothing else; chains "+
 		strings.Join([]string{directName, beforeName, porteroName}, ", "))
 	flags.IntVar(&p.multi, "multi", 10, "with -nodes: of 100 transactions, those that read all `shards`")
+	flags.IntVar(&p.pool, "pool", nodePool, "with -nodes: `servers` of a pool between the nodes at most; the default is above what the load asks for")
 	flags.DurationVar(&p.slowStart, "slow-start", 10*time.Millisecond, "with -nodes: citus.executor_slow_start_interval")
 	flags.StringVar(&p.portero, "portero", "bin/portero", "the `binary` to measure")
 	flags.StringVar(&p.newer, "pgbouncer", "bin/newer/pgbouncer", "a PgBouncer of 1.21 or newer (scripts/pgbouncer bin/newer); where there is none, the system's is measured, and not in mode prepared")

@@ -26,6 +26,7 @@ const nodePool = 200
 // nodeLoad is what one run does.
 type nodeLoad struct {
 	clients int           // sessions at the coordinator, each a bank client
+	pool    int           // servers of a pool between nodes, at most
 	multi   int           // of 100 transactions, those that read all shards
 	every   time.Duration // citus.executor_slow_start_interval
 	seconds int
@@ -69,7 +70,7 @@ func measureNodes(ctx context.Context, b *builder, p plan) (err error) {
 	if err != nil {
 		return err
 	}
-	load := nodeLoad{clients: p.nodes, multi: p.multi, every: p.slowStart, seconds: p.seconds}
+	load := nodeLoad{clients: p.nodes, pool: p.pool, multi: p.multi, every: p.slowStart, seconds: p.seconds}
 	names := slices.DeleteFunc(p.present(b.tools), func(name string) bool {
 		return name != directName && name != beforeName && name != porteroName
 	})
@@ -84,8 +85,8 @@ func measureNodes(ctx context.Context, b *builder, p plan) (err error) {
 			all[name] = append(all[name], got)
 		}
 	}
-	fmt.Printf("%d bank clients, %d workers, %d %% of the transactions read all shards by up to %d connections a node, slow start %v; rounds: %d of %d s, medians.\n\n",
-		load.clients, numWorkers, load.multi, mostTasks, load.every, p.rounds, p.seconds)
+	fmt.Printf("%d bank clients, %d workers, %d %% of the transactions read all shards by up to %d connections a node, slow start %v; pools of %d servers; rounds: %d of %d s, medians.\n\n",
+		load.clients, numWorkers, load.multi, mostTasks, load.every, load.pool, p.rounds, p.seconds)
 	fmt.Println("| chain | transactions/s | p50 ms | p99 ms | CPU of Portero, µs | CPU of PostgreSQL, µs | servers at a worker: mean | peak | 2 s after |")
 	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 	for _, name := range names {
@@ -118,7 +119,7 @@ func medianNodes(all []nodeFigures) nodeFigures {
 
 // runNodes starts a chain to the workers, drives it and stops it.
 func (b *builder) runNodes(ctx context.Context, name string, workers []*lab.Postgres, l nodeLoad) (got nodeFigures, err error) {
-	c, err := b.launch(ctx, name, func(ctx context.Context, b *builder, c *chain) error { return startNodes(ctx, b, c, name, workers) })
+	c, err := b.launch(ctx, name, func(ctx context.Context, b *builder, c *chain) error { return startNodes(ctx, b, c, name, workers, l.pool) })
 	if err != nil {
 		return got, err
 	}
@@ -158,7 +159,7 @@ func millis(sorted []time.Duration, percent int) float64 {
 }
 
 // startNodes starts the way from the coordinator to the workers: for direct there is none.
-func startNodes(ctx context.Context, b *builder, c *chain, name string, workers []*lab.Postgres) error {
+func startNodes(ctx context.Context, b *builder, c *chain, name string, workers []*lab.Postgres, size int) error {
 	build := b.tools.portero
 	switch name {
 	case directName:
@@ -173,7 +174,7 @@ func startNodes(ctx context.Context, b *builder, c *chain, name string, workers 
 	if _, err := c.file("userlist.txt", userlist); err != nil {
 		return err
 	}
-	text := fmt.Sprintf(nodesTemplate, loopback(port), nodePool, b.room(1), dbName, nodeName(0))
+	text := fmt.Sprintf(nodesTemplate, loopback(port), size, b.room(1), dbName, nodeName(0))
 	for i, w := range workers {
 		text += fmt.Sprintf(nodeTemplate, nodeName(i), loopback(w.Port()), nodeName(i), nodeName(i), dbName)
 	}
