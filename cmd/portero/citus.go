@@ -166,7 +166,8 @@ const citusPatience = 5 * time.Second
 
 // look reads the cluster's groups from etcd. It blocks for citusPatience at most.
 func look(c config.Cluster) (*discovery.View, error) {
-	d, err := discovery.Open(c, slog.New(slog.DiscardHandler))
+	var reasons etcdReasons
+	d, err := discovery.Open(c, slog.New(&reasons))
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +185,7 @@ func look(c config.Cluster) (*discovery.View, error) {
 		select {
 		case <-v.Replaced():
 		case <-ctx.Done():
-			return nil, fmt.Errorf("cluster %s: etcd at %s has not answered within %s, so that its groups are not known", c.Name, strings.Join(c.Etcd.Endpoints, ", "), citusPatience)
+			return nil, errors.New(reasons.told(fmt.Sprintf("cluster %s: etcd has not answered within %s, so that its groups are not known", c.Name, citusPatience)))
 		}
 	}
 }

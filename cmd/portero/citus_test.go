@@ -228,7 +228,7 @@ func TestCitusSaysWhatItCannotGoBy(t *testing.T) {
 func TestWithoutEtcdNothingIsKnownOfTheGroups(t *testing.T) {
 	t.Parallel() // it waits for etcd
 	stdout, stderr, status := portero("citus", "poolinfo", "--config", writeFile(t, "proxy.toml", citusFile))
-	if status != 1 || stdout != "" || !strings.Contains(stderr, "cluster main: etcd at 127.0.0.1:1 has not answered within 5s") {
+	if status != 1 || stdout != "" || !strings.Contains(stderr, "cluster main: etcd has not answered within 5s, so that its groups are not known: 127.0.0.1:1: connect: connection refused\n") {
 		t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
 	}
 }
