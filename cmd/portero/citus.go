@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -113,6 +116,7 @@ type citusScene struct {
 	listener *config.Listener
 	host     string // of Portero as the nodes see it
 	port     string
+	password string // of the file that --password-file names
 	view     *discovery.View
 }
 
@@ -128,6 +132,21 @@ func (o *citusOrder) scene(cfg *config.Config) (*citusScene, error) {
 		if s.database, err = citusDatabase(cfg, s.cluster.Name); err != nil {
 			return nil, err
 		}
+	}
+	if o.port != "" {
+		if n, err := strconv.ParseUint(o.port, 10, 16); err != nil || n == 0 {
+			return nil, fmt.Errorf("--port %q: want 1 to 65535", o.port)
+		}
+	}
+	if host, port, err := net.SplitHostPort(o.host); err == nil {
+		return nil, fmt.Errorf("--host %q: give the port by itself: --host %s --port %s", o.host, host, port)
+	}
+	if o.passwordFile != "" {
+		text, err := os.ReadFile(o.passwordFile)
+		if err != nil {
+			return nil, fmt.Errorf("--password-file: %w", err)
+		}
+		s.password = strings.TrimRight(string(text), "\r\n")
 	}
 	s.listener = s.likeliestListener(o.port)
 	host, port := placeOf(s.listener.Address)

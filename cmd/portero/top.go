@@ -94,11 +94,15 @@ func parseTop(args []string, stderr io.Writer) (order *topOrder, status int) {
 		fmt.Fprintf(stderr, "portero top: -d must be at least %s\n", top.Shortest)
 		return nil, 2
 	}
+	if order.pages < 0 || order.width < 0 {
+		fmt.Fprintln(stderr, "portero top: -n and -width must be 0 or more")
+		return nil, 2
+	}
 	if !top.HasView(order.view) {
 		fmt.Fprintf(stderr, "portero top: there is no view %q\n", order.view)
 		return nil, 2
 	}
-	if order.width <= 0 {
+	if order.width == 0 {
 		order.width, _ = strconv.Atoi(os.Getenv("COLUMNS"))
 	}
 	if order.width <= 0 {
