@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -82,12 +81,7 @@ func runCitus(name string, args []string, stderr io.Writer, do func(*citusOrder,
 // parseCitus reads the command line; nil: the program ends with a status.
 func parseCitus(name string, args []string, stderr io.Writer) (o *citusOrder, status int) {
 	o = &citusOrder{}
-	flags := flag.NewFlagSet("portero citus "+name, flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprint(stderr, citusUsage)
-		flags.PrintDefaults()
-	}
+	flags := newFlags("citus "+name, citusUsage, stderr)
 	flags.StringVar(&o.path, "config", "", "configuration `file` (proxy.toml)")
 	flags.StringVar(&o.cluster, "cluster", "", "`name` of the cluster; default: the only one with citus = true")
 	flags.StringVar(&o.host, "host", "", "`host` of Portero as the nodes see it; default: the listener's, 127.0.0.1 for one that listens everywhere")
@@ -98,11 +92,7 @@ func parseCitus(name string, args []string, stderr io.Writer) (o *citusOrder, st
 		flags.StringVar(&o.passwordFile, "password-file", "", "`file` with the password; default: [cluster.metadata]'s, else PGPASSWORD or .pgpass")
 		flags.BoolVar(&o.json, "json", false, "print JSON")
 	}
-	rest, err := mixed(flags, args)
-	if o.path == "" && len(rest) > 0 {
-		o.path, rest = rest[0], rest[1:]
-	}
-	if status, ends := endsWith(flags, err, rest, stderr); ends {
+	if status, ends := parsed(flags, args, &o.path); ends {
 		return nil, status
 	}
 	return o, 0

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ group 2 (g2m0): its leader at 10.0.0.1:5434 cannot be asked: no: see whether it 
 group 1 (g1m0): pg_dist_poolinfo is empty: its connections to other nodes do not go through Portero: run there what portero citus poolinfo prints
 group 2 (g2m0): pg_dist_poolinfo is empty: its connections to other nodes do not go through Portero: run there what portero citus poolinfo prints`},
 		"who cannot be asked": {func(s *citusScene, all []leaderSaid) {
-			refused := loginError{&pgconn.PgError{Severity: "FATAL", Code: "28P01", Message: "password authentication failed"}}
+			refused := loginError{fmt.Errorf("failed to connect: %w", &pgconn.PgError{Severity: "FATAL", Code: "28P01", Message: "password authentication failed"})}
 			all[0].user, all[0].said, all[0].err = "bob", nil, refused
 			all[1].said, all[1].err = nil, &pgconn.PgError{Severity: "ERROR", Code: "42P01", Message: "relation does not exist"}
 			all[2].leader, all[2].said = discovery.Member{}, nil

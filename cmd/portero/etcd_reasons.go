@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // mostEtcdReasons is how many are kept for an endpoint: the first is often only that a connection
@@ -54,7 +56,7 @@ func (r *etcdReasons) Handle(_ context.Context, record slog.Record) error {
 			endpoint = a.Value.String()
 		case "reason":
 			if err, ok := a.Value.Any().(error); ok {
-				reason = etcdReason(err)
+				reason = reasonOf(err)
 			}
 		}
 		return true
@@ -80,8 +82,12 @@ func (r *etcdReasons) add(endpoint, reason string) {
 	}
 }
 
-// etcdReason leaves out the address, which is the endpoint's, and the words of Go for a timeout.
-func etcdReason(err error) string {
+// reasonOf is why something on the network has failed, without the address, which is told beside
+// it, and without the words of the libraries in between.
+func reasonOf(err error) string {
+	if said, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return said.Error()
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "no answer in time"
 	}
