@@ -1,15 +1,13 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"portero/internal/lab"
 	"portero/internal/page"
 )
 
@@ -24,25 +22,7 @@ type options struct {
 	record, out string // files; "": none
 }
 
-func main() {
-	o, err := parseOptions(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err == nil {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		err = run(ctx, o)
-		interrupted := ctx.Err() != nil
-		stop()
-		if interrupted {
-			err = errors.New("interrupted; everything that was started has ended")
-		}
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "drill: %v\n", err)
-		os.Exit(1)
-	}
-}
+func main() { lab.Main("drill", parseOptions, run) }
 
 func parseOptions(args []string) (options, error) {
 	var o options

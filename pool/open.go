@@ -230,6 +230,7 @@ func (p *Pool) stillWanted(st Startup) bool {
 func (p *Pool) construct(ctx context.Context) (*Server, error) {
 	st := startupOf(ctx)
 	retry, patience, began := firstRetry, firstPatience, loop.Clock()
+	var refused error // the last refusal for good since then
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -239,6 +240,12 @@ func (p *Pool) construct(ctx context.Context) (*Server, error) {
 		}
 		home := p.home.Load()
 		view := home.discovery.View()
+		if refused != nil && p.seeksInVain(view, began) {
+			if !p.otherSecret(refused) {
+				return nil, permanent(refused)
+			}
+			refused, began = nil, loop.Clock()
+		}
 		target, wait := p.target(home, view)
 		if wait > 0 {
 			p.pause(ctx, view, wait)
@@ -259,11 +266,12 @@ func (p *Pool) construct(ctx context.Context) (*Server, error) {
 			return nil, unfit
 		}
 		if refusal := permanent(err); refusal != nil {
+			refused = err
 			if p.refusedBy(target, refusal, began) {
 				if !p.otherSecret(err) {
 					return nil, refusal
 				}
-				began = loop.Clock() // all are to be asked with that
+				refused, began = nil, loop.Clock() // all are to be asked with that
 			}
 			continue
 		}

@@ -133,7 +133,7 @@ func (pl *plan) unfitness(m discovery.Member, d demand, heard readings, now time
 	case unsuitedState:
 		return "is not running: " + m.State
 	case unsuitedLeads:
-		return "leads"
+		return "is no replica"
 	case unsuitedRole:
 		return "is no replica: " + m.Role
 	}

@@ -34,7 +34,7 @@ func TestMembersThatDoNotServeHaveTheirReason(t *testing.T) {
 		return []reasons{{"leader", group(change), other}}
 	}
 	behind := map[string]string{
-		"a": "leads", "b": "", "c": "is behind by 7s, max_lag 5s", "d": "is not running: starting", "e": "has the tag noloadbalance",
+		"a": "is no replica", "b": "", "c": "is behind by 7s, max_lag 5s", "d": "is not running: starting", "e": "has the tag noloadbalance",
 		"f": "is no replica: uninitialized", "g": "how far it is behind is not known",
 	}
 	either := maps.Clone(behind)

@@ -160,6 +160,19 @@ func (p *Pool) refusedBy(m discovery.Member, e *wire.Error, began int64) (final 
 	return false
 }
 
+// seeksInVain reports whether it is to be believed that who leads a list of hosts is the one that
+// refuses the login: the others have been asked for server_connect_timeout, and none of them leads.
+// A pool that has had a server knows better, and waits for the end of a failover.
+func (p *Pool) seeksInVain(v *discovery.View, began int64) bool {
+	pl := p.plan(v)
+	if pl.as != "leader" || pl.leads != "" || !pl.known || !pl.group.AskHosts {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.opened == 0 && loop.Clock()-began > int64(p.owner.limits().ServerConnectTimeout)
+}
+
 // allRefuseLocked reports whether every member that fits has refused since then.
 func (p *Pool) allRefuseLocked(since int64) bool {
 	pl := p.plan(p.cluster().View())

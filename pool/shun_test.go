@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"portero/auth"
+	"portero/config"
 	"portero/internal/lab"
+	"portero/loop"
 	"portero/metrics"
 	"portero/wire"
 )
@@ -123,6 +125,46 @@ func TestAHostOfAListThatRefusesDoesNotHideTheLeader(t *testing.T) {
 	x.ask()
 	if g := within(t, "an error", x.granted); g.err == nil || g.err.Code != wire.InvalidAuthorization {
 		t.Errorf("%+v", g)
+	}
+}
+
+// The leader refuses, and nobody else leads: whoever has never been served is told, and not held
+// as in a failover, which is what one who has been served waits for.
+func TestALeaderOfAListThatRefusesIsFoundOut(t *testing.T) {
+	const limit = 100 * time.Millisecond
+	for name, spoil := range map[string]func(f *fake){"the other follows": (*fake).follow, "the other is down": (*fake).down} {
+		t.Run(name, func(t *testing.T) {
+			a, b := startFake(t), startFake(t)
+			s := newStage(t, func(c *config.Pool) { c.ServerConnectTimeout = limit }, a.addr, b.addr)
+			a.follow()
+			served := s.client(s.join(2, 0, "leader", "early"), 0)
+			served.get()
+			served.discard(metrics.ServerDirty)
+			a.set(func() { a.refusal = wire.Fatal(wire.InvalidPassword, "no") })
+			spoil(b)
+			s.cluster.Doubt(0, b.addr)
+			served.ask()
+			asked := loop.Clock()
+			for i := range 2 {
+				x := s.client(s.join(2, 0, "leader", fmt.Sprint("late", i)), 0)
+				x.ask()
+				if g := within(t, "an error", x.granted); g.err == nil || g.err.Code != wire.InvalidPassword {
+					t.Errorf("%+v", g)
+				}
+			}
+			wait(t, "much longer", func() error { return until(loop.Clock()-asked > int64(4*limit)) })
+			if len(served.granted) > 0 {
+				t.Fatalf("%+v", <-served.granted)
+			}
+			if name == "the other is down" {
+				b.up()
+			}
+			b.lead(2)
+			if served.wait().Member() != b.addr {
+				t.Error("served by another")
+			}
+			served.release()
+		})
 	}
 }
 

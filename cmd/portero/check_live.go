@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -101,8 +100,9 @@ type sight struct {
 	spreads [][]int      // that routes to any node lead to; each of one route, none: all
 	limit   time.Duration
 
-	view *discovery.View // nil: discovery does not begin
-	err  error           // why it does not; else, with a view that is stale, what the log has of it
+	view    *discovery.View // nil: discovery does not begin
+	err     error           // why it does not
+	reasons etcdReasons     // why a view is stale
 
 	mu     sync.Mutex       // guards what follows, while members are asked
 	silent map[string]error // why a PostgreSQL does not answer, by its address; nil: it does
@@ -110,26 +110,14 @@ type sight struct {
 
 // look follows the cluster until it is known, and then asks its members.
 func (s *sight) look() {
-	said := &bytes.Buffer{} // one handler writes to it, under a lock of its own
-	d, err := discovery.Open(s.cluster, slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: bare})))
+	d, err := discovery.Open(s.cluster, slog.New(&s.reasons))
 	if err != nil {
 		s.err = err
 		return
 	}
 	s.view = await(d, s.limit)
 	d.Close()
-	if s.view.Stale {
-		s.err = errors.New(strings.TrimSpace(said.String()))
-	}
 	s.ask()
-}
-
-// bare leaves out what every line would have.
-func bare(_ []string, a slog.Attr) slog.Attr {
-	if a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == "cluster" {
-		return slog.Attr{}
-	}
-	return a
 }
 
 // await waits until the cluster is known, and what etcd tells of its members; or for so long

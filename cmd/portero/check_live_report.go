@@ -18,7 +18,7 @@ func (s *sight) report() (lines, faults []string) {
 	case s.view == nil:
 		return lines, []string{s.err.Error()}
 	case s.view.Stale:
-		return lines, []string{cmp.Or("etcd does not answer: "+strings.ReplaceAll(s.err.Error(), "\n", "; "), "etcd does not answer")}
+		return lines, []string{s.reasons.told("etcd does not answer")}
 	}
 	var warnings []string
 	for _, id := range slices.Sorted(maps.Keys(s.view.Groups)) {
@@ -80,7 +80,7 @@ func (s *sight) source() string {
 	if s.cluster.Discovery != "patroni" {
 		return s.cluster.Discovery
 	}
-	if s.view == nil || len(s.view.Etcd) == 0 {
+	if s.view == nil || s.view.Stale || len(s.view.Etcd) == 0 {
 		return "patroni, etcd at " + strings.Join(s.cluster.Etcd.Endpoints, ", ")
 	}
 	return "patroni, etcd on " + strings.Join(s.view.Etcd, ", ")

@@ -152,15 +152,25 @@ method = "trust"
 }
 
 func TestCheckLiveSaysWhyEtcdDoesNotAnswer(t *testing.T) {
-	p, err := prepare(liveConfig(t, []string{closedAddress(t)}, routes), nil)
+	t.Parallel()                                  // it waits for etcd
+	hung, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and never answers
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sight{cluster: p.cfg.Clusters[0], groups: groupsOf(p.cfg, "main"), limit: time.Second}
+	defer hung.Close()
+	closed := closedAddress(t)
+	p, err := prepare(liveConfig(t, []string{hung.Addr().String(), closed}, routes), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sight{cluster: p.cfg.Clusters[0], groups: groupsOf(p.cfg, "main"), limit: 4 * time.Second}
 	s.look()
-	_, faults := s.report()
-	if len(faults) != 1 || !strings.HasPrefix(faults[0], "etcd does not answer: ") || !strings.Contains(faults[0], "connection refused") {
-		t.Errorf("%q", faults)
+	lines, faults := s.report()
+	if want := "cluster main: patroni, etcd at " + hung.Addr().String() + ", " + closed; !slices.Equal(lines, []string{want}) {
+		t.Errorf("%q, want %q", lines, want)
+	}
+	if want := "etcd does not answer: " + hung.Addr().String() + ": no answer in time; " + closed + ": connect: connection refused"; !slices.Equal(faults, []string{want}) {
+		t.Errorf("%q, want %q", faults, want)
 	}
 }
 

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -79,12 +81,7 @@ func runCitus(name string, args []string, stderr io.Writer, do func(*citusOrder,
 // parseCitus reads the command line; nil: the program ends with a status.
 func parseCitus(name string, args []string, stderr io.Writer) (o *citusOrder, status int) {
 	o = &citusOrder{}
-	flags := flag.NewFlagSet("portero citus "+name, flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprint(stderr, citusUsage)
-		flags.PrintDefaults()
-	}
+	flags := newFlags("citus "+name, citusUsage, stderr)
 	flags.StringVar(&o.path, "config", "", "configuration `file` (proxy.toml)")
 	flags.StringVar(&o.cluster, "cluster", "", "`name` of the cluster; default: the only one with citus = true")
 	flags.StringVar(&o.host, "host", "", "`host` of Portero as the nodes see it; default: the listener's, 127.0.0.1 for one that listens everywhere")
@@ -95,11 +92,7 @@ func parseCitus(name string, args []string, stderr io.Writer) (o *citusOrder, st
 		flags.StringVar(&o.passwordFile, "password-file", "", "`file` with the password; default: [cluster.metadata]'s, else PGPASSWORD or .pgpass")
 		flags.BoolVar(&o.json, "json", false, "print JSON")
 	}
-	rest, err := mixed(flags, args)
-	if o.path == "" && len(rest) > 0 {
-		o.path, rest = rest[0], rest[1:]
-	}
-	if status, ends := endsWith(flags, err, rest, stderr); ends {
+	if status, ends := parsed(flags, args, &o.path); ends {
 		return nil, status
 	}
 	return o, 0
@@ -113,6 +106,7 @@ type citusScene struct {
 	listener *config.Listener
 	host     string // of Portero as the nodes see it
 	port     string
+	password string // of the file that --password-file names
 	view     *discovery.View
 }
 
@@ -128,6 +122,21 @@ func (o *citusOrder) scene(cfg *config.Config) (*citusScene, error) {
 		if s.database, err = citusDatabase(cfg, s.cluster.Name); err != nil {
 			return nil, err
 		}
+	}
+	if o.port != "" {
+		if n, err := strconv.ParseUint(o.port, 10, 16); err != nil || n == 0 {
+			return nil, fmt.Errorf("--port %q: want 1 to 65535", o.port)
+		}
+	}
+	if host, port, err := net.SplitHostPort(o.host); err == nil {
+		return nil, fmt.Errorf("--host %q: give the port by itself: --host %s --port %s", o.host, host, port)
+	}
+	if o.passwordFile != "" {
+		text, err := os.ReadFile(o.passwordFile)
+		if err != nil {
+			return nil, fmt.Errorf("--password-file: %w", err)
+		}
+		s.password = strings.TrimRight(string(text), "\r\n")
 	}
 	s.listener = s.likeliestListener(o.port)
 	host, port := placeOf(s.listener.Address)
@@ -166,7 +175,8 @@ const citusPatience = 5 * time.Second
 
 // look reads the cluster's groups from etcd. It blocks for citusPatience at most.
 func look(c config.Cluster) (*discovery.View, error) {
-	d, err := discovery.Open(c, slog.New(slog.DiscardHandler))
+	var reasons etcdReasons
+	d, err := discovery.Open(c, slog.New(&reasons))
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +194,7 @@ func look(c config.Cluster) (*discovery.View, error) {
 		select {
 		case <-v.Replaced():
 		case <-ctx.Done():
-			return nil, fmt.Errorf("cluster %s: etcd at %s has not answered within %s, so that its groups are not known", c.Name, strings.Join(c.Etcd.Endpoints, ", "), citusPatience)
+			return nil, errors.New(reasons.told(fmt.Sprintf("cluster %s: etcd has not answered within %s, so that its groups are not known", c.Name, citusPatience)))
 		}
 	}
 }

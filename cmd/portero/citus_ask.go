@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -78,31 +77,28 @@ func (o *citusOrder) dsn(s *citusScene, address string) (*pgconn.Config, error) 
 	}
 	switch {
 	case o.passwordFile != "":
-		text, err := os.ReadFile(o.passwordFile)
-		if err != nil {
-			return nil, err
-		}
-		c.Password = strings.TrimRight(string(text), "\r\n")
+		c.Password = s.password
 	case s.cluster.Metadata.Password != "" && c.User == s.cluster.Metadata.User:
 		c.Password = s.cluster.Metadata.Password
 	}
 	return c, nil
 }
 
-// askNode asks a leader for all of it. It blocks on the network, for 10 s at most.
-func (o *citusOrder) askNode(s *citusScene, leader discovery.Member) (*nodeSaid, error) {
+// askNode asks a leader for all of it, and says as whom. It blocks on the network, for 10 s at most.
+func (o *citusOrder) askNode(s *citusScene, leader discovery.Member) (said *nodeSaid, user string, err error) {
 	config, err := o.dsn(s, leader.Address)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*citusPatience)
 	defer cancel()
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, err
+		return nil, config.User, loginError{err}
 	}
 	defer conn.Close(ctx) //nolint:errcheck // a courtesy
-	return readNode(ctx, conn)
+	said, err = readNode(ctx, conn)
+	return said, config.User, err
 }
 
 func readNode(ctx context.Context, conn *pgconn.PgConn) (*nodeSaid, error) {
@@ -163,6 +159,12 @@ func code(err error) string {
 	}
 	return ""
 }
+
+// loginError is one from before the first query.
+type loginError struct{ error }
+
+// Unwrap is for errors.As.
+func (e loginError) Unwrap() error { return e.error }
 
 // number reads an integer of the server's own.
 func number(text string) int {

@@ -37,6 +37,7 @@ func (f finding) String() string {
 type leaderSaid struct {
 	group  int
 	leader discovery.Member // Name "": nobody leads
+	user   string           // who asks it
 	said   *nodeSaid
 	err    error
 }
@@ -86,4 +87,6 @@ func (o *citusOrder) askAll(s *citusScene) []leaderSaid {
 }
 
 // ask has a leader say what it has.
-func (o *citusOrder) ask(s *citusScene, l *leaderSaid) { l.said, l.err = o.askNode(s, l.leader) }
+func (o *citusOrder) ask(s *citusScene, l *leaderSaid) {
+	l.said, l.user, l.err = o.askNode(s, l.leader)
+}

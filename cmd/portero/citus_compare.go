@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -60,14 +61,21 @@ func (c *comparison) note(found, toDo string) {
 
 // notAsked says why a leader could not be asked.
 func (c *comparison) notAsked(err error) {
-	at := c.at.leader.Address
-	switch code(err) {
-	case "42P01": // undefined table
-		c.add("there is no Citus in database "+sqlName(c.database)+": "+err.Error(), "CREATE EXTENSION citus there, or name its database with --database")
-	case "":
-		c.add("its leader at "+at+" cannot be asked: "+err.Error(), "see whether it is reached from here, as Portero has to reach it too")
+	why := reasonOf(err)
+	_, inLogin := errors.AsType[loginError](err)
+	leader, database := "its leader at "+c.at.leader.Address, sqlName(c.database)
+	switch state := code(err); {
+	case state == "":
+		c.add(leader+" cannot be asked: "+why, "see whether it is reached from here, as Portero has to reach it too")
+	case inLogin:
+		c.add(leader+" does not let "+sqlName(c.at.user)+" in: "+why, "give a --user who may log in to database "+database+", and the password")
+	case state == "42P01": // undefined table
+		c.add("there is no Citus in database "+database+": "+why, "CREATE EXTENSION citus there, or name its database with --database")
+	case state == "42501": // insufficient privilege
+		c.add(leader+" does not show Citus' tables to "+sqlName(c.at.user)+": "+why,
+			"there, as superuser in database "+database+": GRANT SELECT ON pg_catalog.pg_dist_node, pg_catalog.pg_dist_poolinfo TO "+sqlName(c.at.user)+"; or give another --user")
 	default:
-		c.add("its leader at "+at+" does not answer: "+err.Error(), "give a --user who may log in to database "+sqlName(c.database)+", and the password")
+		c.add(leader+" refuses what it is asked: "+why, "look at its log")
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -87,12 +88,18 @@ group 2 (g2m0): its leader at 10.0.0.1:5434 cannot be asked: no: see whether it 
 group 1 (g1m0): pg_dist_poolinfo is empty: its connections to other nodes do not go through Portero: run there what portero citus poolinfo prints
 group 2 (g2m0): pg_dist_poolinfo is empty: its connections to other nodes do not go through Portero: run there what portero citus poolinfo prints`},
 		"who cannot be asked": {func(s *citusScene, all []leaderSaid) {
-			all[0].said, all[0].err = nil, &pgconn.PgError{Severity: "FATAL", Code: "28P01", Message: "password authentication failed"}
+			refused := loginError{fmt.Errorf("failed to connect: %w", &pgconn.PgError{Severity: "FATAL", Code: "28P01", Message: "password authentication failed"})}
+			all[0].user, all[0].said, all[0].err = "bob", nil, refused
 			all[1].said, all[1].err = nil, &pgconn.PgError{Severity: "ERROR", Code: "42P01", Message: "relation does not exist"}
 			all[2].leader, all[2].said = discovery.Member{}, nil
-		}, `group 0 (g0m0): its leader at 10.0.0.1:5432 does not answer: FATAL: password authentication failed (SQLSTATE 28P01): give a --user who may log in to database "app", and the password
+		}, `group 0 (g0m0): its leader at 10.0.0.1:5432 does not let "bob" in: FATAL: password authentication failed (SQLSTATE 28P01): give a --user who may log in to database "app", and the password
 group 1 (g1m0): there is no Citus in database "app": ERROR: relation does not exist (SQLSTATE 42P01): CREATE EXTENSION citus there, or name its database with --database
 group 2: nobody leads it: look at patronictl list`},
+		"who does not answer": {func(s *citusScene, all []leaderSaid) {
+			all[1].user, all[1].said, all[1].err = "bob", nil, &pgconn.PgError{Severity: "ERROR", Code: "42501", Message: "permission denied for table pg_dist_node"}
+			all[2].user, all[2].said, all[2].err = "bob", nil, &pgconn.PgError{Severity: "FATAL", Code: "57P01", Message: "terminating connection"}
+		}, `group 1 (g1m0): its leader at 10.0.0.1:5433 does not show Citus' tables to "bob": ERROR: permission denied for table pg_dist_node (SQLSTATE 42501): there, as superuser in database "app": GRANT SELECT ON pg_catalog.pg_dist_node, pg_catalog.pg_dist_poolinfo TO "bob"; or give another --user
+group 2 (g2m0): its leader at 10.0.0.1:5434 refuses what it is asked: FATAL: terminating connection (SQLSTATE 57P01): look at its log`},
 		"a leader whose key cannot be read": {func(s *citusScene, all []leaderSaid) {
 			all[1].leader, all[1].said = discovery.Member{Name: "g1m0"}, nil
 		}, `group 1 (g1m0): its leader has no address that can be read: look at conn_url in its member key: etcdctl get --prefix /service/demo/1/members/`},

@@ -118,6 +118,11 @@ func TestCheckComparesTheNodesWithTheirLeadersAndWithWhatPoolinfoPrints(t *testi
 	if status != 1 || strings.Count(out, "max_prepared_transactions is 0") != 2 {
 		t.Errorf("exit status %d\n%s", status, out)
 	}
+	l.sql(1, "revoke select on pg_dist_poolinfo from public")
+	out, status = l.check("--user", "app", "--password-file", writeFile(t, "password", "app\n"))
+	if status != 1 || !strings.Contains(out, `permission denied for table pg_dist_poolinfo (SQLSTATE 42501): there, as superuser`) {
+		t.Errorf("exit status %d\n%s", status, out)
+	}
 	out, status = l.check("--database", "postgres")
 	if status != 1 || strings.Count(out, "there is no Citus in database \"postgres\"") != 2 {
 		t.Errorf("exit status %d\n%s", status, out)

@@ -211,6 +211,9 @@ func TestCitusSaysWhatItCannotGoBy(t *testing.T) {
 		"several":          {two, nil, "give --cluster, one of main, second"},
 		"no Citus":         {"[auth]\nmethod = \"trust\"\n", nil, "no cluster in the file has citus = true"},
 		"which database":   {citusFile + "\n[[route]]\ndatabase = \"app_w3\"\ngroup = 1\n", nil, "give --database, one of app, app_w3"},
+		"no such port":     {citusFile, []string{"--port", "99999"}, `--port "99999": want 1 to 65535`},
+		"no port":          {citusFile, []string{"--port", "0"}, `--port "0": want 1 to 65535`},
+		"a port too many":  {citusFile, []string{"--host", "h:1"}, `--host "h:1": give the port by itself: --host h --port 1`},
 		"a word too many":  {citusFile, []string{"x"}, `unexpected argument "x"`},
 		"a flag of checks": {citusFile, []string{"--user", "x"}, "flag provided but not defined"},
 	} {
@@ -220,6 +223,10 @@ func TestCitusSaysWhatItCannotGoBy(t *testing.T) {
 			t.Errorf("%s: exit status %d\n%s%s", name, status, stdout, stderr)
 		}
 	}
+	missing := []string{"citus", "check", "--config", writeFile(t, "proxy.toml", citusFile+wholeRoute), "--password-file", "/none"}
+	if stdout, stderr, status := portero(missing...); status != 2 || stdout != "" || stderr != "portero citus check: --password-file: open /none: no such file or directory\n" {
+		t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
+	}
 	if _, stderr, status := portero("citus", "sing"); status != 2 || !strings.Contains(stderr, "poolinfo") {
 		t.Errorf("exit status %d, %s", status, stderr)
 	}
@@ -228,7 +235,7 @@ func TestCitusSaysWhatItCannotGoBy(t *testing.T) {
 func TestWithoutEtcdNothingIsKnownOfTheGroups(t *testing.T) {
 	t.Parallel() // it waits for etcd
 	stdout, stderr, status := portero("citus", "poolinfo", "--config", writeFile(t, "proxy.toml", citusFile))
-	if status != 1 || stdout != "" || !strings.Contains(stderr, "cluster main: etcd at 127.0.0.1:1 has not answered within 5s") {
+	if status != 1 || stdout != "" || !strings.Contains(stderr, "cluster main: etcd has not answered within 5s, so that its groups are not known: 127.0.0.1:1: connect: connection refused\n") {
 		t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -14,12 +13,10 @@ import (
 // diff asks the Portero that runs what a reload would change, and prints it. The exit
 // status is that of diff(1): 0 if nothing, 1 if something, 2 in trouble.
 func diff(args []string, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("portero diff", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags := newFlags("diff", "", stderr)
 	path := flags.String("config", "", "configuration `file` (proxy.toml), for the address of the one that runs")
 	address := flags.String("admin", "", "`address` of [admin] of the one that runs; default: as the file has it")
-	err := flags.Parse(args)
-	if status, ends := endsWith(flags, err, flags.Args(), stderr); ends {
+	if status, ends := parsed(flags, args, path); ends {
 		return status
 	}
 	lines, err := askDiff(*path, *address)

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -67,12 +66,7 @@ func explain(args []string, stdout, stderr io.Writer) int {
 func parseExplain(args []string, stderr io.Writer) (line *explainFlags, status int) {
 	line = &explainFlags{}
 	q := &line.newcomer
-	flags := flag.NewFlagSet("portero explain", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprint(stderr, explainUsage)
-		flags.PrintDefaults()
-	}
+	flags := newFlags("explain", explainUsage, stderr)
 	flags.StringVar(&line.path, "config", "", "configuration `file` (proxy.toml or pgbouncer.ini)")
 	flags.StringVar(&line.admin, "admin", "", "`address` of [admin] of the Portero that runs; default: as the file has it")
 	flags.BoolVar(&line.offline, "offline", false, "read the file, whatever runs")
@@ -88,11 +82,7 @@ func parseExplain(args []string, stderr io.Writer) (line *explainFlags, status i
 		q.TLS = map[bool]string{true: "yes", false: "no"}[yes]
 		return err
 	})
-	rest, err := mixed(flags, args)
-	if line.path == "" && len(rest) > 0 {
-		line.path, rest = rest[0], rest[1:]
-	}
-	if status, ends := endsWith(flags, err, rest, stderr); ends {
+	if status, ends := parsed(flags, args, &line.path); ends {
 		return nil, status
 	}
 	if q.User == "" {

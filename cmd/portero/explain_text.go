@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"portero/auth"
+	"portero/pool"
 	"portero/proxy"
 )
 
@@ -183,7 +184,11 @@ func (t *explainText) pool(a *proxy.Answer) {
 		words += ", " + k.Citus
 	}
 	t.section("pool", words)
-	t.section("", fmt.Sprintf("database \"%s\" as user \"%s\"", k.Database, k.User))
+	database := "database \"" + k.Database + "\""
+	if k.Mode == pool.PhysicalReplication {
+		database = "no database,"
+	}
+	t.section("", fmt.Sprintf("%s as user \"%s\"", database, k.User))
 	t.settings(a.Settings)
 	t.section("server login", a.ServerLogin)
 	if a.Now != nil {
@@ -204,6 +209,10 @@ func (t *explainText) settings(all []proxy.Setting) {
 	for _, s := range all {
 		switch {
 		case s.Place != "":
+		case s.Note != "":
+			t.section(name, s.Name+" "+s.Value+", "+s.Note)
+			name = ""
+			continue
 		case s.Value == "no limit", s.Value == "never":
 			off[s.Value] = append(off[s.Value], s.Name)
 			continue

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,16 +15,13 @@ import (
 // importFiles translates configurations of the chain that Portero replaces. The
 // exit status is 1 where a file is at fault, and then nothing is written.
 func importFiles(args []string, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("portero import", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags := newFlags("import", "", stderr)
 	out := flags.String("o", "", "`file` to write, which must not be there yet; default: standard output")
 	names, err := mixed(flags, args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		return 2
-	case len(names) == 0:
+	if status, ends := endsWith(flags, err, nil); ends {
+		return status
+	}
+	if len(names) == 0 {
 		fmt.Fprintln(stderr, "portero import: name a pgbouncer.ini, and a haproxy.cfg and a patroni.yml if there are such")
 		return 2
 	}
@@ -41,20 +37,6 @@ func importFiles(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, r)
 	}
 	return 0
-}
-
-// mixed parses flags that may stand before, between and behind the arguments.
-func mixed(flags *flag.FlagSet, args []string) (names []string, err error) {
-	for {
-		if err := flags.Parse(args); err != nil {
-			return nil, err
-		}
-		if flags.NArg() == 0 {
-			return names, nil
-		}
-		names = append(names, flags.Arg(0))
-		args = flags.Args()[1:]
-	}
 }
 
 // translateFiles translates the named files into a proxy.toml in folder dir.

@@ -12,8 +12,6 @@
 package main
 
 import (
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -87,46 +85,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "portero: unknown command %q\n\n%s", args[0], usage)
 	return 2
-}
-
-// withConfig parses a subcommand's only flag. The file may be given without it.
-func withConfig(name string, args []string, stderr io.Writer, do func(path string) int) int {
-	return withFlags(name, args, stderr, func(*flag.FlagSet) {}, do)
-}
-
-// withFlags is withConfig for a subcommand that adds flags of its own, which may stand behind
-// the file too.
-func withFlags(name string, args []string, stderr io.Writer, add func(*flag.FlagSet), do func(path string) int) int {
-	flags := flag.NewFlagSet("portero "+name, flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	path := flags.String("config", "", "configuration `file` (proxy.toml)")
-	add(flags)
-	err := flags.Parse(args)
-	rest := flags.Args()
-	if err == nil && *path == "" && len(rest) > 0 {
-		*path = rest[0]
-		err = flags.Parse(rest[1:])
-		rest = flags.Args()
-	}
-	if status, ends := endsWith(flags, err, rest, stderr); ends {
-		return status
-	}
-	return do(*path)
-}
-
-// endsWith is the exit status of a program whose command line has been parsed with an error, or
-// has arguments that are no use; false: it has neither, and goes on.
-func endsWith(flags *flag.FlagSet, err error, rest []string, stderr io.Writer) (status int, ends bool) {
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0, true
-	case err != nil: // flags has said why
-		return 2, true
-	case len(rest) > 0:
-		fmt.Fprintf(stderr, "%s: unexpected argument %q\n", flags.Name(), rest[0])
-		return 2, true
-	}
-	return 0, false
 }
 
 // load reads the configuration and all files it names; faults go to stderr,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -60,12 +59,7 @@ func topPage(args []string, stdout, stderr io.Writer) int {
 // parseTop reads the command line; nil: the program ends with a status.
 func parseTop(args []string, stderr io.Writer) (order *topOrder, status int) {
 	order = &topOrder{}
-	flags := flag.NewFlagSet("portero top", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprint(stderr, topUsage)
-		flags.PrintDefaults()
-	}
+	flags := newFlags("top", topUsage, stderr)
 	flags.StringVar(&order.path, "config", "", "configuration `file` (proxy.toml or pgbouncer.ini)")
 	flags.StringVar(&order.host, "host", "", "`host` or folder of the Unix socket")
 	flags.StringVar(&order.port, "port", "", "`port`; default: 6432")
@@ -75,11 +69,7 @@ func parseTop(args []string, stderr io.Writer) (order *topOrder, status int) {
 	flags.BoolVar(&order.batch, "batch", false, "print plain text, for scripts")
 	flags.IntVar(&order.pages, "n", 0, "with --batch, `how many` pages; 0 = until it is interrupted")
 	flags.IntVar(&order.width, "width", 0, "with --batch, `columns`; default: COLUMNS, else 132")
-	rest, err := mixed(flags, args)
-	if len(rest) > 0 {
-		order.connection, rest = rest[0], rest[1:]
-	}
-	if status, ends := endsWith(flags, err, rest, stderr); ends {
+	if status, ends := parsed(flags, args, &order.connection); ends {
 		return nil, status
 	}
 	if order.path != "" && (order.connection != "" || order.host != "" || order.port != "") {
@@ -94,11 +84,15 @@ func parseTop(args []string, stderr io.Writer) (order *topOrder, status int) {
 		fmt.Fprintf(stderr, "portero top: -d must be at least %s\n", top.Shortest)
 		return nil, 2
 	}
+	if order.pages < 0 || order.width < 0 {
+		fmt.Fprintln(stderr, "portero top: -n and -width must be 0 or more")
+		return nil, 2
+	}
 	if !top.HasView(order.view) {
 		fmt.Fprintf(stderr, "portero top: there is no view %q\n", order.view)
 		return nil, 2
 	}
-	if order.width <= 0 {
+	if order.width == 0 {
 		order.width, _ = strconv.Atoi(os.Getenv("COLUMNS"))
 	}
 	if order.width <= 0 {

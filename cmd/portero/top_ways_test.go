@@ -102,6 +102,7 @@ func TestTopRefusesWhatItCannotDo(t *testing.T) {
 		{"a URL says where", []string{"--port", "1", "postgres://ops@db4"}},
 		{"a file says where", []string{"--config", "proxy.toml", "--port", "1"}},
 		{"no view \"pool\"", []string{"--view", "pool"}},
+		{"must be 0 or more", []string{"--batch", "-n", "-1"}},
 		{"at least 100ms", []string{"-d", "99ms"}},
 	} {
 		_, stderr, status := portero(append([]string{"top"}, c.args...)...)

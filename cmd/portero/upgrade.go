@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -28,12 +27,10 @@ var errNotAsked = errors.New("portero upgrade: nobody is there to ask")
 
 // upgradeRunning has the Portero that runs start its program anew, and prints who serves then.
 func upgradeRunning(args []string, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("portero upgrade", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags := newFlags("upgrade", "", stderr)
 	path := flags.String("config", "", "configuration `file` (proxy.toml), for [admin] takeover of the one that runs")
 	socket := flags.String("takeover", "", "`path` of that socket; default: as the file has it")
-	err := flags.Parse(args)
-	if status, ends := endsWith(flags, err, flags.Args(), stderr); ends {
+	if status, ends := parsed(flags, args, path); ends {
 		return status
 	}
 	if *socket == "" {
@@ -43,7 +40,7 @@ func upgradeRunning(args []string, stdout, stderr io.Writer) int {
 		}
 		*socket = p.cfg.Admin.Takeover
 	}
-	err = askUpgrade(*socket, stdout, stderr)
+	err := askUpgrade(*socket, stdout, stderr)
 	switch {
 	case errors.Is(err, errNotAsked):
 		fmt.Fprintln(stderr, err)

@@ -151,8 +151,8 @@ func (g *Group) successor(ctx context.Context, leader *Member) (string, error) {
 	return "", errors.New("group " + g.Scope + " has no replica to switch to")
 }
 
-// WaitHealthy waits until the leader takes writes, all other members stream from it and, in
-// synchronous mode, one of them is its registered synchronous standby.
+// WaitHealthy waits until the leader takes writes, all other members stream from it, the keys of
+// all say so and, in synchronous mode, one of them is its registered synchronous standby.
 func (g *Group) WaitHealthy(ctx context.Context) error {
 	return Poll(ctx, "wait for health of group "+g.Scope, func() error {
 		for _, m := range g.Members {
@@ -174,12 +174,12 @@ func (g *Group) healthy(ctx context.Context) error {
 		return err
 	}
 	for _, m := range g.Members {
-		announced, err := g.get(ctx, "members/"+m.Name)
+		key, err := g.get(ctx, "members/"+m.Name)
 		if err != nil {
 			return err
 		}
-		if announced == "" {
-			return errors.New(m.Name + " has no member key")
+		if err := announced(key, m == leader); err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
 		}
 		if m != leader && streaming[m.Name] == "" {
 			return fmt.Errorf("%s does not stream from %s", m.Name, leader.Name)
@@ -196,6 +196,23 @@ func (g *Group) healthy(ctx context.Context) error {
 		if state := streaming[name]; state != "sync" && state != "quorum" {
 			return fmt.Errorf("%s is registered as synchronous and is %q", name, state)
 		}
+	}
+	return nil
+}
+
+// announced tells whether a member's key says of it what WaitHealthy waits for. Patroni writes it
+// once in a loop: a replica streams, and a leader takes writes, up to a loop before the key says so.
+func announced(key string, leads bool) error {
+	if key == "" {
+		return errors.New("no member key")
+	}
+	var said struct{ State, Role string }
+	if err := json.Unmarshal([]byte(key), &said); err != nil {
+		return fmt.Errorf("member key %q: %w", key, err)
+	}
+	// Patroni before 4 calls a leader master.
+	if primary := said.Role == "primary" || said.Role == "master"; said.State != "running" || primary != leads {
+		return fmt.Errorf("%s and %s, says the member key", said.Role, said.State)
 	}
 	return nil
 }

@@ -1,15 +1,14 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
+
+	"portero/internal/lab"
 )
 
 // options are the command line's.
@@ -32,26 +31,7 @@ func (o options) retryTimeout() time.Duration {
 // errBroken says that a row was lost or written twice, or a client did not survive.
 var errBroken = errors.New("a promise was broken")
 
-func main() {
-	o, err := parseOptions(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err == nil {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		err = run(ctx, o)
-		interrupted := ctx.Err() != nil
-		stop()
-		if interrupted && err != nil {
-			fmt.Fprintln(os.Stderr, "\ninterrupted; everything that was started has ended")
-			os.Exit(130)
-		}
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "demo: %v\n", err)
-		os.Exit(1)
-	}
-}
+func main() { lab.Main("demo", parseOptions, run) }
 
 func parseOptions(args []string) (options, error) {
 	var o options
