@@ -75,6 +75,12 @@ func (cl *cluster) isToLearn() bool {
 	return g == nil || !g.Listed
 }
 
+// isToFind reports whether nobody is known yet who leads a list of hosts.
+func (cl *cluster) isToFind(group int) bool {
+	g := cl.discovery.View().Groups[group]
+	return g != nil && g.AskHosts && g.Leader == ""
+}
+
 // askNodes asks a node for all of them and tells discovery. It blocks for
 // server_connect_timeout at most.
 func (cl *cluster) askNodes(conn net.Conn, stream *wire.Stream, address string, given bool) error {

@@ -9,11 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"portero/auth"
 	"portero/config"
 	"portero/loop"
 	"portero/metrics"
-	"portero/wire"
 )
 
 // roster is what the fakes of a cluster of YugabyteDB say of its nodes.
@@ -50,24 +48,6 @@ func (r *roster) read() (rows [][][]byte) {
 		rows = append(rows, row)
 	}
 	return rows
-}
-
-// joinReplication is join for clients that replicate, each with what it has its server opened
-// with: replicating.
-func (s *stage) joinReplication(role, mode string) *Pool {
-	s.t.Helper()
-	p, err := s.pools.Join(keyOf(role, "postgres", "app").ForReplication(mode), s.terms(1, 0).ForReplication(), auth.Credentials{})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return p
-}
-
-func (s *stage) replicating(p *Pool, how string) *client {
-	s.t.Helper()
-	c := s.client(p, 0)
-	c.do(func() { c.claim.Startup = NewStartup([]wire.Parameter{{Name: "replication", Value: how}}) })
-	return c
 }
 
 // ybStage is a cluster of YugabyteDB with a fake in each of these places, as "primary near".
