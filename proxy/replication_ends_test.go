@@ -217,6 +217,26 @@ func TestPauseWaitsForWhoReplicates(t *testing.T) {
 	waits.quit()
 }
 
+// SUSPEND has no end to wait for in a stream, which goes on.
+func TestSuspendLeavesWhoReplicatesAlone(t *testing.T) {
+	w := startPublishing(t)
+	rests, streams := w.replicate("database"), w.streaming()
+	if err := w.pools.Suspend(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	rests.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
+	w.publish("select pg_switch_wal()")
+	if _, is := streams.receive().(*pgproto3.CopyData); !is {
+		t.Error("no WAL came")
+	}
+	if err := w.pools.Resume(""); err != nil {
+		t.Fatal(err)
+	}
+	rests.quit()
+	streams.conn.Close()
+	noSenders(t)
+}
+
 // At its end Portero closes a stream, which has no end of its own, and lets what is asked come to
 // its end.
 func TestShutdownEndsStreamsAtOnceAndQuestionsWhenTheyAreAnswered(t *testing.T) {
