@@ -26,6 +26,7 @@ func databaseOf(p *metrics.PoolState) string { return cmp.Or(p.Name, p.Labels.Da
 // kind, which SHOW POOLS has no columns for: a row for each would be doubles to its readers.
 type summed struct {
 	database, user, mode string
+	replicates           bool // all of its clients do, as far as is known
 
 	clients, active, waiting, cancelling, cancelWaiting   int
 	servers, lent, carrying, cancelled, idle, tested, new int
@@ -40,10 +41,10 @@ func sumPools(pools []metrics.PoolState) []summed {
 		p := &pools[i]
 		k := key{databaseOf(p), p.Labels.User}
 		if sums[k] == nil {
-			sums[k] = &summed{database: k.database, user: k.user, mode: p.Labels.Mode}
+			sums[k] = &summed{database: k.database, user: k.user, mode: p.Labels.PoolMode(), replicates: p.Labels.Replicates()}
 		}
-		if strings.HasSuffix(sums[k].mode, "-replication") { // which is no mode of a pool there
-			sums[k].mode = p.Labels.Mode
+		if sums[k].replicates && !p.Labels.Replicates() { // who does says nothing of the others
+			sums[k].mode, sums[k].replicates = p.Labels.Mode, false
 		}
 		sums[k].add(p)
 	}

@@ -14,9 +14,11 @@ func TestWhoReplicatesIsShownAsByPgBouncer(t *testing.T) {
 	replicates := poolNamed("app", "ann", "leader")
 	replicates.Pool = metrics.NewPool(metrics.PoolLabels{Cluster: "main", Role: "leader", Mode: "logical-replication", Database: "app_live", User: "ann"}, 1)
 	replicates.Size, replicates.MinSize = 0, 0
+	alone := poolNamed("backup", "streamer", "leader")
+	alone.Pool = metrics.NewPool(metrics.PoolLabels{Cluster: "main", Role: "leader", Mode: "physical-replication", Database: "backup", User: "streamer"}, 1)
 	s := openDesk(t, ConsoleOptions{
 		Pools: func() []metrics.PoolState {
-			return []metrics.PoolState{replicates, poolNamed("app", "ann", "leader")}
+			return []metrics.PoolState{replicates, poolNamed("app", "ann", "leader"), alone}
 		},
 		Clients: func(context.Context) []metrics.ClientState {
 			return []metrics.ClientState{{ID: 5, User: "ann", Database: "app", State: "active", Connected: noon, Replication: "logical"}}
@@ -30,13 +32,16 @@ func TestWhoReplicatesIsShownAsByPgBouncer(t *testing.T) {
 			t.Errorf("%s: %v", what, rows)
 		}
 	}
-	column := func(what, name string) string {
+	columns := func(what, name string) (values []string) {
 		t.Helper()
-		rows := s.rows("show " + what)
 		at := slices.Index(strings.Fields(layouts[what].names), name)
-		return strings.Split(rows[0], "|")[at]
+		for _, row := range s.rows("show " + what) {
+			values = append(values, strings.Split(row, "|")[at])
+		}
+		return values
 	}
-	if got := column("pools", "pool_mode"); got != "transaction" {
+	column := func(what, name string) string { return columns(what, name)[0] }
+	if got := columns("pools", "pool_mode"); !slices.Equal(got[:2], []string{"transaction", "session"}) {
 		t.Errorf("pool_mode %s", got)
 	}
 	if got := column("pools", "sv_active"); got != "4" {

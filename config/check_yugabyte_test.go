@@ -44,7 +44,8 @@ topology_keys = [
   "aws.eu.b:x",
   "aws.eu. b",
   "aws.eu.c:2",
-  "aws.eu.c:2",
+  "aws.eu.c",
+  "aws.eu.*",
 ]
 `, []string{
 			`5: cluster[1].hosts[1]: must be host:port, not "a"`,
@@ -55,7 +56,7 @@ topology_keys = [
 			`10: cluster[1].topology_keys[3]: only the zone may be *`,
 			`11: cluster[1].topology_keys[4]: priority must be a whole number from 1 to 10, not "x"`,
 			`12: cluster[1].topology_keys[5]: must be cloud.region.zone or cloud.region.*, and its priority behind a colon, not "aws.eu. b"`,
-			`14: cluster[1].topology_keys[7]: aws.eu.c:2 is in the list already`,
+			`14: cluster[1].topology_keys[7]: aws.eu.c is in the list already`,
 		}},
 		{"only the keys, and none", ofYB + `fallback_to_topology_keys_only = true
 `, []string{`6: cluster[1].fallback_to_topology_keys_only: needs topology_keys`}},

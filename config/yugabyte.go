@@ -45,6 +45,9 @@ func (k TopologyKey) Matches(cloud, region, zone string) bool {
 	return k.Cloud == cloud && k.Region == region && (k.Zone == anything || k.Zone == zone)
 }
 
+// Place is the key without its priority.
+func (k TopologyKey) Place() string { return k.Cloud + "." + k.Region + "." + k.Zone }
+
 func (c checker) checkYugabyte(key string, cl *Cluster) {
 	hosts := childKey(key, "hosts")
 	if len(cl.Hosts) == 0 {
@@ -59,17 +62,20 @@ func (c checker) checkYugabyte(key string, cl *Cluster) {
 }
 
 func (c checker) checkTopologyKeys(cluster string, cl *Cluster) {
-	list := childKey(cluster, "topology_keys")
+	list, known := childKey(cluster, "topology_keys"), make(map[string]bool)
 	for i, text := range cl.TopologyKeys {
 		key := itemKey(list, i)
 		if c.unread(key) {
 			continue
 		}
-		if _, err := ParseTopologyKey(text); err != nil {
+		k, err := ParseTopologyKey(text)
+		switch {
+		case err != nil:
 			c.fault(key, "%s", err)
-		} else if j := slices.Index(cl.TopologyKeys[:i], text); j >= 0 {
-			c.fault(key, "%s is in the list already", text)
+		case known[k.Place()]:
+			c.fault(key, "%s is in the list already", k.Place())
 		}
+		known[k.Place()] = err == nil
 	}
 	only := childKey(cluster, "fallback_to_topology_keys_only")
 	if cl.FallbackToTopologyKeysOnly && len(cl.TopologyKeys) == 0 && !c.unread(list) {

@@ -93,9 +93,10 @@ func topology(groups map[int]*Group, etcd []string) (all []Warning) {
 // others, and while the key names nobody, all may that have no tag which forbids it. While
 // nobody leads it is the host that all of them are on. "" where there is no such host; where
 // one member at most may lead, as then nobody has meant to have another; and of a list of
-// hosts, which may be those of proxies.
+// hosts, which may be those of proxies; or where every member takes writes, as what data is
+// where is not known there.
 func (g *Group) SingleHost() string {
-	if g.AskHosts {
+	if g.AskHosts || g.AllWrite {
 		return ""
 	}
 	eligible := g.eligible()

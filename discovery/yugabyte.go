@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -20,7 +21,7 @@ const RoleReadReplica = "read_replica"
 // Node is a row of YugabyteDB's yb_servers().
 type Node struct {
 	Host     string // the private address
-	Port     int    // of YSQL
+	Port     int    // of YSQL; 0 = it tells none
 	Type     string // primary | read_replica
 	Cloud    string
 	Region   string
@@ -43,8 +44,10 @@ type yugabyte struct {
 	keys     []config.TopologyKey
 	keysOnly bool
 
-	nodes  []Member // sorted by name; none until a node has told
-	public bool     // they are reached by their public addresses
+	nodes    []Member // sorted by name; none until a node has told
+	public   bool     // they are reached by their public addresses
+	portless []string // hosts of nodes that the last answer has no port for
+	vacant   []string // topology keys that none of its nodes matches
 }
 
 func newYugabyte(cfg config.Cluster) (*yugabyte, error) {
@@ -88,6 +91,35 @@ func (y *yugabyte) tell(n Nodes) error {
 	return nil
 }
 
+// hasPort reports whether a node could be dialled by its port.
+func (n Node) hasPort() bool { return n.Port > 0 && n.Port <= math.MaxUint16 }
+
+// oddities are warnings of what an answer has that cannot be meant, and the one before had not.
+func (y *yugabyte) oddities(n Nodes) (warnings []string) {
+	var portless, vacant []string
+	for _, node := range n.List {
+		if !node.hasPort() {
+			portless = append(portless, node.Host)
+		}
+	}
+	for _, k := range y.keys {
+		there := func(node Node) bool { return k.Matches(node.Cloud, node.Region, node.Zone) }
+		if !slices.ContainsFunc(n.List, there) {
+			vacant = append(vacant, k.Place())
+		}
+	}
+	warn := func(words string, now, before []string) {
+		known := func(one string) bool { return slices.Contains(before, one) }
+		if news := slices.DeleteFunc(slices.Clone(now), known); len(news) > 0 {
+			warnings = append(warnings, words+": "+strings.Join(news, ", "))
+		}
+	}
+	warn("yb_servers() has no port for nodes, which are left out", portless, y.portless)
+	warn("no node is where topology_keys have one", vacant, y.vacant)
+	y.portless, y.vacant = portless, vacant
+	return warnings
+}
+
 // arePublic reports whether nodes are to be reached by their public addresses: so they
 // are if the one that was asked was reached by its own. before is what holds if it is
 // not in the list by either, as behind a load balancer.
@@ -117,7 +149,9 @@ func (y *yugabyte) member(n Node, public bool) (m Member, ok bool) {
 	if public {
 		host = n.PublicIP
 	}
-	m.Address = joinHostPort(host, strconv.Itoa(n.Port))
+	if n.hasPort() {
+		m.Address = joinHostPort(host, strconv.Itoa(n.Port))
+	}
 	m.Name, m.Lag, m.Zone = m.Address, -1, n.Zone
 	m.Host = hostOf(m)
 	if m.Role = rolePrimary; n.Type == RoleReadReplica {
@@ -160,18 +194,23 @@ func (y *yugabyte) groups() map[int]*Group {
 // Tell takes what a node of YugabyteDB has answered to the question for all nodes. After
 // an error what was known stays. When it returns, View shows the effect.
 func (c *Cluster) Tell(n Nodes) (err error) {
+	var odd []string
 	c.change(func() bool {
 		y, ok := c.source.(*yugabyte)
 		if !ok {
 			err = fmt.Errorf("cluster %s is not one of YugabyteDB", c.name)
 			return false
 		}
+		odd = y.oddities(n)
 		if err = y.tell(n); err != nil {
 			return false
 		}
 		c.stale, c.stats.Connected, c.stats.Endpoint = false, true, n.Asked
 		return true
 	})
+	for _, warning := range odd {
+		c.log.Warn(warning)
+	}
 	return err
 }
 

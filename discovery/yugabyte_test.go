@@ -177,3 +177,42 @@ func TestNothingAServerSaysMakesAYugabyteLeader(t *testing.T) {
 		t.Errorf("%+v", c.View().Groups[0])
 	}
 }
+
+// What an answer has that cannot be meant is said once, and again when it is another.
+func TestOdditiesOfAnAnswerAreWarnedOfOnce(t *testing.T) {
+	var log bytes.Buffer
+	c := openYugabyte(t, slog.New(slog.NewTextHandler(&log, nil)), []string{"aws.eu.*:2", "aws.us.b", "gcp.eu.a:3"}, "10.0.0.1:5433")
+	portless := Node{Host: "10.0.0.4", Cloud: "gcp", Region: "eu", Zone: "a"}
+	tell := func(nodes ...Node) {
+		t.Helper()
+		if err := c.Tell(Nodes{Asked: "10.0.0.1:5433", List: nodes}); err != nil {
+			t.Error(err)
+		}
+	}
+	for range 3 {
+		tell(append(three[:3:3], portless)...)
+	}
+	tell(three...)
+	tell(append(three[:3:3], portless)...)
+	if got := len(c.View().Groups[0].Members); got != 3 {
+		t.Errorf("%d members", got)
+	}
+	for words, want := range map[string]int{
+		"no node is where topology_keys have one: aws.us.b\"":              1,
+		"no node is where topology_keys have one: gcp.eu.a\"":              1,
+		"yb_servers() has no port for nodes, which are left out: 10.0.0.4": 2,
+		"level=WARN": 4,
+	} {
+		if n := strings.Count(log.String(), words); n != want {
+			t.Errorf("%q: %d times in the log, not %d:\n%s", words, n, want, &log)
+		}
+	}
+}
+
+// Where data is that all nodes share, their hosts do not tell.
+func TestNodesOnOneHostAreNoWarning(t *testing.T) {
+	c := openYugabyte(t, nil, nil, "127.0.0.1:5433", "127.0.0.1:5434")
+	if v := c.View(); len(v.Warnings) != 0 || v.Groups[0].SingleHost() != "" {
+		t.Errorf("%v", v.Warnings)
+	}
+}

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -10,9 +11,21 @@ type PoolLabels struct {
 	Cluster  string
 	Group    int    // Citus group, 0 for the coordinator or a plain cluster
 	Role     string // leader, replica, prefer-replica, any; of YugabyteDB any, only-primary, only-rr, prefer-primary, prefer-rr
-	Mode     string // session, transaction, statement
+	Mode     string // session, transaction, statement, logical-replication, physical-replication
 	Database string // as the server names it
 	User     string
+}
+
+// Replicates reports whether each of its servers is a walsender, for one client.
+func (l *PoolLabels) Replicates() bool { return strings.HasSuffix(l.Mode, "-replication") }
+
+// PoolMode is the mode in PgBouncer's words, which has none for those who replicate: who does
+// keeps his server, as in session mode.
+func (l *PoolLabels) PoolMode() string {
+	if l.Replicates() {
+		return "session"
+	}
+	return l.Mode
 }
 
 // Pool counts what one pool did since it was made. The counters only grow.

@@ -37,8 +37,8 @@ func (ps *Pools) Pause(ctx context.Context, database string) error {
 	return err
 }
 
-// Suspend holds the clients of all databases, and blocks until no server is lent. Idle servers
-// stay open. If ctx ends first the order is undone. Any goroutine but a loop.
+// Suspend holds the clients of all databases, and blocks until no server is lent, but to clients
+// that replicate, which would not give theirs back and go on. Idle servers stay open. If ctx ends first the order is undone. Any goroutine but a loop.
 func (ps *Pools) Suspend(ctx context.Context) error {
 	err := ps.orders.change(func(s *standingOrders) error {
 		if s.all || s.suspended {
@@ -208,7 +208,7 @@ func (p *Pool) isEmpty() bool {
 func (p *Pool) isQuiet() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.now.hold == HoldSuspended && p.lent == 0 && p.opening == 0
+	return p.now.hold == HoldSuspended && (p.lent == 0 || p.Key.Replicates()) && p.opening == 0
 }
 
 // isRenewed reports whether no server of the pool is to be closed.

@@ -94,7 +94,7 @@ func (p *Pool) logIn(ctx context.Context, home *cluster, m discovery.Member, pat
 
 // knock dials and logs in, with what st has given for the start of the session.
 func (p *Pool) knock(ctx context.Context, home *cluster, m discovery.Member, st Startup, patience time.Duration) (*entered, error) {
-	contact := home.isToLearn()
+	contact := home.isToLearn() || home.isToFind(p.Key.Group)
 	conn, err := home.dialWithin(ctx, m, patience)
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func (p *Pool) knock(ctx context.Context, home *cluster, m discovery.Member, st 
 	params.Parameters = p.loginParameters(st)
 	e.login, err = auth.Login(e.stream, params)
 	proved := err == nil || isBehindLogin(err)
-	if err = mismatch(st, err); err == nil || proved && isOfStartup(err) {
+	if err = mismatch(st, err); err == nil || proved && isOfStartup(err) && !p.Key.Replicates() { // nobody is known to get a walsender
 		p.letIn(params.Credentials)
 	} else {
 		err = p.keptOut(params.Credentials, err)

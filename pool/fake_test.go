@@ -240,6 +240,14 @@ func (f *fake) answer(be *pgproto3.Backend, sql string) {
 		f.mu.Unlock()
 		be.Send(&pgproto3.DataRow{Values: row})
 	}
+	switch sql { // as a walsender
+	case "IDENTIFY_SYSTEM":
+		f.mu.Lock()
+		be.Send(&pgproto3.DataRow{Values: [][]byte{[]byte(f.system), fmt.Append(nil, f.timeline)}})
+		f.mu.Unlock()
+	case "SHOW transaction_read_only":
+		be.Send(&pgproto3.DataRow{Values: [][]byte{[]byte(map[bool]string{true: "on", false: "off"}[f.recovers()])}})
+	}
 	if strings.Contains(sql, "yb_servers") {
 		if f.roster == nil {
 			be.Send(&pgproto3.ErrorResponse{Severity: "ERROR", Code: "42883", Message: "function pg_catalog.yb_servers() does not exist"})

@@ -200,12 +200,13 @@ func (q *inquiry) login() (p *Pool, measured bool) {
 // inUse reports whether a server has let a pool in, and it has clients: that its login leads
 // to a database. One that needs
 // to know of replicas is in use as long as it has servers: the next client of those who
-// come for one question each is not to wait until they have been measured anew.
+// come for one question each is not to wait until they have been measured anew. So is any as
+// long as nobody has told of the nodes of a YugabyteDB cluster, which is not ready before that.
 func (p *Pool) inUse() bool {
-	measures := p.demand().measures()
+	measures, toLearn := p.demand().measures(), p.home.Load().isToLearn()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.known && p.Key.Mode != PhysicalReplication && p.now.hold != HoldPaused && (p.clients > 0 || measures && len(p.servers) > 0)
+	return p.known && p.saysSQL() && p.now.hold != HoldPaused && (p.clients > 0 || measures && len(p.servers) > 0 || toLearn)
 }
 
 // ask asks over the connection that is there, or over a new one. at is when the

@@ -23,6 +23,8 @@ func (pl *plan) distance(m discovery.Member) int {
 		return 0
 	case pl.group.AllWrite:
 		return pl.nodeDistance(m)
+	case m.Name == pl.spare && pl.spare != "":
+		return 2
 	case pl.zone != "" && pl.as != "leader" && m.Zone != pl.zone:
 		return 1
 	}
@@ -88,7 +90,7 @@ const trustAgain = 30 * time.Second
 // servers; nil: there is none.
 func (p *Pool) strayedLocked() (far *place) {
 	now := loop.Clock()
-	if p.now.as == "leader" || p.opening > 0 {
+	if p.now.as == "leader" || p.opening > 0 || p.Key.Replicates() { // of those nobody would give theirs back
 		return nil
 	}
 	nearest, ok := p.nearestOfLocked(&p.now, now, func(m discovery.Member) bool { return p.isTrustedLocked(m, now) })
@@ -117,6 +119,8 @@ func (pl *plan) whyLater(m discovery.Member) string {
 		return ""
 	case pl.group.AllWrite:
 		return "serves when none that is nearer does"
+	case m.Name == pl.spare:
+		return "leads, and comes behind the replicas"
 	case m.Zone == "":
 		return fmt.Sprintf("has no tag zone, and comes behind those in zone %s", pl.zone)
 	}

@@ -25,6 +25,7 @@ type plan struct {
 	as      string             // what servers have to prove themselves to be: leader | replica | any
 	role    string             // that was asked for
 	zone    string             // of this Portero; see distance
+	spare   string             // a target that is none as "as" says: the leader, which serves as such while no other takes a server; "" = none
 
 	group *discovery.Group // as the view has it; nil: not at all
 }
@@ -37,10 +38,14 @@ type demand struct {
 	candidate bool          // no server has let the pool in, and that is to be found out first
 	ordered   Hold          // what operators have ordered, whoever leads
 	zone      string        // of this Portero; "" = not told
+	lasting   bool          // a server stays with the client that it was opened for, whoever is heard of later
 }
 
-// measures reports whether replicas have to be heard of for it.
-func (d demand) measures() bool { return d.role == "prefer-replica" || d.maxLag > 0 }
+// measures reports whether replicas have to be heard of for it. What lasts does not wait for
+// that: it is opened at a replica, which tells by that whether it answers.
+func (d demand) measures() bool {
+	return d.role == "prefer-replica" && !d.lasting || d.maxLag > 0
+}
 
 // post is what a server has been admitted as.
 type post struct {
@@ -80,6 +85,8 @@ func planOf(v *discovery.View, group int, d demand, heard readings, now time.Tim
 	if d.role == "leader" || d.role == "prefer-replica" && len(pl.targets) == 0 {
 		pl.lead(why)
 		pl.announce(d.drain, now)
+	} else if d.role == "prefer-replica" && d.lasting {
+		pl.spareLeader(why)
 	}
 	if d.candidate && d.measures() && len(pl.targets) == 0 { // any of them can tell whether it lets the pool in
 		pl.as = readAs(d.role)
@@ -103,6 +110,22 @@ func (pl *plan) lead(why Hold) {
 	default:
 		pl.hold = why
 	}
+}
+
+// spareLeader has the leader serve behind the replicas.
+func (pl *plan) spareLeader(why Hold) {
+	m, ok := pl.group.Member(pl.leads)
+	if ok && why == NotHeld && pl.group.Behind == 0 && !pl.has(m) {
+		pl.targets, pl.spare = append(pl.targets, m), m.Name
+	}
+}
+
+// asOf is what the servers of a member have to prove themselves to be.
+func (pl *plan) asOf(member string) string {
+	if pl.spare != "" && member == pl.spare {
+		return "leader"
+	}
+	return pl.as
 }
 
 // announce takes in that a switchover is wanted. The leader goes on for some hundred
@@ -196,9 +219,9 @@ func (pl *plan) keeps(member string, at post, before uint64) bool {
 		return false
 	case !pl.known:
 		return at.as != "leader" || at.epoch == before
-	case at.as != pl.as:
+	case at.as != pl.asOf(member):
 		return false
-	case pl.as == "leader":
+	case at.as == "leader":
 		return at.epoch == pl.epoch
 	}
 	return slices.ContainsFunc(pl.targets, func(t discovery.Member) bool { return t.Name == member })
@@ -220,7 +243,7 @@ func (pl *plan) lets(member string, at post) bool {
 
 // judge decides whether a server that says proof of itself may serve, and as what.
 func (pl *plan) judge(m discovery.Member, proof discovery.Proof) (post, error) {
-	g := pl.group
+	g, as := pl.group, pl.asOf(m.Name)
 	switch {
 	case pl.hold.ordered():
 		return post{}, errNotWanted
@@ -228,14 +251,14 @@ func (pl *plan) judge(m discovery.Member, proof discovery.Proof) (post, error) {
 		return post{}, errMoved
 	case g.SystemID != "" && proof.SystemID != g.SystemID:
 		return post{}, fmt.Errorf("%w: %s, not %s", errStranger, proof.SystemID, g.SystemID)
-	case pl.as == "leader" && proof.InRecovery:
+	case as == "leader" && proof.InRecovery:
 		return post{}, errInRecovery
-	case pl.as == "leader" && proof.Timeline < g.Timeline, pl.hold == HoldTimeline:
+	case as == "leader" && proof.Timeline < g.Timeline, pl.hold == HoldTimeline:
 		return post{}, fmt.Errorf("%w: %d, not %d", errOldTimeline, proof.Timeline, g.Timeline)
-	case pl.as == "replica" && !proof.InRecovery:
+	case as == "replica" && !proof.InRecovery:
 		return post{}, errNotReplica
 	}
-	return post{pl.as, g.Epoch}, nil
+	return post{as, g.Epoch}, nil
 }
 
 // plan is what v means to the pool now.
@@ -255,6 +278,6 @@ func (p *Pool) demand() demand {
 	return demand{
 		role: p.Key.Role, maxLag: p.Key.MaxLag, drain: p.owner.limits().SwitchoverDrain,
 		candidate: p.Metrics() == p.owner.candidates, ordered: p.ordered(),
-		zone: p.owner.settings.Load().Zone,
+		zone: p.owner.settings.Load().Zone, lasting: p.Key.Replicates(),
 	}
 }

@@ -39,7 +39,7 @@ func (ps *Pools) Prospect(name string, key Key) Prospect {
 		out.refuse(errNoCluster)
 		return out
 	}
-	d := demand{role: key.Role, maxLag: key.MaxLag, drain: ps.limits().SwitchoverDrain, candidate: true, ordered: ps.orders.stand.Load().of([]string{name}), zone: ps.settings.Load().Zone}
+	d := demand{role: key.Role, maxLag: key.MaxLag, drain: ps.limits().SwitchoverDrain, candidate: true, ordered: ps.orders.stand.Load().of([]string{name}), zone: ps.settings.Load().Zone, lasting: key.Replicates()}
 	ps.mu.Lock()
 	p := ps.pools[key]
 	_, room := ps.roomLocked()

@@ -89,13 +89,14 @@ func (p *Pool) prove(ctx context.Context, e *entered, st Startup) (at post, said
 }
 
 // ask asks a server that was opened with st in the words that it understands.
-func (p *Pool) ask(e *entered, st Startup) (account, error) {
-	if p.Key.Replicates() {
-		return askSender(e)
-	}
+func (p *Pool) ask(e *entered, st Startup) (said account, err error) {
 	given := st != Startup{}
-	said, err := e.home.ask(e.stream, given)
-	if err == nil {
+	if p.Key.Replicates() {
+		said, err = askSender(e)
+	} else {
+		said, err = e.home.ask(e.stream, given)
+	}
+	if err == nil && p.saysSQL() {
 		err = e.home.learn(e, given)
 	}
 	return said, err

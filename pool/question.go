@@ -75,6 +75,12 @@ func (cl *cluster) isToLearn() bool {
 	return g == nil || !g.Listed
 }
 
+// isToFind reports whether nobody is known yet who leads a list of hosts.
+func (cl *cluster) isToFind(group int) bool {
+	g := cl.discovery.View().Groups[group]
+	return g != nil && g.AskHosts && g.Leader == ""
+}
+
 // askNodes asks a node for all of them and tells discovery. It blocks for
 // server_connect_timeout at most.
 func (cl *cluster) askNodes(conn net.Conn, stream *wire.Stream, address string, given bool) error {
@@ -132,9 +138,6 @@ func nodeOf(body []byte) (n discovery.Node, err error) {
 		return n, errors.New("unreadable row")
 	}
 	text := func(i int) string { return string(row.Values[i]) }
-	port, err := strconv.Atoi(text(1))
-	if err != nil {
-		return n, fmt.Errorf("port: %w", err)
-	}
+	port, _ := strconv.Atoi(text(1)) // 0: none that could be dialled; the other nodes are there all the same
 	return discovery.Node{Host: text(0), Port: port, Type: text(2), Cloud: text(3), Region: text(4), Zone: text(5), PublicIP: text(6)}, nil
 }

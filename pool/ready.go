@@ -13,7 +13,7 @@ import (
 // can. They are by who leads, whatever role the route has, so that replicas which are away
 // are no reason; with byRole by who serves that role. Where hosts have to be asked nobody asks
 // before the first client comes: such a group is ready until clients wait for its leader in
-// vain. Clients that are spread over groups are served as long as one of these is. Any goroutine.
+// vain, or one has come and no node has told of the others. Clients that are spread over groups are served as long as one of these is. Any goroutine.
 func (ps *Pools) Unready(r *config.Route, byRole bool) (why []string) {
 	role := "leader"
 	if byRole && r.Role != "" {
@@ -50,7 +50,8 @@ func (ps *Pools) unserved(r *config.Route, group int, role string) string {
 	}
 	d := ps.forLeader()
 	d.role, d.maxLag = role, r.RouteMaxLag(role)
-	pl := newPlan(cl.discovery.View(), group, d, cl.lags.of(group), time.Now())
+	v := cl.discovery.View()
+	pl := newPlan(v, group, d, cl.lags.of(group), time.Now())
 	switch {
 	case pl.hold == HoldSwitchover: // planned, and short
 		return ""
@@ -60,6 +61,8 @@ func (ps *Pools) unserved(r *config.Route, group int, role string) string {
 		return pl.words()
 	case !pl.known:
 		return HoldUnknown.String()
+	case v.Stale && cl.isToLearn() && len(cl.inUse()) > 0:
+		return "no node tells of the others"
 	case pl.group.AllWrite && len(pl.targets) == 0:
 		return pl.nobody()
 	case pl.group.AllWrite && ps.inVain(r.Cluster, group, true):

@@ -38,6 +38,9 @@ func (t Terms) ForReplication() Terms {
 	return Terms{Size: mostServers, MaxDatabase: t.MaxDatabase, MaxUser: t.MaxUser}
 }
 
+// saysSQL reports whether the pool's servers understand it, and its database is one.
+func (p *Pool) saysSQL() bool { return p.Key.Mode != PhysicalReplication }
+
 // asStarted reports whether each server is for a client that has given what it is
 // opened with.
 func (k Key) asStarted() bool { return k.Mode == "session" || k.Replicates() }

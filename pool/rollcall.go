@@ -92,16 +92,21 @@ func (r *rollCall) call(ctx context.Context) (wait time.Duration) {
 
 // login is a pool in use, whose login is used; nil if there is none.
 func (r *rollCall) login() *Pool {
-	var inUse []*Pool
-	for _, p := range r.cluster.owner.all() {
-		if p.home.Load() == r.cluster && p.inUse() {
-			inUse = append(inUse, p)
-		}
-	}
+	inUse := r.cluster.inUse()
 	if len(inUse) == 0 {
 		return nil
 	}
 	return inUse[r.turn%len(inUse)]
+}
+
+// inUse are the pools that the cluster's servers have let in, and that somebody uses.
+func (cl *cluster) inUse() (all []*Pool) {
+	for _, p := range cl.owner.all() {
+		if p.home.Load() == cl && p.inUse() {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // ask asks over the connection that is there, or else each node until one answers.

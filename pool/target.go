@@ -12,6 +12,10 @@ import (
 // with the fewest servers of this pool. The caller reports its return by arrived. If there is
 // none at present it says how long to wait for one.
 func (p *Pool) target(home *cluster, v *discovery.View) (best discovery.Member, wait time.Duration) {
+	if !p.saysSQL() && home.isToLearn() { // what it would come to is not known, and it cannot ask
+		p.troubled("no node has told of the others yet")
+		return best, askSeldom
+	}
 	pl := p.planAt(home, v)
 	if len(pl.targets) == 0 {
 		if pl.hold == HoldLagging || pl.hold == HoldUnmeasured {

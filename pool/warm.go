@@ -23,7 +23,7 @@ type entered struct {
 	home   *cluster
 	member discovery.Member
 
-	contact bool // it was dialled before a node had told who the nodes are
+	contact bool // it was dialled before it was known who the nodes are, or who of the hosts leads
 }
 
 // warmth is the connections that wait at the next leader. Guarded by the pool's mu.

@@ -296,3 +296,60 @@ func TestWhatIsNoYugabyteIsToldToTheClientsThatWait(t *testing.T) {
 	c.wait()
 	wait(t, "that it is not", func() error { return until(!y.cluster.View().Stale) })
 }
+
+// Who replicates a database can ask for the nodes itself; who replicates all of a node waits
+// until somebody has.
+func TestWhoReplicatesComesToTheNodesOfItsRole(t *testing.T) {
+	y := startYugabyte(t, nil, "primary r", "read_replica r")
+	physical := y.joinReplication("only-rr", PhysicalReplication)
+	waits := y.replicating(physical, "true")
+	waits.ask()
+	wait(t, "the reason", func() error { return until(physical.Trouble(0) == "no node has told of the others yet") })
+	if n := y.roster.times(); n != 0 {
+		t.Errorf("%d questions for the nodes", n)
+	}
+	if s := y.replicating(y.joinReplication("only-rr", LogicalReplication), "database").get(); y.index(s) != 1 {
+		t.Errorf("logical: served by %s", s.Member())
+	}
+	if s := waits.wait(); y.index(s) != 1 {
+		t.Errorf("physical: served by %s", s.Member())
+	}
+}
+
+// No client waits any more, and Portero asks on: whoever sends it clients only while it is ready
+// would never send another.
+func TestAClusterOfWhichNoNodeTellsIsNotReady(t *testing.T) {
+	y := startYugabyte(t, nil, "primary r")
+	route := &y.cfg.Routes[0]
+	route.Role = "any"
+	if why := y.pools.Unready(route, true); len(why) != 0 {
+		t.Errorf("not ready for its first client: %q", why)
+	}
+	y.fakes[0].set(func() { y.fakes[0].roster = nil })
+	p := y.join(1, 0, "any", "app")
+	c := y.client(p, 0)
+	c.ask()
+	wait(t, "that a node has been asked", func() error { return until(p.Trouble(0) != "") })
+	if !c.withdraw() {
+		t.Fatal("it was served")
+	}
+	p.Leave()
+	wait(t, "that it is not ready", func() error {
+		why := y.pools.Unready(route, true)
+		return until(len(why) == 1 && strings.HasSuffix(why[0], "no node tells of the others"))
+	})
+	y.fakes[0].set(func() { y.fakes[0].roster = y.roster })
+	wait(t, "that it is ready", func() error { return until(len(y.pools.Unready(route, true)) == 0) })
+}
+
+// A row that cannot be dialled costs the others nothing.
+func TestANodeWithoutAPortIsLeftOut(t *testing.T) {
+	y := startYugabyte(t, nil, "primary r", "primary r")
+	y.roster.set(append(slices.Clone(y.roster.nodes), "primary r 10.0.0.9:", "primary r 10.0.0.8:0", "primary r 10.0.0.7:none")...)
+	if _, at := y.take(y.join(4, 0, "any", "app"), 4); !slices.Equal(at, []int{2, 2}) {
+		t.Errorf("servers at %v", at)
+	}
+	if n := y.diary.times("has no port for nodes, which are left out: 10.0.0.9, 10.0.0.8, 10.0.0.7"); n != 1 {
+		t.Errorf("%d times in the log", n)
+	}
+}

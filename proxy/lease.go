@@ -139,7 +139,7 @@ func (r *relay) cutShort() metrics.Reason {
 func (r *relay) await(since int64) metrics.Reason {
 	u, patience := r.c.user(), r.c.proxy.config().Pool.QueryWaitNotify
 	notify := after(since, patience)
-	end := earliest(after(since, u.QueryWaitTimeout), after(since, u.QueryTimeout))
+	end := earliest(after(since, u.QueryWaitTimeout), after(since, r.queryTimeout()))
 	if r.claim.Login {
 		end = after(since, lateLogin)
 	}
@@ -181,6 +181,15 @@ func (r *relay) await(since int64) metrics.Reason {
 		r.hush()
 		r.task.ParkUntil(earliest(earliest(notify, end), reserve))
 	}
+}
+
+// queryTimeout is how long the client's request may take, its wait for a server included; 0 =
+// for good. Who waits for its walsender has asked nothing.
+func (r *relay) queryTimeout() time.Duration {
+	if r.c.pool.Key.Replicates() {
+		return 0
+	}
+	return r.c.user().QueryTimeout
 }
 
 // reserveAt is when the reserve is to be opened for a client that waits; 0 = never.
@@ -238,7 +247,7 @@ func (r *relay) gaveUp(since int64) metrics.Reason {
 	}
 	u, why := r.c.user(), metrics.WaitTimeout
 	e := wire.Fatal(wire.ConnectionFailure, "no server became free within query_wait_timeout (%s)", u.QueryWaitTimeout)
-	if t := after(since, u.QueryTimeout); t != 0 && r.loop.Now() >= t {
+	if t := after(since, r.queryTimeout()); t != 0 && r.loop.Now() >= t {
 		e, why = wire.Fatal(wire.QueryCanceled, "query_timeout"), metrics.QueryTimeout
 	}
 	e.Hint = "All servers of the pool are busy, or the cluster has no leader at present."

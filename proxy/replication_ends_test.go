@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -216,6 +217,26 @@ func TestPauseWaitsForWhoReplicates(t *testing.T) {
 	waits.quit()
 }
 
+// SUSPEND has no end to wait for in a stream, which goes on.
+func TestSuspendLeavesWhoReplicatesAlone(t *testing.T) {
+	w := startPublishing(t)
+	rests, streams := w.replicate("database"), w.streaming()
+	if err := w.pools.Suspend(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	rests.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
+	w.publish("select pg_switch_wal()")
+	if _, is := streams.receive().(*pgproto3.CopyData); !is {
+		t.Error("no WAL came")
+	}
+	if err := w.pools.Resume(""); err != nil {
+		t.Fatal(err)
+	}
+	rests.quit()
+	streams.conn.Close()
+	noSenders(t)
+}
+
 // At its end Portero closes a stream, which has no end of its own, and lets what is asked come to
 // its end.
 func TestShutdownEndsStreamsAtOnceAndQuestionsWhenTheyAreAnswered(t *testing.T) {
@@ -255,6 +276,29 @@ func TestTimesOfClientsAreNotForWhoReplicates(t *testing.T) {
 	other.ended() // client_idle_timeout, and a sweep
 	rests.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
 	block.ask("T D(1) C(SELECT_1) Z(T)", q("select 1"))
+}
+
+// Who waits for its walsender has asked nothing that query_timeout could be about.
+func TestQueryTimeoutIsNotForWhoWaitsForItsWalsender(t *testing.T) {
+	w := startPublishing(t, limits(func(p *config.Pool) { p.QueryTimeout = 100 * time.Millisecond }))
+	other := w.dial("database", "app")
+	if err := w.pools.Pause(bounded(t), "app"); err != nil {
+		t.Fatal(err)
+	}
+	r := w.plug()
+	r.startup("user", "app", "database", "app", "replication", "database")
+	r.expect("R")
+	eventually(t, "it waits", func() bool { return w.pools.Candidates().ClientsWaiting == 1 })
+	other.send(q("select 1")) // and so a time longer than that goes by
+	if got := other.lastWord(); !strings.Contains(got, "query_timeout") {
+		t.Errorf("told %s", got)
+	}
+	if err := w.pools.Resume("app"); err != nil {
+		t.Fatal(err)
+	}
+	for word(r.receive()) != "Z(I)" {
+	}
+	r.quit()
 }
 
 func TestACancelRequestReachesTheWalsender(t *testing.T) {

@@ -116,6 +116,7 @@ func TestRefusalsOfWalsendersArePostgreSQLs(t *testing.T) {
 	refused("FATAL 22023 invalid value for parameter \"work_mem\": \"much\"", "user", "app", "database", "app", "replication", "database", "work_mem", "much")
 	refused("FATAL 3D000 database \"nowhere\" does not exist", "user", "app", "database", "nowhere", "replication", "database")
 	refused("FATAL 22023 invalid value for parameter \"replication\": \"DATABASE\"", "user", "app", "replication", "DATABASE")
+	eventually(t, "no pool is left of them", func() bool { return len(w.pools.States()) == 0 && w.pools.Candidates().Pools == 0 })
 	var all []*raw
 	for range 6 {
 		all = append(all, w.replicate("database"))

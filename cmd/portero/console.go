@@ -85,10 +85,13 @@ func databases(cfg *config.Config, pools []metrics.PoolState) (all []metrics.Dat
 			add(limited(d, r), r.Cluster)
 		}
 	}
-	for i := range pools {
-		p := &pools[i]
-		d := metrics.DatabaseState{Name: cmp.Or(p.Name, p.Labels.Database), Database: p.Labels.Database, PoolMode: p.Labels.Mode}
-		add(limited(d, anyRoute(cfg, p.Labels.Cluster)), p.Labels.Cluster)
+	for _, replicates := range []bool{false, true} { // who does says nothing of the others
+		for i := range pools {
+			if p := &pools[i]; p.Labels.Replicates() == replicates {
+				d := metrics.DatabaseState{Name: cmp.Or(p.Name, p.Labels.Database), Database: p.Labels.Database, PoolMode: p.Labels.PoolMode()}
+				add(limited(d, anyRoute(cfg, p.Labels.Cluster)), p.Labels.Cluster)
+			}
+		}
 	}
 	return all
 }

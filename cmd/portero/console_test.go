@@ -20,6 +20,8 @@ func TestDatabasesAreThoseOfRoutesAndOfPools(t *testing.T) {
 	small.Database, small.PoolMode, small.MinPoolSize = "small", "session", 2
 	cfg.Routes = []config.Route{shop, again, small, all}
 	pools := []metrics.PoolState{
+		{Pool: metrics.NewPool(metrics.PoolLabels{Cluster: "main", Mode: "logical-replication", Database: "other"}, 1)},
+		{Pool: metrics.NewPool(metrics.PoolLabels{Cluster: "main", Mode: "physical-replication", Database: "replication"}, 1)},
 		{Pool: metrics.NewPool(metrics.PoolLabels{Cluster: "main", Mode: "transaction", Database: "other"}, 1), Size: 20},
 		{Pool: metrics.NewPool(metrics.PoolLabels{Cluster: "list", Mode: "transaction", Database: "shop_live"}, 1), Name: "shop", Size: 5},
 	}
@@ -28,6 +30,7 @@ func TestDatabasesAreThoseOfRoutesAndOfPools(t *testing.T) {
 		{Name: "shop", Host: "10.0.0.1,10.0.0.2", Port: 5433, Database: "shop_live", PoolSize: 5, ServerLifetime: time.Hour},
 		{Name: "small", Host: "main", Database: "small", PoolSize: 20, MinPoolSize: 2, ServerLifetime: time.Hour, PoolMode: "session"},
 		{Name: "other", Host: "main", Database: "other", PoolSize: 20, ServerLifetime: time.Hour},
+		{Name: "replication", Host: "main", Database: "replication", PoolSize: 20, ServerLifetime: time.Hour, PoolMode: "session"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant %+v", got, want)
