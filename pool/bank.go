@@ -21,9 +21,8 @@ type bank struct {
 	newcomers []*Claim // kept from a server that was there for them, as they are not inside; in the order of their coming
 	craving   []*Claim // likewise, as they are inside and want more than they are owed, for a transaction
 	logins    logins
-	barred    bool             // somebody was kept waiting since the pools were last looked through
-	due       atomic.Bool      // they are going to be looked through
-	resting   map[uint64]int64 // servers on which nothing ran when they were last asked about, and since when; by their numbers
+	barred    bool        // somebody was kept waiting since the pools were last looked through
+	due       atomic.Bool // they are going to be looked through
 }
 
 // bankKey names a bank.

@@ -117,7 +117,7 @@ func TestTheSearchForStandstillsSeesAllWhoWait(t *testing.T) {
 	a.exchange(false)
 	wait(t, "the exchange", func() error { return until(len(a.granted) > 0) })
 	b.do(func() { b.claim.pool.mu.Lock(); b.claim.ticket = 0; b.claim.pool.mu.Unlock() })
-	if seen := p.bank.look(); len(seen.queuing) != 1 {
+	if seen := look([]*bank{p.bank}); len(seen.queuing) != 1 {
 		t.Errorf("%d wait", len(seen.queuing))
 	}
 }

@@ -77,14 +77,28 @@ func (q *quota) forgetLocked(p *Pool) {
 
 // isFullLocked reports whether one of its bounds keeps a pool from another server.
 func (q *quota) isFullLocked(p *Pool, which int) bool {
-	most := q.size
+	most := q.mostOf(p, which)
+	return (which == ofAll || most > 0) && p.bounds[which].used >= most
+}
+
+// mostOf is how many servers there may be of a bound, as p is told; 0 = any number, but for
+// the bound of all.
+func (q *quota) mostOf(p *Pool, which int) int {
 	switch which {
 	case ofDatabase:
-		most = p.terms().MaxDatabase
+		return p.terms().MaxDatabase
 	case ofUser:
-		most = p.terms().MaxUser
+		return p.terms().MaxUser
 	}
-	return (which == ofAll || most > 0) && p.bounds[which].used >= most
+	return q.size
+}
+
+// limitsOf is what bounds a pool, for those who look at several.
+func (q *quota) limitsOf(p *Pool) (all [numBounds]limit) {
+	for i, of := range p.bounds {
+		all[i] = limit{of, q.mostOf(p, i)}
+	}
+	return all
 }
 
 func (q *quota) hasRoomLocked(p *Pool) bool {

@@ -45,7 +45,8 @@ type Pools struct {
 	doors   map[Key]door // by cluster, group and role
 	refused refusals
 
-	banks map[bankKey]*bank // guarded by mu, as pools are
+	banks   map[bankKey]*bank // guarded by mu, as pools are
+	resting map[uint64]int64  // servers between nodes on which nothing ran at the last sweep, and since when; by their numbers; the sweep's own
 }
 
 // New starts to follow the clusters, and takes them over: Close closes them. After an

@@ -40,6 +40,13 @@ func newLogins() logins {
 
 func (l *logins) isLate(client uint64) bool { return l.clients[client].late }
 
+// hasPromise reports whether a place is kept for a claim in its pool.
+func (a *bank) hasPromise(c *Claim) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.logins.hasPromise(c.Number, holding{c.origin, c.pool.page})
+}
+
 func (l *logins) hasPromise(client uint64, h holding) bool {
 	pr, has := l.promises[client]
 	return has && pr.holding == h

@@ -20,9 +20,9 @@ import (
 // the pool with fewer.
 type quota struct {
 	pressed atomic.Int32 // bids that wait; the same as len(bids)
+	size    int          // of all; it stays
 
 	mu      sync.Mutex // guards what follows, and the share and the bounds of each pool; nothing is locked under it
-	size    int        // of all
 	all     bound
 	bounds  map[any]*bound // by databaseKey and userKey
 	bids    []*bid         // none of which there is room for

@@ -2,9 +2,27 @@ package pool
 
 import "slices"
 
-// stance is where one origin stands in the pools of a ledger.
+// board is what a search for standstills looks at: the pools of all banks, as these may have
+// bounds in common. Pools go by their numbers on it.
+type board []spot
+
+// spot is a pool on a board.
+type spot struct {
+	bank   int              // whose it is
+	places int              // servers that it may have
+	bounds [numBounds]limit // that it has in common with other pools
+}
+
+// limit is how many servers there may be of a bound.
+type limit struct {
+	of   *bound
+	most int // 0 = any number
+}
+
+// stance is where one origin stands in the pools of a bank.
 type stance struct {
 	who   origin
+	bank  int
 	holds []hold
 	waits []want
 	rests bool // nothing runs on what it holds
@@ -12,7 +30,7 @@ type stance struct {
 
 // hold is a server that is held, want a client's wait for one.
 type hold struct {
-	pool  int // its page
+	pool  int // its number on the board
 	extra bool
 }
 
@@ -25,39 +43,66 @@ type want struct {
 // stuck finds those who wait for each other: the greatest set of origins that hold servers on
 // which nothing runs, and of whose waits none would be served if all that others hold were
 // given back. So nothing that anybody else does helps them. It returns their indices.
-func stuck(pages []page, all []stance) []int {
+func stuck(b board, all []stance) []int {
 	var set []int
 	for i, s := range all {
 		if s.rests && len(s.holds) > 0 && len(s.waits) > 0 {
 			set = append(set, i)
 		}
 	}
-	for {
-		n := len(set)
-		alone, lent := ledgerOf(pages, all, set)
+	for len(set) > 0 {
+		n, alone := len(set), b.tally(all, set)
 		set = slices.DeleteFunc(set, func(i int) bool {
-			return slices.ContainsFunc(all[i].waits, func(w want) bool {
-				h := holding{all[i].who, w.pool}
-				return lent[w.pool] < pages[w.pool].places && alone.admits(h, alone.isExtra(h, w.late), w.promised)
-			})
+			return slices.ContainsFunc(all[i].waits, func(w want) bool { return alone.meets(all[i].who, w) == noLimit })
 		})
 		if len(set) == n {
-			return set
+			break
 		}
 	}
+	return set
 }
 
-// ledgerOf is the ledger if only some had servers, and lent how many of each pool these have.
-func ledgerOf(pages []page, all []stance, set []int) (l ledger, lent []int) {
-	l, lent = newLedger(), make([]int, len(pages))
-	for _, p := range pages {
-		l.pools = append(l.pools, page{places: p.places})
+// tally is what would be lent if some only had servers.
+type tally struct {
+	board   board
+	ledgers []ledger       // of each bank, with all pools; those of others have no places
+	lent    []int          // of each pool
+	used    map[*bound]int // of each bound
+}
+
+func (b board) tally(all []stance, set []int) *tally {
+	t := &tally{board: b, lent: make([]int, len(b)), used: make(map[*bound]int)}
+	for i, p := range b {
+		for len(t.ledgers) <= p.bank {
+			t.ledgers = append(t.ledgers, newLedger())
+			t.ledgers[len(t.ledgers)-1].pools = make([]page, len(b))
+		}
+		t.ledgers[p.bank].pools[i].places = p.places
 	}
 	for _, i := range set {
 		for _, h := range all[i].holds {
-			l.take(holding{all[i].who, h.pool}, h.extra)
-			lent[h.pool]++
+			t.ledgers[all[i].bank].take(holding{all[i].who, h.pool}, h.extra)
+			t.lent[h.pool]++
+			for _, one := range b[h.pool].bounds {
+				t.used[one.of]++
+			}
 		}
 	}
-	return l, lent
+	return t
+}
+
+// What a want meets, beside the bounds of its pool.
+const (
+	noLimit = -1        // it would be served
+	ofPool  = numBounds // the pool's own places
+)
+
+// meets is the limit that keeps an origin from what it wants.
+func (t *tally) meets(who origin, w want) int {
+	p, h := &t.board[w.pool], holding{who, w.pool}
+	l := &t.ledgers[p.bank]
+	if t.lent[w.pool] >= p.places || !l.admits(h, l.isExtra(h, w.late), w.promised) {
+		return ofPool
+	}
+	return slices.IndexFunc(p.bounds[:], func(one limit) bool { return one.most > 0 && t.used[one.of] >= one.most })
 }

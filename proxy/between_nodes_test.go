@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"portero/config"
@@ -201,6 +202,32 @@ func TestThosePinnedWhoStandStillAreFoundToo(t *testing.T) {
 	first[0].quit()
 	second[0].expect("C(BEGIN) T D(1) C(SELECT_1) Z(T)")
 	second[0].query("commit")
+}
+
+// Both pools have room; what they have in common has none.
+func TestWhoStandsStillForWantOfABoundIsToldWhich(t *testing.T) {
+	for setting, edit := range map[string]func(c *config.Config){
+		"max_user_connections": limits(func(p *config.Pool) { p.MaxUserConnections = 2 }),
+		"max_db_connections":   func(c *config.Config) { c.Routes[0].MaxDBConnections, c.Routes[1].MaxDBConnections = 2, 2 },
+	} {
+		t.Run(setting, func(t *testing.T) {
+			w := start(t, betweenNodes(5), edit)
+			a, b, a2, b2 := w.nodeClient(0, 1), w.nodeClient(1, 2), w.nodeClient(1, 1), w.nodeClient(0, 2)
+			a.holds()
+			b.holds()
+			a2.send(q("begin"))
+			eventually(t, "the first waits", func() bool { return w.waiting() == 1 })
+			b2.send(q("begin"))
+			if said := b2.lastWord(); !strings.Contains(said, "Code:53300") || !strings.Contains(said, "Raise "+setting+", or lower citus.max_adaptive_executor_pool_size") {
+				t.Errorf("it is told %s", said)
+			}
+			b2.expect("Z(I)")
+			b.query("rollback")
+			a2.expect("C(BEGIN) Z(T)")
+			a2.query("commit")
+			a.query("commit")
+		})
+	}
 }
 
 // Each of two COPYs has one connection and waits for the login of another.
