@@ -12,7 +12,8 @@ type level uint8
 
 const (
 	levelNear   level = iota // its leader is in our zone, and there is a free place
-	levelFit                 // it has a leader
+	levelFit                 // it has a leader, and there is a free place
+	levelFull                // it has a leader
 	levelAiling              // its leader lets nobody in at present
 	levelHeld                // its clients are held
 	levelEnded               // its pool has been given up: nobody is served there again

@@ -18,6 +18,7 @@ func TestTheNextTransactionGoesWhereTheLeastIsForItsWeight(t *testing.T) {
 		{"for its weight", []option{{levelFit, 2, 1}, {levelFit, 5, 3}, {levelFit, 4, 2}}, []int{1, 1}},
 		{"equals by their weight", []option{{levelFit, 0, 1}, {levelFit, 0, 3}}, []int{0, 1, 1, 1, 0}},
 		{"equal for their weights", []option{{levelFit, 1, 1}, {levelFit, 2, 2}, {levelFit, 9, 1}}, []int{0, 1, 1, 0}},
+		{"who has a free place before who has none", []option{{levelFull, 2, 4}, {levelFit, 2, 1}}, []int{1, 1}},
 		{"near before far, however full", []option{{levelFit, 0, 1}, {levelNear, 7, 1}}, []int{1, 1}},
 		{"held only if all are", []option{{levelHeld, 0, 1}, {levelAiling, 9, 1}}, []int{1, 1}},
 		{"the least of those that are held", []option{{levelHeld, 3, 1}, {levelHeld, 0, 1}, {levelEnded, 0, 1}}, []int{1, 1}},

@@ -21,7 +21,7 @@ type Claim struct {
 	Refused  []byte           // with Err: it is the server's refusal of Startup, and so that came
 	Brief    bool             // what it asks only reads, and is run again if the leader stops at it: an announced switchover does not hold it
 	Roams    *Spread          // its client may be served elsewhere too: it does not stay in the queue of a group that cannot serve; nil: it stays
-	Strayed  bool             // so it has left the queue: its client is to look for another pool
+	Strayed  bool             // so it has left the queue: its client is to look for another pool, where it comes as early as here, and to forget this
 	Settles  bool             // what it asks only ends transactions: it goes before all others, see session.Settles
 	Login    bool             // it is for a login that is answered once there is a server; see Promise
 	Standing bool             // with Err: it was given up so that others can go on; the client stays
@@ -54,9 +54,17 @@ type Claim struct {
 	failed     *wire.Error
 	astray     bool   // it has left the queue, which is not delivered yet
 	standing   bool   // as Standing
+	arrived    int64  // when it came; it keeps that where it strays to
 	failedBy   []byte // as Refused
 	deliver    func() // posted to the loop; made once
+
+	lined         *roamers // in which it is, guarded by the same as its place in a queue
+	ahead, behind *Claim
 }
+
+// Pool is where the claim waits, or has its server from: who roams may have come from the queue of
+// one pool to a server of another. On c's loop.
+func (c *Claim) Pool() *Pool { return c.pool }
 
 // Bind prepares the claim for a Task. Call it on the Task's loop, which must be
 // the same each time. What the claim is for stays, as it goes from pool to pool.
@@ -132,9 +140,15 @@ func (q *queue) insertBefore(c, at *Claim) {
 		q.first = c
 	}
 	q.n++
+	if c.Roams != nil && !c.asNew {
+		c.Roams.line.enter(c)
+	}
 }
 
 func (q *queue) remove(c *Claim) {
+	if c.lined != nil {
+		c.lined.leave(c)
+	}
 	if c.prev == nil {
 		q.first = c.next
 	} else {

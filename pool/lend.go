@@ -86,6 +86,9 @@ func (p *Pool) passOn(s *Server, on *loop.Loop) {
 // passOnLocked is passOn for a caller who holds mu, and lets go of it. back: a client has given
 // it back.
 func (p *Pool) passOnLocked(s *Server, on *loop.Loop, back bool) {
+	if p.reached.Load() != nil && p.handsOverLocked(s, on) {
+		return
+	}
 	why := p.overLocked(s)
 	if why == metrics.None && p.owner.quota.owes(p) {
 		why = metrics.ServerEvicted
@@ -272,6 +275,11 @@ func (c *Claim) delivered() {
 	s, failed, by, astray := c.handed, c.failed, c.failedBy, c.astray
 	c.Standing = c.standing
 	c.handed, c.failed, c.failedBy, c.astray, c.standing = nil, nil, nil, false, false
+	if s != nil && s.pool != p { // of another group, see roamers
+		p.mu.Unlock()
+		p, c.pool, c.ticket = s.pool, s.pool, behindAll // should it miss it: nobody there came before
+		p.mu.Lock()
+	}
 	if s != nil {
 		if why := p.overLocked(s); why != metrics.None {
 			p.missedLocked(c, s, why)

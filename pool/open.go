@@ -156,6 +156,7 @@ func (p *Pool) open(ctx context.Context, st Startup, replaced *Server, patient t
 	now := p.opened
 	p.mu.Unlock()
 	wakeAll(wake)
+	p.offer()
 	if now != before {
 		p.provedFirst(now, waited)
 	}

@@ -66,6 +66,7 @@ type Pool struct {
 	probing chan struct{} // token of the one opener that may ask often
 	ear     *ear
 	spreads atomic.Pointer[[]*Spread] // whose clients are at home here; see Spread
+	reached atomic.Pointer[[]*Spread] // of which it is a group; nil: of none
 
 	guests   atomic.Int32 // of its clients, those that are Spreads
 	bank     *bank        // of pools between Citus' nodes; else nil
@@ -193,7 +194,9 @@ func (p *Pool) Acquire(c *Claim) bool {
 		p.mu.Lock()
 	}
 	p.countOut(c)
-	c.Since, c.Strayed = c.loop.Now(), false
+	if c.Since = c.loop.Now(); !c.Strayed {
+		c.arrived = c.Since
+	}
 	if c.failed = p.verdict; c.failed == nil {
 		if e := p.knownMisfitLocked(c.Startup); e != nil {
 			c.failed, c.failedBy = e.said.AsFatal(), e.frame
@@ -208,8 +211,12 @@ func (p *Pool) Acquire(c *Claim) bool {
 	p.waiting.push(c)
 	wake := p.serveLocked()
 	p.openLocked()
+	late := c.lined != nil && p.roomLocked() < 0
 	p.mu.Unlock()
 	wakeAll(wake)
+	if late { // one may have become free elsewhere before it was in the line
+		c.Roams.offer()
+	}
 	return false
 }
 

@@ -22,6 +22,9 @@ func (p *Pool) destroy(s *Server, why metrics.Reason) {
 	p.openLocked()
 	p.mu.Unlock()
 	wakeAll(wake)
+	for _, sp := range p.reachedBy() {
+		sp.open()
+	}
 }
 
 // condemn has a server be closed when it comes back, or is to be lent.

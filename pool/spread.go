@@ -15,7 +15,8 @@ import (
 
 // Spread gives each transaction of its clients the pool of one of several groups. The pools are
 // those of clients whose routes name the groups: so sizes, failovers and figures are by group.
-// Who waits in the queue of a group that cannot serve leaves it when another one can (settle).
+// Who waits in the queue of a group that cannot serve leaves it when another one can (settle); who
+// waits for a server has the first that becomes free in any of the groups (roamers).
 //
 // A client has a home pool beside it, that of the coordinator: it is counted there, and
 // what needs the coordinator runs there, whether that is one of the groups or not.
@@ -24,6 +25,7 @@ type Spread struct {
 	reach Reach
 	named []config.Share // none: all groups that discovery knows
 	turn  atomic.Uint32
+	line  roamers
 	parts atomic.Pointer[[]part] // never changed; in the order of the groups
 
 	mu      sync.Mutex // guards what follows; taken before Pools.mu
@@ -107,13 +109,20 @@ func (sp *Spread) Leave() {
 	}
 	ps.spreads.remove(sp)
 	for _, one := range *sp.parts.Load() {
-		one.pool.leaveAsSpread()
+		sp.part(one.pool)
 	}
 	sp.parts.Store(new([]part))
 }
 
-// leaveAsSpread is Leave for a Spread, which is no client to those who look.
-func (p *Pool) leaveAsSpread() {
+// join counts the Spread, which is no client to those who look, as one of a pool that has counted
+// it as a client; part counts it out.
+func (sp *Spread) join(p *Pool) {
+	p.guests.Add(1)
+	sp.takesIn(p)
+}
+
+func (sp *Spread) part(p *Pool) {
+	sp.letsGo(p)
 	p.guests.Add(-1)
 	p.Leave()
 }
@@ -149,10 +158,10 @@ func (sp *Spread) fillLocked(v *discovery.View, c auth.Credentials) {
 		case at >= 0 && old[at].pool == p: // it has been counted
 			p.Leave()
 		case at >= 0: // it was given up, and there is another one now
-			old[at].pool.leaveAsSpread()
-			p.guests.Add(1)
+			sp.part(old[at].pool)
+			sp.join(p)
 		default:
-			p.guests.Add(1)
+			sp.join(p)
 		}
 		parts = append(parts, part{p, share.Weight})
 	}
@@ -160,7 +169,7 @@ func (sp *Spread) fillLocked(v *discovery.View, c auth.Credentials) {
 	for _, one := range old {
 		if !slices.ContainsFunc(parts, func(p part) bool { return p.pool.Key.Group == one.pool.Key.Group }) {
 			one.pool.stray(sp)
-			one.pool.leaveAsSpread()
+			sp.part(one.pool)
 		}
 	}
 }
@@ -223,10 +232,18 @@ func (p *Pool) levelLocked(zone string) level {
 		return levelHeld
 	case p.failing && len(p.servers) == 0:
 		return levelAiling
-	case zone != "" && p.now.targets[0].Zone == zone && p.queuedLocked() == 0 && (p.idle > 0 || p.haveLocked() < p.mostLocked()):
+	case p.roomLocked() <= 0:
+		return levelFull
+	case zone != "" && p.now.targets[0].Zone == zone:
 		return levelNear
 	}
 	return levelFit
+}
+
+// roomLocked is for how many more there is a server, or will be; less than 0: so many wait for one
+// that is lent.
+func (p *Pool) roomLocked() int {
+	return p.mostLocked() - len(p.servers) + p.idle - p.queuedLocked()
 }
 
 // settle has those leave the queues of groups that cannot serve who could be served elsewhere.
@@ -240,7 +257,7 @@ func (sp *Spread) settle() {
 		atHome = atHome || parts[i].pool == sp.home
 	}
 	for i := range parts {
-		if levels[i] > best {
+		if levels[i] > max(best, levelFull) {
 			parts[i].pool.stray(sp)
 		}
 		if levels[i] == levelAiling {
@@ -249,6 +266,10 @@ func (sp *Spread) settle() {
 	}
 	if !atHome && len(parts) > 0 {
 		sp.home.stray(sp)
+	}
+	if sp.line.isLate() {
+		sp.offer()
+		sp.open()
 	}
 }
 

@@ -13,6 +13,8 @@ func TestAClaimThatIsSentOutOfAQueueHasLeftItAndTheOthersStay(t *testing.T) {
 	holder, roams, stays := s.client(p, 0), s.client(p, 0), s.client(p, 1)
 	holder.get()
 	sp, other := &Spread{}, &Spread{}
+	sp.parts.Store(new([]part))
+	other.parts.Store(new([]part))
 	roams.claim.Roams = sp
 	roams.ask()
 	stays.claim.Roams = other

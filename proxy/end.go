@@ -57,6 +57,7 @@ func (r *relay) abandon(why metrics.Reason) {
 	if c == nil {
 		return
 	}
+	r.catchUp()
 	r.unpin()
 	r.stopWatch()
 	last := errShutdown

@@ -145,6 +145,7 @@ func (r *relay) await(since int64) metrics.Reason {
 	}
 	reserve := r.reserveAt()
 	for {
+		r.catchUp()
 		now := r.loop.Now()
 		switch {
 		case r.claim.Server != nil:

@@ -60,6 +60,14 @@ func (r *relay) goTo(p *pool.Pool) {
 	r.claim.Bind(p, r.task)
 }
 
+// catchUp has the client be where its claim has been given a server meanwhile.
+func (r *relay) catchUp() {
+	if p := r.claim.Pool(); p != r.at {
+		r.unpin()
+		r.at = p
+	}
+}
+
 // acquireAgain looks for another pool for a client that has left the queue of one.
 func (r *relay) acquireAgain() {
 	if r.spread != nil && r.claim.Roams != nil {
@@ -68,6 +76,7 @@ func (r *relay) acquireAgain() {
 	}
 	r.claim.Err, r.claim.Refused = nil, nil
 	r.at.Acquire(&r.claim)
+	r.claim.Strayed = false
 }
 
 // isServedElsewhere reports whether a client that a group does not let in can go to another one.

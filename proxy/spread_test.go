@@ -97,6 +97,44 @@ func TestWhoWaitsInTheQueueOfAGroupThatLosesItsLeaderGoesToAnother(t *testing.T)
 	one.quit()
 }
 
+func TestWhoWaitsForAFullGroupRunsWhereAServerBecomesFree(t *testing.T) {
+	s := startSpread(t, size(1))
+	var waiters []*raw
+	for i := range 3 {
+		w := s.dial()
+		w.ask("1 Z(I)", parseAs("s", "select node(), current_setting('work_mem')"), syncs())
+		w.query(fmt.Sprintf("set work_mem = '%dMB'", 5+i))
+		waiters = append(waiters, w)
+	}
+	holders := make(map[string]*raw)
+	for range 3 {
+		h := s.dial()
+		h.ask("C(BEGIN) Z(T)", q("begin"))
+		holders[h.value(whichNode)] = h
+	}
+	for i, w := range waiters { // one to each queue
+		w.send(runs("s")...)
+		eventually(t, "it waits", func() bool { return s.waiting() == i+1 })
+	}
+	holders["2"].ask("C(COMMIT) Z(I)", q("commit"))
+	for i, w := range waiters { // each gives the server back to the next
+		w.expect(fmt.Sprintf("2 T D(2,%dMB) C(SELECT_1) Z(I)", 5+i))
+	}
+	if at := visits(waiters[0], 4); at["2"] != 4 {
+		t.Errorf("%v, and the others are taken", at)
+	}
+	holders["0"].ask("C(COMMIT) Z(I)", q("commit"))
+	holders["1"].ask("C(COMMIT) Z(I)", q("commit"))
+	eventually(t, "nothing is lent", func() bool {
+		for _, p := range s.pools.States() {
+			if p.ServersActive != 0 || p.ClientsWaiting != 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 func TestClientsOfASpreadAreHeldWhenNoGroupHasALeaderAndRunOnAtTheFirst(t *testing.T) {
 	s := startSpread(t)
 	a, b := s.dial(), s.dial()

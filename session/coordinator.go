@@ -94,16 +94,16 @@ func (s *Session) forCoordinator(sql []byte) bool {
 	if len(sql) == 0 {
 		return false
 	}
-	if calls(sql) {
+	conforming := s.conforms()
+	if calls(sql, conforming) {
 		return true
 	}
-	conforming := s.conforms()
 	for {
 		sql = skipEmpty(sql)
 		if ofSchema(sql, conforming) {
 			return true
 		}
-		if text := s.runsByName(sql); text != nil && (calls(text) || ofSchema(text, conforming)) {
+		if text := s.runsByName(sql); text != nil && (calls(text, conforming) || ofSchema(text, conforming)) {
 			return true
 		}
 		if isOne(sql) {
@@ -163,18 +163,21 @@ func makesTemp(rest []byte) bool {
 }
 
 // calls reports whether a text calls a function that is for the coordinator: its name stands
-// before a parenthesis, be it in a string.
-func calls(sql []byte) bool {
+// before a parenthesis, be it in a string. Where there is a comment between the two, the text is
+// read as PostgreSQL does.
+func calls(sql []byte, conforming bool) bool {
+	commented := false
 	for at := 0; ; at++ {
 		i := bytes.IndexByte(sql[at:], '(')
 		if i < 0 {
-			return false
+			return commented && (bytes.Contains(sql, endOfComment) || bytes.Contains(sql, lineComment)) && anyCalls(sql, conforming)
 		}
 		at += i
 		end := at
 		for end > 0 && isBlank(sql[end-1]) {
 			end--
 		}
+		commented = commented || end > 0 && sql[end-1] == '/' || end < at && bytes.IndexByte(sql[end:at], '\n') >= 0 // and before it a line comment may end
 		if end > 0 && sql[end-1] == '"' {
 			end--
 		}
@@ -185,6 +188,22 @@ func calls(sql []byte) bool {
 		if isManagement(sql[start:end]) {
 			return true
 		}
+	}
+}
+
+var endOfComment, lineComment = []byte("*/"), []byte("--")
+
+// anyCalls is calls for all statements of a text, whatever stands between a name and its
+// parenthesis.
+func anyCalls(sql []byte, conforming bool) bool {
+	for {
+		if callsBy(sql, conforming, isManagement) {
+			return true
+		}
+		if isOne(sql) {
+			return false
+		}
+		sql, _ = afterFirst(sql, conforming)
 	}
 }
 

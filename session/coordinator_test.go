@@ -29,6 +29,9 @@ var errands = map[string]bool{
 	"set transaction read only": false, "select 'into' as a from t": false, "select 1 /* into t */": false, `select "into" from t`: false,
 	"explain analyze create table t as select 1": true, "explain (analyze, costs off) create materialized view v as select 1": true,
 	"explain analyze select 1 into t": true, "explain analyze create temp table t as select 1": false, "explain (select 1)": false,
+	"select pg_advisory_lock /* c */ (1)": true, "select pg_advisory_lock -- c\n(1)": true, "select pg_advisory_lock/* /* a */ b */\n -- (\n (1)": true,
+	"select 1; select pg_catalog . \"pg_notify\" /**/ ('a', 'b')": true, "select f /* pg_notify */ (1)": false, "select a / (1)": false,
+	"select count\n(*) from t -- pg_notify": false, `select U&"pg_advisory_lock" (1)`: true,
 	"set local a.b = '1'; create table t (a int)": true, "select 1; select 2": false, "begin; truncate t; commit": true, "select ';create'; select 1": false,
 }
 

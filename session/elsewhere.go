@@ -147,6 +147,11 @@ func intoTable(rest []byte, conforming bool) bool {
 // callsSurely reports whether a statement calls a function that is for the coordinator. To give
 // back a lock that is not held does no harm, and who ends a backend may have its pid from here.
 func callsSurely(sql []byte, conforming bool) bool {
+	return callsBy(sql, conforming, func(name []byte) bool { return isManagement(name) && !isHarmless(name) })
+}
+
+// callsBy reports whether a statement calls a function with such a name.
+func callsBy(sql []byte, conforming bool, such func(name []byte) bool) bool {
 	s := splitter{sql: sql, conforming: conforming}
 	var before []byte
 	for s.at < len(sql) {
@@ -156,7 +161,7 @@ func callsSurely(sql []byte, conforming bool) bool {
 		}
 		switch word := sql[from:s.at]; {
 		case isGap(word):
-		case word[0] == '(' && isManagement(before) && !isHarmless(before):
+		case word[0] == '(' && such(before):
 			return true
 		default:
 			before = bytes.Trim(word, `"`)

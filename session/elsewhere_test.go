@@ -25,7 +25,7 @@ func TestWhatIsForTheCoordinatorIsRefusedInATransactionElsewhere(t *testing.T) {
 	for sql, refuses := range map[string]bool{
 		"create table t (a int)": true, "select 1; alter table t add b int": true, "with x as (select 1) select * into t from x": true,
 		"explain analyze create table t as select 1": true, "select pg_advisory_xact_lock(1)": true, "do $$ begin end $$": true,
-		`select "create_distributed_table" ('t', 'a')`: true, "notify a": true, "commit prepared 'x'": true,
+		`select "create_distributed_table" ('t', 'a')`: true, "notify a": true, "select pg_notify /* c */ ('a', 'b')": true, "select pg_try_advisory_lock -- c\n (1)": true, "commit prepared 'x'": true,
 
 		"select 1": false, "create temp table t (a int)": false, "select 'pg_notify(1)'": false, "select 1 -- pg_notify(1)": false,
 		"insert into t values ('create table'), ($$create_distributed_table('t')$$)": false, "select 'put into a box'": false,
