@@ -14,6 +14,7 @@ import (
 )
 
 func TestTheMinimumIsOpenedAndKept(t *testing.T) {
+	t.Parallel()
 	f := startFake(t)
 	s := newStage(t, nil, f.addr)
 	p := s.join(5, 3, "leader", "app")
@@ -33,6 +34,7 @@ func TestTheMinimumIsOpenedAndKept(t *testing.T) {
 }
 
 func TestServersIdleForTooLongAreClosedDownToTheMinimum(t *testing.T) {
+	t.Parallel()
 	f := startFake(t)
 	s := newStage(t, func(c *config.Pool) { c.ServerIdleTimeout = 50 * time.Millisecond }, f.addr)
 	p := s.join(5, 2, "leader", "app")
@@ -58,6 +60,7 @@ func TestServersIdleForTooLongAreClosedDownToTheMinimum(t *testing.T) {
 }
 
 func TestEachPoolHasAnIdleTimeoutOfItsOwn(t *testing.T) {
+	t.Parallel()
 	f := startFake(t)
 	s := newStage(t, func(c *config.Pool) { c.ServerIdleTimeout = time.Hour }, f.addr)
 	short, long := s.terms(1, 0), s.terms(1, 0)
@@ -79,6 +82,7 @@ func TestEachPoolHasAnIdleTimeoutOfItsOwn(t *testing.T) {
 }
 
 func TestAServerIsClosedAtTheEndOfItsLifeButNotWhileItIsLent(t *testing.T) {
+	t.Parallel()
 	f := startFake(t)
 	s := newStage(t, func(c *config.Pool) { c.ServerLifetime = 100 * time.Millisecond }, f.addr)
 	p := s.join(2, 0, "leader", "app")

@@ -80,6 +80,7 @@ func TestWhoWaitsForAServerGetsTheRoomOfAnIdleAsker(t *testing.T) {
 }
 
 func TestAQuestionGoesToWhoeverLeads(t *testing.T) {
+	t.Parallel()
 	k := newKeys(t)
 	a, b := ownServer(t), ownServer(t)
 	k.member("a", a.Address(), "primary", 1, nil)
@@ -122,6 +123,7 @@ func (s *stage) askLater(answered chan<- int) {
 }
 
 func TestAQuestionEndsWithItsTimeAlthoughTheLeaderIsSilent(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs PostgreSQL")
 	}

@@ -188,6 +188,7 @@ func TestBoundsOfPoolsThatAreGoneAreForgotten(t *testing.T) {
 }
 
 func TestAKeptPoolHasItsMinimumAsLongAsItIsKept(t *testing.T) {
+	t.Parallel()
 	f := startFake(t)
 	s := newStage(t, func(c *config.Pool) { c.ServerIdleTimeout = 10 * time.Millisecond }, f.addr)
 	key := keyOf("leader", "postgres", "app")

@@ -59,6 +59,7 @@ func TestACandidateIsAPoolOnceAServerHasLetItIn(t *testing.T) {
 }
 
 func TestACandidateThatIsRefusedIsGoneAndRememberedForAMoment(t *testing.T) {
+	t.Parallel()
 	f := startFake(t)
 	f.missing = "nowhere"
 	s := newStage(t, nil, f.addr)
@@ -358,6 +359,7 @@ func TestCandidatesWaitForALeaderWithoutDialling(t *testing.T) {
 
 // Many candidates at a host that is down dial it at a pace.
 func TestCandidatesDoNotStormAHostThatRefuses(t *testing.T) {
+	t.Parallel()
 	f := startFake(t)
 	s := newStage(t, nil, f.addr)
 	f.down()

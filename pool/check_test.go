@@ -58,6 +58,7 @@ func TestAServerThatIsUsedIsNotAsked(t *testing.T) {
 }
 
 func TestASuspendedServerIsClosedBeforeItIsLent(t *testing.T) {
+	t.Parallel()
 	pg := ownServer(t)
 	s := newStage(t, checked(50*time.Millisecond, 300*time.Millisecond), pg.Address())
 	p := s.join(2, 0, "leader", "app")

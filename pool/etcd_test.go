@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,15 +103,15 @@ func startReignIn(t testing.TB, k keys, cluster config.Cluster, edit func(c *con
 	return r
 }
 
-var scopes int
+var scopes atomic.Int32
 
 func newKeys(t testing.TB) keys {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs etcd")
 	}
-	scopes++
-	return keys{t: t, etcd: sharedEtcd.ForTest(t), scope: fmt.Sprint("s", scopes, "-", time.Now().UnixNano())}
+	scope := scopes.Add(1)
+	return keys{t: t, etcd: sharedEtcd.ForTest(t), scope: fmt.Sprint("s", scope, "-", time.Now().UnixNano())}
 }
 
 func (r *reign) leader() string {

@@ -61,6 +61,7 @@ func (s *citusStage) state(group int) metrics.GroupState {
 func (s *citusStage) asked() int { return superuser(s.t, s.coordinator, appBackends) }
 
 func TestTheCoordinatorIsAskedWhileItsMetadataDiffersFromTheLeaders(t *testing.T) {
+	t.Parallel()
 	s := newCitusStage(t, config.Metadata{User: "app", Database: "postgres"})
 	s.pools.KnowUsers(func(string) auth.Credentials { return auth.Credentials{} })
 	wait(t, "both groups are found to be equal", func() error {

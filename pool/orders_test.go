@@ -302,6 +302,7 @@ func TestPauseClosesWhatWaitsAtTheNextLeader(t *testing.T) {
 // TestPauseEndsTheQuestionsToMembers: the connections by which members of a list are asked who
 // leads are to the database too.
 func TestPauseEndsTheQuestionsToMembers(t *testing.T) {
+	t.Parallel()
 	a, b := startFake(t), startFake(t)
 	b.follow()
 	s := newStage(t, nil, a.addr, b.addr)

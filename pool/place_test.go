@@ -7,6 +7,7 @@ import (
 )
 
 func TestUnderLightLoadReplicasTakeTurns(t *testing.T) {
+	t.Parallel()
 	r, _ := twoReplicas(t)
 	for _, role := range []string{"replica", "any"} {
 		p := r.join(10, 0, role, "app")

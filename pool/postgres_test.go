@@ -181,6 +181,7 @@ func dialUntil(ctx context.Context, dsn string) <-chan time.Time {
 }
 
 func TestAfterARestartServiceIsBackWhenThePostgresIs(t *testing.T) {
+	t.Parallel()
 	pg := ownServer(t)
 	s := newStage(t, nil, pg.Address())
 	p := s.join(5, 2, "leader", "app")
@@ -229,6 +230,7 @@ func TestAfterARestartServiceIsBackWhenThePostgresIs(t *testing.T) {
 
 // Suspended, the kernel still accepts for it, and nothing is answered.
 func TestASuspendedPostgresIsUsedAgainWhenItGoesOn(t *testing.T) {
+	t.Parallel()
 	pg := ownServer(t)
 	s := newStage(t, func(c *config.Pool) { c.ServerConnectTimeout = 500 * time.Millisecond }, pg.Address())
 	p := s.join(2, 0, "leader", "app")
@@ -246,6 +248,7 @@ func TestASuspendedPostgresIsUsedAgainWhenItGoesOn(t *testing.T) {
 }
 
 func TestServersSpeakTLSWhereItIsAsked(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs PostgreSQL")
 	}

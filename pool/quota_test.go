@@ -113,6 +113,7 @@ func (p *Pool) awaitBids(t *testing.T, n int) {
 // With fewer servers than pools, a pool with a single server that is never idle
 // gives it up now and then.
 func TestPoolsWithOneServerTakeTurns(t *testing.T) {
+	t.Parallel()
 	s := newStageWith(t, 1, startFake(t).addr)
 	a, b := s.join(1, 0, "leader", "a"), s.join(1, 0, "leader", "b")
 	busy := []*client{s.client(a, 0), s.client(a, 1)}

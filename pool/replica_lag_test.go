@@ -51,6 +51,7 @@ func (p *Pool) at(member string) int {
 }
 
 func TestReadersLeaveAReplicaThatLagsAndComeBack(t *testing.T) {
+	t.Parallel()
 	r, c := startTrio(t)
 	p := r.joinFresh(4, "replica", maxLag, "postgres")
 	first, _ := r.take(p, 1)
@@ -110,6 +111,7 @@ func TestReadersLeaveAReplicaThatLagsAndComeBack(t *testing.T) {
 }
 
 func TestReadersWaitWhileAllReplicasLagAndAreToldWhy(t *testing.T) {
+	t.Parallel()
 	r := startReign(t, measured)
 	p := r.joinFresh(2, "replica", maxLag, "postgres")
 	c := r.client(p, 0)
@@ -143,6 +145,7 @@ func TestReadersWaitWhileAllReplicasLagAndAreToldWhy(t *testing.T) {
 
 // How far a replica is behind a leader that nobody has heard, nobody knows.
 func TestReadersWaitUntilTheLagIsKnown(t *testing.T) {
+	t.Parallel()
 	r := startReign(t, measured)
 	r.a.set(func() { r.a.silent = true })
 	p := r.joinFresh(2, "replica", maxLag, "postgres")
@@ -159,6 +162,7 @@ func TestReadersWaitUntilTheLagIsKnown(t *testing.T) {
 }
 
 func TestTheLeaderServesWhileNoReplicaDoes(t *testing.T) {
+	t.Parallel()
 	r := startReign(t, measured)
 	p := r.joinFresh(4, "prefer-replica", 0, "postgres")
 	clients, _ := r.take(p, 2)
@@ -201,6 +205,7 @@ func TestTheLeaderServesWhileNoReplicaDoes(t *testing.T) {
 
 // Who prefers replicas and is at the leader may be writing.
 func TestWhoPrefersReplicasIsFencedAtTheLeader(t *testing.T) {
+	t.Parallel()
 	r := startReign(t, measured)
 	r.a.move(2000) // and b is far behind
 	r.b.set(func() { r.b.idle = time.Hour })
@@ -232,6 +237,7 @@ func TestWhoPrefersReplicasIsFencedAtTheLeader(t *testing.T) {
 }
 
 func TestMembersAreMeasuredOnlyWhileSomebodyNeedsIt(t *testing.T) {
+	t.Parallel()
 	r := startReign(t, measured)
 	writers := r.join(1, 0, "leader", "app")
 	w := r.client(writers, 0)

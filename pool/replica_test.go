@@ -64,6 +64,7 @@ func TestAReplicaTaggedNoLoadBalanceIsPassedOver(t *testing.T) {
 }
 
 func TestADeadReplicaDoesNotKeepReadersFromTheOthers(t *testing.T) {
+	t.Parallel()
 	r := startReign(t, nil)
 	c := startFake(t)
 	c.follow()

@@ -89,6 +89,7 @@ func TestRefusalsAreRememberedForAMomentAndBounded(t *testing.T) {
 // Clients of one user may come by rules that ask for a password and by rules
 // that do not.
 func TestTheSecretOfOneClientOpensServersForAll(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs PostgreSQL")
 	}

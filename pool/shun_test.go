@@ -28,8 +28,10 @@ func twoReplicas(t *testing.T) (r *reign, c *fake) {
 }
 
 func TestAReplicaThatRefusesTheLoginDoesNotFailReaders(t *testing.T) {
+	t.Parallel()
 	for _, code := range []string{wire.InvalidAuthorization, wire.UndefinedDatabase} {
 		t.Run(code, func(t *testing.T) {
+			t.Parallel()
 			r, c := twoReplicas(t)
 			c.set(func() { c.refusal = wire.Fatal(code, "not here") })
 			p := r.join(6, 0, "replica", "app")
@@ -171,6 +173,7 @@ func TestALeaderOfAListThatRefusesIsFoundOut(t *testing.T) {
 // As it happens: a line of pg_hba.conf that is missing on one host. The secret
 // is not to blame for that, and no other takes its place.
 func TestARealServerThatRefusesIsPassedOver(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs PostgreSQL")
 	}
@@ -210,8 +213,10 @@ func must[T any](v T, err error) func(testing.TB) T {
 }
 
 func TestAServerThatAnswersWithGarbageIsDialledSeldom(t *testing.T) {
+	t.Parallel()
 	for _, role := range []string{"leader", "any"} {
 		t.Run(role, func(t *testing.T) {
+			t.Parallel()
 			f := startFake(t)
 			f.garbage = true
 			s := newStage(t, nil, f.addr)
@@ -251,6 +256,7 @@ func TestAServerThatAnswersWithGarbageIsDialledSeldom(t *testing.T) {
 // Behind a crash comes a connection that is reset, and then nothing but refused
 // ones until the server is back: those must not inherit the pause.
 func TestAServerThatAnswersNoMoreIsNotPausedAfter(t *testing.T) {
+	t.Parallel()
 	f := startFake(t)
 	s := newStage(t, nil, f.addr)
 	p := s.join(1, 0, "leader", "app")
@@ -272,6 +278,7 @@ func TestAServerThatAnswersNoMoreIsNotPausedAfter(t *testing.T) {
 
 // The pause is over when there is a reason to think that the answer differs.
 func TestTheNewsOfAMemberEndItsPause(t *testing.T) {
+	t.Parallel()
 	r := startReign(t, nil)
 	r.a.set(func() { r.a.garbage = true })
 	p := r.join(2, 0, "leader", "app")

@@ -88,6 +88,7 @@ func TestRoleAnyUsesEveryHost(t *testing.T) {
 
 // Hosts that all are in recovery must be asked at a pace, not in a storm.
 func TestHostsThatAreAllInRecoveryAreNotStormed(t *testing.T) {
+	t.Parallel()
 	a, b := startFake(t), startFake(t)
 	a.follow()
 	b.follow()

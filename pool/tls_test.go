@@ -236,6 +236,7 @@ var allModes = []string{"disable", "prefer", "require", "verify-ca", "verify-ful
 // TestServersAreVerifiedAsTheModeAndTheCAAsk: each mode before a real server
 // and before an impostor, which must not be told a thing where it is refused.
 func TestServersAreVerifiedAsTheModeAndTheCAAsk(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs PostgreSQL")
 	}
@@ -260,7 +261,7 @@ func TestServersAreVerifiedAsTheModeAndTheCAAsk(t *testing.T) {
 		{"another CA", stranger, pg.Address(), nil, "plain refused refused refused refused"},
 		{"no CA", "", pg.Address(), nil, "plain TLS TLS refused refused"},
 		{"its CA, another name", ca, "127.0.0.2:" + port, nil, "plain TLS TLS TLS refused"},
-		{"no TLS", ca, realServer(t).Address(), nil, "plain plain refused refused refused"},
+		{"no TLS", ca, sharedPostgres.ForTest(t).Address(), nil, "plain plain refused refused refused"},
 		{"impostor, self-signed", ca, "", impostor.shown(), "plain refused refused refused refused"},
 		{"impostor, of another CA of that name", root.file(t), "", sign(t, sign(t, nil, isCA), nil).shown(), "plain refused refused refused refused"},
 		{"impostor, of another CA", ca, "", behind.shown(between), "plain refused refused refused refused"},

@@ -75,6 +75,7 @@ func TestALeaderThatNobodyConfirmsIsNotUsedAnyLonger(t *testing.T) {
 }
 
 func TestALeaderThatEtcdConfirmsAgainServesAtOnce(t *testing.T) {
+	t.Parallel()
 	r, _ := startStaleReign(t)
 	p := r.join(4, 0, "leader", "app")
 	c := r.client(p, 0)

@@ -108,6 +108,7 @@ func TestTheFirstServerOpenedAsksForTheNodes(t *testing.T) {
 }
 
 func TestNodesOfTheListServeAsSoonAsItHasThem(t *testing.T) {
+	t.Parallel()
 	y := startYugabyte(t, func(c *config.Cluster) { c.Refresh = time.Second }, "primary r", "primary r")
 	all := slices.Clone(y.roster.nodes)
 	y.roster.set(all[0])
@@ -144,6 +145,7 @@ func TestNodesOfTheListServeAsSoonAsItHasThem(t *testing.T) {
 }
 
 func TestANodeThatFailsRestsForFiveSecondsAndTheListIsAskedForAtOnce(t *testing.T) {
+	t.Parallel()
 	y := startYugabyte(t, nil, "primary r", "primary r")
 	p := y.join(4, 0, "any", "app")
 	clients, _ := y.take(p, 4)
@@ -183,6 +185,7 @@ func TestANodeThatFailsRestsForFiveSecondsAndTheListIsAskedForAtOnce(t *testing.
 }
 
 func TestTheNearestNodesServeAndTheOthersWhileTheyAreAway(t *testing.T) {
+	t.Parallel()
 	y := startYugabyte(t, func(c *config.Cluster) {
 		c.TopologyKeys = []string{"cloud.near.zone:1", "cloud.next.*:2"}
 	}, "primary far", "primary near", "primary next")
@@ -243,6 +246,7 @@ func TestNodesThatNoTopologyKeyMatchesServeNobodyIfItSaysSo(t *testing.T) {
 
 // The pool has been let in by another node meanwhile, so that the roll call has a login.
 func TestAReadReplicaThatIsMissingIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	y := startYugabyte(t, func(c *config.Cluster) { c.Refresh = time.Second }, "primary r", "read_replica r")
 	all := slices.Clone(y.roster.nodes)
 	y.roster.set(all[0])
@@ -280,6 +284,7 @@ func TestNobodyIsHeldForALeaderOfYugabyte(t *testing.T) {
 }
 
 func TestWhatIsNoYugabyteIsToldToTheClientsThatWait(t *testing.T) {
+	t.Parallel()
 	y := startYugabyte(t, nil, "primary r")
 	y.fakes[0].set(func() { y.fakes[0].roster = nil })
 	p := y.join(1, 0, "any", "app")
