@@ -92,9 +92,8 @@ func topology(groups map[int]*Group, etcd []string) (all []Warning) {
 // else; with a quorum there must be enough of them (patroni/ha.py, _is_healthiest_node). Of
 // others, and while the key names nobody, all may that have no tag which forbids it. While
 // nobody leads it is the host that all of them are on. "" where there is no such host; where
-// one member at most may lead, as then nobody has meant to have another; and of a list of
-// hosts, which may be those of proxies; or where every member takes writes, as what data is
-// where is not known there.
+// one member at most may lead, as then nobody has meant to have another; of a list of hosts,
+// which may be those of proxies; and where every node takes writes, as nobody is promoted there.
 func (g *Group) SingleHost() string {
 	if g.AskHosts || g.AllWrite {
 		return ""

@@ -55,6 +55,7 @@ func TestAGroupIsLostWithTheHostBeyondWhichNobodyMayBePromoted(t *testing.T) {
 		{"while nobody leads, crossed", layoutOf("a", "b").with(noLeader), ""},
 		{"the leader may have a tag", layoutOf("a nofailover", "a"), "a"},
 		{"a list of hosts", layoutOf("a", "a").with(func(g *Group) { g.AskHosts = true }), ""},
+		{"nodes that all take writes", layoutOf("a", "a").with(func(g *Group) { g.AllWrite = true }), ""},
 
 		{"in step on the leader's host", layoutOf("a", "a", "b").with(inStep(0, "m2")), "a"},
 		{"in step elsewhere", layoutOf("a", "a", "b").with(inStep(0, "m3")), ""},
