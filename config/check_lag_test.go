@@ -27,6 +27,23 @@ max_lag = "5s"
 			`5: route[1].max_lag: must be 0 or at least 1s`,
 			`8: route[2].max_lag: has no use with role leader, which does not lag behind itself`,
 		}},
+		{"of routes that leave the role to their listeners", `
+[[listener]]
+address = "127.0.0.1:5000"
+[[listener]]
+address = "127.0.0.1:5001"
+role = "replica"
+[[route]]
+database = "a"
+listener = "127.0.0.1:5000"
+max_lag = "5s"
+[[route]]
+database = "b"
+listener = "127.0.0.1:5001"
+max_lag = "5s"
+[[route]]
+max_lag = "5s"
+`, []string{`10: route[1].max_lag: has no use, as neither the route nor a listener of it has another role than leader, which does not lag behind itself`}},
 		{"that keep nothing from a leader", `
 [[route]]
 role = "leader"
@@ -61,7 +78,8 @@ max_lag = "1s"
 pool_size = 5
 [[route]]
 pool_size = 6
-`, []string{`9: route[2].pool_size: must be 5, as in route[1]: both lead to one pool (database "app", any user)`}},
+`, []string{`6: route[1].max_lag: has no use, as neither the route nor a listener of it has another role than leader, which does not lag behind itself`,
+			`9: route[2].pool_size: must be 5, as in route[1]: both lead to one pool (database "app", any user)`}},
 	})
 }
 

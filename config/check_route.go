@@ -90,9 +90,29 @@ func (c checker) checkMaxLag(key string, r *Route) {
 		c.fault(maxLag, "has no use with discovery yugabyte, whose nodes do not tell how far they are behind")
 	case r.Role == roleLeader && c.given[childKey(key, "role")] && r.MaxLag != 0:
 		c.fault(maxLag, "has no use with role leader, which does not lag behind itself")
+	case r.MaxLag != 0 && c.leadsToLeaders(key, r):
+		c.fault(maxLag, "has no use, as neither the route nor a listener of it has another role than leader, which does not lag behind itself")
 	default:
 		c.secondsOr0(maxLag, r.MaxLag)
 	}
+}
+
+// leadsToLeaders reports whether all clients of a route come to leaders, as far as is known.
+func (c checker) leadsToLeaders(key string, r *Route) bool {
+	if c.unread(childKey(key, "role")) {
+		return false
+	}
+	comes := false
+	for i := range c.cfg.Listeners {
+		l := &c.cfg.Listeners[i]
+		if !covers(r.Listener, l.Address) {
+			continue
+		}
+		if comes = true; c.cfg.RouteRole(r, l) != roleLeader || c.unread(childKey(itemKey("listener", i), "role")) {
+			return false
+		}
+	}
+	return comes
 }
 
 // checkReach says when a route before the one at index i takes all its clients.

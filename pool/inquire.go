@@ -33,9 +33,9 @@ type inquiry struct {
 
 	conn   net.Conn // nil: hung up
 	stream *wire.Stream
-	from   *Pool         // whose login conn was opened with
-	turn   int           // of the pools whose login is used
-	failed bool          // and the log says so
+	from   *Pool // whose login conn was opened with
+	turn   int   // of the pools whose login is used
+	failed toldOnce
 	pause  time.Duration // a host that answers, but lets nobody in, is left alone for so long
 	until  time.Time
 }
@@ -135,7 +135,9 @@ func (q *inquiry) inquire(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	q.report(err)
+	if q.failed.tell(q.log, "member does not tell what it is", err) {
+		q.log.Info("member tells what it is again")
+	}
 	if err != nil {
 		q.hangUp()
 		q.backOff(err)
@@ -253,17 +255,4 @@ func (q *inquiry) hangUp() {
 	}
 	partFrom(q.conn)
 	q.conn, q.stream = nil, nil
-}
-
-// report says once that a host does not answer, and once that it does again.
-func (q *inquiry) report(err error) {
-	switch {
-	case err != nil && !q.failed:
-		q.log.Warn("member does not tell what it is", "error", err)
-	case err != nil:
-		q.log.Debug("member still does not tell what it is", "error", err)
-	case q.failed:
-		q.log.Info("member tells what it is again")
-	}
-	q.failed = err != nil
 }

@@ -30,7 +30,7 @@ type rollCall struct {
 
 	turn     int           // of the pools whose login is used, and of the nodes that are asked
 	patience time.Duration // with each node; it grows when none answers, as logins may be slow there
-	failed   bool          // and the log says so
+	failed   toldOnce
 }
 
 func (r *rollCall) run() {
@@ -80,7 +80,7 @@ func (r *rollCall) call(ctx context.Context) (wait time.Duration) {
 	if ctx.Err() != nil {
 		return leastRefresh
 	}
-	r.report(err)
+	r.failed.tell(r.log, "no node tells of the others", err) // that one does again, discovery says
 	if err != nil {
 		r.turn++
 		r.patience = min(max(2*r.patience, firstPatience), r.cluster.owner.limits().ServerConnectTimeout)
@@ -170,15 +170,4 @@ func (r *rollCall) hangUp() {
 	}
 	partFrom(r.conn)
 	r.conn, r.stream = nil, nil
-}
-
-// report says once why no node tells of the others; that one does again, discovery says.
-func (r *rollCall) report(err error) {
-	switch {
-	case err != nil && !r.failed:
-		r.log.Warn("no node tells of the others", "error", err)
-	case err != nil:
-		r.log.Debug("still no node tells of the others", "error", err)
-	}
-	r.failed = err != nil
 }

@@ -144,6 +144,7 @@ func TestReplicaRoutes(t *testing.T) {
 		{"TheLeaderServesWhileAllReplicasLag", s.lagOfAll},
 		{"ReadersAreServedInTheirZone", s.zones},
 		{"ReplicasDieAndComeBack", s.deaths},
+		{"WalsendersInASwitchover", s.switchedOver},
 	} {
 		if !t.Run(c.name, c.run) {
 			return
