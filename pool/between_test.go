@@ -149,7 +149,7 @@ func TestWhoIsSentAwayLeavesTheBankToo(t *testing.T) {
 func newcomersOf(p *Pool) int {
 	p.bank.mu.Lock()
 	defer p.bank.mu.Unlock()
-	return len(p.bank.newcomers)
+	return len(p.bank.newcomers.of)
 }
 
 func TestABankEndsWithItsLastPool(t *testing.T) {

@@ -71,6 +71,7 @@ func BenchmarkALendingBetweenNodes(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer smaller.Leave()
+			smaller.Enters(uint64(clients+100), session.Settings{})
 			c := &crowd{pool: p, left: b.N, over: make(chan struct{})}
 			for gpid := range clients {
 				s.loops[0].Post(func() { c.all = append(c.all, s.loops[0].Start(&one{crowd: c, gpid: gpid + 1})) })
