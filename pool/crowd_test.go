@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"portero/auth"
 	"portero/loop"
 	"portero/metrics"
 	"portero/session"
@@ -64,12 +63,7 @@ func BenchmarkALendingBetweenNodes(b *testing.B) {
 				h.get()
 				holders = append(holders, h)
 			}
-			key := p.Key
-			key.Role = "any"
-			smaller, err := s.pools.Join(key, s.terms(5, 0), auth.Credentials{})
-			if err != nil {
-				b.Fatal(err)
-			}
+			smaller := s.joinMoreNodes(5)
 			defer smaller.Leave()
 			smaller.Enters(uint64(clients+100), session.Settings{})
 			c := &crowd{pool: p, left: b.N, over: make(chan struct{})}
