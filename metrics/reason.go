@@ -69,7 +69,8 @@ const (
 	ServerSpent    // it replicated for a client that has left, and nobody else could go on with it
 	ServerDirty    // it could not be cleaned for its next client
 	EpochMoved     // another leader, or another timeline, took its place
-	MemberLeft     // others serve the pool in its place: its member lags, or leads and a replica is back, or has more than its share
+	MemberLeft     // others serve the pool in its place: its member lags, or leads and a replica is back
+	Rebalanced     // its member had more than its share, or a nearer one takes servers: one there is to have its place
 
 	Reconfigured      // its settings have changed: where it leads to, or how many there may be
 	LeaderUnconfirmed // nobody has confirmed for too long that its member leads
@@ -128,6 +129,7 @@ var reasonNames = [NumReasons]string{
 	Reconfigured:       "reconfigured",
 	LeaderUnconfirmed:  "leader not confirmed",
 	MemberLeft:         "member left",
+	Rebalanced:         "rebalanced",
 	PassedOn:           "passed on",
 	Shutdown:           "shutdown",
 	Panic:              "panic",

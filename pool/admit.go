@@ -33,12 +33,14 @@ func (p *Pool) admitsLocked(c *Claim, free int) bool {
 	case p.bank == nil:
 		return true
 	}
-	as, stirs := p.bank.admit(p, c)
+	as, outside, stirs := p.bank.admit(p, c)
 	if c.counted = as; stirs {
 		p.bank.nudgeSoon(c.loop)
 	}
 	c.extra = c.counted == countedExtra
-	c.barred = c.counted == notCounted
+	if c.barred = c.counted == notCounted; c.barred {
+		p.asideLocked(c, outside)
+	}
 	return !c.barred
 }
 

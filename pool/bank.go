@@ -17,9 +17,9 @@ import (
 type bank struct {
 	mu        sync.Mutex
 	ledger    ledger
-	pools     []*Pool  // by their pages; nil: it is no more
-	newcomers []*Claim // kept from a server that was there for them, as they are not inside; in the order of their coming
-	craving   []*Claim // likewise, as they are inside and want more than they are owed, for a transaction
+	pools     []*Pool // by their pages; nil: it is no more
+	newcomers newcomers
+	craving   []*Claim // kept from a server that was there for them, as they are inside and want more than they are owed, for a transaction
 	logins    logins
 	barred    bool        // somebody was kept waiting since the pools were last looked through
 	due       atomic.Bool // they are going to be looked through
@@ -36,13 +36,17 @@ func (ps *Pools) bankLocked(key Key) *bank {
 	k := bankKey{key.Cluster, key.Database, key.User}
 	a := ps.banks[k]
 	if a == nil {
-		a = &bank{ledger: newLedger(), logins: newLogins()}
+		a = newBank()
 		if ps.banks == nil {
 			ps.banks = make(map[bankKey]*bank)
 		}
 		ps.banks[k] = a
 	}
 	return a
+}
+
+func newBank() *bank {
+	return &bank{ledger: newLedger(), logins: newLogins(), newcomers: newcomers{of: make(map[origin][]*Claim)}}
 }
 
 // enter gives a pool its page, depart ends that. A page is given out again once nothing that
@@ -55,7 +59,7 @@ func (a *bank) enter(p *Pool) {
 		i++
 	}
 	if i == len(a.pools) {
-		a.pools, a.ledger.pools = append(a.pools, nil), append(a.ledger.pools, page{})
+		a.pools, a.ledger.pools, a.newcomers.halls = append(a.pools, nil), append(a.ledger.pools, page{}), append(a.newcomers.halls, hall{})
 	}
 	a.pools[i], p.page = p, i
 	a.ledger.pools[i] = page{places: p.mayHold()}
@@ -106,22 +110,24 @@ func originOf(s session.Settings, client uint64) origin {
 }
 
 // admit counts a server of p in for a claim, if the ledger lets it have one. For a login the
-// place is only promised. stirs: others may come in now, who waited behind the claim.
-func (a *bank) admit(p *Pool, c *Claim) (as counted, stirs bool) {
+// place is only promised. outside: it waits for its turn to come in. stirs: others may come in
+// now, who waited behind the claim.
+func (a *bank) admit(p *Pool, c *Claim) (as counted, outside, stirs bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ledger.pools[p.page].places = p.mayHold()
+	a.newcomers.halls[p.page].shut = false
 	h := holding{c.origin, p.page}
 	promised := a.logins.hasPromise(c.Number, h)
 	extra := promised || a.ledger.isExtra(h, c.Login)
 	if !a.mayLocked(c, h, extra, promised) {
 		a.barred = true
-		return notCounted, false
+		return notCounted, c.listing == comesNew, false
 	}
 	stirs = a.leaveQueueLocked(c)
 	if c.Login {
 		a.ledger.pools[p.page].extras++
-		return countedLogin, stirs
+		return countedLogin, false, stirs
 	}
 	if promised {
 		a.ledger.pools[p.page].extras-- // it is taken now
@@ -129,9 +135,9 @@ func (a *bank) admit(p *Pool, c *Claim) (as counted, stirs bool) {
 	}
 	a.ledger.take(h, extra)
 	if extra {
-		return countedExtra, stirs
+		return countedExtra, false, stirs
 	}
-	return countedFirst, stirs
+	return countedFirst, false, stirs
 }
 
 // mayLocked keeps the order. Nobody comes in before one who could have had a server earlier,
@@ -142,15 +148,15 @@ func (a *bank) mayLocked(c *Claim, h holding, extra, promised bool) bool {
 	inside := a.ledger.inside[h.who] > 0
 	switch {
 	case c.Login:
-		return len(a.craving) == 0 && (inside || len(a.newcomers) == 0) && a.ledger.admits(h, true, false)
-	case inside && a.ledger.admits(h, extra, promised):
+		return len(a.craving) == 0 && (inside || a.newcomers.first() == nil) && a.hasPlaceLocked(h, true, false)
+	case inside && a.hasPlaceLocked(h, extra, promised):
 		return true
 	case inside:
 		a.barLocked(c, craves)
 		return false
 	}
-	first := len(a.craving) == 0 && (len(a.newcomers) == 0 || a.newcomers[0] == c)
-	if first && a.ledger.admits(h, extra, promised) {
+	first := a.newcomers.first()
+	if len(a.craving) == 0 && (first == nil || first == c) && a.hasPlaceLocked(h, extra, promised) {
 		return true
 	}
 	a.barLocked(c, comesNew)
@@ -166,30 +172,28 @@ const (
 	craves
 )
 
-func (a *bank) listOf(l listing) *[]*Claim {
-	if l == craves {
-		return &a.craving
-	}
-	return &a.newcomers
-}
-
 // barLocked has a claim be in one of the lists, behind all others if it was not there.
 func (a *bank) barLocked(c *Claim, l listing) {
-	if c.listing != l {
-		a.leaveQueueLocked(c)
-		list := a.listOf(l)
-		*list, c.listing = append(*list, c), l
+	if c.listing == l {
+		return
+	}
+	a.leaveQueueLocked(c)
+	if c.listing = l; l == comesNew {
+		a.newcomers.add(c)
+	} else {
+		a.craving = append(a.craving, c)
 	}
 }
 
 // leaveQueueLocked reports whether the claim was in a list.
 func (a *bank) leaveQueueLocked(c *Claim) (was bool) {
-	if c.listing == unlisted {
+	switch c.listing {
+	case unlisted:
 		return false
-	}
-	list := a.listOf(c.listing)
-	if i := slices.Index(*list, c); i >= 0 {
-		*list = slices.Delete(*list, i, i+1)
+	case comesNew:
+		a.newcomers.remove(c)
+	case craves:
+		a.craving = slices.DeleteFunc(a.craving, func(o *Claim) bool { return o == c })
 	}
 	c.listing = unlisted
 	return true
@@ -260,7 +264,11 @@ func (p *Pool) serveAgain() {
 	p.mu.Lock()
 	wake := p.serveLocked()
 	p.openLocked()
-	if p.bank.passOver(p, len(p.servers) == 0, p.cannotAskLocked) {
+	passed, was := p.bank.passOver(p, supplyOf(p), p.cannotAskLocked)
+	for _, c := range passed {
+		p.asideLocked(c, false)
+	}
+	if was {
 		p.bank.nudgeSoon(p.owner.loops[0]) // for those who were looked at before
 	}
 	p.mu.Unlock()
@@ -273,34 +281,49 @@ func (p *Pool) cannotAskLocked(c *Claim) bool {
 	return p.holdsLocked(c) || p.cappedLocked(0) || !p.hasForLocked(c)
 }
 
+// supply is what a pool has for those who wait.
+type supply struct {
+	none  bool // it has no idle server for anybody
+	empty bool // and none that may come back
+}
+
+// supplyOf looks at a pool. Under its mu.
+func supplyOf(p *Pool) supply {
+	return supply{none: p.idle == 0 || p.cappedLocked(0) || p.holdsAllLocked(), empty: len(p.servers) == 0}
+}
+
 // passOver takes the turn of the newcomers of a pool for whom it has no server, so that
-// nobody waits behind what is not there. They come again with the next server. Those who are
-// inside keep theirs as long as a server may come back: where the pool has none, as its
-// leader has gone, or is held, they lose it too. It reports whether somebody did.
-func (a *bank) passOver(p *Pool, empty bool, lacks func(c *Claim) bool) (was bool) {
+// nobody waits behind what is not there. If it has none for anybody they keep their order
+// until it has; others come again with the next server, and are returned. Those who are inside
+// keep theirs as long as a server may come back: where the pool has none, as its leader has
+// gone, or is held, they lose it too. was: somebody has lost it.
+func (a *bank) passOver(p *Pool, has supply, lacks func(c *Claim) bool) (passed []*Claim, was bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, l := range []listing{comesNew, craves} {
-		list := a.listOf(l)
-		*list = slices.DeleteFunc(*list, func(c *Claim) bool {
-			if c.pool != p || l == craves && !empty && !p.holdsLocked(c) || !lacks(c) {
-				return false
-			}
-			c.listing, was = unlisted, true
-			return true
-		})
+	h := &a.newcomers.halls[p.page]
+	for !h.shut && len(h.claims) > 0 && lacks(h.claims[0]) {
+		was = true
+		if h.shut = has.none; !h.shut {
+			passed = append(passed, h.claims[0])
+			a.leaveQueueLocked(h.claims[0])
+		}
 	}
-	return was
+	a.craving = slices.DeleteFunc(a.craving, func(c *Claim) bool {
+		if c.pool != p || !has.empty && !p.holdsLocked(c) || !lacks(c) {
+			return false
+		}
+		c.listing, was = unlisted, true
+		return true
+	})
+	return passed, was
 }
 
 // poolsNow are those that there are, that of the first newcomer before all others.
 func (a *bank) poolsNow() (all []*Pool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, c := range a.newcomers {
-		if !slices.Contains(all, c.pool) {
-			all = append(all, c.pool)
-		}
+	if first := a.newcomers.first(); first != nil {
+		all = append(all, first.pool)
 	}
 	for _, p := range a.pools {
 		if p != nil && !slices.Contains(all, p) {

@@ -13,19 +13,21 @@ type counter struct {
 	bank   *bank
 	pools  []*Pool
 	idle   []int
-	lacks  []bool // the pool can give nothing: it is held, and its idle servers are of no use
-	queues [][]*Claim
+	lacks  []bool     // the pool can give nothing: it is held, and its idle servers are of no use
+	queues [][]*Claim // those whom it looks at itself
+	aside  [][]*Claim // those whom the bank is to call
 	lent   []*Claim
 	again  bool
 }
 
 // newCounter is over pools with so many places.
 func newCounter(t *testing.T, places ...int) *counter {
-	m := &counter{t: t, bank: &bank{ledger: newLedger(), logins: newLogins()}, lacks: make([]bool, len(places)), queues: make([][]*Claim, len(places))}
+	m := &counter{t: t, bank: newBank(), lacks: make([]bool, len(places)), queues: make([][]*Claim, len(places)), aside: make([][]*Claim, len(places))}
 	for _, n := range places {
 		p := &Pool{bank: m.bank}
 		p.agreed.Store(&Terms{Size: n})
 		m.bank.enter(p)
+		m.bank.ledger.pools[p.page].clients = 1
 		m.pools, m.idle = append(m.pools, p), append(m.idle, n)
 	}
 	return m
@@ -43,19 +45,49 @@ func (m *counter) ask(who origin, client uint64, pool int, login bool) *Claim {
 // serve is Pool.serveLocked.
 func (m *counter) serve(pool int) {
 	for _, c := range slices.Clone(m.queues[pool]) {
-		if m.idle[pool] == 0 || m.lacks[pool] {
-			return
+		m.hands(pool, c)
+	}
+	for more := true; more; {
+		more = false
+		for _, c := range m.bank.called(m.pools[pool], nil) {
+			more = slices.Contains(m.aside[pool], c) && m.hands(pool, c) || more
 		}
-		as, stirs := m.bank.admit(c.pool, c)
-		if m.again = m.again || stirs; as == notCounted {
-			continue
-		}
-		c.counted = as
-		m.idle[pool]--
-		m.queues[pool] = slices.DeleteFunc(m.queues[pool], func(o *Claim) bool { return o == c })
-		m.lent = append(m.lent, c)
 	}
 }
+
+// hands is Pool.handsLocked.
+func (m *counter) hands(pool int, c *Claim) bool {
+	if m.idle[pool] == 0 || m.lacks[pool] {
+		return false
+	}
+	as, outside, stirs := m.bank.admit(c.pool, c)
+	m.again = m.again || stirs
+	switch {
+	case as != notCounted:
+		m.forget(c)
+		c.counted = as
+		m.idle[pool]--
+		m.lent = append(m.lent, c)
+	case outside != slices.Contains(m.aside[pool], c):
+		m.forget(c)
+		to := &m.queues[pool]
+		if outside {
+			to = &m.aside[pool]
+		}
+		*to = append(*to, c)
+	}
+	return as != notCounted
+}
+
+// forget takes a claim out of where it waits.
+func (m *counter) forget(c *Claim) {
+	for _, q := range [][][]*Claim{m.queues, m.aside} {
+		q[c.pool.page] = slices.DeleteFunc(q[c.pool.page], func(o *Claim) bool { return o == c })
+	}
+}
+
+// waiting are all who wait for a pool.
+func (m *counter) waiting(pool int) []*Claim { return slices.Concat(m.queues[pool], m.aside[pool]) }
 
 // settle nudges until nobody asks for it any more.
 func (m *counter) settle() {
@@ -67,7 +99,8 @@ func (m *counter) settle() {
 		for _, p := range m.bank.poolsNow() {
 			m.serve(p.page)
 			lacks := m.lacks[p.page] || m.idle[p.page] == 0
-			m.again = m.bank.passOver(p, m.lacks[p.page], func(*Claim) bool { return lacks }) || m.again
+			_, was := m.bank.passOver(p, supply{none: lacks, empty: m.lacks[p.page]}, func(*Claim) bool { return lacks })
+			m.again = m.again || was
 		}
 	}
 }
@@ -90,8 +123,7 @@ func (m *counter) giveBack(c *Claim) {
 }
 
 func (m *counter) withdraw(c *Claim) {
-	at := c.pool.page
-	m.queues[at] = slices.DeleteFunc(m.queues[at], func(o *Claim) bool { return o == c })
+	m.forget(c)
 	m.again = m.bank.leaveQueue(c) || m.again
 	m.settle()
 }
@@ -135,7 +167,7 @@ func (m *counter) check(seed uint64) {
 		if m.idle[i] == 0 || m.lacks[i] {
 			continue
 		}
-		for _, c := range m.queues[i] {
+		for _, c := range m.waiting(i) {
 			h := holding{c.origin, i}
 			switch inside := a.ledger.inside[c.origin] > 0; {
 			case c.Login:
@@ -143,7 +175,7 @@ func (m *counter) check(seed uint64) {
 				m.t.Fatalf("seed %d: %d is owed a server of pool %d, which is there, and waits", seed, c.origin, i)
 			case len(m.lent)+len(a.logins.promises) == 0:
 				m.t.Fatalf("seed %d: nobody holds anything, and %d waits for pool %d", seed, c.origin, i)
-			case !inside && c.listing == comesNew && a.newcomers[0] == c && len(a.craving) == 0 && a.ledger.admits(h, false, false):
+			case !inside && c.listing == comesNew && a.newcomers.first() == c && len(a.craving) == 0 && a.ledger.admits(h, false, false):
 				m.t.Fatalf("seed %d: %d is the first to come in, has a place in pool %d, and waits", seed, c.origin, i)
 			}
 		}
@@ -167,13 +199,14 @@ func (m *counter) end(seed uint64) {
 		}
 	}
 	a := m.bank
-	for i, q := range m.queues {
+	for i := range m.pools {
+		q := m.waiting(i)
 		q = slices.DeleteFunc(q, func(c *Claim) bool { return c.Login }) // in a pool of one there is no place for it
 		if len(q) > 0 || a.ledger.pools[i].extras != 0 {
 			m.t.Fatalf("seed %d: all is given back; pool %d has %d who wait, and %d extras", seed, i, len(q), a.ledger.pools[i].extras)
 		}
 	}
-	if len(a.newcomers)+len(a.craving)+len(a.ledger.inside)+len(a.ledger.firsts) > 0 {
+	if len(a.newcomers.of)+len(a.craving)+len(a.ledger.inside)+len(a.ledger.firsts) > 0 {
 		m.t.Fatalf("seed %d: all is given back, and this is left: %+v", seed, a)
 	}
 }
@@ -191,13 +224,15 @@ func TestNobodyWaitsAtTheBankForWhatIsThere(t *testing.T) {
 				client := uint64(1 + r.IntN(30)) // of an origin that it may change
 				who := origin(1 + (client+uint64(r.IntN(2)))%8)
 				if r.IntN(3) == 0 {
-					m.bank.logins.clients[client] = login{holding{who, pool}, true}
+					m.bank.logins.exit(client)
+					m.bank.logins.enter(client+1000, holding{who, pool}) // before it
+					m.bank.logins.enter(client, holding{who, pool})
 				}
 				m.ask(who, client, pool, r.IntN(6) == 0)
 			case k < 15 && len(m.lent) > 0:
 				m.giveBack(m.lent[r.IntN(len(m.lent))])
-			case k < 17 && len(m.queues[pool]) > 0:
-				m.withdraw(m.queues[pool][r.IntN(len(m.queues[pool]))])
+			case k < 17 && len(m.waiting(pool)) > 0:
+				m.withdraw(m.waiting(pool)[r.IntN(len(m.waiting(pool)))])
 			case k == 17:
 				m.lack(pool, !m.lacks[pool])
 			case k == 18:
@@ -245,6 +280,51 @@ func TestWhoCravesWhatIsNotThereBarsNobody(t *testing.T) {
 	}
 }
 
+// Origins that have further connections, which are logged in and do nothing, keep nobody out.
+func TestPromisesToThoseWhoAreIdleGiveWay(t *testing.T) {
+	for what, login := range map[string]bool{"a login": true, "a transaction": false} {
+		m := newCounter(t, 4, 2)
+		for who := range 4 {
+			m.giveBack(m.ask(origin(10+who), uint64(10+who), 0, true))
+		}
+		if n := m.bank.ledger.pools[0].extras; n != 3 { // the last one's is one of theirs
+			t.Fatalf("%d places are kept", n)
+		}
+		if login {
+			m.ask(1, 100, 1, false) // somebody is at work
+		}
+		if c := m.ask(1, 101, 0, login); c.counted == notCounted {
+			t.Errorf("%s waits for places of those who are idle", what)
+		}
+	}
+}
+
+func TestAPromiseToOneWhoIsAtWorkIsKept(t *testing.T) {
+	m := newCounter(t, 3, 3)
+	m.ask(1, 10, 1, false)
+	m.giveBack(m.ask(1, 11, 0, true))
+	m.ask(2, 20, 1, false)
+	if c := m.ask(3, 30, 0, false); c.counted != notCounted {
+		t.Error("another has come in, and taken the place")
+	}
+	if !m.bank.logins.hasPromise(11, holding{1, 0}) {
+		t.Error("it is broken")
+	}
+}
+
+func TestAPoolThatNobodyIsLoggedInToKeepsNobodyOut(t *testing.T) {
+	m := newCounter(t, 3, 1)
+	m.ask(1, 11, 0, false)
+	if second := m.ask(2, 21, 0, false); second.counted != notCounted {
+		t.Fatal("the smaller pool does not count")
+	}
+	m.bank.ledger.pools[1].clients = 0
+	m.ask(3, 31, 0, false)
+	if len(m.lent) != 3 || m.lent[1].origin != 2 {
+		t.Errorf("%d are let in, not all three in their order", len(m.lent))
+	}
+}
+
 func TestAClientsNewPromiseEndsTheOldOne(t *testing.T) {
 	m := newCounter(t, 4)
 	for who := origin(1); who <= 2; who++ {
@@ -270,6 +350,7 @@ func TestOneWhoGivesUpWakesThoseBehindHim(t *testing.T) {
 func TestAPageIsGivenOutAgainOnceNothingIsLeftOnIt(t *testing.T) {
 	m := newCounter(t, 2, 2)
 	c := m.ask(1, 11, 0, false)
+	m.bank.ledger.pools[0].clients = 0
 	if m.bank.depart(m.pools[0]) {
 		t.Error("there is another pool")
 	}

@@ -2,6 +2,8 @@ package pool
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +16,18 @@ import (
 func (s *stage) joinNodes(size int) *Pool {
 	s.t.Helper()
 	key := keyOf("leader", "postgres", "app")
+	key.Citus = citusInternal
+	p, err := s.pools.Join(key, s.terms(size, 0), auth.Credentials{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return p
+}
+
+// joinMoreNodes is another pool of the same bank.
+func (s *stage) joinMoreNodes(size int) *Pool {
+	s.t.Helper()
+	key := keyOf("any", "postgres", "app")
 	key.Citus = citusInternal
 	p, err := s.pools.Join(key, s.terms(size, 0), auth.Credentials{})
 	if err != nil {
@@ -149,7 +163,41 @@ func TestWhoIsSentAwayLeavesTheBankToo(t *testing.T) {
 func newcomersOf(p *Pool) int {
 	p.bank.mu.Lock()
 	defer p.bank.mu.Unlock()
-	return len(p.bank.newcomers)
+	return len(p.bank.newcomers.of)
+}
+
+// Servers are idle while some wait who are not let in, are given up, and die; and everybody is
+// served in the end.
+func TestNobodyIsForgottenAside(t *testing.T) {
+	s := newStage(t, nil, startFake(t).addr)
+	larger, smaller := s.joinNodes(5), s.joinMoreNodes(2)
+	var actors sync.WaitGroup
+	for i := range 16 {
+		p := larger
+		if i%4 == 3 {
+			p = smaller
+		}
+		c, dice := s.client(p, i%2).of(uint64(1+i%7)), rand.New(rand.NewPCG(uint64(i), 1))
+		p.Enters(uint64(100+i), c.claim.Settings)
+		actors.Add(1)
+		go func() {
+			defer actors.Done()
+			for range 10 {
+				c.comeAndGo(dice, 2)
+				c.get()
+				c.exchange(dice.IntN(2) == 0)
+				c.wait()
+				c.release()
+			}
+		}()
+	}
+	actors.Wait()
+	for _, p := range []*Pool{larger, smaller} {
+		wait(t, "balance", p.balanced)
+		if p.queued() > 0 || newcomersOf(p) > 0 {
+			t.Errorf("%d wait, %d to come in", p.queued(), newcomersOf(p))
+		}
+	}
 }
 
 func TestABankEndsWithItsLastPool(t *testing.T) {

@@ -47,7 +47,9 @@ type Claim struct {
 	origin     origin  // for whom it asks; in pools with a bank
 	extra      bool    // what it was lent is more than its origin is owed
 	barred     bool    // it was kept from a server that was there
+	aside      bool    // it is among those who wait aside
 	listing    listing // in which list of the bank it is; guarded by that one's mu
+	turn       uint64  // in that of those who come in; likewise
 	asNew      bool    // only a server that is as new will do
 	after      int64   // ... and was opened after that, on the loops' clock
 	handed     *Server // granted, not yet delivered to the loop
@@ -119,6 +121,10 @@ const behindAll = 1 << 62
 
 // putBack gives a claim whose server never reached it its old place again.
 func (q *queue) putBack(c *Claim) {
+	if q.last != nil && q.last.ticket < c.ticket {
+		q.insertBefore(c, nil)
+		return
+	}
 	at := q.first
 	for at != nil && at.ticket < c.ticket {
 		at = at.next
@@ -159,7 +165,7 @@ func (q *queue) remove(c *Claim) {
 	} else {
 		c.next.prev = c.prev
 	}
-	c.next, c.prev, c.queued = nil, nil, false
+	c.next, c.prev, c.queued, c.aside = nil, nil, false, false
 	if q.n--; q.n == 0 {
 		q.drained++
 	}

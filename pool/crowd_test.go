@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"portero/auth"
 	"portero/loop"
 	"portero/metrics"
 	"portero/session"
@@ -64,13 +63,9 @@ func BenchmarkALendingBetweenNodes(b *testing.B) {
 				h.get()
 				holders = append(holders, h)
 			}
-			key := p.Key
-			key.Role = "any"
-			smaller, err := s.pools.Join(key, s.terms(5, 0), auth.Credentials{})
-			if err != nil {
-				b.Fatal(err)
-			}
+			smaller := s.joinMoreNodes(5)
 			defer smaller.Leave()
+			smaller.Enters(uint64(clients+100), session.Settings{})
 			c := &crowd{pool: p, left: b.N, over: make(chan struct{})}
 			for gpid := range clients {
 				s.loops[0].Post(func() { c.all = append(c.all, s.loops[0].Start(&one{crowd: c, gpid: gpid + 1})) })

@@ -33,7 +33,7 @@ func (p *Pool) evenLocked() *Server {
 		}
 	}
 	if lent != nil {
-		lent.condemned = metrics.MemberLeft
+		lent.condemned = metrics.Rebalanced
 	}
 	return nil
 }

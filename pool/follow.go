@@ -119,7 +119,7 @@ func (p *Pool) sweep() {
 	p.mu.Unlock()
 	p.hangUpAll(cold)
 	if surplus != nil {
-		p.destroy(surplus, metrics.MemberLeft)
+		p.destroy(surplus, metrics.Rebalanced)
 	}
 	for s, why := range aged {
 		p.destroy(s, why)

@@ -24,8 +24,9 @@ type origin uint64
 
 // page is what the ledger knows of one pool.
 type page struct {
-	places int // servers that it may have; 0 = the pool is no more
-	extras int // of them, those that are held or promised beyond what anybody is owed
+	places  int // servers that it may have; 0 = the pool is no more
+	extras  int // of them, those that are held or promised beyond what anybody is owed
+	clients int // that are logged in to it; while there is none, it is in the way of nobody who comes in by another
 }
 
 type holding struct {
@@ -44,36 +45,30 @@ func (l *ledger) isExtra(h holding, late bool) bool { return late || l.firsts[h]
 // admits reports whether an origin may have another server of a pool. promised: its place is
 // counted already.
 func (l *ledger) admits(h holding, extra, promised bool) bool {
-	more := 0
-	if extra && !promised {
-		more = 1
-	}
-	if l.inside[h.who] == 0 {
-		return l.letsIn(h.pool, more)
-	}
-	return more == 0 || l.hasExtra(h.pool)
-}
-
-// hasExtra reports whether a place of a pool is owed to nobody.
-func (l *ledger) hasExtra(pool int) bool {
-	p := &l.pools[pool]
-	return p.extras+len(l.inside) < p.places
-}
-
-// letsIn reports whether there is a place in each pool for one who is not inside, and in one
-// of them more.
-func (l *ledger) letsIn(pool, more int) bool {
 	for i := range l.pools {
-		p := &l.pools[i]
-		taken := p.extras + len(l.inside)
-		if i == pool {
-			taken += more
-		}
-		if p.places > 0 && taken >= p.places {
+		if l.lacks(h, extra && !promised, i) {
 			return false
 		}
 	}
 	return true
+}
+
+// lacks reports whether a pool has no place that there has to be for an origin to have a server.
+// One who is inside is owed his; for one who is not there has to be a place in each pool; and
+// in that of the server one more if it is more than he is owed.
+func (l *ledger) lacks(h holding, more bool, pool int) bool {
+	p := &l.pools[pool]
+	needs := 0
+	if l.inside[h.who] == 0 {
+		needs++
+	}
+	if more && pool == h.pool {
+		needs++
+	}
+	if p.clients == 0 && pool != h.pool {
+		return false
+	}
+	return needs > 0 && p.places > 0 && p.extras+len(l.inside)+needs > p.places
 }
 
 // isBlank reports whether nothing is counted on a page.
@@ -83,7 +78,7 @@ func (l *ledger) isBlank(pool int) bool {
 			return false
 		}
 	}
-	return l.pools[pool].extras == 0
+	return l.pools[pool].extras == 0 && l.pools[pool].clients == 0
 }
 
 // take notes that an origin has got a server, giveBack that it has one less.

@@ -10,7 +10,7 @@ import (
 func modelLedger(places ...int) *ledger {
 	l := newLedger()
 	for _, n := range places {
-		l.pools = append(l.pools, page{places: n})
+		l.pools = append(l.pools, page{places: n, clients: 1})
 	}
 	return &l
 }

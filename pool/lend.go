@@ -110,6 +110,9 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop, back bool) {
 	if c == nil {
 		c = p.heirLocked(&p.waiting, s)
 	}
+	if c == nil {
+		c = p.calledHeirLocked(s)
+	}
 	switch {
 	case c == nil:
 		p.idleLocked(s)
@@ -177,16 +180,32 @@ func (p *Pool) serveLocked() (lucky []*Claim) {
 	for _, q := range []*queue{&p.choosy, &p.waiting} {
 		for c := q.first; c != nil && p.idle > 0 && !p.holdsAllLocked(); {
 			next := c.next
-			// The bank is asked last: what it has once admitted must not come back unused.
-			if !p.holdsLocked(c) && p.hasForLocked(c) && p.admitsLocked(c, 0) {
-				q.remove(c)
-				c.handed = p.popForLocked(c)
+			if p.handsLocked(c) {
 				lucky = append(lucky, c)
 			}
 			c = next
 		}
 	}
+	for more := true; more && p.idle > 0; {
+		more = false
+		for _, c := range p.calledLocked() {
+			if p.idle > 0 && p.handsLocked(c) {
+				lucky, more = append(lucky, c), true
+			}
+		}
+	}
 	return lucky
+}
+
+// handsLocked gives an idle server to a claim in a queue, if there is one for it.
+func (p *Pool) handsLocked(c *Claim) bool {
+	// The bank is asked last: what it has once admitted must not come back unused.
+	if p.holdsLocked(c) || !p.hasForLocked(c) || !p.admitsLocked(c, 0) {
+		return false
+	}
+	p.queueOfLocked(c).remove(c)
+	c.handed = p.popForLocked(c)
+	return true
 }
 
 // hasForLocked reports whether an idle server would do for a claim in a queue.
@@ -230,7 +249,7 @@ func (p *Pool) popAsNewLocked(c *Claim) *Server {
 
 // failLocked ends all waits with an error that waiting longer would not cure.
 func (p *Pool) failLocked(e *wire.Error) (failed []*Claim) {
-	for _, q := range []*queue{&p.choosy, &p.waiting} {
+	for _, q := range p.queues() {
 		for q.n > 0 {
 			c := q.first
 			p.leavesLocked(c)
@@ -242,11 +261,17 @@ func (p *Pool) failLocked(e *wire.Error) (failed []*Claim) {
 }
 
 // queuedLocked is how many wait.
-func (p *Pool) queuedLocked() int { return p.waiting.n + p.choosy.n }
+func (p *Pool) queuedLocked() int { return p.waiting.n + p.choosy.n + p.aside.n }
+
+// queues are all in which claims wait. Under mu.
+func (p *Pool) queues() [3]*queue { return [...]*queue{&p.choosy, &p.waiting, &p.aside} }
 
 // queueOfLocked is the queue that a claim has its place in.
 func (p *Pool) queueOfLocked(c *Claim) *queue {
-	if c.asNew {
+	switch {
+	case c.aside:
+		return &p.aside
+	case c.asNew:
 		return &p.choosy
 	}
 	return &p.waiting

@@ -34,15 +34,32 @@ func (v *cover) has(c *Claim) bool {
 // what he has given, else another in its place.
 func (p *Pool) heirLocked(q *queue, s *Server) *Claim {
 	opening := cover{pool: p}
-	for c := q.first; c != nil; c = c.next {
-		if p.holdsLocked(c) || c.asNew && !c.wants(s) {
-			continue
+	for c := q.first; c != nil; {
+		next := c.next
+		if p.isHeirLocked(c, s, &opening) {
+			return c
 		}
-		if (c.Startup == s.startup || !opening.has(c) && p.haveLocked() >= p.mostLocked()) && p.admitsLocked(c, 1) {
+		c = next
+	}
+	return nil
+}
+
+// calledHeirLocked is heirLocked for those aside.
+func (p *Pool) calledHeirLocked(s *Server) *Claim {
+	opening := cover{pool: p}
+	for _, c := range p.calledLocked() {
+		if p.isHeirLocked(c, s, &opening) {
 			return c
 		}
 	}
 	return nil
+}
+
+func (p *Pool) isHeirLocked(c *Claim, s *Server, opening *cover) bool {
+	if p.holdsLocked(c) || c.asNew && !c.wants(s) {
+		return false
+	}
+	return (c.Startup == s.startup || !opening.has(c) && p.haveLocked() >= p.mostLocked()) && p.admitsLocked(c, 1)
 }
 
 // openForWaitingLocked starts an opener for each who waits and has none on its
@@ -52,7 +69,10 @@ func (p *Pool) openForWaitingLocked() {
 		return
 	}
 	opening := cover{pool: p}
-	for _, q := range []*queue{&p.choosy, &p.waiting} {
+	for _, q := range p.queues() {
+		if q == &p.aside && p.idle > 0 {
+			return
+		}
 		for c := q.first; c != nil; c = c.next {
 			if c.barred && p.idle > 0 || opening.has(c) {
 				continue
@@ -94,7 +114,7 @@ func (p *Pool) takeSpareLocked() *Server {
 
 // waitsLocked reports whether somebody waits for a server that was opened with st.
 func (p *Pool) waitsLocked(st Startup) bool {
-	for _, q := range []*queue{&p.choosy, &p.waiting} {
+	for _, q := range p.queues() {
 		for c := q.first; c != nil; c = c.next {
 			if c.Startup == st {
 				return true

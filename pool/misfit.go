@@ -103,7 +103,7 @@ func (p *Pool) misfitLocked(st Startup, e *misfit) (failed []*Claim) {
 		p.usual = Startup{}
 	}
 	p.misfits[st] = knownMisfit{e, loop.Clock() + int64(rememberMisfit)}
-	for _, q := range []*queue{&p.choosy, &p.waiting} {
+	for _, q := range p.queues() {
 		for c := q.first; c != nil; {
 			next := c.next
 			if c.Startup == st {

@@ -227,6 +227,9 @@ func TestServersMoveWithTheZoneOfAReload(t *testing.T) {
 	releaseAll(clients)
 	r.moveTo("south")
 	r.only(p, clients, "c")
+	if all := p.Metrics().Totals().Errors; all[metrics.Rebalanced] == 0 || all[metrics.MemberLeft] != 0 {
+		t.Errorf("%d are said to be for balance, and %d for a member that has left", all[metrics.Rebalanced], all[metrics.MemberLeft])
+	}
 	r.moveTo("")
 	clients, at := r.take(r.join(4, 0, "replica", "other"), 4)
 	if at["b"] != 2 || at["c"] != 2 {

@@ -81,6 +81,8 @@ type Pool struct {
 	mu         sync.Mutex // guards what follows; no I/O under it, but for epoll_ctl of a server nobody holds
 	waiting    queue
 	choosy     queue                // those of them for whom only a server as new will do; each has given one up
+	aside      queue                // those whom the bank has to let in first
+	called     []*Claim             // see calledLocked
 	servers    map[*Server]struct{} // all that are open, in any state
 	places     []*place             // the same by their members
 	turn       int                  // of the places, among those that are equal

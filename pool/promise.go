@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"slices"
 	"time"
 
 	"portero/loop"
@@ -16,14 +17,9 @@ import (
 
 // logins is who is logged in to the pools of a bank. Guarded by its mu.
 type logins struct {
-	clients  map[uint64]login   // by their numbers
-	first    map[holding]uint64 // the client that has what its origin is owed
-	promises map[uint64]promise // by the numbers of clients
-}
-
-type login struct {
-	holding
-	late bool // it is not the first
+	clients  map[uint64]holding   // by their numbers
+	of       map[holding][]uint64 // the same, in the order of their coming: the first has what its origin is owed
+	promises map[uint64]promise   // by the numbers of clients
 }
 
 // promise is a place that is kept for a client.
@@ -35,10 +31,31 @@ type promise struct {
 const promiseFor = time.Second
 
 func newLogins() logins {
-	return logins{make(map[uint64]login), make(map[holding]uint64), make(map[uint64]promise)}
+	return logins{make(map[uint64]holding), make(map[holding][]uint64), make(map[uint64]promise)}
 }
 
-func (l *logins) isLate(client uint64) bool { return l.clients[client].late }
+// isLate reports whether a client is logged in, and not the first of its origin in its pool.
+func (l *logins) isLate(client uint64) bool {
+	h, in := l.clients[client]
+	return in && l.of[h][0] != client
+}
+
+func (l *logins) enter(client uint64, h holding) {
+	l.clients[client], l.of[h] = h, append(l.of[h], client)
+}
+
+// exit has another connection take the place of one that was the first.
+func (l *logins) exit(client uint64) (h holding, in bool) {
+	if h, in = l.clients[client]; !in {
+		return h, false
+	}
+	delete(l.clients, client)
+	others := slices.DeleteFunc(l.of[h], func(o uint64) bool { return o == client })
+	if l.of[h] = others; len(others) == 0 {
+		delete(l.of, h)
+	}
+	return h, true
+}
 
 // hasPromise reports whether a place is kept for a claim in its pool.
 func (a *bank) hasPromise(c *Claim) bool {
@@ -64,12 +81,10 @@ func (p *Pool) Enters(client uint64, s session.Settings) (waits bool) {
 	h := holding{originOf(s, client), p.page}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	first, late := a.logins.first[h]
-	if late = late && first != client; !late {
-		a.logins.first[h] = client
-	}
-	a.logins.clients[client] = login{h, late}
-	return late && len(a.ledger.inside)+len(a.newcomers) > 0
+	a.exitLocked(client)
+	a.logins.enter(client, h)
+	a.ledger.pools[h.pool].clients++
+	return a.logins.isLate(client) && (len(a.ledger.inside) > 0 || a.newcomers.first() != nil)
 }
 
 // Exits is told that a client has left the pool, whether it has entered or not.
@@ -79,28 +94,22 @@ func (p *Pool) Exits(client uint64) {
 		return
 	}
 	a.mu.Lock()
-	a.logins.exit(client)
-	awaited := a.breakLocked(client)
+	awaited := a.exitLocked(client)
 	a.mu.Unlock()
 	if awaited {
 		a.nudge()
 	}
 }
 
-// exit has another connection take the place of one that was the first.
-func (l *logins) exit(client uint64) {
-	of, in := l.clients[client]
-	delete(l.clients, client)
-	if !in || of.late {
-		return
-	}
-	delete(l.first, of.holding)
-	for other, its := range l.clients {
-		if its.holding == of.holding {
-			l.first[of.holding], l.clients[other] = other, login{its.holding, false}
-			return
+// exitLocked reports whether somebody may have waited for what the client had.
+func (a *bank) exitLocked(client uint64) (awaited bool) {
+	if h, in := a.logins.exit(client); in {
+		page := &a.ledger.pools[h.pool]
+		if page.clients--; page.clients == 0 {
+			awaited = a.barred
 		}
 	}
+	return a.breakLocked(client) || awaited
 }
 
 // Promise gives the claim's server back, which was lent for a login, and keeps its place for
@@ -125,6 +134,33 @@ func (a *bank) promiseLocked(client uint64, h holding) (awaited bool) {
 	a.ledger.pools[h.pool].extras++
 	a.logins.promises[client] = promise{h, loop.Clock() + int64(promiseFor)}
 	return awaited
+}
+
+// hasPlaceLocked is ledger.admits. Where there is no place, promises to those who are idle give
+// way: they hold nothing, and wait for nothing, so that nobody waits for them.
+func (a *bank) hasPlaceLocked(h holding, extra, promised bool) bool {
+	for !a.ledger.admits(h, extra, promised) {
+		idle, is := a.idlestLocked(h, extra && !promised)
+		if !is {
+			return false
+		}
+		a.barred = a.breakLocked(idle) || a.barred
+	}
+	return true
+}
+
+// idlestLocked is the client with the oldest promise of those whose origins are idle, and
+// whose place would help.
+func (a *bank) idlestLocked(h holding, more bool) (client uint64, is bool) {
+	for one, pr := range a.logins.promises {
+		if pr.who == h.who || a.ledger.inside[pr.who] > 0 || len(a.newcomers.of[pr.who]) > 0 || !a.ledger.lacks(h, more, pr.pool) {
+			continue
+		}
+		if !is || pr.until < a.logins.promises[client].until {
+			client, is = one, true
+		}
+	}
+	return client, is
 }
 
 // breakLocked ends the promise to a client, if there is one, and reports whether somebody

@@ -93,7 +93,7 @@ func (p *Pool) reportClosed(s *Server, why metrics.Reason) {
 		p.home.Load().recall()
 		p.diedUnasked()
 		p.owner.suspect(p.group())
-	case metrics.EpochMoved, metrics.MemberLeft, metrics.LeaderUnconfirmed, metrics.ServerRecovery, metrics.ServerDirty:
+	case metrics.EpochMoved, metrics.MemberLeft, metrics.Rebalanced, metrics.LeaderUnconfirmed, metrics.ServerRecovery, metrics.ServerDirty:
 		p.Metrics().Error(why)
 	}
 	p.log.Log(p.ctx, level, "server closed", "member", s.member, "address", s.address, "pid", s.pid, "reason", why.String())

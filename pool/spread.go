@@ -287,7 +287,7 @@ func (p *Pool) tryAgain() {
 func (p *Pool) stray(sp *Spread) {
 	p.mu.Lock()
 	var gone []*Claim
-	for _, q := range []*queue{&p.choosy, &p.waiting} {
+	for _, q := range p.queues() {
 		for c := q.first; c != nil; {
 			next := c.next
 			if c.Roams == sp {

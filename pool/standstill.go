@@ -122,7 +122,7 @@ func (s *scene) see(bank int, p *Pool) {
 	s.board = append(s.board, spot{bank: bank, places: p.mayHold(), bounds: p.owner.quota.limitsOf(p)})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, q := range []*queue{&p.choosy, &p.waiting} {
+	for _, q := range p.queues() {
 		for c := q.first; c != nil; c = c.next {
 			if !c.Settles {
 				w := want{pool: at, late: c.Login, promised: p.bank.hasPromise(c)}

@@ -54,7 +54,7 @@ func (p *Pool) state() (_ metrics.PoolState, known bool) {
 		}
 	}
 	s.ClientsActive -= s.ServersTested + s.ServersCancelled // which no client has
-	for _, q := range []*queue{&p.choosy, &p.waiting} {
+	for _, q := range p.queues() {
 		if c := q.first; c != nil {
 			s.MaxWait = max(s.MaxWait, time.Duration(loop.Clock()-c.Since))
 		}

@@ -90,6 +90,7 @@ func (l *settingList) addByMode(m mode, r *config.Route, route string) {
 		}
 		return
 	}
+	l.add("internode_reserve", c.InternodeReserve)
 	l.add("pin_policy", r.PinPolicy, route)
 	l.add("pin_idle_timeout", timeout(r.PinIdleTimeout), route)
 	l.add("max_pinned", limit(r.MaxPinned), route)
