@@ -368,3 +368,26 @@ func TestAGroupThatLacksTheRoleAtFirstIsTakenInWhenItIsThere(t *testing.T) {
 	s.on(2, "create role late login")
 	eventually(t, "it is taken in", func() bool { return visits(r, 6)["2"] > 0 })
 }
+
+func TestAGroupThatCitusDoesNotHaveYetIsLeftOutAndExplainSaysSo(t *testing.T) {
+	s := startSpread(t, func(c *config.Config) { c.Clusters[0].Metadata = config.Metadata{User: "app", Database: "app"} })
+	joins := func(group int) {
+		host, port, _ := strings.Cut(s.nodes.nodes[group].Address(), ":")
+		s.on(0, fmt.Sprintf("insert into pg_dist_node (nodeid, groupid, nodename, nodeport) values (%d, %d, '%s', %s)", group+1, group, host, port))
+	}
+	s.on(0, "truncate pg_dist_node cascade")
+	joins(0)
+	joins(1)
+	s.pools.KnowUsers(func(string) auth.Credentials { return auth.Credentials{} })
+	r := s.dial()
+	eventually(t, "it is left out", func() bool { return len(s.pools.LeftOut(&s.cfg.Routes[0])) == 1 && visits(r, 3)["2"] == 0 })
+	if at := visits(r, 10); at["0"] != 5 || at["1"] != 5 {
+		t.Errorf("%v", at)
+	}
+	found := must(s.proxy.Explain(s.cfg, auth.Load(s.cfg, config.NewReport()), nil, proxy.Newcomer{Database: "app", User: "app", From: "127.0.0.1"}))(t)
+	if groups := found.Answers[0].Now.Groups; len(groups) != 3 || groups[2].Group != 2 || groups[2].LeftOut != "it is not in pg_dist_node" {
+		t.Errorf("%+v", groups)
+	}
+	joins(2)
+	eventually(t, "it is taken in", func() bool { return visits(r, 6)["2"] > 0 })
+}
