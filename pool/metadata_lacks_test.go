@@ -62,7 +62,13 @@ func TestAWorkerThatJoinsIsSpreadOverWhenCitusHasIt(t *testing.T) {
 	s := newCitusStage(t, config.Metadata{User: "app", Database: "postgres"})
 	defer superuser(t, s.coordinator, "with gone as (delete from pg_dist_node where groupid > 1 returning 1) select count(*) from gone")
 	route := config.Route{Cluster: "main", Group: config.AnyGroup}
-	s.cfg.Routes = append(s.cfg.Routes, route)
+	next := *s.cfg
+	next.Routes = append(slices.Clone(next.Routes), route)
+	change, err := s.pools.Prepare(&next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change.Apply(s.servers)
 	s.pools.KnowUsers(func(string) auth.Credentials { return auth.Credentials{} })
 	wait(t, "it has been read", func() error { return until(s.state(1).MetadataHeard) })
 	key := keyOf("leader", "postgres", "app")
