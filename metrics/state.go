@@ -85,7 +85,7 @@ type GroupState struct {
 	SingleHost string   // host with which the group is lost, as no member elsewhere may be promoted without loss; "" if there is none
 	Undecided  bool     // it replicates asynchronously, and Patroni's configuration says nothing of it
 	EtcdHost   string   // host without which etcd, of all the cluster's groups, has no quorum; "" if there is none, or it is not known
-	Warnings   []string // of the layout, in words, as far as they concern the group
+	Warnings   []string // of the layout, in words, as far as they concern the group; and why it is left out of what is spread
 
 	MetadataHeard          bool    // Citus' pg_dist_node has been read; else the next three say nothing
 	MetadataDiffers        bool    // it may not point to the leader, or does not

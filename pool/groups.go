@@ -198,6 +198,9 @@ func (ps *Pools) groupState(k groupKey, v *discovery.View, now time.Time) metric
 		var total, last time.Duration
 		s.MetadataHeard, s.MetadataDiffers, total, last = cl.metadata.lag(k.group, now)
 		s.MetadataLagSeconds, s.MetadataLastLagSeconds = total.Seconds(), last.Seconds()
+		if words := ps.leftOutWords(cl, k.group); words != "" {
+			s.Warnings = append(s.Warnings, words)
+		}
 	}
 	for _, m := range g.Members {
 		s.Members = append(s.Members, ps.memberState(k.cluster, k.group, m))

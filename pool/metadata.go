@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"portero/discovery"
@@ -13,8 +14,11 @@ import (
 // behind a failover Patroni rewrites it, and until then Citus' nodes connect to the old leader.
 // It is told of views and of what the coordinator answers, and knows when it is to be asked.
 type metadata struct {
-	mu     sync.Mutex // guards groups
+	mu     sync.Mutex // guards what follows
 	groups map[int]*placement
+	read   bool // pg_dist_node has been
+
+	out atomic.Pointer[map[int]string] // see leftOut
 
 	wake chan struct{} // somebody who asks is to look again; room for one
 }
@@ -24,7 +28,9 @@ type placement struct {
 	leader string // address; while nobody leads, of who led last
 	node   string // the group's primary in pg_dist_node when it was last read; "" = none
 	heard  bool   // it has been read
-	unsure bool   // it is to be read: the leader has moved, or they differed when it was read last
+	unsure bool   // it is to be read: the leader has moved, or they differed when it was read last, or it lacked something
+	serves bool   // it has once been found to lack nothing
+	lacks  string // why it cannot serve what any node can, by what was read last; "" = it can
 
 	since time.Time     // when they began to differ; zero = they do not
 	told  bool          // the log says so
@@ -34,9 +40,11 @@ type placement struct {
 
 // node is the primary of a group in pg_dist_node.
 type node struct {
-	Group int
-	Host  string
-	Port  int
+	Group  int
+	Host   string
+	Port   int
+	Lacks  bool // isactive or hasmetadata is not set: it cannot serve what any node can
+	Behind bool // metadatasynced is not set
 }
 
 // shift is what the log is to say of a group.
@@ -60,8 +68,11 @@ func (m *metadata) see(v *discovery.View, asked bool) {
 		}
 	}
 	if !asked {
+		m.read = false
+		m.publishLocked(v)
 		return
 	}
+	defer m.publishLocked(v)
 	for id, g := range v.Groups {
 		leader, _ := g.Member(g.Leader)
 		if leader.Address == "" {
@@ -108,8 +119,8 @@ func (m *metadata) asks() (asks bool, since time.Time) {
 	return asks, since
 }
 
-// take takes what pg_dist_node says, and returns what has changed by that.
-func (m *metadata) take(nodes []node, now time.Time) (shifts []shift) {
+// take takes what pg_dist_node says, and returns what has changed by that. v is the view that is in force.
+func (m *metadata) take(nodes []node, v *discovery.View, now time.Time) (shifts []shift) {
 	said := make(map[int]node, len(nodes))
 	for _, n := range nodes {
 		said[n.Group] = n
@@ -123,12 +134,16 @@ func (m *metadata) take(nodes []node, now time.Time) (shifts []shift) {
 			p.node = discovery.Address(n.Host, n.Port)
 		}
 		same := there && discovery.SamePlace(p.leader, n.Host, n.Port)
-		p.unsure = !same
+		p.lacks = p.lackOf(n, there, m.read)
+		p.serves = p.serves || p.lacks == ""
+		p.unsure = !same || p.lacks != "" && id != coordinator
 		if changed, ok := p.compare(same, now); ok {
 			changed.group = id
 			shifts = append(shifts, changed)
 		}
 	}
+	m.read = true
+	m.publishLocked(v)
 	return shifts
 }
 

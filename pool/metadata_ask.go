@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"portero/auth"
@@ -22,7 +23,7 @@ const (
 // nodesQuery gives the primaries of all groups as one value, next to a word, as answers have two
 // columns. Everybody may read the table, and there is one primary to a group, in nodecluster
 // default (Citus, sql/citus--7.0-8--7.0-9.sql).
-const nodesQuery = `SELECT 'nodes', COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('group', groupid, 'host', nodename, 'port', nodeport))::text, '[]') ` +
+const nodesQuery = `SELECT 'nodes', COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('group', groupid, 'host', nodename, 'port', nodeport, 'lacks', NOT (isactive AND hasmetadata), 'behind', NOT metadatasynced))::text, '[]') ` +
 	`FROM pg_catalog.pg_dist_node WHERE noderole::text = $1`
 
 // KnowUsers tells who asks Citus coordinators (config.Metadata) what the user file holds of them.
@@ -69,8 +70,21 @@ func (ps *Pools) followMetadata(cl *cluster) {
 			}
 		}
 		if err == nil {
-			ps.tellShifts(cl, cl.metadata.take(nodes, time.Now()))
+			ps.takeNodes(cl, nodes)
+			if _, since := cl.metadata.asks(); since.IsZero() { // a group lacks something, which may stay so
+				pause = metadataSeldom
+			}
 		}
+	}
+}
+
+// takeNodes takes what the coordinator has answered.
+func (ps *Pools) takeNodes(cl *cluster, nodes []node) {
+	before := cl.metadata.leftOut()
+	ps.tellShifts(cl, cl.metadata.take(nodes, cl.discovery.View(), time.Now()))
+	ps.tellLeftOut(cl, before)
+	if !maps.Equal(before, cl.metadata.leftOut()) {
+		ps.spreads.follow(cl.name, cl.discovery.View())
 	}
 }
 

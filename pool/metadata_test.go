@@ -36,8 +36,8 @@ type step struct {
 
 func TestTheLagOfTheMetadataIsFromTheLeadersMoveToTheAnswerThatHasIt(t *testing.T) {
 	at, there := "10.0.0.1:5432", "10.0.0.2:5432"
-	first, second := node{1, "10.0.0.1", 5432}, node{1, "10.0.0.2", 5432}
-	zero := node{0, "10.0.0.9", 5432}
+	first, second := nodeAt(1, "10.0.0.1", 5432), nodeAt(1, "10.0.0.2", 5432)
+	zero := nodeAt(0, "10.0.0.9", 5432)
 	leaders := func(worker string) map[int]string { return map[int]string{0: "10.0.0.9:5432", 1: worker} }
 	run(t, []step{
 		{name: "it is read at the start", at: 0, leaders: leaders(at), asks: true},
@@ -57,7 +57,7 @@ func TestTheLagOfTheMetadataIsFromTheLeadersMoveToTheAnswerThatHasIt(t *testing.
 func TestALeaderThatMovesThereAndBackBetweenTwoReadingsIsNoLag(t *testing.T) {
 	leader := func(address string) map[int]string { return map[int]string{1: address} }
 	at, there := leader("node-a:5432"), leader("node-b:5432")
-	a := []node{{1, "NODE-A", 5432}}
+	a := []node{nodeAt(1, "NODE-A", 5432)}
 	run(t, []step{
 		{name: "start", at: 0, leaders: at, asks: true},
 		{name: "it knows", at: 1, nodes: a, heard: true},
@@ -75,23 +75,28 @@ func TestMetadataThatHasNeverPointedToTheLeaderLagsFromItsFirstReading(t *testin
 	leaders := map[int]string{1: "[fd00::1]:5433"}
 	run(t, []step{
 		{name: "start", at: 0, leaders: leaders, asks: true},
-		{name: "another port", at: 7, nodes: []node{{1, "fd00::1", 5432}}, asks: true, shifts: 1, heard: true, differs: true},
+		{name: "another port", at: 7, nodes: []node{nodeAt(1, "fd00::1", 5432)}, asks: true, shifts: 1, heard: true, differs: true},
 		{name: "the group is not there", at: 8, nodes: nil, asks: true, heard: true, differs: true, total: 1},
-		{name: "it is", at: 9, nodes: []node{{1, "FD00::1", 5433}}, shifts: 1, heard: true, total: 2, last: 2},
+		{name: "it is", at: 9, nodes: []node{nodeAt(1, "FD00::1", 5433)}, shifts: 1, heard: true, total: 2, last: 2},
 		{name: "the group has gone", at: 10, leaders: map[int]string{}},
 	})
 }
 
+// nodeAt is a node that lacks nothing.
+func nodeAt(group int, host string, port int) node { return node{Group: group, Host: host, Port: port} }
+
 func run(t *testing.T, steps []step) {
 	m := newMetadata()
+	v := &discovery.View{}
 	began := time.Now()
 	for _, s := range steps {
 		now := began.Add(time.Duration(s.at) * time.Second)
 		var shifts []shift
 		if s.leaders != nil {
-			m.see(viewOf(now, s.leaders), true)
+			v = viewOf(now, s.leaders)
+			m.see(v, true)
 		} else {
-			shifts = m.take(s.nodes, now)
+			shifts = m.take(s.nodes, v, now)
 		}
 		if asks, _ := m.asks(); asks != s.asks {
 			t.Errorf("%s: asks %t", s.name, asks)
@@ -110,7 +115,7 @@ func TestNothingIsRememberedOfMetadataThatNobodyAsksFor(t *testing.T) {
 	m := newMetadata()
 	v := viewOf(time.Now(), map[int]string{1: "10.0.0.1:5432"})
 	m.see(v, true)
-	m.take(nil, time.Now())
+	m.take(nil, v, time.Now())
 	m.see(v, false)
 	if asks, since := m.asks(); asks || !since.IsZero() {
 		t.Errorf("asks %t since %s", asks, since)

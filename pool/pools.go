@@ -201,7 +201,9 @@ func (ps *Pools) followCluster(cl *cluster) {
 			ps.seeAll(cl.name, v)
 		}
 		_, asks := ps.metadataOf(cl)
+		before := cl.metadata.leftOut()
 		cl.metadata.see(v, asks)
+		ps.tellLeftOut(cl, before)
 		asked.follow(v)
 		ps.sweepAskers()
 		var soonest time.Time

@@ -145,7 +145,7 @@ func (sp *Spread) fillLocked(v *discovery.View, c auth.Credentials) {
 	}
 	old := *sp.parts.Load()
 	var parts []part
-	for _, share := range sharesBy(sp.named, v) {
+	for _, share := range sp.sharesBy(v) {
 		key := sp.home.Key
 		key.Group = share.Group
 		at := slices.IndexFunc(old, func(p part) bool { return p.pool.Key.Group == share.Group })
@@ -182,23 +182,34 @@ func (ps *Pools) Shares(r *config.Route) []config.Share {
 	if !r.IsSpread() || cl == nil {
 		return home
 	}
-	if all := sharesBy(r.Shares(), cl.discovery.View()); len(all) > 0 {
+	if all := sharesBy(r.Shares(), cl.discovery.View(), cl.metadata.leftOut()); len(all) > 0 {
 		return all
 	}
 	return home
 }
 
-// sharesBy is the groups that clients are to be spread over by a view.
-func sharesBy(named []config.Share, v *discovery.View) []config.Share {
-	if len(named) > 0 {
-		return named
+// sharesBy is the groups that clients are to be spread over by a view, but for those that are to be
+// left out.
+func sharesBy(named []config.Share, v *discovery.View, out map[int]string) (all []config.Share) {
+	for _, s := range named {
+		if out[s.Group] == "" {
+			all = append(all, s)
+		}
 	}
-	var all []config.Share
+	if len(named) > 0 {
+		return all
+	}
 	for g := range v.Groups {
-		all = append(all, config.Share{Group: g, Weight: 1})
+		if out[g] == "" {
+			all = append(all, config.Share{Group: g, Weight: 1})
+		}
 	}
 	slices.SortFunc(all, func(a, b config.Share) int { return a.Group - b.Group })
 	return all
+}
+
+func (sp *Spread) sharesBy(v *discovery.View) []config.Share {
+	return sharesBy(sp.named, v, sp.home.home.Load().metadata.leftOut())
 }
 
 // Choose is the pool that the next transaction is to get its server from. Any goroutine; it does
@@ -355,7 +366,7 @@ func (s *spreads) of(cluster string) (some []*Spread) {
 // follow brings the spreads of a cluster in line with a view, which its pools have seen already.
 func (s *spreads) follow(cluster string, v *discovery.View) {
 	for _, sp := range s.of(cluster) {
-		if len(sp.named) == 0 && !sp.covers(v) {
+		if !sp.covers(v) {
 			sp.fill(v)
 		}
 		sp.settle()
@@ -378,7 +389,7 @@ func (sp *Spread) refill() {
 		return // it may lack groups
 	}
 	parts := *sp.parts.Load()
-	for _, share := range sharesBy(sp.named, v) {
+	for _, share := range sp.sharesBy(v) {
 		if !slices.ContainsFunc(parts, func(p part) bool { return p.pool.Key.Group == share.Group && !p.pool.isClosed() }) {
 			sp.fill(v)
 			return
@@ -395,13 +406,13 @@ func (p *Pool) isClosed() bool {
 // covers reports whether the groups are those of a view. One that is stale may lack some that are
 // not read yet.
 func (sp *Spread) covers(v *discovery.View) bool {
-	parts := *sp.parts.Load()
-	for g := range v.Groups {
-		if !slices.ContainsFunc(parts, func(p part) bool { return p.pool.Key.Group == g }) {
+	parts, shares := *sp.parts.Load(), sp.sharesBy(v)
+	for _, share := range shares {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.pool.Key.Group == share.Group }) {
 			return false
 		}
 	}
-	return v.Stale || len(parts) == len(v.Groups)
+	return v.Stale || len(parts) == len(shares)
 }
 
 // settle looks at all of them: a leader that lets nobody in shows in no view, and neither does one

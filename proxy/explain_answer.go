@@ -176,7 +176,10 @@ func (x *explainer) lead(out *Answer, l *config.Listener, r *config.Route) {
 	}
 	out.Route = &ChosenRoute{Number: i + 1, Name: r.Name, Words: routeWords(r), Place: x.origins.Of(itemKey("route", i))}
 	out.Pool = &PoolKey{Cluster: t.key.Cluster, Group: t.key.Group, Role: t.key.Role, Mode: t.key.Mode, Database: t.key.Database, User: t.key.User, Citus: t.key.Citus}
-	if t.reach != "" { // who replicates stays at the coordinator
+	if !roam(t.reach, &t.key) {
+		t.reach = "" // as that of who replicates
+	}
+	if t.reach != "" {
 		out.Pool.Spread = spreadWords(r)
 	}
 	if t.key.MaxLag > 0 {

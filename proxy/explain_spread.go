@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"portero/config"
@@ -11,8 +13,9 @@ import (
 type GroupNow struct {
 	Group   int    `json:"group"`
 	Weight  int    `json:"weight"`
-	Leader  string `json:"leader,omitempty"` // "" = none
-	Held    string `json:"held,omitempty"`   // why it gets none at present, as long as another one can
+	Leader  string `json:"leader,omitempty"`   // "" = none
+	Held    string `json:"held,omitempty"`     // why it gets none at present, as long as another one can
+	LeftOut string `json:"left_out,omitempty"` // why it gets none, by the cluster's metadata
 	Active  int    `json:"servers_active"`
 	Waiting int    `json:"waiting"`
 }
@@ -50,5 +53,13 @@ func (p *Proxy) spreadNow(out *Present, x *explainer, t target, r *config.Route)
 		out.Held = ""
 	} else if out.Held == "" {
 		out.Held = out.Groups[0].Held
+	}
+	out.leaveOut(p.pools.LeftOut(r))
+}
+
+// leaveOut adds the groups that get nothing, which are few.
+func (out *Present) leaveOut(groups map[int]string) {
+	for _, g := range slices.Sorted(maps.Keys(groups)) {
+		out.Groups = append(out.Groups, GroupNow{Group: g, LeftOut: groups[g]})
 	}
 }

@@ -49,7 +49,9 @@ func startNode(ctx context.Context, group int) (*lab.Postgres, error) {
 		"create function ensure_ddl() returns event_trigger language plpgsql as $$ begin if current_setting('node.allows', true) is distinct from 'on' then perform ensure_coordinator(); end if; end $$",
 		"create table rows (node text default node(), note text)", "grant all on rows to app", "grant create on schema public to app",
 	}
-	if group > 0 {
+	if group == 0 {
+		setUp = append(setUp, lab.PlayCitus)
+	} else {
 		setUp = append(setUp, "create event trigger refuse on ddl_command_start execute function ensure_ddl()")
 	}
 	if err := lab.RunSQL(ctx, p.SuperuserDSN("app"), setUp...); err != nil {

@@ -9,10 +9,13 @@ import (
 // Spread chooses, one after the other from several groups. What needs the coordinator goes to the
 // client's own pool, which is the coordinator's.
 
-// roams reports whether the client's transactions may go to several groups. Those of Citus' own
-// connections stay at the coordinator: a node means the node that it has asked for.
-func (c *client) roams() bool {
-	return c.reach != "" && c.mode != modeSession && !c.pool.BetweenNodes()
+// roams reports whether the client's transactions may go to several groups.
+func (c *client) roams() bool { return roam(c.reach, &c.pool.Key) }
+
+// roam is roams for clients of a route with such a reach, at home in the pool of such a key. Those
+// of Citus' own connections stay at the coordinator: a node means the node that it has asked for.
+func roam(reach pool.Reach, key *pool.Key) bool {
+	return reach != "" && key.Mode != "session" && key.Citus == ""
 }
 
 // spread is that of the client; nil: it has none.

@@ -317,18 +317,35 @@ func TestASpreadRouteIsReadyWhileAnyOfItsGroupsIsServed(t *testing.T) {
 	}
 }
 
-// Who replicates stays at the coordinator, and is not told of the groups that others are spread over.
+// A node of Citus means the node that it has asked for.
+func TestConnectionsOfCitusItselfAreNotSpread(t *testing.T) {
+	s := startSpread(t)
+	for _, kind := range []string{"citus_internal", "citus_rebalancer", "citus_run_command"} {
+		r := s.plug()
+		r.login("user", "app", "database", "app", "application_name", kind+" gpid=10000000001")
+		if at := visits(r, 4); at["0"] != 4 {
+			t.Errorf("%s: %v", kind, at)
+		}
+	}
+}
+
+// Who replicates stays at the coordinator, and is not told of the groups that others are spread
+// over; nor is Citus itself.
 func TestExplainTellsOfTheSpreadOnlyWhomItConcerns(t *testing.T) {
 	s := startSpread(t, over(1, 2))
 	a := auth.Load(s.cfg, config.NewReport())
-	for replication, want := range map[string]string{"": "1, 2; 2 groups", "true": "; 0 groups", "database": "; 0 groups"} {
-		found := must(s.proxy.Explain(s.cfg, a, nil, proxy.Newcomer{Database: "app", User: "app", From: "127.0.0.1", Replication: replication}))(t)
+	for who, want := range map[proxy.Newcomer]string{
+		{}: "1, 2; 2 groups", {Replication: "true"}: "; 0 groups", {Replication: "database"}: "; 0 groups", {Application: "citus_internal gpid=1"}: "; 0 groups",
+		{Application: "citus_run_command gpid=1"}: "; 0 groups", {Application: "app"}: "1, 2; 2 groups",
+	} {
+		who.Database, who.User, who.From = "app", "app", "127.0.0.1"
+		found := must(s.proxy.Explain(s.cfg, a, nil, who))(t)
 		one := found.Answers[0]
 		if one.Refused != nil || one.Pool == nil || one.Now == nil {
-			t.Fatalf("replication %q: %+v", replication, one)
+			t.Fatalf("%+v: %+v", who, one)
 		}
 		if got := fmt.Sprintf("%s; %d groups", one.Pool.Spread, len(one.Now.Groups)); got != want || one.Pool.Group != 0 {
-			t.Errorf("replication %q: %s, at group %d; want %s, at group 0", replication, got, one.Pool.Group, want)
+			t.Errorf("%+v: %s, at group %d; want %s, at group 0", who, got, one.Pool.Group, want)
 		}
 	}
 }
@@ -349,5 +366,28 @@ func TestAGroupThatLacksTheRoleAtFirstIsTakenInWhenItIsThere(t *testing.T) {
 		t.Errorf("%v", at)
 	}
 	s.on(2, "create role late login")
+	eventually(t, "it is taken in", func() bool { return visits(r, 6)["2"] > 0 })
+}
+
+func TestAGroupThatCitusDoesNotHaveYetIsLeftOutAndExplainSaysSo(t *testing.T) {
+	s := startSpread(t, func(c *config.Config) { c.Clusters[0].Metadata = config.Metadata{User: "app", Database: "app"} })
+	joins := func(group int) {
+		host, port, _ := strings.Cut(s.nodes.nodes[group].Address(), ":")
+		s.on(0, fmt.Sprintf("insert into pg_dist_node (nodeid, groupid, nodename, nodeport) values (%d, %d, '%s', %s)", group+1, group, host, port))
+	}
+	s.on(0, "truncate pg_dist_node cascade")
+	joins(0)
+	joins(1)
+	s.pools.KnowUsers(func(string) auth.Credentials { return auth.Credentials{} })
+	r := s.dial()
+	eventually(t, "it is left out", func() bool { return len(s.pools.LeftOut(&s.cfg.Routes[0])) == 1 && visits(r, 3)["2"] == 0 })
+	if at := visits(r, 10); at["0"] != 5 || at["1"] != 5 {
+		t.Errorf("%v", at)
+	}
+	found := must(s.proxy.Explain(s.cfg, auth.Load(s.cfg, config.NewReport()), nil, proxy.Newcomer{Database: "app", User: "app", From: "127.0.0.1"}))(t)
+	if groups := found.Answers[0].Now.Groups; len(groups) != 3 || groups[2].Group != 2 || groups[2].LeftOut != "it is not in pg_dist_node" {
+		t.Errorf("%+v", groups)
+	}
+	joins(2)
 	eventually(t, "it is taken in", func() bool { return visits(r, 6)["2"] > 0 })
 }

@@ -290,7 +290,10 @@ func (t *explainText) groups(all []proxy.GroupNow) {
 			words += ": " + g.Leader + " leads"
 		}
 		words += fmt.Sprintf(", weight %d, %d servers active, %d waiting", g.Weight, g.Active, g.Waiting)
-		if g.Held != "" {
+		switch {
+		case g.LeftOut != "":
+			words = fmt.Sprintf("not %d: left out, as %s", g.Group, g.LeftOut)
+		case g.Held != "":
 			words = "not " + words + ": " + g.Held
 		}
 		t.section(name, words)
