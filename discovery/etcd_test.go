@@ -103,6 +103,7 @@ func TestASilentMemberIsLeft(t *testing.T) {
 }
 
 func TestWithoutQuorumTheLastViewStaysAndIsStale(t *testing.T) {
+	t.Parallel()
 	e := startEtcd(t, 3, lab.EtcdOptions{})
 	c := open(t, demo(e.Endpoints()...))
 	newWriter(t, e.Endpoints()[0]).put(t, "leader", "m1")
@@ -128,6 +129,7 @@ func TestWithoutQuorumTheLastViewStaysAndIsStale(t *testing.T) {
 }
 
 func TestTheWatchSurvivesARestartOfTheOnlyMember(t *testing.T) {
+	t.Parallel()
 	e := startEtcd(t, 1, lab.EtcdOptions{})
 	c := open(t, demo(e.Endpoints()...))
 	await(t, c, "first read", fresh)
@@ -183,6 +185,7 @@ func TestADeadEndpointIsLeftForTheNext(t *testing.T) {
 }
 
 func TestEtcdIsReachedWithUserAndPassword(t *testing.T) {
+	t.Parallel()
 	e := startEtcd(t, 1, lab.EtcdOptions{Username: "portero", Password: "secret"})
 	if _, err := e.Client.Put(t.Context(), "/service/demo/leader", "m1"); err != nil {
 		t.Fatal(err)

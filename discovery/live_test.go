@@ -77,6 +77,7 @@ func (d *diary) announced(from string) bool {
 // TestRealPatroniIsFollowedThroughSwitchoverAndCrash counts reigns: two changes
 // of leadership are two steps of the epoch, in however many keys they arrive.
 func TestRealPatroniIsFollowedThroughSwitchoverAndCrash(t *testing.T) {
+	t.Parallel()
 	e := startEtcd(t, 1, lab.EtcdOptions{})
 	site := lab.ClusterForTest(t, lab.ClusterOptions{Etcd: e})
 	c := open(t, config.Cluster{

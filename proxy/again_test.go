@@ -95,6 +95,7 @@ const (
 )
 
 func TestWhatAServerHasAbortedAsItShutsDownRunsAgainUnseen(t *testing.T) {
+	sideBySide(t)
 	p := startStopping(t)
 	p.prepare()
 	w := startBefore(t, p.Address(), size(10))
@@ -138,6 +139,7 @@ func TestWhatAServerHasAbortedAsItShutsDownRunsAgainUnseen(t *testing.T) {
 
 // A group may come in pieces, and what the client goes on to send is behind it.
 func TestWhatCameInPiecesRunsAgainInItsOrder(t *testing.T) {
+	sideBySide(t)
 	p := startStopping(t)
 	p.prepare()
 	w := startBefore(t, p.Address(), size(10))
@@ -164,6 +166,7 @@ func TestWhatCameInPiecesRunsAgainInItsOrder(t *testing.T) {
 
 // A COPY goes on where it was, and its client hears once that it may begin.
 func TestACopyRunsAgainUnseen(t *testing.T) {
+	sideBySide(t)
 	p := startStopping(t)
 	p.prepare("create function wait() returns trigger language plpgsql as $$ begin perform gate(); return new; end $$",
 		"create table slow (n int)", "create trigger t before insert on slow for each row execute function wait()",
@@ -211,6 +214,7 @@ func TestACopyRunsAgainUnseen(t *testing.T) {
 // What may be durable, what has begun to be answered, and what is in the middle of
 // a transaction is told to the client as with any other loss.
 func TestWhatAServerThatShutsDownMayHaveDoneIsNotRunAgain(t *testing.T) {
+	sideBySide(t)
 	p := startStopping(t)
 	p.prepare()
 	w := startBefore(t, p.Address(), size(10))
@@ -246,6 +250,7 @@ func TestWhatAServerThatShutsDownMayHaveDoneIsNotRunAgain(t *testing.T) {
 // A commit that waits for a standby is durable where it was made: PostgreSQL warns
 // of that, and says nothing else.
 func TestACommitThatWaitedForAStandbyIsNotRunAgain(t *testing.T) {
+	sideBySide(t)
 	p := startStopping(t)
 	p.prepare("alter system set synchronous_standby_names = 'nobody'", "select pg_reload_conf()")
 	w := startBefore(t, p.Address())
@@ -277,6 +282,7 @@ func TestAStatementThatAnOperatorHasEndedIsNotRunAgain(t *testing.T) {
 }
 
 func TestACancelRequestEndsTheWaitForAServerThatRunsAgain(t *testing.T) {
+	sideBySide(t)
 	p := startStopping(t)
 	p.prepare()
 	w := startBefore(t, p.Address())

@@ -104,6 +104,7 @@ func TestHealthProbeLogsNothing(t *testing.T) {
 }
 
 func TestSilentClientIsClosedInTime(t *testing.T) {
+	sideBySide(t)
 	w := start(t, limits(func(p *config.Pool) { p.ClientLoginTimeout = time.Second }), authBy(t, "password", user("app", "x")))
 	silent, half, undecided := w.plug(), w.plug(), w.plug()
 	half.sendBytes(packet(50, version3, "user\x00"))
@@ -116,6 +117,7 @@ func TestSilentClientIsClosedInTime(t *testing.T) {
 }
 
 func TestClientThatIsLoggedInIsNotUnderTheLoginTimeout(t *testing.T) {
+	sideBySide(t)
 	w := start(t, limits(func(p *config.Pool) { p.ClientLoginTimeout = time.Second }))
 	r := w.dial()
 	<-time.After(1200 * time.Millisecond)

@@ -152,6 +152,7 @@ func TestAClientThatHasMovedIsStillLoggedIn(t *testing.T) {
 
 // Connections that have been logged in for long each hold one server and want another.
 func TestOneOfThoseWhoStandStillIsGivenUp(t *testing.T) {
+	sideBySide(t)
 	w := start(t, betweenNodes(2))
 	var first, second [2]*raw
 	for i := range first {
@@ -182,6 +183,7 @@ func TestOneOfThoseWhoStandStillIsGivenUp(t *testing.T) {
 
 // Servers of pinned clients are held without a transaction.
 func TestThosePinnedWhoStandStillAreFoundToo(t *testing.T) {
+	sideBySide(t)
 	w := start(t, betweenNodes(2))
 	var first, second [2]*raw
 	for i := range first {
@@ -232,6 +234,7 @@ func TestWhoStandsStillForWantOfABoundIsToldWhich(t *testing.T) {
 
 // Each of two COPYs has one connection and waits for the login of another.
 func TestOneOfTheLoginsThatStandStillIsRefused(t *testing.T) {
+	sideBySide(t)
 	w := start(t, betweenNodes(2))
 	var first, second [2]*raw
 	for i := range first {
@@ -253,6 +256,7 @@ func TestOneOfTheLoginsThatStandStillIsRefused(t *testing.T) {
 
 // What runs is no standstill, however long it takes.
 func TestWhoeverIsAtWorkIsNotGivenUp(t *testing.T) {
+	sideBySide(t)
 	w := start(t, betweenNodes(1))
 	a := w.nodeClient(0, 1)
 	a.holds()

@@ -148,7 +148,7 @@ func TestCancelWithAWrongKeyIsIgnored(t *testing.T) {
 	w := start(t, size(1))
 	r := w.dial()
 	pid := r.value("select pg_backend_pid()")
-	r.send(q("select pg_sleep(0.3)"))
+	r.send(q("select pg_sleep(1)"))
 	asleep(t, pid)
 	w.cancel(&raw{id: r.id, secret: []byte{1, 2, 3, 4}})
 	w.cancel(&raw{id: r.id + 1, secret: r.secret})

@@ -129,6 +129,7 @@ func (w *world) secureAs(id issued) (*raw, error) {
 }
 
 func TestACertificateInTheNameOfItsUserIsALogin(t *testing.T) {
+	sideBySide(t)
 	ca := newAuthority(t, t.TempDir())
 	twoNames := certificateFor("other")
 	twoNames.DNSNames, twoNames.EmailAddresses = []string{"db.example", "app"}, []string{"zoe@example.com", "app@example.com"}

@@ -141,7 +141,7 @@ func TestADisabledDatabaseRefusesNewClients(t *testing.T) {
 
 // TestAClientOfAPausedDatabaseIsHeldAtItsLogin, where it needs a server for that.
 func TestAClientOfAPausedDatabaseIsHeldAtItsLogin(t *testing.T) {
-	w := start(t, limits(func(c *config.Pool) { c.QueryWaitTimeout = 100 * time.Millisecond }))
+	w := start(t, limits(func(c *config.Pool) { c.QueryWaitTimeout = time.Second }))
 	if err := w.pools.Pause(bounded(t), "app"); err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ func (s *spread) moved() (n uint64) {
 const made = "select node(), ensure_coordinator() from generate_series(1, 2)"
 
 func TestWhatANodeRefusesRunsOnTheCoordinatorUnseen(t *testing.T) {
+	sideBySide(t)
 	s := startSpread(t, over(1, 2))
 	r := s.dial()
 	r.ask("1 Z(I)", parseAs("s", made), syncs())

@@ -34,6 +34,7 @@ const (
 // Clients that share servers are answered, message for message, what each is
 // answered on a connection of its own.
 func TestConversationsDifferInNothingFromDirectOnes(t *testing.T) {
+	sideBySide(t)
 	for servers := 1; servers <= 3; servers++ {
 		t.Run(fmt.Sprint(servers, " servers"), func(t *testing.T) {
 			w := start(t, size(servers), loops(1+servers/3))

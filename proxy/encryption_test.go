@@ -52,6 +52,7 @@ func TestNoEncryptionOnAUnixSocket(t *testing.T) {
 // TestBytesBehindARequestThatIsAnsweredNo asks PostgreSQL what becomes of them.
 // A request for GSSAPI is declined by it on a socket only.
 func TestBytesBehindARequestThatIsAnsweredNo(t *testing.T) {
+	sideBySide(t)
 	p := lab.PostgresForTest(t, lab.PostgresOptions{SQL: []string{"create role app login", "create database app"}})
 	tcp, socket := start(t), start(t, onASocket(t))
 	there := map[string]func() net.Conn{

@@ -259,6 +259,7 @@ func TestAPipelineThatTakesManyTurnsIsAnsweredAfterTheClientHasClosedItsSide(t *
 
 // The last of our own answers may be on its way when there is nothing more to do.
 func TestAClientThatHasClosedItsSideGetsTheLastOfOurOwnAnswers(t *testing.T) {
+	sideBySide(t)
 	dir := t.TempDir()
 	w := startBefore(t, startFake(t, honest).address, func(c *config.Config) { c.Listeners[0].Address = "unix:" + dir })
 	for n := 50_000; n < 70_000; n += 700 { // one of them is such that the kernel does not take the last

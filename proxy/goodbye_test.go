@@ -13,6 +13,7 @@ import (
 // middle, with a Terminate and without: the pool's only server must be there for
 // the next one.
 func TestAServerIsFreeAgainWhateverItsClientLeftOpen(t *testing.T) {
+	sideBySide(t)
 	malformed := []byte("B\x00\x00\x00\x05x") // a Bind without its strings
 	cases := []struct {
 		name string
@@ -33,7 +34,7 @@ func TestAServerIsFreeAgainWhateverItsClientLeftOpen(t *testing.T) {
 		{"a block", []pgproto3.FrontendMessage{q("begin"), q("insert into left_open values (7)")}, nil, "C(BEGIN) Z(T) C(INSERT_0_1) Z(T)"},
 		{"a failed block", []pgproto3.FrontendMessage{q("begin"), q("select 1/0")}, nil, "C(BEGIN) Z(T) E(ERROR_22012) Z(E)"},
 		{"a result that it does not read", []pgproto3.FrontendMessage{q("select repeat('x', 1000) from generate_series(1, 100000)")}, nil, ""},
-		{"a statement that goes on", []pgproto3.FrontendMessage{q("select pg_sleep(60)")}, nil, ""},
+		{"a statement that goes on", []pgproto3.FrontendMessage{q("select pg_sleep(61)")}, nil, ""},
 		{"a suspended portal", []pgproto3.FrontendMessage{parse("select generate_series(1, 10)"), bind(), &pgproto3.Execute{MaxRows: 1}, &pgproto3.Flush{}}, nil, "1 2 D(1) s"},
 	}
 	for _, m := range []string{"transaction", "session"} {
@@ -63,7 +64,7 @@ func TestAServerIsFreeAgainWhateverItsClientLeftOpen(t *testing.T) {
 				})
 			}
 		}
-		superuser(t, "select count(pg_terminate_backend(pid)) from pg_stat_activity where wait_event = 'PgSleep'")
+		superuser(t, "select count(pg_terminate_backend(pid)) from pg_stat_activity where query = 'select pg_sleep(61)'")
 		w.once("drop table left_open")
 		w.close()
 	}

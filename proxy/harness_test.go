@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,9 +45,14 @@ var realServer = lab.Share(func(ctx context.Context) (*lab.Postgres, error) {
 })
 
 func TestMain(m *testing.M) {
+	lab.SideBySide(6)
+	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil { // so that the runtime has what it watches sockets with
+		_ = l.Close()
+	}
+	leaked := leaksFromNow(1) // the one by which lab starts programs
 	code := m.Run()
-	if err := errors.Join(realServer.Close(), publisher.Close(), citusNodes.Close()); err != nil {
-		fmt.Fprintln(os.Stderr, "close servers:", err)
+	if err := errors.Join(realServer.Close(), publisher.Close(), citusNodes.Close(), leaked()); err != nil {
+		fmt.Fprintln(os.Stderr, "at the end:", err)
 		code = 1
 	}
 	os.Exit(code)
@@ -72,7 +79,6 @@ type world struct {
 	addresses []string
 	log       *logged
 
-	fds      int // open before it was
 	loops    []*loop.Loop
 	clusters map[string]*discovery.Cluster
 	closed   sync.Once
@@ -98,7 +104,6 @@ func startBefore(t testing.TB, server string, edits ...func(*config.Config)) *wo
 	}
 	w := &world{t: t, cfg: cfg, process: &metrics.Process{}, log: &logged{}, clusters: make(map[string]*discovery.Cluster)}
 	checkLeaks(t)
-	w.fds = openFiles()
 	w.open()
 	t.Cleanup(w.close)
 	return w
@@ -173,12 +178,25 @@ func (w *world) awaitServersFree() {
 	w.t.Errorf("%d servers are held by clients that have gone", held)
 }
 
-// awaitServersClosed waits until the loops have closed the servers' sockets:
-// beyond what was open before there are only the loops' own two each.
+// awaitServersClosed waits until the loops have closed the servers' sockets.
 func (w *world) awaitServersClosed() {
-	for end := time.Now().Add(10 * time.Second); openFiles() > w.fds+2*len(w.loops) && time.Now().Before(end); {
+	for end := time.Now().Add(10 * time.Second); w.sockets() > 0 && time.Now().Before(end); {
 		<-time.After(time.Millisecond)
 	}
+}
+
+// sockets is how many the loops have.
+func (w *world) sockets() int {
+	var n atomic.Int32
+	for _, l := range w.loops {
+		done := make(chan struct{})
+		l.Post(func() {
+			defer close(done)
+			l.Walk(0, math.MaxInt, func(loop.Handler) { n.Add(1) })
+		})
+		<-done
+	}
+	return int(n.Load())
 }
 
 func must[T any](v T, err error) func(testing.TB) T {

@@ -99,6 +99,7 @@ func attempts(me string) (all []attempt) {
 // server and, through Portero with the same files, at the same server, which
 // by then trusts everyone.
 func TestRulesLetInAndRefuseAsPostgreSQLItselfDoes(t *testing.T) {
+	sideBySide(t)
 	me := must(osuser.Current())(t).Username
 	p := lab.PostgresForTest(t, lab.PostgresOptions{TLS: true, SQL: []string{
 		"create role app login", "create role refused login", "create role refused2 login", "create role mapped login", "create role peerless login", "create role twin login replication",

@@ -61,6 +61,7 @@ func (w *world) refusal(user, database string) *pgconn.PgError {
 }
 
 func TestLoginsThatPostgresRefusesLeaveNothing(t *testing.T) {
+	sideBySide(t)
 	if testing.Short() {
 		t.Skip("needs a PostgreSQL")
 	}
@@ -107,6 +108,7 @@ func (w *world) pgxTo(database string) *pgx.Conn {
 }
 
 func TestWhatIsCreatedAfterARefusalIsThereSoon(t *testing.T) {
+	sideBySide(t)
 	if testing.Short() {
 		t.Skip("needs a PostgreSQL")
 	}
@@ -226,6 +228,7 @@ func TestAStormForOneNameIsNotPassedOn(t *testing.T) {
 }
 
 func TestTooManyPools(t *testing.T) {
+	sideBySide(t)
 	p := startPicky(t)
 	w := startBefore(t, p.address, limits(func(l *config.Pool) { l.MaxPools = 1 }))
 	w.dial().ask(answer, q("select 1"))

@@ -13,6 +13,7 @@ import (
 // first (57P02). Who is at work hears that, and what became of its work; who is
 // idle hears nothing, and waits for the server to be back.
 func TestClientsOfAServerThatCrashes(t *testing.T) {
+	sideBySide(t)
 	p := lab.PostgresForTest(t, lab.PostgresOptions{SQL: []string{"create role app login", "create database app owner app"}})
 	w := startBefore(t, p.Address(), size(4))
 	idle, inside, failed, working := w.dial(), w.dial(), w.dial(), w.dial()

@@ -28,6 +28,7 @@ func TestTooManyClients(t *testing.T) {
 }
 
 func TestClientThatWaitsIsNotifiedAndThenRefused(t *testing.T) {
+	sideBySide(t)
 	w := start(t, size(1), limits(func(p *config.Pool) {
 		p.QueryWaitNotify, p.QueryWaitTimeout = 500*time.Millisecond, 2*time.Second
 	}))

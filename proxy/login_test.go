@@ -173,6 +173,7 @@ func TestUnixSocketListener(t *testing.T) {
 // Nothing of what a client sends reaches a server before the client has proved
 // who it is: its options cannot work on anything (CVE-2025-12819 in PgBouncer).
 func TestNothingReachesAServerBeforeTheClientIsProved(t *testing.T) {
+	sideBySide(t)
 	f := startFake(t, settingUp((*fakeConn).isSet))
 	w := startBefore(t, f.address, authBy(t, "password", user("app", "right")))
 	startup := []string{"user", "app", "options", "-c search_path=evil", "application_name", "x", "work_mem", "1"}

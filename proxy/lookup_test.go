@@ -94,6 +94,7 @@ func quoted(s string) string {
 }
 
 func TestUsersAreLookedUpInTheDatabase(t *testing.T) {
+	sideBySide(t)
 	p := userServer(t)
 	type login struct{ user, password, want string }
 	for _, c := range []struct {
@@ -127,6 +128,7 @@ func TestUsersAreLookedUpInTheDatabase(t *testing.T) {
 }
 
 func TestPasswordsInATableLetInByEveryMethod(t *testing.T) {
+	sideBySide(t)
 	p := userServer(t)
 	for _, method := range []string{"password", "md5", "scram-sha-256"} {
 		w := startBefore(t, p.Address(), lookup(t, method, "asker", "select name, secret from secrets where name = $1"))
@@ -139,6 +141,7 @@ func TestPasswordsInATableLetInByEveryMethod(t *testing.T) {
 }
 
 func TestUsersAreLookedUpForClientsBySocketAndTLS(t *testing.T) {
+	sideBySide(t)
 	p := userServer(t)
 	t.Run("socket", func(t *testing.T) {
 		w := startBefore(t, p.Address(), lookup(t, "scram-sha-256", "boss", ""), onASocket(t))
@@ -182,6 +185,7 @@ func stateOf(err error) string {
 
 // TestNoOneWhoIsNotThereLooksOtherwise compares what is seen before any proof.
 func TestNoOneWhoIsNotThereLooksOtherwise(t *testing.T) {
+	sideBySide(t)
 	p := userServer(t)
 	for _, method := range []string{"password", "md5", "scram-sha-256"} {
 		w := startBefore(t, p.Address(), lookup(t, method, "boss", ""))
@@ -220,6 +224,7 @@ func TestNoOneWhoIsNotThereLooksOtherwise(t *testing.T) {
 }
 
 func TestAChangedPasswordCountsAtOnce(t *testing.T) {
+	sideBySide(t)
 	p := userServer(t)
 	for _, method := range []string{"password", "md5"} {
 		w := startBefore(t, p.Address(), lookup(t, method, "boss", ""))
@@ -238,6 +243,7 @@ func TestAChangedPasswordCountsAtOnce(t *testing.T) {
 }
 
 func TestAChangedVerifierCountsBehindAFailedLogin(t *testing.T) {
+	sideBySide(t)
 	p := userServer(t)
 	w := startBefore(t, p.Address(), lookup(t, "scram-sha-256", "boss", ""))
 	if code := w.sqlState("scrammer", "secret"); code != "" {
@@ -256,6 +262,7 @@ func TestAChangedVerifierCountsBehindAFailedLogin(t *testing.T) {
 }
 
 func TestARoleThatIsMadeBehindAFailedLoginIsFound(t *testing.T) {
+	sideBySide(t)
 	p := userServer(t)
 	w := startBefore(t, p.Address(), lookup(t, "scram-sha-256", "boss", ""))
 	if code := w.sqlState("late", "secret"); code != "28P01" {
@@ -268,6 +275,7 @@ func TestARoleThatIsMadeBehindAFailedLoginIsFound(t *testing.T) {
 }
 
 func TestWhoeverCannotBeLookedUpIsNotToldThatThePasswordIsWrong(t *testing.T) {
+	sideBySide(t)
 	p := userServer(t)
 	brief := limits(func(c *config.Pool) { c.QueryWaitTimeout = 2 * time.Second })
 	w := startBefore(t, p.Address(), lookup(t, "scram-sha-256", "boss", ""), brief)
@@ -289,6 +297,7 @@ func TestWhoeverCannotBeLookedUpIsNotToldThatThePasswordIsWrong(t *testing.T) {
 }
 
 func TestALoginWaitsForTheDatabaseInWhichItsUserIsLookedUp(t *testing.T) {
+	sideBySide(t)
 	p := userServer(t)
 	w := startBefore(t, p.Address(), lookup(t, "scram-sha-256", "boss", ""))
 	if err := p.Stop(bounded(t), lab.Fast); err != nil {
@@ -308,6 +317,7 @@ func TestALoginWaitsForTheDatabaseInWhichItsUserIsLookedUp(t *testing.T) {
 func logInLater(w *world, done chan<- string) { done <- w.sqlState("unexpired", "secret") }
 
 func TestAQueryThatCannotBeAnsweredIsForTheOperator(t *testing.T) {
+	sideBySide(t)
 	p := userServer(t)
 	for _, c := range []struct{ what, asker, query, log string }{
 		{"no such table", "boss", "select a, b from nowhere where a = $1", "nowhere"},
@@ -327,6 +337,7 @@ func TestAQueryThatCannotBeAnsweredIsForTheOperator(t *testing.T) {
 
 // TestDatabasesThatAreNotThereAreNotTold to who has not proved itself.
 func TestDatabasesThatAreNotThereAreNotTold(t *testing.T) {
+	sideBySide(t)
 	p := userServer(t)
 	w := startBefore(t, p.Address(), lookup(t, "scram-sha-256", "boss", ""), func(c *config.Config) {
 		limited := c.Routes[0]
@@ -347,6 +358,7 @@ func TestDatabasesThatAreNotThereAreNotTold(t *testing.T) {
 }
 
 func TestUsersOfAllDatabasesMayBeLookedUpInOne(t *testing.T) {
+	sideBySide(t)
 	p := userServer(t)
 	w := startBefore(t, p.Address(), lookup(t, "scram-sha-256", "asker", asZalando), func(c *config.Config) { c.Auth.QueryDatabase = "app" })
 	for database, want := range map[string]string{"other": "", "app": "", "missing": "3D000"} {
@@ -360,6 +372,7 @@ func TestUsersOfAllDatabasesMayBeLookedUpInOne(t *testing.T) {
 }
 
 func TestAHashThatIsLookedUpLogsInForWhoIsTrusted(t *testing.T) {
+	sideBySide(t)
 	p := userServer(t)
 	w := startBefore(t, p.Address(), lookup(t, "trust", "boss", ""))
 	for name, want := range map[string]string{"hasher": "", "scrammer": "28000"} {
@@ -371,6 +384,7 @@ func TestAHashThatIsLookedUpLogsInForWhoIsTrusted(t *testing.T) {
 
 // TestTheFunctionOfTheDocsLooksUsersUp runs what docs/login.md tells an operator to.
 func TestTheFunctionOfTheDocsLooksUsersUp(t *testing.T) {
+	sideBySide(t)
 	p := userServer(t)
 	page := string(must(os.ReadFile("../docs/login.md"))(t))
 	_, sql, _ := strings.Cut(page, "```sql\n")

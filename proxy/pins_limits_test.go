@@ -77,6 +77,7 @@ func TestAPinIsToldOncePerClientAndReason(t *testing.T) {
 
 // A pinned client whose pool nobody else can use is what those who wait hear of.
 func TestWhoWaitsInVainHearsOfPins(t *testing.T) {
+	sideBySide(t)
 	w := start(t, size(1), limits(func(p *config.Pool) { p.QueryWaitTimeout = 2 * time.Second }))
 	a, b := w.dial(), w.dial()
 	a.run("create temp table mine(i int)")

@@ -122,6 +122,7 @@ func TestClientsThatRestArePassedOnAndNoneIsLost(t *testing.T) {
 
 // A pipeline in which one request is always under way is many transactions all the same.
 func TestTransactionTimeoutIsForEachTransactionOfAPipeline(t *testing.T) {
+	sideBySide(t)
 	w := start(t, size(2), limits(func(p *config.Pool) { p.TransactionTimeout = quick }))
 	r := w.dial()
 	short := q("select pg_sleep(0.1)")

@@ -34,6 +34,7 @@ func TestTheQuestionForATransactionIsNotSeen(t *testing.T) {
 
 // A server that comes back, and is no successor, cannot tell what it had not flushed.
 func TestACommitRemainsUnknownOnTheSameTimeline(t *testing.T) {
+	sideBySide(t)
 	p := startStopping(t)
 	p.prepare("alter system set synchronous_standby_names = 'nobody'", "select pg_reload_conf()")
 	w := startBefore(t, p.Address(), size(5), resolving)

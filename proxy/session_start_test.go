@@ -36,7 +36,7 @@ var startsOf = [][]string{
 	{"options", "-c geqo=off -S 128 -e -D /tmp", "application_name", "switches"},
 	{"options", "--"},
 	{"options", "-c app.tenant=blue", "App.Shade", "dark"},
-	{"options", "-c ignore_system_indexes=on -c post_auth_delay=1"},
+	{"options", "-c ignore_system_indexes=on -c post_auth_delay=0"},
 	{"options", "-c default_transaction_isolation=serializable -c default_transaction_read_only=on -c default_transaction_deferrable=on"},
 	{"options", "-c statement_timeout=1s -c transaction_read_only=on -c standard_conforming_strings=off"},
 	{"role", "crew"},

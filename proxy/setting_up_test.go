@@ -29,6 +29,7 @@ func (c *fakeConn) isSet() bool {
 }
 
 func TestServerThatCannotBeMadeReadyIsReplaced(t *testing.T) {
+	sideBySide(t)
 	stall := make(chan struct{})
 	for name, fails := range map[string]func(c *fakeConn) bool{
 		"stalls":                       func(*fakeConn) bool { <-stall; return false },

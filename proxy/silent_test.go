@@ -22,6 +22,7 @@ func tcp(keepalive, user time.Duration) func(*config.Config) {
 }
 
 func TestServerOnASilentHostIsLostWithinTCPUserTimeout(t *testing.T) {
+	sideBySide(t)
 	h := host(t)
 	front := must(h.Serve(postgres(t).Address()))(t)
 	r := startBefore(t, front, size(2), tcp(0, time.Second)).dial()
@@ -39,6 +40,7 @@ func TestServerOnASilentHostIsLostWithinTCPUserTimeout(t *testing.T) {
 
 // The client has its answer before it, and will never say that it has.
 func TestClientOnASilentHostGivesItsServerBack(t *testing.T) {
+	sideBySide(t)
 	h := host(t)
 	w := start(t, size(1), tcp(0, time.Second), func(c *config.Config) { c.Listeners[0].Address = h.Neighbour() + ":0" })
 	r := plugInto(t, must(h.Dial(w.address()))(t))
@@ -52,6 +54,7 @@ func TestClientOnASilentHostGivesItsServerBack(t *testing.T) {
 }
 
 func TestIdleClientOnASilentHostIsClosed(t *testing.T) {
+	sideBySide(t)
 	h := host(t)
 	w := start(t, tcp(time.Second, 0), func(c *config.Config) { c.Listeners[0].Address = h.Neighbour() + ":0" })
 	r := plugInto(t, must(h.Dial(w.address()))(t))

@@ -30,6 +30,7 @@ func (w *world) expired(r *raw, code, words, setting string, why metrics.Reason)
 }
 
 func TestAQueryThatTakesTooLongIsCancelledAndItsClientClosed(t *testing.T) {
+	sideBySide(t)
 	for _, m := range []string{"transaction", "session"} {
 		t.Run(m, func(t *testing.T) {
 			w := start(t, size(1), mode(m), limits(func(p *config.Pool) { p.QueryTimeout = quick }))
@@ -58,6 +59,7 @@ func TestAClientThatWaitsForAServerRunsIntoQueryTimeoutToo(t *testing.T) {
 }
 
 func TestATransactionThatTakesTooLongEndsItsClient(t *testing.T) {
+	sideBySide(t)
 	for _, m := range []string{"transaction", "session"} {
 		t.Run(m, func(t *testing.T) {
 			w := start(t, size(1), mode(m), limits(func(p *config.Pool) { p.TransactionTimeout = quick }))
@@ -78,6 +80,7 @@ func TestATransactionThatTakesTooLongEndsItsClient(t *testing.T) {
 }
 
 func TestAClientThatIsIdleInATransactionIsClosed(t *testing.T) {
+	sideBySide(t)
 	for _, m := range []string{"transaction", "session"} {
 		t.Run(m, func(t *testing.T) {
 			w := start(t, size(1), mode(m), limits(func(p *config.Pool) { p.IdleTransactionTimeout = 300 * time.Millisecond }))
@@ -104,6 +107,7 @@ func (w *world) expiredAgain(r *raw, code string) {
 }
 
 func TestAClientThatRestsForTooLongIsClosed(t *testing.T) {
+	sideBySide(t)
 	for _, m := range []string{"transaction", "session"} {
 		t.Run(m, func(t *testing.T) {
 			w := start(t, size(2), mode(m), limits(func(p *config.Pool) { p.ClientIdleTimeout = quick }))
@@ -117,6 +121,7 @@ func TestAClientThatRestsForTooLongIsClosed(t *testing.T) {
 }
 
 func TestOneUsersTimeoutsComeBeforeThoseOfAll(t *testing.T) {
+	sideBySide(t)
 	w := start(t, size(2), func(c *config.Config) {
 		c.Pool.ClientIdleTimeout, c.Pool.IdleTransactionTimeout, c.Pool.QueryWaitTimeout = quick, quick, quick
 		patient := c.User("postgres")
@@ -136,6 +141,7 @@ func TestOneUsersTimeoutsComeBeforeThoseOfAll(t *testing.T) {
 // Idle clients have no coroutine, so that none can have an alarm of its own: whatever
 // loop they rest on and however many they are, one look finds them all.
 func TestAllThatRestAreFound(t *testing.T) {
+	sideBySide(t)
 	w := start(t, loops(2), limits(func(p *config.Pool) { p.ClientIdleTimeout = quick }))
 	const clients = 100
 	for range clients {
@@ -149,6 +155,7 @@ func TestAllThatRestAreFound(t *testing.T) {
 
 // What a client says is a sign that it goes on: a COPY takes as long as its data.
 func TestACopyIsNoQueryThatTakesTooLongWhileItsDataComes(t *testing.T) {
+	sideBySide(t)
 	w := start(t, size(1), limits(func(p *config.Pool) { p.QueryTimeout = quick }))
 	a := w.dial()
 	a.query("begin")

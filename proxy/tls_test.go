@@ -181,6 +181,7 @@ func TestHugeResultOverTLSToASlowClientTakesNoMemory(t *testing.T) {
 }
 
 func TestTLSClientThatVanishesMidHandshake(t *testing.T) {
+	sideBySide(t)
 	w := start(t, secured(t, "require"), limits(func(p *config.Pool) { p.ClientLoginTimeout = time.Second }))
 	r := w.plug()
 	r.sendBytes(sslRequest)

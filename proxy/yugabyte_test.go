@@ -116,6 +116,7 @@ const myPort = "select current_setting('port')"
 
 // The tests of this file share their servers, one behind the other.
 func TestPlayedYugabyte(t *testing.T) {
+	sideBySide(t)
 	y := startNodes(t, 3)
 	for _, one := range []struct {
 		name string

@@ -85,6 +85,7 @@ func (l *citusLab) check(more ...string) (out string, status int) {
 }
 
 func TestCheckComparesTheNodesWithTheirLeadersAndWithWhatPoolinfoPrints(t *testing.T) {
+	t.Parallel()
 	l := newCitusLab(t)
 	_, port, _ := strings.Cut(l.listen, ":")
 	out, status := l.check()

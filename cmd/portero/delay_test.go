@@ -87,6 +87,7 @@ const (
 )
 
 func TestTermWithADelay(t *testing.T) {
+	t.Parallel()
 	postgres := lab.PostgresForTest(t, lab.PostgresOptions{SQL: []string{"create table noted (what text)"}})
 	const never, now = "1h", "50ms"
 	term, interrupt := func(d dying) { d.Signal(syscall.SIGTERM) }, func(d dying) { d.Signal(syscall.SIGINT) }

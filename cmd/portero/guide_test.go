@@ -32,6 +32,7 @@ var (
 )
 
 func TestTheGuideFromPgBouncer(t *testing.T) {
+	t.Parallel()
 	var roles []string
 	for _, name := range []string{"app", "batch", "dba", "monitor"} {
 		roles = append(roles, "create role "+name+" login password 'secret'")

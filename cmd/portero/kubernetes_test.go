@@ -261,6 +261,7 @@ func (s *service) accept() {
 }
 
 func TestPodsLiveAndEndAsTheManifestsSay(t *testing.T) {
+	t.Parallel()
 	k := newKube(t)
 	t.Run("a rollout costs no client an error", k.rollout)
 	for _, c := range []struct{ file, how string }{{"components/sidecar/proxy.toml", "TCP"}, {"overlays/sidecar-socket/proxy.toml", "a socket"}} {

@@ -120,6 +120,7 @@ func (p process) counted(t *testing.T, name string) int {
 const linesLost = "portero_log_lines_lost_total"
 
 func TestTheServiceOutlivesTheReaderOfItsLog(t *testing.T) {
+	t.Parallel()
 	postgres := lab.PostgresForTest(t, lab.PostgresOptions{})
 	log := newPipe(t)
 	p := logging(t, log, postgres.Address())

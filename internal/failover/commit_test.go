@@ -70,6 +70,7 @@ const (
 // TestCommitsInDoubtAreFoundOut has commits wait for a synchronous standby that does not
 // exist. Then the leader dies: some of them the replica has got, and the others it has not.
 func TestCommitsInDoubtAreFoundOut(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs etcd, Patroni and PostgreSQL")
 	}

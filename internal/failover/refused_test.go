@@ -20,6 +20,7 @@ const refusedLimit = 10 * time.Second
 // TestWhatIsWrongWithAClusterIsTold is one cluster with which one thing after another is wrong
 // that no failover mends.
 func TestWhatIsWrongWithAClusterIsTold(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs etcd, Patroni and PostgreSQL")
 	}

@@ -132,6 +132,7 @@ type replicaScene struct {
 }
 
 func TestReplicaRoutes(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs etcd, Patroni and PostgreSQL")
 	}

@@ -14,6 +14,7 @@ import (
 // TestARenamedScopeIsTold moves the keys of a cluster to another scope, as when it is set up
 // anew under another name. The keys are the test's; PostgreSQL is real.
 func TestARenamedScopeIsTold(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs etcd and PostgreSQL")
 	}

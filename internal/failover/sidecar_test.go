@@ -11,6 +11,7 @@ import (
 // TestASidecarNeedsNoFile starts Portero with etcd and a scope, and nothing else. The keys are
 // the test's; etcd and PostgreSQL are real.
 func TestASidecarNeedsNoFile(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs etcd and PostgreSQL")
 	}
