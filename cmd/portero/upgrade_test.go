@@ -173,7 +173,8 @@ func TestAnUpgradeWithNobodyToAsk(t *testing.T) {
 		{[]string{"--takeover", none}, "no such file"},
 		{[]string{"--takeover", stale}, "connection refused"},
 		{[]string{"--config", file}, "takeover is not set"},
-		{[]string{"more"}, "unexpected argument"},
+		{[]string{file}, "takeover is not set"},
+		{[]string{"--config", file, "more"}, "unexpected argument"},
 	} {
 		_, stderr, status := portero(append([]string{"upgrade"}, c.args...)...)
 		if status != nobodyToAsk || !strings.Contains(stderr, c.want) {
