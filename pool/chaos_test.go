@@ -42,7 +42,6 @@ func play(t *testing.T, s *stage, p *Pool, actors int, chaos func(r *rand.Rand))
 }
 
 func TestAnythingMayHappenWhileTheLeaderMoves(t *testing.T) {
-	t.Parallel()
 	r := startReign(t, func(c *config.Pool) {
 		c.ServerLifetime, c.ServerIdleTimeout = 2*time.Second, 100*time.Millisecond
 		c.CancelWaitTimeout = 50 * time.Millisecond
@@ -82,7 +81,6 @@ func TestAnythingMayHappenWhileTheLeaderMoves(t *testing.T) {
 }
 
 func TestAnythingMayHappenToAListOfHosts(t *testing.T) {
-	t.Parallel()
 	a, b := startFake(t), startFake(t)
 	b.follow()
 	s := newStage(t, func(c *config.Pool) {
@@ -114,7 +112,6 @@ func TestAnythingMayHappenToAListOfHosts(t *testing.T) {
 }
 
 func TestAnythingMayHappenToReplicas(t *testing.T) {
-	t.Parallel()
 	r := startReign(t, func(c *config.Pool) {
 		c.ServerLifetime, c.ServerIdleTimeout = 2*time.Second, 100*time.Millisecond
 		c.CancelWaitTimeout, c.ServerCheckDelay = 50*time.Millisecond, time.Millisecond

@@ -26,7 +26,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	lab.SideBySide(6)
+	lab.SideBySide(4)
 	code := m.Run()
 	if err := errors.Join(sharedEtcd.Close(), sharedPostgres.Close()); err != nil {
 		fmt.Fprintln(os.Stderr, err)

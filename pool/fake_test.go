@@ -67,11 +67,14 @@ func startFakeAt(t testing.TB, address string) *fake {
 	return f
 }
 
+// open listens. A program that another test starts at this moment may still have the socket
+// that was closed, until it is the program's own process.
 func (f *fake) open(address string) {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	var l net.Listener
+	wait(f.t, "the address is free", func() (err error) {
+		l, err = net.Listen("tcp", address)
+		return err
+	})
 	f.set(func() { f.listener, f.addr = l, l.Addr().String() })
 	go f.accept(l)
 }

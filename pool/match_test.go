@@ -260,7 +260,6 @@ var unfit = named("unfit", "work_mem", "much")
 var startsOfActors = []Startup{{}, {}, named("a"), named("a"), named("b"), named("c"), named("d"), unfit}
 
 func TestAnythingMayHappenToServersOfManyKinds(t *testing.T) {
-	t.Parallel()
 	f := startFake(t)
 	f.unfit = wire.Fatal("22023", "no")
 	s := newStage(t, func(c *config.Pool) {

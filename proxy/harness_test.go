@@ -45,7 +45,7 @@ var realServer = lab.Share(func(ctx context.Context) (*lab.Postgres, error) {
 })
 
 func TestMain(m *testing.M) {
-	lab.SideBySide(6)
+	lab.SideBySide(4)
 	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil { // so that the runtime has what it watches sockets with
 		_ = l.Close()
 	}
