@@ -260,7 +260,7 @@ func TestWhoeverIsAtWorkIsNotGivenUp(t *testing.T) {
 	w := start(t, betweenNodes(1))
 	a := w.nodeClient(0, 1)
 	a.holds()
-	a.send(q("select pg_sleep(3.5)"))
+	a.send(q("select pg_sleep(2.5)")) // two looks; the third and fourth come before a login is told why it waits
 	late := w.nodeLogin(0, 1)
 	a.expect("T D() C(SELECT_1) Z(T)")
 	if n := w.stoodStill(); n != 0 {
