@@ -61,10 +61,25 @@ func (p *Pool) Abort(c *Claim, why metrics.Reason) {
 	go p.abort(Cancel{server: s})
 }
 
+// Interrupt cancels what c's server is at, which it is to go on serving. On c's loop.
+func (p *Pool) Interrupt(c *Claim) {
+	p.mu.Lock()
+	s := c.Server
+	goes := len(s.secret) > 0 && p.ctx.Err() == nil && !p.closed
+	if goes {
+		s.cancels++
+		p.owner.openers.Add(1)
+	}
+	p.mu.Unlock()
+	if goes {
+		go p.abort(Cancel{server: s})
+	}
+}
+
 // lastCancel is how long the end of the process waits for cancel requests.
 const lastCancel = 2 * time.Second
 
-// abort is the goroutine of Abort, and ends within cancel_wait_timeout, or within lastCancel
+// abort is the goroutine of Abort and Interrupt, and ends within cancel_wait_timeout, or within lastCancel
 // from the end of the pool: at a shutdown, statements are left by whole processes full of
 // clients.
 func (p *Pool) abort(x Cancel) {
@@ -73,7 +88,7 @@ func (p *Pool) abort(x Cancel) {
 	defer stop()
 	defer context.AfterFunc(p.ctx, func() { time.AfterFunc(lastCancel, stop) })()
 	if err := x.Send(ctx); err != nil {
-		p.log.Debug("cancel for a client that has gone", "member", x.server.member, "pid", x.server.pid, "error", err)
+		p.log.Debug("cancel of what a client was at", "member", x.server.member, "pid", x.server.pid, "error", err)
 	}
 }
 

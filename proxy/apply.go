@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"portero/loop"
 	"portero/metrics"
 	"portero/session"
 	"portero/wire"
@@ -87,6 +88,63 @@ func (r *relay) goAhead() {
 	if queries > 0 {
 		s.Applied = want
 		r.sess.Ahead(queries)
+	}
+}
+
+// misnamed has what the client has asked be cancelled, which runs under another's name.
+func (r *relay) misnamed() {
+	s := r.claim.Server
+	r.c.proxy.log.Warn("a server's name was not set; what runs is cancelled", "member", s.Member(), "pid", s.PID(), "error", r.sess.Fault.Error())
+	r.at.Interrupt(&r.claim)
+}
+
+// nameAgain gives the server the name that it has not taken when that went ahead. A transaction
+// that is open is not to go on under another's.
+func (r *relay) nameAgain() metrics.Reason {
+	switch r.sess.Status() {
+	case 'E': // nothing runs in it any more
+		return metrics.None
+	case 'T':
+		return r.serverLost(metrics.ServerDirty, nil, nil)
+	}
+	name, _ := r.sess.Settings().Get("application_name")
+	ok := session.IsPlainName(name) // which the client may have changed meanwhile
+	if ok {
+		o := r.roundTrip(session.AppendRename(nil, name), false)
+		ok = o.why == metrics.None && o.said == nil && o.status == 'I'
+	}
+	if !ok {
+		r.at.Discard(&r.claim, metrics.ServerDirty)
+		return metrics.None
+	}
+	r.sess.Renamed()
+	return r.giveBack()
+}
+
+// passName reads until the server is at what the client has asked: a cancel request that came
+// while it takes the name that went ahead would hit that. It parks, for server_connect_timeout
+// at most.
+func (r *relay) passName() {
+	end := after(r.loop.Now(), r.c.proxy.config().Pool.ServerConnectTimeout)
+	for r.sess.GoesAhead() && r.awaitServer(end) == metrics.None {
+		buf, err := r.readServer(r.claim.Server, r.loop.Scratch())
+		if err == loop.ErrNotNow {
+			continue
+		}
+		for r.sess.GoesAhead() {
+			f, ok, broken := wire.Next(buf)
+			if err != nil || broken != nil || ok && !f.Whole() && f.Size > keepWhole {
+				return
+			}
+			if !ok || !f.Whole() {
+				break
+			}
+			if v := r.sess.FromServer(f); v == session.Dying || v == session.Violate {
+				return
+			}
+			buf = buf[wire.HeaderLen+f.Size:]
+		}
+		r.out.keep(r.loop, buf)
 	}
 }
 

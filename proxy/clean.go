@@ -14,6 +14,9 @@ func (r *relay) clean(why metrics.Reason) {
 		r.leaveSender()
 		return
 	}
+	if r.sess.Working() {
+		r.passName()
+	}
 	if r.sess.Working() && r.claim.Lost == metrics.None {
 		p.Abort(&r.claim, dirtyReason(why))
 		return

@@ -212,7 +212,7 @@ func (l *listener) hear(i int, d deed, step messages, model *said) {
 			return
 		case model != nil && len(s.lines) > 0 && s.lines[len(s.lines)-1][0] == 'Z' && !slices.EqualFunc(model.lines[:min(len(s.lines), len(model.lines))], s.lines, sameLine):
 			return // where it differs, it may be shorter
-		case model == nil && sure && ready >= groups:
+		case model == nil && sure && ready >= groups, model == nil && isMarked(step) && endsMarked(s.lines):
 			return
 		case model == nil:
 			quiet := 500 * time.Millisecond
@@ -244,6 +244,22 @@ func (l *listener) hear(i int, d deed, step messages, model *said) {
 		}
 		s.lines = append(s.lines, line(kind, body))
 	}
+}
+
+// marker is an empty Query that no other is like.
+const marker = " "
+
+// isMarked reports whether a step ends with it, and endsMarked whether the
+// answers end with that to one: of a step in which there is no other it is known when it has
+// been answered.
+func isMarked(step messages) bool {
+	last, ok := step[len(step)-1].(*pgproto3.Query)
+	return ok && last.String == marker
+}
+
+func endsMarked(lines []string) bool {
+	n := len(lines)
+	return n > 1 && lines[n-1][0] == 'Z' && lines[n-2][0] == 'I'
 }
 
 func (l *listener) frame() (byte, []byte, error) {

@@ -15,6 +15,9 @@ func (r *relay) giveBack() metrics.Reason {
 	if r.sess.Status() == 'I' {
 		r.due.transaction = 0
 	}
+	if r.sess.Misnamed() {
+		return r.nameAgain()
+	}
 	if why := r.repin(); why != metrics.None {
 		return why
 	}

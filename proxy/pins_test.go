@@ -56,8 +56,8 @@ var pins = []struct{ name, sql, shows, want, free, reason string }{
 	{"lock", "select pg_advisory_lock(42)", "select 1", "1", "select pg_advisory_unlock(42)", "advisory lock 1"},
 	{"lock, rolled back", "begin; select pg_try_advisory_lock(42); rollback", "select 1", "1", "select pg_advisory_unlock_all()", "advisory lock 1"},
 	{"lock, failed", "begin; select pg_advisory_lock_shared(1, 2); select 1/0|rollback", "select 1", "1", "discard all", "advisory lock 1"},
-	{"PREPARE beside others", "select 1; prepare mine(int) as select $1", "execute mine(8)", "8", "deallocate mine", "prepared statement 1"},
-	{"PREPARE, rolled back", "begin; prepare mine as select 8; rollback", "execute mine", "8", "deallocate all", "prepared statement 1"},
+	{"PREPARE of such a name", `prepare "mi""ne"(int) as select $1`, `execute "mi""ne"(8)`, "8", `deallocate "mi""ne"`, "prepared statement 1"},
+	{"PREPARE, rolled back", `begin; prepare "mi""ne" as select 8; rollback`, `execute "mi""ne"`, "8", "deallocate all", "prepared statement 1"},
 }
 
 // A client has on every statement what it has set up before, whoever else works
@@ -168,7 +168,7 @@ func TestPreparedStatementsThatPin(t *testing.T) {
 
 func TestTheNextClientFindsNothingOfAPinnedOne(t *testing.T) {
 	for _, sql := range []string{
-		"create temp table mine(i int)|set work_mem = '77MB'", "select pg_advisory_lock(42)", "declare mine cursor with hold for select 1", "select 1; prepare mine as select 1",
+		"create temp table mine(i int)|set work_mem = '77MB'", "select pg_advisory_lock(42)", "declare mine cursor with hold for select 1", `prepare "mi""ne" as select 1`,
 		"load '$libdir/plpgsql'", "select lastval()", "begin; create temp table mine(i int); insert into mine values (1)", "begin; create temp table mine(i int); select 1/0",
 	} {
 		for _, end := range []string{"in good order", "without a word"} {
@@ -216,7 +216,7 @@ func TestAPinnedClientsServerIsUsedAgain(t *testing.T) {
 // where it only waits.
 func TestAPinnedClientEndsWithItsServer(t *testing.T) {
 	w := start(t, size(2))
-	for _, sql := range []string{"create temp table mine(i int)", "select pg_advisory_lock(42)", "declare mine cursor with hold for select 1", "select 1; prepare mine as select 1", "load '$libdir/plpgsql'"} {
+	for _, sql := range []string{"create temp table mine(i int)", "select pg_advisory_lock(42)", "declare mine cursor with hold for select 1", `prepare "mi""ne" as select 1`, "load '$libdir/plpgsql'"} {
 		a := w.dial()
 		a.run(sql)
 		onServer(t, fmt.Sprintf("select pg_terminate_backend(%s)", a.value("select pg_backend_pid()")))

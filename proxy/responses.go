@@ -84,6 +84,10 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 			r.sendClient(buf[run:i])
 			r.flushReply()
 			run = end
+		case session.Misname:
+			r.sendClient(buf[run:i])
+			run = end
+			r.misnamed()
 		case session.Settle:
 			r.sendClient(buf[run:i])
 			r.flushReply()

@@ -129,10 +129,7 @@ func (w talker) any() pgproto3.FrontendMessage {
 	if w.IntN(3) == 0 {
 		return &pgproto3.Flush{}
 	}
-	if sql := w.queried(); !strings.Contains(strings.ToLower(sql), "deallocate") {
-		return q(sql)
-	}
-	return q("select 1") // nobody deallocates in the middle of what waits for a Sync
+	return q(w.queried())
 }
 
 // run is a statement as drivers run it, whole.

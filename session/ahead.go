@@ -13,8 +13,8 @@ import (
 // first bytes, by a Query and in a transaction of its own, and the client hears nothing of the
 // answer. That is safe for this setting alone: PostgreSQL takes any value for it, whoever asks.
 // If it is not taken all the same (somebody has the backend cancelled at that moment), what
-// the client has asked runs under another's name: then that is cancelled too, the server is
-// given up, and the client is told as of any server that is lost.
+// the client has asked runs under another's name: then that is cancelled too, and the client
+// hears what has come of it. If that is an open transaction, it is given up with the server.
 
 const applicationName = "application_name"
 
@@ -85,25 +85,39 @@ func (s *Session) Ahead(queries int) {
 // GoesAhead reports whether the server is still at what went ahead of the client's own.
 func (s *Session) GoesAhead() bool { return !s.ring.empty() && s.ring.at(0).is(ahead) }
 
+// Misnamed reports whether the server goes by another's name, as it has not taken the one that went
+// ahead. Renamed is called when it has been given that.
+func (s *Session) Misnamed() bool { return s.misnamed }
+func (s *Session) Renamed()       { s.misnamed = false }
+
 // aheadAnswered takes the answers to what went ahead of the client's own.
 func (s *Session) aheadAnswered(f wire.Frame) Verdict {
 	s.begun = false // with the answer to what the client has asked
 	switch f.Type {
-	case 'T', 'D', 'C', 'S', 'N':
+	case 'C':
+		s.misnamed = false // what was cancelled was the Query before
+		return Discard
+	case 'T', 'D', 'S', 'N':
 		return Discard // what is reported is the server's name, which is the client's already
 	case 'A':
 		return Forward
 	case 'E':
 		s.Fault = wire.ParseError(f.Body)
-		if wire.IsFatal(f.Body) {
+		switch {
+		case wire.IsFatal(f.Body):
 			return Dying
+		case s.Fault.Code != wire.QueryCanceled:
+			return Violate
 		}
-		return Violate
+		s.misnamed = true
+		return Discard
 	case 'Z':
 		if string(f.Body) != "I" {
 			return s.within(false)
 		}
-		s.ring.pop()
+		if s.ring.pop(); s.misnamed && !s.GoesAhead() {
+			return Misname
+		}
 		return Discard
 	}
 	return s.within(false)

@@ -11,11 +11,20 @@ import "portero/wire"
 // sendQuery is a Query.
 func (s *Session) sendQuery(f wire.Frame) int {
 	s.moved = s.moved[:0]
-	r := s.byName(f)
-	if s.open || s.changes.len() > 0 || r.verb == forgets { // it may be skipped; and it comes behind what may be
-		s.pends(change{old: s.unnamed, names: true, all: r.verb == forgets, alone: r.verb == forgets})
-	}
+	old, behind := s.unnamed, s.open || s.changes.len() > 0 // it may be skipped; and it comes behind what may be
 	s.unnamed, s.waits = Statement{}, false
+	replaced := s.queryByName(f)
+	if behind {
+		s.pends(change{old: old, names: true})
+	}
+	return replaced
+}
+
+func (s *Session) queryByName(f wire.Frame) int {
+	r := s.byName(f)
+	if r.verb == forgets {
+		s.forgetsAll(0)
+	}
 	if s.memory == nil {
 		return 0
 	}
@@ -23,21 +32,26 @@ func (s *Session) sendQuery(f wire.Frame) int {
 	if why, is := s.refusal(); is {
 		return s.provokeQuery(f, why)
 	}
-	if all := s.inScript(f); len(all) > 0 && !s.open {
-		return s.sendScript(f, all)
+	if s.scriptSpeaks() {
+		if all := s.inScript(f); len(all) > 0 {
+			return s.sendScript(f, all)
+		}
 	}
 	if !f.Whole() && !s.open {
 		s.bareNames(f)
 	}
-	if len(r.name) == 0 || s.open && (r.verb != executes || s.isUnsure(cutName(unquoted(r.name)))) {
-		return 0 // in the middle of a group that waits for its Sync nobody deallocates
+	if len(r.name) == 0 {
+		return 0
 	}
 	if why := s.mayPrepare(r); why != 0 {
 		return s.provokeQuery(f, why)
 	}
-	number, ok := s.numberFor(r)
+	number, c, ok := s.numberFor(r)
 	if !ok {
 		return 0
+	}
+	if c.name != "" {
+		s.pends(c)
 	}
 	at := offset(f.Body, r.name)
 	s.moved = append(s.moved, movedBy(f.Body, at, len(r.name), number))
@@ -88,21 +102,22 @@ func (s *Session) executesByName(sql []byte) {
 }
 
 // numberFor is the server's statement that a Query is to speak of; false: it
-// speaks of none that the client has.
-func (s *Session) numberFor(r reference) (number uint32, ok bool) {
+// speaks of none that the client has. c, if it has a name, is to be pending.
+func (s *Session) numberFor(r reference) (number uint32, c change, ok bool) {
 	name := string(cutName(unquoted(r.name)))
 	st, known := s.names.get([]byte(name))
 	switch {
 	case r.verb == prepares:
-		return s.prepares(name, st, known, r.rest), true
+		number, c = s.prepares(name, st, known, r.rest)
+		return number, c, true
 	case !known:
-		return 0, false
+		return 0, c, false
 	case r.verb == deallocates:
-		c := s.deallocates(name, st)
-		s.pends(c)
-		return c.closed, true
+		c = s.deallocates(name, st)
+		return c.closed, c, true
 	}
-	return s.executes(st)
+	number, ok = s.executes(st)
+	return number, c, ok
 }
 
 // executes finds the server's statement for a Query, which has it made first.
@@ -112,39 +127,27 @@ func (s *Session) executes(st Statement) (number uint32, ok bool) {
 		if d = s.ensure(st); d == nil {
 			return 0, false
 		}
-		if !s.open {
-			s.injectSync()
-		}
+		s.injectSync()
 	}
 	return d.number, true
 }
 
 // prepares is PREPARE: the server makes a statement under a name of ours. One
-// that the client has already is refused by the server.
-func (s *Session) prepares(name string, old Statement, had bool, rest []byte) uint32 {
+// that the client has already is refused by the server. c is to be pending.
+func (s *Session) prepares(name string, old Statement, had bool, rest []byte) (number uint32, c change) {
 	before := s.ring.len()
-	c := change{name: name, alone: true}
-	var number uint32
+	c = change{name: name, alone: true}
 	if had {
 		number = s.taken(old)
 	} else {
-		st := s.texts.bySQL(rest, s.decisive())
-		if s.rereading() {
-			st = st.own()
-		}
-		d := s.memory.add(st, s.limits.Server)
+		number = s.memory.next()
+		s.makes(&c, rest, number)
 		s.tidy()
-		c.made, c.names, c.now = d, true, d.st
-		number = d.number
 	}
 	if s.ring.len() > before {
 		s.injectSync()
 	}
-	s.pends(c)
-	if !had {
-		s.name(name, c.now, true)
-	}
-	return number
+	return number, c
 }
 
 // deallocates finds what the server can deallocate for the client: its own
@@ -166,8 +169,12 @@ func (s *Session) deallocates(name string, st Statement) change {
 }
 
 // injectSync ends what is injected before a Query: without it an error there
-// would have the server skip the Query.
+// would have the server skip the Query. One in the middle of a group that waits for
+// its Sync is skipped with that anyway.
 func (s *Session) injectSync() {
+	if s.open {
+		return
+	}
 	s.edit = append(s.edit, syncFrame...)
 	q := syncRequest()
 	q.marks = skipped

@@ -76,7 +76,7 @@ func (t *Texts) takeIn(c CarriedStatement) Statement {
 		st = t.statement([]byte(c.Text), means)
 	}
 	switch {
-	case verb(c.Verb) != nothing:
+	case c.Refers != "":
 		st = st.referring(verb(c.Verb), c.Refers)
 	case c.Own:
 		st = st.own()

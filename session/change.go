@@ -1,5 +1,10 @@
 package session
 
+import (
+	"maps"
+	"slices"
+)
+
 // change is what a Parse or a Close has made of names, before the server has
 // said that it is done. It stands for one request of the ring that is marked
 // pending, for which there may be several, and takes hold at once: what the client sends behind it finds its
@@ -11,7 +16,6 @@ type change struct {
 	had    bool      // it meant something before
 	now    Statement // what it means then; the zero value is nothing
 	names  bool      // the client's name has changed; else only the server is concerned
-	all    bool      // all named statements will be gone
 	alone  bool      // it can fail without what is behind it being skipped
 	left   int       // statements of a Query of several from its own on; else 0
 	with   bool      // it belongs to the request of the change before it
@@ -69,9 +73,31 @@ func (c *changes) drop(n int) {
 	}
 }
 
+// dropDone removes those of statements of the oldest Query that are done: these stay,
+// whatever becomes of the rest of it.
+func (s *Session) dropDone() {
+	if s.ring.first() != 'Q' || !s.ring.at(0).is(pending) {
+		return
+	}
+	all, done, left := s.changes.of(1), 0, len(s.ring.scriptOf(s.ring.at(0)))
+	for done < all && s.changes.at(done).left > left {
+		done++
+	}
+	s.changes.drop(done)
+	if done == all {
+		s.ring.at(0).marks &^= pending
+	} else {
+		s.changes.at(0).with = false
+	}
+}
+
 // undo takes back the oldest n, whose requests have failed or were skipped. first
 // says that the request of the oldest was not skipped: it is the one that failed.
 func (s *Session) undo(n int, first bool) {
+	own := 0 // changes of the request that failed
+	if first {
+		own = s.changes.of(1)
+	}
 	for i := n - 1; i >= 0; i-- {
 		c := s.changes.at(i)
 		if c.made != nil && s.memory != nil {
@@ -89,7 +115,7 @@ func (s *Session) undo(n int, first bool) {
 		if !c.names {
 			continue
 		}
-		if c.name == "" && first && i == 0 { // PostgreSQL drops the old one before it reads the new
+		if c.name == "" && i < own { // PostgreSQL drops the old one before it reads the new
 			c.old, c.had = Statement{}, false
 		}
 		s.restore(n, c)
@@ -109,19 +135,43 @@ func (s *Session) restore(n int, c *change) {
 	s.name(c.name, c.old, c.had)
 }
 
+// forgetsAll is what DEALLOCATE ALL will do to the client's names. What is asked behind it
+// may take them anew. left is as in a change.
+func (s *Session) forgetsAll(left int) {
+	for _, c := range s.forgetting(left) {
+		s.pends(c)
+	}
+}
+
+func (s *Session) forgetting(left int) (all []change) {
+	alone := s.ring.last().t == 'Q'
+	for _, name := range slices.Sorted(maps.Keys(s.names.all())) {
+		all = append(all, change{name: name, old: s.names.of[name], had: true, names: true, alone: alone, left: left})
+		s.name(name, Statement{}, false)
+	}
+	return all
+}
+
 // unprepared: the server has no prepared statements any more, but those that
 // are asked for already.
 func (s *Session) unprepared() {
+	s.dropDone()
 	s.names.clear()
+	var behind []*made
+	for i := range s.changes.len() {
+		if d := s.changes.at(i).made; d != nil && s.memory.made[d.st] == d {
+			behind = append(behind, d)
+		}
+	}
 	if s.memory != nil {
 		s.memory.Forget()
+	}
+	for _, d := range behind {
+		s.memory.keep(d)
 	}
 	for i := range s.changes.len() {
 		c := s.changes.at(i)
 		c.closed = 0
-		if c.made != nil {
-			s.memory.keep(c.made)
-		}
 		if c.names && c.name != "" {
 			c.old, c.had = s.names.get([]byte(c.name))
 			s.name(c.name, c.now, c.now != Statement{})
@@ -156,7 +206,7 @@ func (s *Session) isUnsure(name []byte) bool {
 func (s *Session) unsure(name []byte, st Statement) bool {
 	for i := s.changes.len() - 1; i >= 0; i-- {
 		c := s.changes.at(i)
-		same := c.all || c.names && c.name == string(name) || len(name) == 0 && c.isUnnamed()
+		same := c.names && c.name == string(name) || len(name) == 0 && c.isUnnamed()
 		switch {
 		case same && c.group == s.group && !c.alone:
 			return false // this group has settled it

@@ -25,10 +25,8 @@ func (s *Session) FromClient(f wire.Frame, linked bool) Verdict {
 	}
 	switch f.Type {
 	case 'Q':
-		if s.changes.len() > 0 && !s.open {
-			if s.speaksOfNames(f) {
-				return Wait // until it is sure what the names mean
-			}
+		if s.waitsForNames(f) {
+			return Wait
 		}
 		return s.ask(f)
 	case 'E', 'F':

@@ -45,13 +45,10 @@ func (s *Session) failed(f wire.Frame) Verdict {
 			return Discard
 		}
 	case s.ring.at(0).is(pending):
-		s.ring.at(0).marks &^= pending
-		n, done, left := s.changes.of(1), 0, len(s.ring.scriptOf(s.ring.at(0)))
-		for done < n && s.changes.at(done).left > left { // these were done, and are not rolled back
-			done++
+		if s.dropDone(); s.ring.at(0).is(pending) {
+			s.undo(s.changes.of(1), true)
+			s.ring.at(0).marks &^= pending
 		}
-		s.changes.drop(done)
-		s.undo(n-done, true)
 	}
 	return v
 }

@@ -130,6 +130,7 @@ func (s *Session) inject(t byte, c change) {
 
 // pends notes a change that the request asked last makes, if it succeeds.
 func (s *Session) pends(c change) {
+	c.with = s.ring.last().is(pending)
 	s.ring.last().marks |= pending
 	c.group = s.group
 	s.changes.push(c)

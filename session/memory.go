@@ -20,6 +20,7 @@ type Memory struct {
 	unnamed  Statement // nobodys where it is not known
 	aimed    uint32    // the number that its text speaks of; 0: of none
 	refers   bool      // it speaks of some statement by name
+	reserved uint32    // the number that a PREPARE is to give, if it is the next that runs; 0: none
 	tainted  []*made   // not for others: see rereads.go
 	leftover []uint32  // numbers that the server still has and nobody knows by a Statement
 }
@@ -46,8 +47,8 @@ func (m *Memory) Overwritten() { m.unnamed = nobodys }
 
 // setUnnamed notes what the server's unnamed statement is, and which number its text speaks of.
 func (m *Memory) setUnnamed(st Statement, aimed uint32) {
-	v, _ := st.refers()
-	m.unnamed, m.aimed, m.refers = st, aimed, v != nothing
+	_, name := st.refers()
+	m.unnamed, m.aimed, m.refers = st, aimed, name != ""
 }
 
 // find is the server's statement, which is the newest from now on; nil if it has none.
@@ -63,15 +64,30 @@ func (m *Memory) find(st Statement) *made {
 // add gives a statement a name. One that is there already stays under its old
 // name, which is left over, and so may be those that were used last long ago.
 // It keeps most of them.
-func (m *Memory) add(st Statement, most int) *made {
+func (m *Memory) add(st Statement, most int) *made { return m.addAs(st, m.next(), most) }
+
+// addAs is add with a number that was given for it before.
+func (m *Memory) addAs(st Statement, number uint32, most int) *made {
 	if old := m.made[st]; old != nil {
 		m.retire(old)
 	}
 	m.shrink(most)
-	v, _ := st.refers()
-	d := &made{st: st, number: m.next(), refers: v != nothing}
+	_, name := st.refers()
+	d := &made{st: st, number: number, refers: name != ""}
 	m.keep(d)
+	if number == m.reserved {
+		m.reserved = 0
+	}
 	return d
+}
+
+// reserve is a number for a PREPARE by the extended protocol: the one that it has been
+// given before, as long as that was not used.
+func (m *Memory) reserve(before uint32) uint32 {
+	if before == 0 || before != m.reserved {
+		m.reserved = m.next()
+	}
+	return m.reserved
 }
 
 // next is a number that was never given.

@@ -59,9 +59,6 @@ func (m *modelClient) next(choose func(int) int) token {
 	case 0, 1, 10:
 		return token{"Query", []string{texts[choose(len(texts))]}}
 	case 11: // most transactions are like this
-		if m.group { // nobody deallocates in the middle of what waits for a Sync
-			return token{word: "Sync"}
-		}
 		return token{"Query", []string{[]string{"begin", "select 3", "commit", "rollback", "deallocate s1", "deallocate s2", "deallocate all",
 			"prepare s1 as select 4", "prepare s2 as select 5", "execute s1", "execute s2"}[choose(11)]}}
 	case 2:

@@ -107,10 +107,6 @@ func (m *modelClient) may(k token) bool {
 		return !m.copying || k.word == "Flush" && m.data || k.word == "Sync" && !m.data
 	case "CopyDone":
 		return true
-	case "Query": // nobody deallocates in the middle of what waits for a Sync
-		if m.group && (strings.HasPrefix(k.args[0], "deallocate") || strings.HasPrefix(k.args[0], "discard")) {
-			return false
-		}
 	case "Describe": // a server describes the parameters before it finds that a table is gone; who has to be given the statement first does not
 		if k.args[0] == "S" && strings.Contains(m.named[k.args[1]], "* from x") {
 			return false

@@ -90,7 +90,7 @@ func TestAServerIsAskedForWhatAStatementShowsAndNothingElse(t *testing.T) {
 		k := newTalk(t, PinningPin)
 		k.query(c.sql)
 		want := c.want.pins() & askable
-		if k.s.carries([]byte(c.sql)) {
+		if referenceIn([]byte(c.sql)).verb == prepares {
 			want &^= PinPrepared
 		}
 		if k.s.asked.pins != want {

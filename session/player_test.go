@@ -192,6 +192,8 @@ func (p *player) answer(f wire.Frame, text string) {
 		p.say("client<- %s", text)
 	case Discard:
 		p.say("discarded %s", text)
+	case Misname:
+		p.say("discarded %s, and cancel what comes next", text)
 	case Answer:
 		p.say("%s is retold", text)
 		p.replies()

@@ -105,19 +105,17 @@ func (s *Session) classified(sql []byte, alone bool) kind {
 	}
 	switch {
 	case k != kindPrepare:
-	case alone && s.carries(sql):
+	case alone && referenceIn(sql).verb == prepares:
 		h &^= hints(PinPrepared)
 	case h&sets != 0:
 		s.touch(tooMany) // whenever it is executed, by a name that nobody knows here
+	case s.heard && callsNotify(sql):
+		s.heed(heedNotify)
 	}
 	s.executesByName(sql)
 	s.runs(sql, h)
 	return k
 }
-
-// carries reports whether what a PREPARE that stands alone in its Query makes
-// follows the client.
-func (s *Session) carries(sql []byte) bool { return !s.open && referenceIn(sql).verb == prepares }
 
 // run says what a Query of several statements does from here on.
 func (q *request) run(kinds []kind) {

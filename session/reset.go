@@ -18,7 +18,8 @@ import (
 // Of several statements in one Query nobody knows which have been done, and what
 // has been set behind a RESET: there only what is the server's own is restored.
 //
-// Not seen: SET LOCAL ... TO DEFAULT, and what stands behind a RESET in the same
+// Not seen: SET LOCAL ... TO DEFAULT; an error in the same group behind an Execute of
+// DISCARD ALL, which has committed, and takes back what is told behind it; and what stands behind a RESET in the same
 // Query, which still meets the server's default.
 
 // afresh is what DISCARD ALL resets: everything, and the role too, which a RESET

@@ -10,15 +10,18 @@ import (
 )
 
 // A Query of several statements may speak of prepared ones as well: psycopg2 runs a
-// batch as EXECUTE name (...); EXECUTE name (...); and so on. What it prepares itself
-// has the client's name on this one server, and pins; what the client had prepared
-// before has a name of ours.
+// batch as EXECUTE name (...); EXECUTE name (...); and so on. All of these have names of
+// ours there.
+
+// scriptSpeaks reports whether the Query at hand may be one of several statements that
+// speak of prepared ones: of the client's, or of those that it makes.
+func (s *Session) scriptSpeaks() bool {
+	kinds := s.ring.scriptOf(s.ring.last())
+	return len(kinds) > 0 && !s.open && (s.names.len() > 0 || slices.Contains(kinds, kindPrepare))
+}
 
 // inScript finds how the statements of a Query of several speak of prepared ones.
 func (s *Session) inScript(f wire.Frame) (all []reference) {
-	if s.names.len() == 0 {
-		return nil
-	}
 	sql, whole := statement(f.Body, f.Whole())
 	if !whole || !s.several(sql) {
 		return nil
@@ -27,11 +30,7 @@ func (s *Session) inScript(f wire.Frame) (all []reference) {
 	for rest := skipEmpty(sql); len(rest) > 0; nth++ {
 		next, _ := s.afterFirst(rest)
 		if one := rest[:len(rest)-len(next)]; mayReference(one) {
-			r := referenceIn(one)
-			if r.verb == forgets {
-				return all // from here on all names are new
-			}
-			if r.name != nil {
+			if r := referenceIn(one); r.verb != nothing {
 				r.nth = nth
 				all = append(all, r)
 			}
@@ -41,9 +40,16 @@ func (s *Session) inScript(f wire.Frame) (all []reference) {
 	return all
 }
 
-// speaksOfNames reports whether what a Query means depends on the client's names.
-func (s *Session) speaksOfNames(f wire.Frame) bool {
-	return s.byName(f).name != nil || len(s.inScript(f)) > 0
+// waitsForNames reports whether what a Query means depends on names that are unsure.
+func (s *Session) waitsForNames(f wire.Frame) bool {
+	if s.changes.len() == 0 || s.skipping {
+		return false
+	}
+	r := s.byName(f)
+	if s.open {
+		return r.name != nil && s.isUnsure(cutName(unquoted(r.name)))
+	}
+	return r.name != nil || len(s.inScript(f)) > 0
 }
 
 // renamed is a name in a text, and the server's in its place.
@@ -55,36 +61,35 @@ type renamed struct {
 // sendScript has a Query of several statements speak of the server's statements
 // where it means the client's.
 func (s *Session) sendScript(f wire.Frame, all []reference) int {
-	var to []renamed
-	var ends []change // pending behind all that goes before the Query
 	for _, r := range all {
-		name := cutName(unquoted(r.name))
-		st, known := s.names.get(name)
-		if !known {
+		if why := s.mayPrepare(r); why != 0 {
+			return s.provokeQuery(f, why)
+		}
+	}
+	var to []renamed
+	var changes []change // pending behind all that goes before the Query
+	statements := len(s.ring.scriptOf(s.ring.last()))
+	for _, r := range all {
+		left := statements - r.nth
+		if r.verb == forgets {
+			changes = append(changes, s.forgetting(left)...)
 			continue
 		}
-		var number uint32
-		switch r.verb {
-		case prepares: // it will be refused
-			number = s.taken(st)
-			s.injectSync()
-		case deallocates:
-			c := s.deallocates(string(name), st)
-			c.left, c.with = len(s.ring.scriptOf(s.ring.last()))-r.nth, len(ends) > 0
-			ends, number = append(ends, c), c.closed
-		default:
-			var ok bool
-			if number, ok = s.executes(st); !ok {
-				continue
-			}
+		number, c, ok := s.numberFor(r)
+		if !ok {
+			continue
+		}
+		if c.name != "" {
+			c.left = left
+			changes = append(changes, c)
 		}
 		to = append(to, renamed{offset(f.Body, r.name), len(r.name), number})
 	}
+	for _, c := range changes {
+		s.pends(c)
+	}
 	if len(to) == 0 {
 		return 0
-	}
-	for _, c := range ends {
-		s.pends(c)
 	}
 	s.rewrite(f, to)
 	return wire.HeaderLen + f.Size

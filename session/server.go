@@ -127,7 +127,7 @@ func (s *Session) executed(f wire.Frame) {
 	}
 	s.stepped = s.stepped || q.kind == kindSteps || q.kind == kindUnknown
 	if q.is(pending) {
-		s.changes.drop(1)
+		s.changes.drop(s.changes.of(1))
 	}
 	s.ring.pop()
 }

@@ -18,6 +18,7 @@ const (
 	Repeat                 // to nobody: what was kept is to be asked again
 	Settle                 // a ReadyForQuery: to the client as soon as Listens, Notifies and Gone are taken care of
 	Hear                   // a notification for the client, if it does not get it otherwise
+	Misname                // to nobody; what the client has asked runs under another's name, and is to be cancelled
 )
 
 // Session is what the frames of one client mean. It lives from a client's first
@@ -72,6 +73,8 @@ type exchange struct {
 	portals map[string]Statement // by the name of a portal: what it runs, if it resets or refers to something
 
 	owes bool // the client's ReadyForQuery, behind a Query of our own
+
+	misnamed bool // the server has not taken the name that went ahead: it goes by another's
 }
 
 // Defaulter knows what a parameter is when nobody has set it.
@@ -139,7 +142,7 @@ func (s *Session) Settings() Settings { return s.settings }
 // remembers. nil: none. Without a Memory the server is the client's alone, and
 // has its statements under the client's names.
 func (s *Session) Serve(d Defaulter, m *Memory) {
-	s.defaults, s.memory, s.foreign, s.stray, s.haunted = d, m, false, false, false
+	s.defaults, s.memory, s.foreign, s.stray, s.haunted, s.misnamed = d, m, false, false, false, false
 	if m != nil {
 		m.cleanse()
 	}
@@ -200,7 +203,7 @@ func (s *Session) Lending() Lending {
 	switch {
 	case s.busy || s.status != 'I' || s.Bound() || s.pins != 0 || s.Asks() || s.heeds.asked:
 		return Kept
-	case s.stray || s.haunted:
+	case s.stray || s.haunted || s.misnamed:
 		return Dirty
 	}
 	return Free

@@ -189,6 +189,9 @@ func (t *Texts) statement(text []byte, means Settings) Statement {
 		}
 		p.all, p.self = weigh(sql, h, means, true)
 		p.planned = isPlanned(sql)
+		if isOne(sql) && mayReference(sql) && referenceIn(sql).verb == forgets {
+			p.verb = forgets
+		}
 	}
 	st := Statement{unique.Make(p)}
 	t.of[p.text] = st
