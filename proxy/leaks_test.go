@@ -23,10 +23,15 @@ func sideBySide(t *testing.T) {
 	besides.Store(t.Name(), true)
 }
 
+func isBeside(t testing.TB) bool {
+	name, _, _ := strings.Cut(t.Name(), "/")
+	_, ok := besides.Load(name)
+	return ok
+}
+
 // checkLeaks compares goroutines and descriptors at the end with those of now.
 func checkLeaks(t testing.TB) {
-	name, _, _ := strings.Cut(t.Name(), "/")
-	if _, ok := besides.Load(name); ok {
+	if isBeside(t) {
 		return
 	}
 	leaked := leaksFromNow(0)
