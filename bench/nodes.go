@@ -119,7 +119,9 @@ func medianNodes(all []nodeFigures) nodeFigures {
 
 // runNodes starts a chain to the workers, drives it and stops it.
 func (b *builder) runNodes(ctx context.Context, name string, workers []*lab.Postgres, l nodeLoad) (got nodeFigures, err error) {
-	c, err := b.launch(ctx, name, func(ctx context.Context, b *builder, c *chain) error { return startNodes(ctx, b, c, name, workers, l.pool) })
+	c, err := b.launch(ctx, name, func(ctx context.Context, b *builder, c *chain) error {
+		return startNodes(ctx, b, c, name, workers, l.pool)
+	})
 	if err != nil {
 		return got, err
 	}
