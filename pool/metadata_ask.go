@@ -83,7 +83,7 @@ func (ps *Pools) takeNodes(cl *cluster, nodes []node) {
 	before := cl.metadata.leftOut()
 	ps.tellShifts(cl, cl.metadata.take(nodes, cl.discovery.View(), time.Now()))
 	ps.tellLeftOut(cl, before)
-	if !maps.Equal(before, cl.metadata.leftOut()) {
+	if ps.isCurrent(cl) && !maps.Equal(before, cl.metadata.leftOut()) {
 		ps.spreads.follow(cl.name, cl.discovery.View())
 	}
 }

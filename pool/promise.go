@@ -81,7 +81,6 @@ func (p *Pool) Enters(client uint64, s session.Settings) (waits bool) {
 	h := holding{originOf(s, client), p.page}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.exitLocked(client)
 	a.logins.enter(client, h)
 	a.ledger.pools[h.pool].clients++
 	return a.logins.isLate(client) && (len(a.ledger.inside) > 0 || a.newcomers.first() != nil)

@@ -147,7 +147,7 @@ func (p *Pool) eldestLocked() (eldest *Claim, l *roamers, at *Pool) {
 	}
 	for _, sp := range p.reachedBy() {
 		c, where, arrived := sp.line.head()
-		if c == nil || where == p || before != 0 && arrived >= before {
+		if c == nil || where == p || (own != nil || eldest != nil) && arrived >= before {
 			continue
 		}
 		eldest, l, at, before = c, &sp.line, where, arrived

@@ -325,8 +325,9 @@ func TestWhoReplicatesComesToTheNodesOfItsRole(t *testing.T) {
 // would never send another.
 func TestAClusterOfWhichNoNodeTellsIsNotReady(t *testing.T) {
 	y := startYugabyte(t, nil, "primary r")
-	route := &y.cfg.Routes[0]
-	route.Role = "any"
+	of := y.cfg.Routes[0] // which the pools read
+	of.Role = "any"
+	route := &of
 	if why := y.pools.Unready(route, true); len(why) != 0 {
 		t.Errorf("not ready for its first client: %q", why)
 	}

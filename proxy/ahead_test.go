@@ -76,6 +76,52 @@ func TestWhatRunsBehindANameThatWasNotTakenIsCancelled(t *testing.T) {
 	}
 }
 
+// Whoever is bound to the server would go on at another one without what binds it: here, with the
+// rights that it has given up.
+func TestWhoIsBoundToAServerThatTakesNoNameIsTold(t *testing.T) {
+	f := namedFake(t, func(c *fakeConn) {
+		c.say(errCancelled(), &pgproto3.ReadyForQuery{TxStatus: 'I'})
+	}, func(c *fakeConn, m pgproto3.FrontendMessage) bool {
+		if ask, ok := m.(*pgproto3.Query); ok && strings.HasPrefix(ask.String, "set session authorization") {
+			c.say(&pgproto3.ParameterStatus{Name: "session_authorization", Value: "humble"}, &pgproto3.CommandComplete{CommandTag: []byte("SET")}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
+			return true
+		}
+		return honest(c, m)
+	})
+	w := startBefore(t, f.address, size(1))
+	first, second := w.dial("application_name", "first"), w.dial("application_name", "second")
+	first.ask(answer, q("select 1"))
+	second.ask(answer, q("select 1")) // is not bound, and has another server next time
+	first.ask(answer, q("select 1"))
+	second.send(q("set session authorization humble"))
+	second.expect("S(session_authorization=humble) C(SET) Z(I)")
+	if said := second.lastWord(); !strings.Contains(said, "Code:08006") {
+		t.Errorf("it is told %s", said)
+	}
+	first.ask(answer, q("select 1"))
+}
+
+func TestAClientIsKilledWhileItsServerIsGivenTheNameAgain(t *testing.T) {
+	var names atomic.Int32
+	f := namedFake(t, func(c *fakeConn) {
+		if names.Add(1) == 1 {
+			c.say(errCancelled(), &pgproto3.ReadyForQuery{TxStatus: 'I'})
+		} // and says nothing to the next
+	}, honest)
+	w := startBefore(t, f.address, size(1))
+	first, second := w.dial("application_name", "first"), w.dial("application_name", "second")
+	first.ask(answer, q("select 1"))
+	second.send(q("select 1"))
+	if _, err := second.conn.Write([]byte{'Q', 0, 0}); err != nil { // the beginning of a next one
+		t.Fatal(err)
+	}
+	eventually(t, "the name goes there again", func() bool { return names.Load() == 2 })
+	if !w.proxy.KillClient(second.number()) {
+		t.Fatal("it is not there")
+	}
+	eventually(t, "it is gone", func() bool { return w.proxy.Clients() == 1 })
+}
+
 // A transaction that has been opened under another's name is not gone on with.
 func TestATransactionUnderANameThatWasNotTakenIsGivenUp(t *testing.T) {
 	f := namedFake(t, func(c *fakeConn) {

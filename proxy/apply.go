@@ -108,14 +108,17 @@ func (r *relay) nameAgain() metrics.Reason {
 		return r.serverLost(metrics.ServerDirty, nil, nil)
 	}
 	name, _ := r.sess.Settings().Get("application_name")
-	ok := session.IsPlainName(name) // which the client may have changed meanwhile
-	if ok {
-		o := r.roundTrip(session.AppendRename(nil, name), false)
-		ok = o.why == metrics.None && o.said == nil && o.status == 'I'
+	if !session.IsPlainName(name) { // the client has changed it meanwhile
+		return r.serverLost(metrics.ServerDirty, nil, nil)
 	}
-	if !ok {
-		r.at.Discard(&r.claim, metrics.ServerDirty)
-		return metrics.None
+	switch o := r.roundTrip(session.AppendRename(nil, name), false); {
+	case o.why == metrics.Shutdown:
+		r.at.Discard(&r.claim, o.why)
+		return o.why
+	case o.why != metrics.None:
+		return r.serverLost(o.why, o.said, nil)
+	case o.said != nil || o.status != 'I':
+		return r.serverLost(metrics.ServerDirty, nil, nil)
 	}
 	r.sess.Renamed()
 	return r.giveBack()

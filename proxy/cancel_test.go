@@ -220,7 +220,7 @@ func TestNoKeyIsInTheLog(t *testing.T) {
 	w.cancel(r)
 	w.cancel(&raw{id: r.id, secret: []byte{1, 2, 3, 4}})
 	r.conn.Close()
-	for _, line := range []string{`msg="cancel request"`, `msg="cancel for a client that has gone"`, `msg="client closed"`, `msg="server closed"`} {
+	for _, line := range []string{`msg="cancel request"`, `msg="cancel of what a client was at"`, `msg="client closed"`, `msg="server closed"`} {
 		eventually(t, line, func() bool { return w.log.has(line) })
 	}
 	log := w.log.text()

@@ -35,6 +35,7 @@ type fake struct {
 type fakeConn struct {
 	net.Conn
 	be *pgproto3.Backend
+	mu sync.Mutex // held while something is said, which a cancel request may do too
 }
 
 func startFake(t *testing.T, behave func(c *fakeConn, m pgproto3.FrontendMessage) bool) *fake {
@@ -132,6 +133,8 @@ func (f *fake) serve(c *fakeConn) {
 }
 
 func (c *fakeConn) say(messages ...pgproto3.BackendMessage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, m := range messages {
 		c.be.Send(m)
 	}
@@ -152,6 +155,8 @@ func (c *fakeConn) prepare(values ...string) {
 		columns = append(columns, pgproto3.FieldDescription{Name: []byte("x")})
 		fields = append(fields, []byte(v))
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.be.Send(&pgproto3.RowDescription{Fields: columns})
 	c.be.Send(&pgproto3.DataRow{Values: fields})
 }

@@ -205,6 +205,9 @@ func (r *relay) follow() metrics.Reason {
 	if r.spread = r.c.spread(); r.c.pool != home || r.spread != spread {
 		r.goTo(r.c.pool)
 	}
+	if r.spread == nil {
+		r.claim.Roams = nil // the groups that it was spread over serve it no longer
+	}
 	r.sess.SetPinning(r.c.carried.Pinning)
 	r.obey()
 	return metrics.None

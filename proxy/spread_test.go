@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"portero/auth"
 	"portero/config"
 	"portero/internal/lab"
+	"portero/metrics"
 	"portero/proxy"
 )
 
@@ -133,6 +135,27 @@ func TestWhoWaitsForAFullGroupRunsWhereAServerBecomesFree(t *testing.T) {
 		}
 		return true
 	})
+}
+
+func TestWhoWaitsWhenAReloadEndsTheSpreadIsServedByItsNewGroup(t *testing.T) {
+	s := startSpread(t, size(1))
+	holders := make(map[string]*raw)
+	for range 3 {
+		h := s.dial()
+		h.ask("C(BEGIN) Z(T)", q("begin"))
+		holders[h.value(whichNode)] = h
+	}
+	w := s.dial()
+	w.send(q(whichNode))
+	eventually(t, "it waits", func() bool { return s.waiting() == 1 })
+	s.reload(func(c *config.Config) { c.Routes[0].Group = 0 })
+	eventually(t, "it waits at group 0", func() bool {
+		return slices.ContainsFunc(s.pools.States(), func(p metrics.PoolState) bool { return p.Labels.Group == 0 && p.ClientsWaiting == 1 })
+	})
+	holders["2"].ask("C(COMMIT) Z(I)", q("commit"))
+	holders["1"].ask("C(COMMIT) Z(I)", q("commit"))
+	holders["0"].ask("C(COMMIT) Z(I)", q("commit"))
+	w.expect("T D(0) C(SELECT_1) Z(I)")
 }
 
 func TestClientsOfASpreadAreHeldWhenNoGroupHasALeaderAndRunOnAtTheFirst(t *testing.T) {

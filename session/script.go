@@ -61,6 +61,8 @@ type renamed struct {
 // sendScript has a Query of several statements speak of the server's statements
 // where it means the client's.
 func (s *Session) sendScript(f wire.Frame, all []reference) int {
+	// Each PREPARE is weighed as if it stood alone: so one text, which is of 16 kB at most, may
+	// make more than the limits allow, and at a limit one that first gives names up is refused.
 	for _, r := range all {
 		if why := s.mayPrepare(r); why != 0 {
 			return s.provokeQuery(f, why)
