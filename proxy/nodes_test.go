@@ -36,7 +36,7 @@ var citusNodes = lab.Share(func(ctx context.Context) (n *nodes, err error) {
 func startNode(ctx context.Context, group int) (*lab.Postgres, error) {
 	p, err := lab.StartPostgres(ctx, lab.PostgresOptions{
 		Settings: map[string]string{"max_prepared_transactions": "5", "node.number": fmt.Sprint(group)},
-		SQL:      []string{"create role app login", "create database app owner app"},
+		SQL:      []string{"create role app login replication", "create database app owner app"},
 	})
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ func (c *client) roams() bool { return roam(c.reach, &c.pool.Key) }
 // roam is roams for clients of a route with such a reach, at home in the pool of such a key. Those
 // of Citus' own connections stay at the coordinator: a node means the node that it has asked for.
 func roam(reach pool.Reach, key *pool.Key) bool {
-	return reach != "" && key.Mode != "session" && key.Citus == ""
+	return reach != "" && (key.Mode == "transaction" || key.Mode == "statement") && key.Citus == ""
 }
 
 // spread is that of the client; nil: it has none.

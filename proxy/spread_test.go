@@ -12,6 +12,7 @@ import (
 	"portero/config"
 	"portero/internal/lab"
 	"portero/metrics"
+	"portero/pool"
 	"portero/proxy"
 )
 
@@ -354,6 +355,22 @@ func TestConnectionsOfCitusItselfAreNotSpread(t *testing.T) {
 
 // Who replicates stays at the coordinator, and is not told of the groups that others are spread
 // over; nor is Citus itself.
+func TestWhoReplicatesIsNotSpread(t *testing.T) {
+	s := startSpread(t)
+	for range 3 {
+		r := s.dial("replication", "database")
+		if at := visits(r, 2); at["0"] != 2 {
+			t.Errorf("%v, and the coordinator is 0", at)
+		}
+		r.quit()
+	}
+	eventually(t, "no walsender is left", func() bool {
+		return !slices.ContainsFunc(s.pools.States(), func(p metrics.PoolState) bool {
+			return p.ServersActive != 0 || p.ServersIdle != 0 && p.Labels.Mode == pool.LogicalReplication
+		})
+	})
+}
+
 func TestExplainTellsOfTheSpreadOnlyWhomItConcerns(t *testing.T) {
 	s := startSpread(t, over(1, 2))
 	a := auth.Load(s.cfg, config.NewReport())

@@ -15,7 +15,7 @@ var ofNames = []string{
 // ... of several statements.
 var ofSeveralNames = []string{
 	"deallocate all; select 1", "select 1; deallocate all", "deallocate a; deallocate all", "deallocate all; select 1/0", "select 1/0; deallocate all", "deallocate all; prepare a as select 'anew'",
-	"prepare a as select 'first'; execute a", "deallocate a; prepare a as select 'again'", "begin; deallocate all", "deallocate all; rollback", "deallocate b; execute a; deallocate a", "execute a; execute b",
+	"prepare a as select 'first'; execute a", "prepare a as select 'new'; execute a; deallocate a", "deallocate a; prepare a as select 'again'", "begin; deallocate all", "deallocate all; rollback", "deallocate b; execute a; deallocate a", "execute a; execute b",
 	"begin; deallocate a; rollback",
 }
 

@@ -70,6 +70,7 @@ func (s *Session) sendScript(f wire.Frame, all []reference) int {
 	}
 	var to []renamed
 	var changes []change // pending behind all that goes before the Query
+	var held []uint32    // what a PREPARE of it is to be refused for is not closed before it has run
 	statements := len(s.ring.scriptOf(s.ring.last()))
 	for _, r := range all {
 		left := statements - r.nth
@@ -78,6 +79,7 @@ func (s *Session) sendScript(f wire.Frame, all []reference) int {
 			continue
 		}
 		number, c, ok := s.numberFor(r)
+		held, s.memory.leftover = append(held, s.memory.leftover...), s.memory.leftover[:0]
 		if !ok {
 			continue
 		}
@@ -87,6 +89,7 @@ func (s *Session) sendScript(f wire.Frame, all []reference) int {
 		}
 		to = append(to, renamed{offset(f.Body, r.name), len(r.name), number})
 	}
+	s.memory.leftover = append(s.memory.leftover, held...)
 	for _, c := range changes {
 		s.pends(c)
 	}
