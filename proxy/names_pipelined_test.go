@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 const tangledSteps = 12
@@ -86,4 +88,15 @@ func (w *world) smallest(talks []dialogue) []dialogue {
 		}
 	}
 	return talks
+}
+
+// What has to be made on the server first is not sent behind a Query that may fail the transaction:
+// in the middle of a group that would have the server skip what comes up to the Sync.
+func TestAnExecuteBehindAQueryThatFailsInTheMiddleOfAGroupIsAnswered(t *testing.T) {
+	w := start(t, size(2))
+	r, holder := w.dial(), w.dial()
+	r.ask("1 Z(I)", parseAs("a", "select 7"), syncs())
+	holder.ask("C(BEGIN) Z(T)", q("begin")) // at the server that has it
+	r.ask("1 2 C(BEGIN) E(ERROR_22012) Z(E) E(ERROR_25P02) Z(E) Z(E)",
+		&pgproto3.Parse{Query: "begin"}, &pgproto3.Bind{}, &pgproto3.Execute{}, q("select 1/0"), q("execute a"), syncs())
 }

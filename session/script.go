@@ -42,10 +42,14 @@ func (s *Session) inScript(f wire.Frame) (all []reference) {
 
 // waitsForNames reports whether what a Query means depends on names that are unsure.
 func (s *Session) waitsForNames(f wire.Frame) bool {
-	if s.changes.len() == 0 || s.skipping {
+	behind := s.open && !s.ring.empty() && s.ring.last().t == 'Q'
+	if s.changes.len() == 0 && !behind || s.skipping {
 		return false
 	}
 	r := s.byName(f)
+	if behind && r.name != nil {
+		return true // if that Query fails a transaction, what has to be made first would have the server skip this one
+	}
 	if s.open {
 		return r.name != nil && s.isUnsure(cutName(unquoted(r.name)))
 	}
