@@ -116,6 +116,10 @@ func TestPgReceivewal(t *testing.T) {
 	dir := t.TempDir()
 	outputOf(t, w.replicationTool("pg_receivewal", "-S", "received", "--create-slot"))
 	stop := goesOn(t, w.replicationTool("pg_receivewal", "-D", dir, "-S", "received", "--synchronous", "-n"))
+	// Its slot keeps no WAL before it is first used: what is written sooner does not come.
+	eventually(t, "it streams", func() bool {
+		return atPublisher(t, "select count(*) from pg_stat_replication where state = 'streaming'") == "1"
+	})
 	for range 3 { // segments
 		w.publish("select pg_switch_wal()", "create table filler as select 1", "drop table filler")
 	}
