@@ -4,9 +4,13 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// What a client may say of the statements a and b, by SQL. Those that stand alone may be prepared.
-var ofNames = []string{
+// How a client may make the statements a and b by SQL. By the extended protocol that pins.
+var makingNames = []string{
 	"prepare a as select 'by sql'", "prepare a as select 'by sql'", "prepare b as select 'other'", "prepare b (int) as select $1 + 1",
+}
+
+// What else it may say of them. That may be prepared itself.
+var ofNames = []string{
 	"execute a", "execute a", "execute b", "execute b(1)", "explain (costs off) execute a",
 	"deallocate a", "deallocate prepare b", "deallocate all", "deallocate all", "discard all", "discard all", "discard plans", "close all",
 	"begin", "begin", "commit", "rollback", "savepoint s", "rollback to s", "select 1/0", "selec", "select 1",
@@ -28,7 +32,7 @@ func (w talker) tangled() (m messages) {
 			if open && w.IntN(8) > 0 {
 				m = append(m, syncs())
 			}
-			m, open = append(m, q(pick(w, ofNames...))), false
+			m, open = append(m, q(pick(w, append(makingNames, ofNames...)...))), false
 		case n == 2:
 			if open && w.IntN(8) > 0 {
 				m = append(m, syncs())

@@ -20,7 +20,6 @@ type Memory struct {
 	unnamed  Statement // nobodys where it is not known
 	aimed    uint32    // the number that its text speaks of; 0: of none
 	refers   bool      // it speaks of some statement by name
-	reserved uint32    // the number that a PREPARE is to give, if it is the next that runs; 0: none
 	tainted  []*made   // not for others: see rereads.go
 	leftover []uint32  // numbers that the server still has and nobody knows by a Statement
 }
@@ -75,19 +74,7 @@ func (m *Memory) addAs(st Statement, number uint32, most int) *made {
 	_, name := st.refers()
 	d := &made{st: st, number: number, refers: name != ""}
 	m.keep(d)
-	if number == m.reserved {
-		m.reserved = 0
-	}
 	return d
-}
-
-// reserve is a number for a PREPARE by the extended protocol: the one that it has been
-// given before, as long as that was not used.
-func (m *Memory) reserve(before uint32) uint32 {
-	if before == 0 || before != m.reserved {
-		m.reserved = m.next()
-	}
-	return m.reserved
 }
 
 // next is a number that was never given.

@@ -35,8 +35,8 @@ func (s *Session) unmoved(body []byte) (told []byte, changed bool) {
 	switch {
 	case s.ring.first() == 'Q' && s.ring.len() == 1:
 		all = s.moved
-	case s.ring.first() != 'Q':
-		all = s.movedAhead()
+	case s.ring.first() != 'Q' && s.ring.at(0).is(pending) && s.changes.at(0).moved != moved{}:
+		all = []moved{s.changes.at(0).moved}
 	}
 	if len(all) == 0 {
 		return body, false
@@ -54,24 +54,4 @@ func (s *Session) unmoved(body []byte) (told []byte, changed bool) {
 	}
 	told = strconv.AppendInt(append(told, body[:at]...), int64(position-by), 10)
 	return append(told, body[end:]...), by != 0
-}
-
-// movedAhead is for the requests of a group: that which is answered next, or the one that it
-// prepares, as what an EXECUTE runs is looked at when that is described already.
-func (s *Session) movedAhead() (all []moved) {
-	for i := range s.ring.len() {
-		q := s.ring.at(i)
-		if q.is(pending) {
-			for k := range s.changes.of(1) {
-				if m := s.changes.at(k).moved; m != (moved{}) {
-					all = append(all, m)
-				}
-			}
-			return all
-		}
-		if q.t != 'B' && q.t != 'D' {
-			return nil
-		}
-	}
-	return nil
 }

@@ -13,19 +13,13 @@ import (
 // in its text; before a Bind it is made anew where that stands for something else
 // by now.
 //
-// A PREPARE that comes that way makes a statement as one in a Query does, each time
-// under another name on the server.
-//
-// Not understood is one that runs another of its kind.
+// Not understood is one that runs another of its kind, and a PREPARE that comes that way: it
+// keeps its client at the server.
 
 // referring is the statement as one that speaks of a prepared one by a name.
 func (st Statement) referring(v verb, name string) Statement {
 	p := st.h.Value()
 	p.verb, p.refers, p.owner = v, name, new(byte)
-	if v == prepares { // what it makes follows the client, and does nothing before it is executed
-		p.kind, p.sets, p.rereads, p.marks = kindPrepare, "", false, false
-		p.all, p.self = p.all&^hints(PinPrepared), p.self&^hints(PinPrepared)
-	}
 	return Statement{unique.Make(p)}
 }
 
@@ -44,7 +38,10 @@ func (s *Session) inText(text []byte) (r reference) {
 	if !ok || !mayReference(sql) || s.several(sql) {
 		return r
 	}
-	return referenceIn(sql)
+	if r = referenceIn(sql); r.verb != executes && r.verb != deallocates {
+		return reference{}
+	}
+	return r
 }
 
 // refersToUnsure reports whether it depends on what is unanswered what a frame means
@@ -73,10 +70,6 @@ func (s *Session) aim(st Statement, before uint32) uint32 {
 	}
 	to, known := s.names.get([]byte(name))
 	switch {
-	case v == prepares && known:
-		return s.taken(to) // the server refuses it
-	case v == prepares:
-		return s.memory.reserve(before)
 	case !known:
 	case v == deallocates && before != 0:
 		return before
@@ -134,34 +127,23 @@ func (s *Session) movedIn(st Statement, number uint32) moved {
 	return movedBy([]byte(text), at, n, number)
 }
 
-// byReference is an Execute of a statement that speaks of another, or of all. It returns
-// how much of the frame has been replaced.
-func (s *Session) byReference(f wire.Frame) int {
+// byReference is an Execute of a statement that speaks of another, or of all.
+func (s *Session) byReference(f wire.Frame) {
 	st := s.ran(f)
 	v, name := st.refers()
 	switch {
 	case v == nothing || s.memory == nil:
-		return 0
+		return
 	case v == forgets:
 		s.forgetsAll(0)
-		return 0
+		return
 	}
-	number := s.aimed(st)
-	c := change{name: name, moved: s.movedIn(st, number)}
-	old, had := s.names.get([]byte(name))
-	switch {
-	case v == prepares && !had:
-		rest := s.inText([]byte(st.h.Value().text)).rest
-		if why := s.overLimit([]byte(name), s.texts.bySQL(rest, s.decisive())); why != 0 {
-			return s.provoke(f, why)
-		}
-		s.makes(&c, rest, number)
-	case v == deallocates && had:
+	c := change{name: name, moved: s.movedIn(st, s.aimed(st))}
+	if old, had := s.names.get([]byte(name)); had && v == deallocates {
 		c.old, c.had, c.names = old, true, true
 		s.name(name, Statement{}, false)
 	}
 	s.pends(c)
-	return 0
 }
 
 // makes notes what a PREPARE is about to make under a number of the server.

@@ -26,9 +26,8 @@ func (s *Session) Send(f wire.Frame) (edit []byte, replaced int) {
 		s.edit = append(s.edit, flushFrame...)
 	case 'E':
 		s.identifyCommit('E')
-		if replaced = s.byReference(f); replaced == 0 {
-			replaced = s.restoreExecute(f)
-		}
+		s.byReference(f)
+		replaced = s.restoreExecute(f)
 	case 'P':
 		replaced = s.sendParse(f)
 	case 'B':
