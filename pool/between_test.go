@@ -13,21 +13,14 @@ import (
 )
 
 // joinNodes is a pool between nodes, of a user.
-func (s *stage) joinNodes(size int) *Pool {
-	s.t.Helper()
-	key := keyOf("leader", "postgres", "app")
-	key.Citus = citusInternal
-	p, err := s.pools.Join(key, s.terms(size, 0), auth.Credentials{})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return p
-}
+func (s *stage) joinNodes(size int) *Pool { return s.joinNodesAs("leader", size) }
 
 // joinMoreNodes is another pool of the same bank.
-func (s *stage) joinMoreNodes(size int) *Pool {
+func (s *stage) joinMoreNodes(size int) *Pool { return s.joinNodesAs("any", size) }
+
+func (s *stage) joinNodesAs(role string, size int) *Pool {
 	s.t.Helper()
-	key := keyOf("any", "postgres", "app")
+	key := keyOf(role, "postgres", "app")
 	key.Citus = citusInternal
 	p, err := s.pools.Join(key, s.terms(size, 0), auth.Credentials{})
 	if err != nil {
