@@ -26,9 +26,10 @@ import (
 
 // raising is the start of an heir by this process.
 type raising struct {
-	mu       sync.Mutex   // guards what follows
-	arrivals chan arrival // buffered; nil: nobody has asked for an heir
-	heir     int          // the process that has asked for our place last
+	mu       sync.Mutex    // guards what follows
+	arrivals chan arrival  // buffered; nil: nobody has asked for an heir
+	told     chan struct{} // closed when who has asked knows what has become of it; nil: likewise
+	heir     int           // the process that has asked for our place last
 }
 
 // arrival is what has become of a process that has asked for our place.
@@ -45,14 +46,32 @@ func (r *raising) begin() <-chan arrival {
 	if r.arrivals != nil {
 		return nil
 	}
-	r.arrivals = make(chan arrival, 1)
+	r.arrivals, r.told = make(chan arrival, 1), make(chan struct{})
 	return r.arrivals
 }
 
 func (r *raising) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.arrivals = nil
+	close(r.told)
+	r.arrivals, r.told = nil, nil
+}
+
+// tellLimit is for who has asked for an heir to be told of it, before this process ends.
+const tellLimit = time.Second
+
+// awaitTold waits until whoever has asked for an heir has been told what has become of it.
+func (r *raising) awaitTold() {
+	r.mu.Lock()
+	told := r.told
+	r.mu.Unlock()
+	if told == nil {
+		return
+	}
+	select {
+	case <-told:
+	case <-time.After(tellLimit):
+	}
 }
 
 // comes notes that a process, whoever has started it, asks for our place.

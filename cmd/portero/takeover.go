@@ -295,4 +295,5 @@ func (in *instance) handOver(ctx context.Context, to passage.Conn, done chan<- s
 	})
 	to.Close()
 	<-served
+	in.raising.awaitTold()
 }

@@ -19,6 +19,7 @@ const (
 	upgradeLimit = 3 * time.Minute
 	askAgain     = 100 * time.Millisecond
 	askingLimit  = 5 * time.Second
+	absenceLimit = time.Second // between the end of one that listens and the beginning of its successor
 	silenceLimit = 3 * time.Second
 )
 
@@ -76,10 +77,14 @@ func askUpgrade(socket string, stdout, stderr io.Writer) error {
 }
 
 // askSocket asks the process that listens at a socket, and returns once it has begun. One
-// that is being replaced hangs up; then its successor is asked.
+// that is being replaced hangs up, or listens no more; then its successor is asked.
 func askSocket(socket string, stderr io.Writer) (c passage.Conn, old message, err error) {
 	for began := time.Now(); ; time.Sleep(askAgain) {
-		if c, err = passage.Dial(socket); err != nil {
+		c, err = passage.Dial(socket)
+		if errors.Is(err, syscall.ECONNREFUSED) && time.Since(began) < absenceLimit {
+			continue
+		}
+		if err != nil {
 			return c, old, fmt.Errorf("%w: %w", errNotAsked, err)
 		}
 		c.SetDeadline(time.Now().Add(upgradeLimit)) //nolint:errcheck // a closed connection fails at its first use

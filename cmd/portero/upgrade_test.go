@@ -192,3 +192,18 @@ func TestAnHeirWithoutAPredecessorDoesNotStart(t *testing.T) {
 		t.Errorf("exit status %d: %s", status, stderr)
 	}
 }
+
+// One without clients has nothing to wait for, and ends at once.
+func TestAnUpgradeOfAnIdlePorteroSaysThatItIsDone(t *testing.T) {
+	p := takeable(t, lab.PostgresForTest(t, lab.PostgresOptions{}), "")
+	last := p.PID()
+	for range 5 {
+		old, next := p.upgrade(t)
+		if old != last {
+			t.Errorf("%d was replaced, want %d", old, last)
+		}
+		last = next
+	}
+	p.expectEnd(t)
+	p.endHeir(t, last)
+}
