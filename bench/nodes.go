@@ -72,7 +72,7 @@ func measureNodes(ctx context.Context, b *builder, p plan) (err error) {
 	}
 	load := nodeLoad{clients: p.nodes, pool: p.pool, multi: p.multi, every: p.slowStart, seconds: p.seconds}
 	names := slices.DeleteFunc(p.present(b.tools), func(name string) bool {
-		return name != directName && name != beforeName && name != porteroName
+		return !slices.Contains([]string{directName, pgbouncerName, beforeName, porteroName}, name)
 	})
 	all := make(map[string][]nodeFigures)
 	for round := range p.rounds {
@@ -166,6 +166,8 @@ func startNodes(ctx context.Context, b *builder, c *chain, name string, workers 
 	switch name {
 	case directName:
 		return nil
+	case pgbouncerName:
+		return startNodesPgBouncer(ctx, b, c, workers, size)
 	case beforeName:
 		build = b.tools.before
 	}
@@ -185,6 +187,27 @@ func startNodes(ctx context.Context, b *builder, c *chain, name string, workers 
 		return err
 	}
 	return c.run(ctx, nil, port, build, "serve", "--config", config)
+}
+
+// startNodesPgBouncer is the same with one PgBouncer, as pg_dist_poolinfo was made for.
+func startNodesPgBouncer(ctx context.Context, b *builder, c *chain, workers []*lab.Postgres, size int) error {
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	users, err := c.file("userlist.txt", userlist)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("[databases]\n%s = host=127.0.0.1 port=%d\n", dbName, workers[0].Port()) // for the probe
+	for i, w := range workers {
+		text += fmt.Sprintf("%s = host=127.0.0.1 port=%d dbname=%s\n", nodeName(i), w.Port(), dbName)
+	}
+	config, err := c.file("pgbouncer.ini", text+fmt.Sprintf(pgbouncerSettings, port, users, b.room(1), size))
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, b.tools.ordinary, port, b.tools.pgbouncer, config)
 }
 
 func nodeName(i int) string { return fmt.Sprintf("worker_%d", i+1) }

@@ -22,7 +22,8 @@ func startPgBouncer(ctx context.Context, b *builder, c *chain) error {
 	if err != nil {
 		return err
 	}
-	config, err := c.file("pgbouncer.ini", fmt.Sprintf(pgbouncerTemplate, b.upstream, port, users, b.room(1), poolSize))
+	databases := fmt.Sprintf("[databases]\n* = host=127.0.0.1 port=%d\n", b.upstream)
+	config, err := c.file("pgbouncer.ini", databases+fmt.Sprintf(pgbouncerSettings, port, users, b.room(1), poolSize))
 	if err != nil {
 		return err
 	}
@@ -119,9 +120,7 @@ func (b *builder) idleRoom(name string, wanted int) int {
 
 const userlist = `"` + dbUser + `" ""` + "\n"
 
-var pgbouncerTemplate = unindent(`
-	[databases]
-	* = host=127.0.0.1 port=%d
+var pgbouncerSettings = unindent(`
 	[pgbouncer]
 	listen_addr = 127.0.0.1
 	listen_port = %d
