@@ -99,13 +99,7 @@ func percentile(sorted []int64, p int) float64 {
 
 // medianFigures takes the median of each figure by itself.
 func medianFigures(all []figures) figures {
-	of := func(pick func(figures) float64) float64 {
-		values := make([]float64, len(all))
-		for i, f := range all {
-			values[i] = pick(f)
-		}
-		return median(values)
-	}
+	of := func(pick func(figures) float64) float64 { return medianOf(all, pick) }
 	return figures{
 		tps:    of(func(f figures) float64 { return f.tps }),
 		cpu:    of(func(f figures) float64 { return f.cpu }),
@@ -113,6 +107,15 @@ func medianFigures(all []figures) figures {
 		p99:    of(func(f figures) float64 { return f.p99 }),
 		spread: of(func(f figures) float64 { return f.spread }),
 	}
+}
+
+// medianOf is the median of one figure of each.
+func medianOf[T any](all []T, pick func(T) float64) float64 {
+	values := make([]float64, len(all))
+	for i, one := range all {
+		values[i] = pick(one)
+	}
+	return median(values)
 }
 
 // median sorts values and returns the middle one, or the mean of the two in the middle.
