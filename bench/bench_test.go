@@ -149,6 +149,26 @@ func TestPgBouncerThatIsNamedMustBeThere(t *testing.T) {
 	}
 }
 
+func TestCommandIsShownWithoutPathsOfTheMachine(t *testing.T) {
+	got := strings.Join(shown(strings.Fields("-pgbouncer /home/me/pgbouncer -out docs/benchmarks.md")), " ")
+	if want := "-pgbouncer /path/to/pgbouncer -out docs/benchmarks.md"; got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestClientsAtRestFitIntoTheDescriptors(t *testing.T) {
+	b := builder{files: 12_000}
+	for name, want := range map[string]int{pgbouncerName: 10_000, haproxyName: 5_000, porteroName: 5_000} {
+		if got := b.idleRoom(name, 10_000); got != want {
+			t.Errorf("%s: %d", name, got)
+		}
+	}
+	b.files = 20_000
+	if got := b.idleRoom(porteroName, 10_000); got != 10_000 {
+		t.Errorf("with more descriptors: %d", got)
+	}
+}
+
 func TestSlabsOfSocketsAreAddedUp(t *testing.T) {
 	text := "slabinfo - version: 2.1\n" +
 		"# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>\n" +

@@ -72,6 +72,7 @@ func run(ctx context.Context, p plan) (err error) {
 	names := p.present(tools)
 	rep := report{machine: machine, date: time.Now().Format(time.DateOnly), rounds: p.rounds, seconds: p.seconds, result: p.result}
 	if err := rep.measureAll(ctx, b, p, names); err != nil {
+		fmt.Print(rep.text()) // half an hour may be in it; but it goes into no page
 		return err
 	}
 	return rep.publish(p)

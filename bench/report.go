@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,7 +60,18 @@ func (r report) provenance() string {
 	m := r.machine
 	return fmt.Sprintf("%s, %s, %d cores, %s. %s. Other work took %.0f %% of the machine before the worst round.\n\n`go run ./bench %s`\n\n",
 		r.date, m.cpu, m.cores, m.kernel, strings.Join(m.versions, "; "), 100*r.others,
-		strings.Join(os.Args[1:], " "))
+		strings.Join(shown(os.Args[1:]), " "))
+}
+
+// shown is a command's arguments without where things are on the machine of the run.
+func shown(args []string) []string {
+	list := slices.Clone(args)
+	for i, arg := range list {
+		if filepath.IsAbs(arg) {
+			list[i] = "/path/to/" + filepath.Base(arg)
+		}
+	}
+	return list
 }
 
 // text is the verdicts, and behind them the tables that they are from.

@@ -66,14 +66,18 @@ func (s slopes) table() string {
 	add("m", "client at rest", s.idle, "bytes", 0, "`memory`")
 	add("mt", "client at rest, TLS", s.idleTLS, "bytes", 0, "`memory`")
 	add("k", "the kernel's part of a client", s.kernel, "bytes", 0, "`memory`")
-	add("c", fmt.Sprintf("transaction (simple, %s, where it is dearest)", counted(s.clients)), s.cpu, "µs of CPU", 1, "`load`")
+	where := ""
+	if s.cpu > 0 {
+		where = ", " + counted(s.clients) + ", where it is dearest"
+	}
+	add("c", "transaction (simple"+where+")", s.cpu, "µs of CPU", 1, "`load`")
 	for i, d := range doors {
 		add(fmt.Sprintf("l%d", i+1), "login with a transaction: "+d.String(), s.login[d], "µs of CPU", 0, "`logins`")
 	}
 	add("r", "results of rows of 100 bytes", s.megabytes, "MB per CPU second", 0, "`transfers`")
 	add("", "most transactions per second, one loop", s.tps, "", 0, "`load`")
 	add("", fmt.Sprintf("the same, %d loops", s.cores), s.tpsOfAll, "", 0, "`load`")
-	add("", fmt.Sprintf("transaction beside %d clients at rest", s.resting), s.crowded, "µs of CPU", 1, "`crowd`")
+	add("", fmt.Sprintf("transaction of %d clients beside %d at rest", crowdWorkers, s.resting), s.crowded, "µs of CPU", 1, "`crowd`")
 	add("", "the same without them", s.alone, "µs of CPU", 1, "`crowd`")
 	return page.Table(rows, "llrl")
 }
