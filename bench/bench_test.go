@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -79,8 +80,8 @@ func TestFiguresLeaveOutWarmUp(t *testing.T) {
 	if math.Round(f.tps) != 1000 || f.cpu != 20 || f.p50 != 100 || f.p99 != 100 || f.spread != 1 {
 		t.Errorf("got %+v", f)
 	}
-	if _, err := evaluate(done[:500], readings[:20]); err == nil {
-		t.Error("a run shorter than its warm-up gave figures")
+	if _, err := evaluate(done[:500], readings[:20]); !errors.Is(err, errTooLittle) {
+		t.Errorf("a run shorter than its warm-up: %v", err)
 	}
 }
 

@@ -55,6 +55,8 @@ func (w *watch) stop() ([]reading, error) {
 	return w.readings, w.err
 }
 
+var errTooLittle = errors.New("logins left too little of the run")
+
 // evaluate takes the figures of the time between the end of the warm-up and the last
 // reading before clients began to leave.
 func evaluate(done []transaction, readings []reading) (figures, error) {
@@ -68,7 +70,7 @@ func evaluate(done []transaction, readings []reading) (figures, error) {
 		last--
 	}
 	if first < 0 || last <= first {
-		return figures{}, fmt.Errorf("logins left too little of the run: transactions for %d ms", (end-done[0].at)/1000)
+		return figures{}, fmt.Errorf("%w: transactions for %d ms", errTooLittle, (end-done[0].at)/1000)
 	}
 	from, to := readings[first], readings[last]
 	var took []int64
@@ -78,7 +80,7 @@ func evaluate(done []transaction, readings []reading) (figures, error) {
 		}
 	}
 	if len(took) == 0 {
-		return figures{}, errors.New("no transaction after the warm-up")
+		return figures{}, fmt.Errorf("%w: no transaction after the warm-up", errTooLittle)
 	}
 	slices.Sort(took)
 	count := float64(len(took))
