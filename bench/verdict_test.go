@@ -40,23 +40,32 @@ func words(r report, what string) string {
 }
 
 func TestVerdictsOnCPUHaveTheirAimsByClients(t *testing.T) {
-	r := madeUp()
-	if got := words(r, "one loop: simple, 1 client"); got != "pass pass" { // PgBouncer, then HAProxy
-		t.Error("1 client:", got)
+	for clients, aim := range map[int]float64{1: 1, 16: 0.9, 64: 0.85, 256: 0.85} {
+		for _, mode := range []string{"simple", "extended", "prepared"} {
+			for times, want := range map[float64]string{aim: "pass", aim + 0.01: "short"} {
+				r := report{load: map[cell]figures{{mode, clients, porteroName}: {cpu: times}, {mode, clients, pgbouncerName}: {cpu: 1}}}
+				if got := words(r, "CPU per transaction"); got != want {
+					t.Errorf("%s, %d clients, %v x PgBouncer's: %s", mode, clients, times, got)
+				}
+			}
+		}
 	}
-	if got := words(r, "one loop: simple, 16 clients"); got != "pass pass" {
-		t.Error("16 clients:", got)
+}
+
+func TestVerdictsOnCPUBesideTheOtherChains(t *testing.T) {
+	for chain, aim := range map[string]float64{haproxyName: 0.45, beforeName: 1.05} {
+		for times, want := range map[float64]string{aim: "pass", aim + 0.01: "short"} {
+			r := report{load: map[cell]figures{{"prepared", 16, porteroName}: {cpu: times}, {"prepared", 16, chain}: {cpu: 1}}}
+			if got := words(r, "CPU per transaction, one loop"); got != want {
+				t.Errorf("%v x %s's: %s", times, chain, got)
+			}
+		}
 	}
-	if got := words(r, "one loop: prepared, 64 clients"); got != "short pass" {
-		t.Error("64 clients:", got)
-	}
-	if got := words(r, "2 loops: "); got != strings.TrimSpace(strings.Repeat("pass ", 12)) {
-		t.Error("two loops:", got)
-	}
-	r.load[cell{"simple", 16, porteroName}] = figures{cpu: 36 * 0.91}
-	r.load[cell{"simple", 16, haproxyName}] = figures{cpu: 36 * 2.1}
-	if got := words(r, "one loop: simple, 16 clients"); got != "short pass" {
-		t.Error("just beyond PgBouncer's, just within HAProxy's:", got)
+	for times, want := range map[float64]string{1.05: "pass", 1.06: "short"} {
+		r := report{machine: machine{cores: 2}, load: map[cell]figures{{"simple", 1, porteroAutoName}: {cpu: times, tps: 200}, {"simple", 1, porteroName}: {cpu: 1, tps: 100}}}
+		if got := words(r, "2 loops"); got != want || !strings.Contains(r.verdicts()[0].ours, "200 tps") {
+			t.Errorf("%v x one loop's: %+v", times, r.verdicts())
+		}
 	}
 }
 
