@@ -75,10 +75,10 @@ fuzz: ## each fuzz target FUZZTIME (30000x)
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$dir </dev/null || exit 1; \
 	done
 
-bench: build ## beside PgBouncer and HAProxy (and BEFORE, another build), into docs/benchmarks.md
+bench: build ## beside PgBouncer (PGBOUNCER names one) and HAProxy (and BEFORE, another build), into docs/benchmarks.md and docs/scale.md; some 35 minutes
 	scripts/packages postgresql pgbouncer haproxy
-	scripts/pgbouncer bin/newer
-	go run ./bench $(if $(BEFORE),-before $(BEFORE)) -out docs/benchmarks.md
+	$(if $(PGBOUNCER),,scripts/pgbouncer bin/newer)
+	go run ./bench $(if $(PGBOUNCER),-pgbouncer $(PGBOUNCER)) $(if $(BEFORE),-before $(BEFORE)) -out docs/benchmarks.md -scale docs/scale.md
 
 failover: build ## ten switchovers, ten crashes, ten dead leaders; about half an hour
 	scripts/packages $(SERVERS)

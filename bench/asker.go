@@ -16,9 +16,10 @@ import (
 // only when it has just been answered: else it would meet each hold-up but once.
 const thinking = time.Millisecond
 
-// askForAWhile asks `select 1` through a port and returns what each took, in µs, sorted.
-func askForAWhile(ctx context.Context, port int, during time.Duration) ([]int64, error) {
-	c, err := login(ctx, port)
+// askForAWhile asks `select 1` through a chain, in the clear, and returns what each took, in
+// µs, sorted.
+func askForAWhile(ctx context.Context, through *chain, during time.Duration) ([]int64, error) {
+	c, err := login(ctx, through.port, false)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -79,8 +80,8 @@ func TestFiguresLeaveOutWarmUp(t *testing.T) {
 	if math.Round(f.tps) != 1000 || f.cpu != 20 || f.p50 != 100 || f.p99 != 100 || f.spread != 1 {
 		t.Errorf("got %+v", f)
 	}
-	if _, err := evaluate(done[:500], readings[:20]); err == nil {
-		t.Error("a run shorter than its warm-up gave figures")
+	if _, err := evaluate(done[:500], readings[:20]); !errors.Is(err, errTooLittle) {
+		t.Errorf("a run shorter than its warm-up: %v", err)
 	}
 }
 
@@ -97,39 +98,89 @@ func TestCPUClockOfAProcessIsOurs(t *testing.T) {
 	}
 }
 
-func TestVerdictsCompareWithinTheRun(t *testing.T) {
-	r := report{load: map[cell]figures{
-		{"simple", 16, porteroName}:    {cpu: 18},
-		{"simple", 16, pgbouncerName}:  {cpu: 16},
-		{"simple", 16, haproxyName}:    {cpu: 32},
-		{"simple", 64, porteroName}:    {cpu: 20},
-		{"simple", 64, pgbouncerName}:  {cpu: 16},
-		{"simple", 256, porteroName}:   {spread: 2},
-		{"simple", 256, pgbouncerName}: {spread: 3},
-	}, memory: []idleCost{{chain: porteroName, clients: 10, fresh: 1100}}, fairness: []besides{
-		{place: place{reading: true}, p99: 100},
-		{place: place{reading: true, near: true}, p99: 201},
-		{place: place{reading: true, encrypted: true}, p99: 150},
-		{place: place{reading: true, encrypted: true, near: true}, p99: 300},
-	}}
-	var words []string
-	for _, line := range r.verdicts() {
-		words = append(words, strings.Trim(strings.Fields(line)[1], "*:"))
-	}
-	if got := strings.Join(words, " "); got != "pass short pass short pass short pass" {
-		t.Errorf("got %s\n%s", got, strings.Join(r.verdicts(), "\n"))
-	}
-}
-
 func TestPlanIsCheckedBeforeAnythingRuns(t *testing.T) {
-	for _, args := range []string{"-modes parsed", "-clients 0", "-chains odyssey", "-rounds 0", "-result -1", "extra"} {
+	for _, args := range []string{"-modes parsed", "-clients 0", "-chains odyssey", "-rounds 0", "-result -1", "-parts load,speed", "extra"} {
 		if _, err := parsePlan(strings.Fields(args)); err == nil {
 			t.Errorf("%s was accepted", args)
 		}
 	}
 	p, err := parsePlan([]string{"-quick"})
-	if err != nil || p.idle != 0 || p.result != 0 || p.rounds != 1 || len(p.modes) != 1 || len(p.chains) != 2 {
+	if err != nil || len(p.parts) != 1 || !p.measures("load") || p.rounds != 1 || len(p.modes) != 1 || len(p.chains) != 2 {
 		t.Errorf("quick: %+v, %v", p, err)
+	}
+}
+
+func TestPlanLeavesOutWhatItHasNothingFor(t *testing.T) {
+	p, err := parsePlan(strings.Fields("-parts load,memory,crowd,fairness -idle 0 -result 0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range parts {
+		if got := p.measures(one.name); got != (one.name == "load") {
+			t.Errorf("%s: measured %v", one.name, got)
+		}
+	}
+}
+
+func TestPgBouncerIsAskedWhetherItKnowsPreparedStatements(t *testing.T) {
+	for text, want := range map[string]bool{
+		"PgBouncer 1.18.0\nlibevent 2.1.12-stable": false, "PgBouncer 1.21.0\n": true, "PgBouncer 1.25.2": true, "PgBouncer 2.0": true,
+	} {
+		if got, err := knowsPrepared(text); err != nil || got != want {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	if _, err := knowsPrepared("odyssey 1.4"); err == nil {
+		t.Error("another program was taken for PgBouncer")
+	}
+}
+
+func TestPgBouncerThatIsNamedMustBeThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pgbouncer")
+	var found tools
+	if err := found.findPgBouncer(t.Context(), path); err == nil {
+		t.Error("none was found and nothing said")
+	}
+	script := "#!/bin/sh\necho PgBouncer 1.24.1\n"
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := found.findPgBouncer(t.Context(), path); err != nil || found.pgbouncer != path || !found.newer {
+		t.Errorf("got %+v, %v", found, err)
+	}
+}
+
+func TestCommandIsShownWithoutPathsOfTheMachine(t *testing.T) {
+	got := strings.Join(shown(strings.Fields("-pgbouncer /home/me/pgbouncer -out docs/benchmarks.md")), " ")
+	if want := "-pgbouncer /path/to/pgbouncer -out docs/benchmarks.md"; got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestClientsAtRestFitIntoTheDescriptors(t *testing.T) {
+	b := builder{files: 12_000}
+	for name, want := range map[string]int{pgbouncerName: 10_000, haproxyName: 5_000, porteroName: 5_000} {
+		if got := b.idleRoom(name, 10_000); got != want {
+			t.Errorf("%s: %d", name, got)
+		}
+	}
+	b.files = 20_000
+	if got := b.idleRoom(porteroName, 10_000); got != 10_000 {
+		t.Errorf("with more descriptors: %d", got)
+	}
+}
+
+func TestSlabsOfSocketsAreAddedUp(t *testing.T) {
+	text := "slabinfo - version: 2.1\n" +
+		"# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>\n" +
+		"TCPv6                 26     26   2496   13    8 : tunables    0    0    0\n" +
+		"TCP                   10     13   2368   13    8 : tunables    0    0    0\n" +
+		"filp                 100    105    192   21    1 : tunables    0    0    0\n"
+	if got, err := takenOf([]byte(text), socketCaches); err != nil || got != 10*2368+100*192 {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := takenOf([]byte("filp many 105 192\n"), socketCaches); err == nil {
+		t.Errorf("got %v of what is no number", got)
 	}
 }
 

@@ -44,6 +44,8 @@ func label(name string) string {
 		return fmt.Sprintf("portero (%d loops)", runtime.NumCPU()) // loops = "auto"
 	case beforeName:
 		return "portero (before)"
+	case haproxyAloneName:
+		return "haproxy alone"
 	}
 	return name
 }
@@ -88,6 +90,7 @@ func lacksBefore(t tools) string {
 // procs is empty where clients reach PostgreSQL directly. Whoever started it calls stop.
 type chain struct {
 	name  string
+	door  door
 	dir   string // for its files
 	port  int
 	procs []*process
@@ -101,22 +104,24 @@ type builder struct {
 	clients  int // the most that will be connected at once
 	files    int // limit of open files, which children inherit
 	made     int
+
+	superuser string // how PostgreSQL's superuser connects to it, past all chains
 }
 
-// start starts a chain and returns when a client has been served through it.
-func (b *builder) start(ctx context.Context, name string) (*chain, error) {
+// start starts a chain with a door and returns when a client has been served through it.
+func (b *builder) start(ctx context.Context, name string, d door) (*chain, error) {
 	for _, k := range kinds {
 		if k.name == name {
-			return b.launch(ctx, name, k.start)
+			return b.launch(ctx, name, d, k.start)
 		}
 	}
 	return nil, fmt.Errorf("no chain is named %s", name)
 }
 
 // launch starts a chain by a function.
-func (b *builder) launch(ctx context.Context, name string, start func(context.Context, *builder, *chain) error) (*chain, error) {
+func (b *builder) launch(ctx context.Context, name string, d door, start func(context.Context, *builder, *chain) error) (*chain, error) {
 	b.made++
-	c := &chain{name: name, dir: filepath.Join(b.dir, fmt.Sprintf("chain%d", b.made))}
+	c := &chain{name: name, door: d, dir: filepath.Join(b.dir, fmt.Sprintf("chain%d", b.made))}
 	if err := os.Mkdir(c.dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -185,7 +190,7 @@ func (c *chain) run(ctx context.Context, as *syscall.Credential, port int, argv 
 		return err
 	}
 	c.procs, c.port = append(c.procs, p), port
-	return p.until(ctx, func(ctx context.Context) error { return probe(ctx, port) })
+	return p.until(ctx, c.probe)
 }
 
 // file writes one of the chain's configuration files and returns its path.

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// client is one logged-in session of the idle measurement. It owns no goroutine, and no
+// client is one logged-in session of the bench's own. It owns no goroutine, and no
 // buffer between two calls.
 type client struct{ conn net.Conn }
 
@@ -19,15 +19,26 @@ type client struct{ conn net.Conn }
 const clientTimeout = 10 * time.Second
 
 // login connects to a port of loopback and waits until it may send a query.
-func login(ctx context.Context, port int) (client, error) {
+func login(ctx context.Context, port int, encrypted bool) (client, error) {
 	c, err := dial(ctx, port)
 	if err != nil {
 		return client{}, err
 	}
-	if err := c.enter(); err != nil {
+	if encrypted {
+		err = c.encrypt()
+	}
+	if err == nil {
+		err = c.enter()
+	}
+	if err != nil {
 		return client{}, errors.Join(fmt.Errorf("log in at %s: %w", loopback(port), err), c.conn.Close())
 	}
 	return c, nil
+}
+
+// login is that of one of the chain's clients.
+func (c *chain) login(ctx context.Context) (client, error) {
+	return login(ctx, c.port, c.door.encrypted)
 }
 
 func dial(ctx context.Context, port int) (client, error) {
@@ -62,27 +73,49 @@ func (c client) roundTrip(frontend *pgproto3.Frontend) error {
 	if err := frontend.Flush(); err != nil {
 		return err
 	}
+	var scram scramLogin
 	for {
 		message, err := frontend.Receive()
 		if err != nil {
 			return err
 		}
 		switch m := message.(type) {
+		case *pgproto3.AuthenticationSASL:
+			frontend.Send(&pgproto3.SASLInitialResponse{AuthMechanism: scramMechanism, Data: scram.first()})
+			err = frontend.Flush()
+		case *pgproto3.AuthenticationSASLContinue:
+			var final []byte
+			if final, err = scram.final(string(m.Data)); err == nil {
+				frontend.Send(&pgproto3.SASLResponse{Data: final})
+				err = frontend.Flush()
+			}
 		case *pgproto3.ReadyForQuery:
 			return c.conn.SetDeadline(time.Time{})
 		case *pgproto3.ErrorResponse:
 			return fmt.Errorf("%s %s: %s", m.Severity, m.Code, m.Message)
 		}
+		if err != nil {
+			return err
+		}
 	}
 }
 
-// probe runs one query at a port.
-func probe(ctx context.Context, port int) error {
-	c, err := login(ctx, port)
+// leave says goodbye and closes the connection.
+func (c client) leave() error {
+	goodbye, err := (&pgproto3.Terminate{}).Encode(nil)
+	if err == nil {
+		_, err = c.conn.Write(goodbye)
+	}
+	return errors.Join(err, c.conn.Close())
+}
+
+// probe runs one query through the chain as far as it is started.
+func (c *chain) probe(ctx context.Context) error {
+	client, err := c.login(ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.query(), c.conn.Close())
+	return errors.Join(client.query(), client.conn.Close())
 }
 
 // abreast is how many clients log in at the same time: fewer than the backlog of any

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"path/filepath"
 	"testing"
 
 	"portero/config"
@@ -9,27 +8,26 @@ import (
 
 func TestPorteroAcceptsTheConfigurationItIsMeasuredWith(t *testing.T) {
 	c := chain{dir: t.TempDir()}
-	writeFile(t, filepath.Join(c.dir, "userlist.txt"), userlist)
 	b := builder{upstream: 5432, clients: 10000, files: 20000}
-	cert, key, err := selfSigned()
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, filepath.Join(c.dir, "tls.crt"), cert)
-	writeFile(t, filepath.Join(c.dir, "tls.key"), key)
-	for loops, want := range map[string]config.Loops{"1": 1, `"auto"`: 0} {
-		listener := map[string]string{"1": porteroTLS, `"auto"`: ""}[loops]
-		path, err := c.file("proxy.toml", b.porteroConfig(loops, 6432, 9632, listener))
-		if err != nil {
+	loops := map[string]config.Loops{"1": 1, `"auto"`: 0}
+	for _, d := range doors {
+		c.door = d
+		if _, err := c.furnish(); err != nil {
 			t.Fatal(err)
 		}
-		got, err := config.Load(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if (got.Listeners[0].TLS.Cert != "") != (listener != "") ||
-			got.Loops != want || got.Routes[0].PoolSize != poolSize || got.Pool.MaxClientConn != 10500 {
-			t.Errorf("loops %s: got %+v", loops, got)
+		for setting, want := range loops {
+			path, err := c.file("proxy.toml", b.porteroConfig(d, setting, 6432, 9632))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := config.Load(path)
+			if err != nil {
+				t.Fatalf("%s: %v", d, err)
+			}
+			if (got.Listeners[0].TLS.Cert != "") != d.encrypted || (got.Auth.Method == "scram-sha-256") != d.scram ||
+				got.Loops != want || got.Routes[0].PoolSize != poolSize || got.Pool.MaxClientConn != 10500 {
+				t.Errorf("%s, loops %s: got %+v", d, setting, got)
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -63,20 +64,23 @@ const fairnessTime = 3 * time.Second
 
 // measureFairness measures `select 1` of one client in all places, which take turns in each
 // round, and keeps the medians.
-func measureFairness(ctx context.Context, b *builder, p plan) (all []besides, err error) {
+func (r *report) measureFairness(ctx context.Context, b *builder, p plan, names []string) (err error) {
+	if !slices.Contains(names, porteroName) {
+		return nil
+	}
 	on, err := splitProcessors()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := use(&on.rest, 0); err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, use(&on.all, 0)) }()
 	f := fairness{builder: b, on: on, megabytes: p.result}
 	for i, name := range []string{porteroName, "another " + porteroName} {
-		c, err := b.launch(ctx, name, startPorteroTLS)
+		c, err := b.launch(ctx, name, door{encrypted: true}, startPorteroOne)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		defer c.stop()
 		f.chains[i] = c
@@ -86,7 +90,7 @@ func measureFairness(ctx context.Context, b *builder, p plan) (all []besides, er
 		for _, at := range places {
 			got, err := f.measure(ctx, at)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", at, err)
+				return fmt.Errorf("%s: %w", at, err)
 			}
 			progress("round %d/%d: select 1, other client: %-43s p50 %6.0f  p99 %6.0f  it reads %5.0f MB/s",
 				round+1, p.rounds, at, got.p50, got.p99, got.rate)
@@ -94,9 +98,9 @@ func measureFairness(ctx context.Context, b *builder, p plan) (all []besides, er
 		}
 	}
 	for _, at := range places {
-		all = append(all, medianBesides(at, runs[at]))
+		r.fairness = append(r.fairness, medianBesides(at, runs[at]))
 	}
-	return all, nil
+	return nil
 }
 
 // fairness is what its runs have in common.
@@ -120,7 +124,7 @@ func (f *fairness) measure(ctx context.Context, at place) (got besides, err erro
 			got.rate, err = rate/1e6, errors.Join(err, stopErr)
 		}()
 	}
-	took, err := askForAWhile(ctx, f.chains[0].port, fairnessTime)
+	took, err := askForAWhile(ctx, f.chains[0], fairnessTime)
 	if err != nil {
 		return got, fmt.Errorf("%w\n%s", err, f.chains[0].outputs())
 	}
@@ -150,13 +154,7 @@ func (f *fairness) startReader(ctx context.Context, at place) (*reader, error) {
 }
 
 func medianBesides(at place, all []besides) besides {
-	of := func(pick func(besides) float64) float64 {
-		values := make([]float64, len(all))
-		for i, f := range all {
-			values[i] = pick(f)
-		}
-		return median(values)
-	}
+	of := func(pick func(besides) float64) float64 { return medianOf(all, pick) }
 	return besides{
 		place: at,
 		p50:   of(func(f besides) float64 { return f.p50 }),

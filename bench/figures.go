@@ -55,6 +55,8 @@ func (w *watch) stop() ([]reading, error) {
 	return w.readings, w.err
 }
 
+var errTooLittle = errors.New("logins left too little of the run")
+
 // evaluate takes the figures of the time between the end of the warm-up and the last
 // reading before clients began to leave.
 func evaluate(done []transaction, readings []reading) (figures, error) {
@@ -68,7 +70,7 @@ func evaluate(done []transaction, readings []reading) (figures, error) {
 		last--
 	}
 	if first < 0 || last <= first {
-		return figures{}, fmt.Errorf("logins left too little of the run: transactions for %d ms", (end-done[0].at)/1000)
+		return figures{}, fmt.Errorf("%w: transactions for %d ms", errTooLittle, (end-done[0].at)/1000)
 	}
 	from, to := readings[first], readings[last]
 	var took []int64
@@ -78,7 +80,7 @@ func evaluate(done []transaction, readings []reading) (figures, error) {
 		}
 	}
 	if len(took) == 0 {
-		return figures{}, errors.New("no transaction after the warm-up")
+		return figures{}, fmt.Errorf("%w: no transaction after the warm-up", errTooLittle)
 	}
 	slices.Sort(took)
 	count := float64(len(took))
@@ -99,13 +101,7 @@ func percentile(sorted []int64, p int) float64 {
 
 // medianFigures takes the median of each figure by itself.
 func medianFigures(all []figures) figures {
-	of := func(pick func(figures) float64) float64 {
-		values := make([]float64, len(all))
-		for i, f := range all {
-			values[i] = pick(f)
-		}
-		return median(values)
-	}
+	of := func(pick func(figures) float64) float64 { return medianOf(all, pick) }
 	return figures{
 		tps:    of(func(f figures) float64 { return f.tps }),
 		cpu:    of(func(f figures) float64 { return f.cpu }),
@@ -113,6 +109,15 @@ func medianFigures(all []figures) figures {
 		p99:    of(func(f figures) float64 { return f.p99 }),
 		spread: of(func(f figures) float64 { return f.spread }),
 	}
+}
+
+// medianOf is the median of one figure of each.
+func medianOf[T any](all []T, pick func(T) float64) float64 {
+	values := make([]float64, len(all))
+	for i, one := range all {
+		values[i] = pick(one)
+	}
+	return median(values)
 }
 
 // median sorts values and returns the middle one, or the mean of the two in the middle.

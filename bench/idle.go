@@ -9,34 +9,50 @@ import (
 
 // idleCost is what one idle client costs a chain, in bytes of its processes.
 type idleCost struct {
-	chain   string
-	clients int
-	fresh   float64 // logged in, nothing asked yet
-	used    float64 // after one transaction each
+	chain     string
+	encrypted bool // clients use TLS
+	clients   int
+	base      float64 // bytes of all without clients, with a full pool
+	fresh     float64 // logged in, nothing asked yet
+	used      float64 // after one transaction each
+	kernel    float64 // beside that, what the kernel keeps for one end of a connection; 0 if that is not known
 }
+
+// most is what a client costs when it costs most.
+func (c idleCost) most() float64 { return max(c.fresh, c.used) }
+
+// fewerEncrypted is by what the clients with TLS are fewer: their ends, which are this
+// program's, cost it time and memory too.
+const fewerEncrypted = 5
 
 // measureMemory measures the chains one after the other, each freshly started: what a
 // process keeps from an earlier load would hide what clients cost.
-func measureMemory(ctx context.Context, b *builder, wanted int, names []string) ([]idleCost, error) {
-	var costs []idleCost
-	for _, name := range names {
-		if name == directName {
-			continue // an idle client is a process there; no proxy to measure
+func (r *report) measureMemory(ctx context.Context, b *builder, p plan, names []string) error {
+	for _, encrypted := range []bool{false, true} {
+		for _, name := range names {
+			// An idle client is a process where there is no proxy; HAProxy takes TLS through.
+			if name == directName || encrypted && name == haproxyName {
+				continue
+			}
+			wanted := p.idle
+			if encrypted {
+				wanted = max(1, wanted/fewerEncrypted)
+			}
+			cost, err := idleClients(ctx, b, name, door{encrypted: encrypted}, b.idleRoom(name, wanted))
+			if err != nil {
+				return err
+			}
+			progress("memory: %-18s %6d clients, TLS %-5t %6.0f bytes each, %6.0f after one transaction, %5.0f of the kernel",
+				label(name), cost.clients, encrypted, cost.fresh, cost.used, cost.kernel)
+			r.memory = append(r.memory, cost)
 		}
-		cost, err := idleClients(ctx, b, name, b.idleRoom(name, wanted))
-		if err != nil {
-			return nil, fmt.Errorf("idle clients: %w", err)
-		}
-		progress("memory: %-18s %6d clients, %5.0f bytes each, %5.0f after one transaction",
-			label(name), cost.clients, cost.fresh, cost.used)
-		costs = append(costs, cost)
 	}
-	return costs, nil
+	return nil
 }
 
-// idleClients starts a chain and opens n clients through it.
-func idleClients(ctx context.Context, b *builder, name string, n int) (cost idleCost, err error) {
-	c, err := b.start(ctx, name)
+// idleClients starts a chain with a door and opens n clients through it.
+func idleClients(ctx context.Context, b *builder, name string, d door, n int) (cost idleCost, err error) {
+	c, err := b.start(ctx, name, d)
 	if err != nil {
 		return cost, err
 	}
@@ -49,14 +65,14 @@ func idleClients(ctx context.Context, b *builder, name string, n int) (cost idle
 	if err != nil {
 		return cost, err
 	}
+	kernelBefore, err := socketMemory()
+	if err != nil {
+		return cost, err
+	}
 	clients := make([]client, n)
 	defer func() { closeAll(clients) }()
-	err = inParallel(ctx, n, func(i int) (err error) {
-		clients[i], err = login(ctx, c.port)
-		return err
-	})
-	if err != nil {
-		return cost, fmt.Errorf("%w\n%s", err, c.outputs())
+	if err := c.seat(ctx, clients); err != nil {
+		return cost, err
 	}
 	fresh, err := settledMemory(ctx, c)
 	if err != nil {
@@ -66,8 +82,23 @@ func idleClients(ctx context.Context, b *builder, name string, n int) (cost idle
 		return cost, fmt.Errorf("%w\n%s", err, c.outputs())
 	}
 	used, err := settledMemory(ctx, c)
+	if err != nil {
+		return cost, err
+	}
+	kernel, err := socketMemory()
 	each := func(held int64) float64 { return float64(held-before) / float64(n) }
-	return idleCost{chain: name, clients: n, fresh: each(fresh), used: each(used)}, err
+	return idleCost{
+		chain: name, encrypted: d.encrypted, clients: n, base: float64(before), fresh: each(fresh), used: each(used),
+		kernel: float64(kernel-kernelBefore) / float64(n*b.ends(name)),
+	}, err
+}
+
+// ends is how many ends of connections a client of a chain has on this machine, its own included.
+func (b *builder) ends(name string) int {
+	if name == haproxyName {
+		return 4
+	}
+	return 2
 }
 
 func closeAll(clients []client) {

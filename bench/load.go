@@ -15,6 +15,7 @@ type load struct {
 	mode    string // pgbench -M
 	clients int
 	seconds int
+	connect bool // log in for each transaction: pgbench -C
 }
 
 // threads is pgbench's -j: one thread would be the bottleneck for many clients.
@@ -39,6 +40,7 @@ type figures struct {
 // in which proxies connect to servers and caches fill, is cut off after the first transaction.
 const (
 	extraSeconds = 1
+	mostExtra    = 9 // where a machine is so busy that logins take seconds
 	warmUp       = 500 * time.Millisecond
 )
 
@@ -48,30 +50,29 @@ const silence = 30 * time.Second
 // measureLoad runs every cell of the plan once per round, the chains taking turns, and
 // keeps the medians.
 func (r *report) measureLoad(ctx context.Context, b *builder, p plan, names []string) error {
-	chains, err := startAll(ctx, b, names)
+	chains, err := startAll(ctx, b, names, door{})
 	defer stopAll(chains)
 	if err != nil {
 		return err
 	}
 	runs := make(map[cell][]figures)
-	for round := range p.rounds {
-		if err := r.noticeOthers(ctx); err != nil {
-			return err
-		}
-		for _, mode := range p.modes {
-			for _, clients := range p.clients {
-				for _, c := range chains {
-					got, err := measure(ctx, b, c, load{mode: mode, clients: clients, seconds: p.seconds})
-					if err != nil {
-						return err
-					}
-					progress("round %d/%d: %-8s %3d clients  %-18s %6.0f tps %6.1f µs CPU  p50 %6.0f  p99 %6.0f",
-						round+1, p.rounds, mode, clients, label(c.name), got.tps, got.cpu, got.p50, got.p99)
-					key := cell{mode, clients, c.name}
-					runs[key] = append(runs[key], got)
+	err = r.inRounds(ctx, p, func(round string) error {
+		for _, key := range p.cells() {
+			for _, c := range chains {
+				key.chain = c.name
+				got, err := measure(ctx, b, c, load{mode: key.mode, clients: key.clients, seconds: p.seconds})
+				if err != nil {
+					return err
 				}
+				progress("%s: %-8s %3d clients  %-18s %6.0f tps %6.1f µs CPU  p50 %6.0f  p99 %6.0f",
+					round, key.mode, key.clients, label(c.name), got.tps, got.cpu, got.p50, got.p99)
+				runs[key] = append(runs[key], got)
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	r.load = make(map[cell]figures, len(runs))
 	for key, all := range runs {
@@ -80,11 +81,22 @@ func (r *report) measureLoad(ctx context.Context, b *builder, p plan, names []st
 	return nil
 }
 
-// startAll starts the chains; those it returns are running, also beside an error.
-func startAll(ctx context.Context, b *builder, names []string) ([]*chain, error) {
+// cells are those of a plan, each without its chain.
+func (p plan) cells() []cell {
+	var all []cell
+	for _, mode := range p.modes {
+		for _, clients := range p.clients {
+			all = append(all, cell{mode: mode, clients: clients})
+		}
+	}
+	return all
+}
+
+// startAll starts the chains with a door; those it returns are running, also beside an error.
+func startAll(ctx context.Context, b *builder, names []string, d door) ([]*chain, error) {
 	var chains []*chain
 	for _, name := range names {
-		c, err := b.start(ctx, name)
+		c, err := b.start(ctx, name, d)
 		if err != nil {
 			return chains, err
 		}
@@ -99,10 +111,24 @@ func stopAll(chains []*chain) {
 	}
 }
 
-// measure drives a chain once and reads its figures from the middle of the run.
-func measure(ctx context.Context, b *builder, c *chain, l load) (figures, error) {
+// measure drives a chain and reads its figures from the middle of the run. pgbench counts the
+// logins into the time of a run: where others have the machine and too little is left, another
+// run is longer.
+func measure(ctx context.Context, b *builder, c *chain, l load) (got figures, err error) {
+	for extra := extraSeconds; extra <= mostExtra; extra *= 3 {
+		longer := l
+		longer.seconds += extra
+		got, err = measureOnce(ctx, b, c, longer)
+		if !errors.Is(err, errTooLittle) {
+			return got, err
+		}
+		progress("%v; once more", err)
+	}
+	return got, err
+}
+
+func measureOnce(ctx context.Context, b *builder, c *chain, l load) (figures, error) {
 	watched := watchCPU(c)
-	l.seconds += extraSeconds
 	done, err := pgbench(ctx, b, c, l)
 	readings, watchErr := watched.stop()
 	if err := errors.Join(err, watchErr); err != nil {
@@ -125,10 +151,14 @@ func pgbench(ctx context.Context, b *builder, c *chain, l load) ([]transaction, 
 	// Clients of a proxy that has gone silent would wait for ever.
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(l.seconds)*time.Second+silence)
 	defer cancel()
-	text, err := runTool(ctx, logs, nil, b.tools.pgbench, "--select-only", "--no-vacuum", "--protocol="+l.mode,
-		"--client="+strconv.Itoa(l.clients), "--jobs="+strconv.Itoa(l.threads()), "--time="+strconv.Itoa(l.seconds),
-		"--log", "--log-prefix="+filepath.Join(logs, "log"),
-		"--host=127.0.0.1", "--port="+strconv.Itoa(c.port), "--username="+dbUser, dbName)
+	argv := []string{b.tools.pgbench, "--select-only", "--no-vacuum", "--protocol=" + l.mode,
+		"--client=" + strconv.Itoa(l.clients), "--jobs=" + strconv.Itoa(l.threads()), "--time=" + strconv.Itoa(l.seconds),
+		"--log", "--log-prefix=" + filepath.Join(logs, "log"),
+		"--host=127.0.0.1", "--port=" + strconv.Itoa(c.port), "--username=" + dbUser}
+	if l.connect {
+		argv = append(argv, "--connect")
+	}
+	text, err := runTool(ctx, logs, nil, append(argv, c.door.conninfo())...)
 	if err != nil {
 		return nil, fmt.Errorf("chain %s: %w\n%s", c.name, err, c.outputs())
 	}

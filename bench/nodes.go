@@ -119,7 +119,7 @@ func medianNodes(all []nodeFigures) nodeFigures {
 
 // runNodes starts a chain to the workers, drives it and stops it.
 func (b *builder) runNodes(ctx context.Context, name string, workers []*lab.Postgres, l nodeLoad) (got nodeFigures, err error) {
-	c, err := b.launch(ctx, name, func(ctx context.Context, b *builder, c *chain) error {
+	c, err := b.launch(ctx, name, door{}, func(ctx context.Context, b *builder, c *chain) error {
 		return startNodes(ctx, b, c, name, workers, l.pool)
 	})
 	if err != nil {
@@ -203,7 +203,7 @@ func startNodesPgBouncer(ctx context.Context, b *builder, c *chain, workers []*l
 	for i, w := range workers {
 		text += fmt.Sprintf("%s = host=127.0.0.1 port=%d dbname=%s\n", nodeName(i), w.Port(), dbName)
 	}
-	config, err := c.file("pgbouncer.ini", text+fmt.Sprintf(pgbouncerSettings, port, users, b.room(1), size))
+	config, err := c.file("pgbouncer.ini", text+fmt.Sprintf(pgbouncerSettings, port, users, b.room(1), size)+door{}.pgbouncer(c.dir))
 	if err != nil {
 		return err
 	}

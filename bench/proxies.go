@@ -18,12 +18,12 @@ func startPgBouncer(ctx context.Context, b *builder, c *chain) error {
 	if err != nil {
 		return err
 	}
-	users, err := c.file("userlist.txt", userlist)
+	users, err := c.furnish()
 	if err != nil {
 		return err
 	}
 	databases := fmt.Sprintf("[databases]\n* = host=127.0.0.1 port=%d\n", b.upstream)
-	config, err := c.file("pgbouncer.ini", databases+fmt.Sprintf(pgbouncerSettings, port, users, b.room(1), poolSize))
+	config, err := c.file("pgbouncer.ini", databases+fmt.Sprintf(pgbouncerSettings, port, users, b.room(1), poolSize)+c.door.pgbouncer(c.dir))
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,15 @@ func startHAProxy(ctx context.Context, b *builder, c *chain) error {
 	if err := startPgBouncer(ctx, b, c); err != nil {
 		return err
 	}
-	behind := c.port
+	return startHAProxyBefore(ctx, b, c, c.port)
+}
+
+// startHAProxyAlone puts an HAProxy before PostgreSQL itself.
+func startHAProxyAlone(ctx context.Context, b *builder, c *chain) error {
+	return startHAProxyBefore(ctx, b, c, b.upstream)
+}
+
+func startHAProxyBefore(ctx context.Context, b *builder, c *chain, behind int) error {
 	port, err := freePort()
 	if err != nil {
 		return err
@@ -49,35 +57,19 @@ func startHAProxy(ctx context.Context, b *builder, c *chain) error {
 }
 
 func startPorteroOne(ctx context.Context, b *builder, c *chain) error {
-	return startPortero(ctx, b, c, b.tools.portero, "1", "")
+	return startPortero(ctx, b, c, b.tools.portero, "1")
 }
 
 func startPorteroBefore(ctx context.Context, b *builder, c *chain) error {
-	return startPortero(ctx, b, c, b.tools.before, "1", "")
+	return startPortero(ctx, b, c, b.tools.before, "1")
 }
 
 func startPorteroAuto(ctx context.Context, b *builder, c *chain) error {
-	return startPortero(ctx, b, c, b.tools.portero, `"auto"`, "")
+	return startPortero(ctx, b, c, b.tools.portero, `"auto"`)
 }
 
-// startPorteroTLS starts one with one loop, whose clients may ask for TLS.
-func startPorteroTLS(ctx context.Context, b *builder, c *chain) error {
-	cert, key, err := selfSigned()
-	if err != nil {
-		return err
-	}
-	if _, err := c.file("tls.crt", cert); err != nil {
-		return err
-	}
-	if _, err := c.file("tls.key", key); err != nil {
-		return err
-	}
-	return startPortero(ctx, b, c, b.tools.portero, "1", porteroTLS)
-}
-
-// startPortero starts a build with so many loops; listener is what its listener has beside the
-// address.
-func startPortero(ctx context.Context, b *builder, c *chain, build, loops, listener string) error {
+// startPortero starts a build with so many loops.
+func startPortero(ctx context.Context, b *builder, c *chain, build, loops string) error {
 	port, err := freePort()
 	if err != nil {
 		return err
@@ -86,18 +78,18 @@ func startPortero(ctx context.Context, b *builder, c *chain, build, loops, liste
 	if err != nil {
 		return err
 	}
-	if _, err := c.file("userlist.txt", userlist); err != nil {
+	if _, err := c.furnish(); err != nil {
 		return err
 	}
-	config, err := c.file("proxy.toml", b.porteroConfig(loops, port, admin, listener))
+	config, err := c.file("proxy.toml", b.porteroConfig(c.door, loops, port, admin))
 	if err != nil {
 		return err
 	}
 	return c.run(ctx, nil, port, build, "serve", "--config", config)
 }
 
-func (b *builder) porteroConfig(loops string, port, admin int, listener string) string {
-	return fmt.Sprintf(porteroTemplate, loops, loopback(admin), loopback(port), listener, loopback(b.upstream), poolSize, b.room(1))
+func (b *builder) porteroConfig(d door, loops string, port, admin int) string {
+	return fmt.Sprintf(porteroTemplate, loops, loopback(admin), loopback(port), d.listener(), loopback(b.upstream), poolSize, b.room(1), d.method())
 }
 
 // room is the limit of clients to configure in a proxy that needs so many descriptors for
@@ -108,15 +100,23 @@ func (b *builder) room(descriptors int) int {
 
 // idleRoom is how many of the wanted idle clients fit into a chain: half, if descriptors are short.
 func (b *builder) idleRoom(name string, wanted int) int {
-	descriptors := 1
-	if name == haproxyName {
+	descriptors, files := 1, b.files
+	switch name {
+	case haproxyName:
 		descriptors = 2
+	case beforeName, porteroName, porteroAutoName:
+		files = porteroRoom(files)
 	}
-	for wanted*descriptors+spareFiles > b.files {
+	for wanted*descriptors+spareFiles > files {
 		wanted /= 2
 	}
 	return wanted
 }
+
+// porteroRoom is what a limit of open files leaves for clients: where a route takes any name
+// of a database or user, Portero keeps a quarter for servers, and some for operators, cancel
+// requests and itself (cmd/portero/descriptors.go).
+func porteroRoom(files int) int { return files*3/4 - 700 }
 
 const userlist = `"` + dbUser + `" ""` + "\n"
 
@@ -125,7 +125,6 @@ var pgbouncerSettings = unindent(`
 	listen_addr = 127.0.0.1
 	listen_port = %d
 	unix_socket_dir =
-	auth_type = trust
 	auth_file = %s
 	pool_mode = transaction
 	max_client_conn = %d
@@ -147,10 +146,8 @@ var haproxyTemplate = unindent(`
 	    timeout server 1h
 	listen postgres
 	    bind 127.0.0.1:%d
-	    server pgbouncer 127.0.0.1:%d
+	    server behind 127.0.0.1:%d
 `)
-
-const porteroTLS = `tls = { cert = "tls.crt", key = "tls.key", mode = "prefer" }`
 
 var porteroTemplate = unindent(`
 	loops = %s
@@ -174,7 +171,7 @@ var porteroTemplate = unindent(`
 	[pool]
 	max_client_conn = %d
 	[auth]
-	method = "trust"
+	method = "%s"
 	users = "userlist.txt"
 	[log]
 	level = "warn"

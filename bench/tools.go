@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -16,24 +17,24 @@ type tools struct {
 	postgres, pgbench           string
 	pgbouncer, haproxy, portero string
 	before                      string              // another build of portero
-	newer                       bool                // pgbouncer knows prepared statements
+	newer                       bool                // pgbouncer knows prepared statements (1.21)
 	ordinary                    *syscall.Credential // for programs that refuse to run as root; nil if we are not root
 }
 
-// findTools looks the programs up. PostgreSQL itself must be there, the proxies may be missing.
-// newer is a PgBouncer that is taken before the system's.
-func findTools(portero, before, newer string) (tools, error) {
-	t := tools{
-		pgbouncer: findProgram("pgbouncer"),
-		haproxy:   findProgram("haproxy"),
+// newerPgBouncer is where scripts/pgbouncer puts one; it is taken before the system's.
+const newerPgBouncer = "bin/newer/pgbouncer"
+
+// findTools looks the programs up. PostgreSQL itself must be there, and the PgBouncer that is
+// named, if one is; the proxies may be missing.
+func findTools(ctx context.Context, portero, before, pgbouncer string) (tools, error) {
+	t := tools{haproxy: findProgram("haproxy")}
+	if err := t.findPgBouncer(ctx, pgbouncer); err != nil {
+		return t, err
 	}
 	if err := t.findPostgres(); err != nil {
 		return t, err
 	}
 	t.portero, t.before = findBuild(portero), findBuild(before)
-	if newer := findBuild(newer); newer != "" {
-		t.pgbouncer, t.newer = newer, true
-	}
 	if os.Geteuid() != 0 {
 		return t, nil
 	}
@@ -45,6 +46,38 @@ func findTools(portero, before, newer string) (tools, error) {
 	gid, err2 := strconv.ParseUint(owner.Gid, 10, 32)
 	t.ordinary = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	return t, errors.Join(err1, err2)
+}
+
+// findPgBouncer takes the one that is named, or else the best there is.
+func (t *tools) findPgBouncer(ctx context.Context, named string) error {
+	switch {
+	case named != "":
+		if t.pgbouncer = findBuild(named); t.pgbouncer == "" {
+			return fmt.Errorf("-pgbouncer: there is no program %s", named)
+		}
+	case findBuild(newerPgBouncer) != "":
+		t.pgbouncer = findBuild(newerPgBouncer)
+	default:
+		t.pgbouncer = findProgram("pgbouncer")
+	}
+	if t.pgbouncer == "" {
+		return nil
+	}
+	text, err := runTool(ctx, "", nil, t.pgbouncer, "--version")
+	if err == nil {
+		t.newer, err = knowsPrepared(text)
+	}
+	return err
+}
+
+// knowsPrepared tells from what a PgBouncer says of its version whether it keeps prepared
+// statements in transaction mode, as 1.21 began to.
+func knowsPrepared(version string) (bool, error) {
+	var major, minor int
+	if _, err := fmt.Sscanf(version, "PgBouncer %d.%d", &major, &minor); err != nil {
+		return false, fmt.Errorf("the version of PgBouncer, %q: %w", version, err)
+	}
+	return major > 1 || minor >= 21, nil
 }
 
 // findBuild makes a path absolute, because children run in a directory of their own.
