@@ -44,6 +44,7 @@ type Loop struct {
 	soonest int64 // no alarm is due before this; 0 = none set
 	now     int64
 	turn    uint64
+	meter   meter
 	ended   bool
 	done    chan struct{}
 
@@ -171,15 +172,17 @@ func (l *Loop) Scratch() []byte { return l.scratch }
 func (l *Loop) wait(events []unix.EpollEvent) (n int) {
 	if timeout := l.sleepFor(); timeout == 0 {
 		n = epollLook(l.ep, events)
+		l.worksUntil(Clock())
 	} else {
 		l.asleep.Store(true)
 		if l.hasPosted() {
 			timeout = 0
 		}
+		l.worksUntil(Clock())
 		n = epollWait(l.ep, events, timeout)
 		l.asleep.Store(false)
+		l.now = Clock()
 	}
-	l.now = Clock()
 	l.turn++
 	return n
 }

@@ -273,13 +273,20 @@ func (s *Socket) IsTLS() bool { return s.tls != nil }
 // Detach takes the descriptor away from a socket without TLS of which nothing is pending,
 // and gives it to the caller, who closes it. The socket is as if closed.
 func (s *Socket) Detach() (fd int) {
+	s.Leave()
+	fd = int(s.fd)
+	s.fd = -1
+	return fd
+}
+
+// Leave takes the socket from the loop that it is attached to, on which it is called. That one
+// tells its handler nothing any more; it is the caller's until it is attached to another loop.
+func (s *Socket) Leave() {
 	s.change(0)
 	if l := s.loop; l != nil && int(s.fd) < len(l.sockets) && l.sockets[s.fd] == s.handler {
 		l.sockets[s.fd] = nil
 	}
-	fd = int(s.fd)
-	s.fd, s.interest, s.loop = -1, 0, nil
-	return fd
+	s.interest, s.loop = 0, nil
 }
 
 // Close closes the descriptor. The last bytes are tried once; it never blocks.

@@ -20,6 +20,10 @@ func madeUp() *Collector {
 	process.LoginsInFlight.Add(1)
 	process.LogLinesLost.Add(8)
 	process.ShuttingDown.Store(true)
+	process.Loops = make([]Loop, 1)
+	process.Loops[0].SetBusy(0.25)
+	process.Loops[0].Clients.Add(5)
+	process.Loops[0].Moved.Add(2)
 	process.End(ClientClosed)
 	process.Refuse(NoRoute)
 

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -22,9 +23,25 @@ type Process struct {
 	ReloadFailed  atomic.Bool  // the last one did
 	LoadedAt      atomic.Int64 // when the configuration in force was put there, in seconds since 1970
 
+	Loops []Loop // the event loops; set before anybody reads it
+
 	ended   reasonCounters
 	refused reasonCounters
 }
+
+// Loop counts what concerns one event loop.
+type Loop struct {
+	Clients atomic.Int32  // that it serves, idle ones included
+	Moved   atomic.Uint64 // clients that have gone from it to another
+
+	busy atomic.Uint64 // bits of a float
+}
+
+// SetBusy notes which share of a processor it has used of late, from 0 to 1.
+func (l *Loop) SetBusy(share float64) { l.busy.Store(math.Float64bits(share)) }
+
+// Busy is that share.
+func (l *Loop) Busy() float64 { return math.Float64frombits(l.busy.Load()) }
 
 // Loaded notes that a configuration is in force, NotReloaded that another is not.
 func (p *Process) Loaded(at time.Time) {

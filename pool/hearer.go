@@ -10,12 +10,12 @@ import (
 // Hearer is a client that listens by its pool's ear. It belongs to the client's
 // loop, but for what the ear's mu guards.
 type Hearer struct {
-	ear  *ear
-	loop *loop.Loop
-	wake func()
-	has  atomic.Bool // something has come
+	ear *ear
+	has atomic.Bool // something has come
 
 	// Guarded by the ear's mu.
+	loop     *loop.Loop
+	wake     func()
 	channels map[string]struct{}
 	notes    []note
 	size     int // bytes of notes
@@ -38,6 +38,14 @@ const (
 // something has come for the first time since Take, and when it is too much.
 func (p *Pool) NewHearer(l *loop.Loop, wake func()) *Hearer {
 	return &Hearer{ear: p.ear, loop: l, wake: wake, channels: make(map[string]struct{})}
+}
+
+// Move is called when the client has come to another loop: wake is run there from now on. What
+// was woken on the loop before may still run.
+func (h *Hearer) Move(l *loop.Loop, wake func()) {
+	h.ear.mu.Lock()
+	defer h.ear.mu.Unlock()
+	h.loop, h.wake = l, wake
 }
 
 // Has reports whether there is something to Take.

@@ -17,7 +17,7 @@ func (p *Pool) popIdleLocked(c *Claim) *Server {
 	if at == nil {
 		return nil
 	}
-	s := at.pop(c.Startup, c.Settings)
+	s := at.pop(c.Startup, c.Settings, c.loop)
 	p.idle--
 	p.lent++
 	s.state = stateLent

@@ -36,6 +36,7 @@ func TestAServerIsOpenedLentAndUsedAgain(t *testing.T) {
 	}
 }
 
+// Of those that the client's loop watches, before all others.
 func TestTheServerUsedLastIsLentFirst(t *testing.T) {
 	f := startFake(t)
 	s := newStage(t, nil, f.addr)
@@ -49,7 +50,7 @@ func TestTheServerUsedLastIsLentFirst(t *testing.T) {
 	for _, i := range []int{2, 0, 3, 1} {
 		clients[i].release()
 	}
-	for _, i := range []int{1, 3, 0, 2} {
+	for _, i := range []int{0, 2, 1, 3} {
 		if got := clients[0].get(); got != servers[i] {
 			t.Fatalf("not in the order of last use: %d", i)
 		}

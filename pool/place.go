@@ -3,6 +3,7 @@ package pool
 import (
 	"slices"
 
+	"portero/loop"
 	"portero/session"
 )
 
@@ -89,21 +90,38 @@ func (at *place) lastOf(st Startup) int {
 const maxLooks = 32
 
 // bestOf is which of the idle servers opened with st suits a client with these
-// settings: of those that have them the one used last, else the one used last of
-// all; -1: there is none.
-func (at *place) bestOf(st Startup, want session.Settings) int {
+// settings on a loop: rather one that has them, of these rather one that the loop
+// watches already, as it need not move, and of these the one used last; -1: there is none.
+func (at *place) bestOf(st Startup, want session.Settings, on *loop.Loop) int {
+	best, most := -1, -1
 	last := at.lastOf(st)
-	for i := last; i >= 0 && i > last-maxLooks; i-- {
-		if s := at.idle[i]; s.Applied == want && s.startup == st {
-			return i
+	for i := last; i >= 0 && i > last-maxLooks && most < bestFit; i-- {
+		if s := at.idle[i]; s.startup == st {
+			if n := s.fit(want, on); n > most {
+				best, most = i, n
+			}
 		}
 	}
-	return last
+	return best
+}
+
+const bestFit = 3
+
+// fit is how well an idle server suits a client with these settings on a loop: the settings
+// cost a round trip, the way between loops two calls of the kernel.
+func (s *Server) fit(want session.Settings, on *loop.Loop) (n int) {
+	if s.Applied == want {
+		n += 2
+	}
+	if s.Sock.Loop() == on {
+		n++
+	}
+	return n
 }
 
 // pop takes that server, as lent.
-func (at *place) pop(st Startup, want session.Settings) *Server {
-	i := at.bestOf(st, want)
+func (at *place) pop(st Startup, want session.Settings, on *loop.Loop) *Server {
+	i := at.bestOf(st, want, on)
 	s := at.idle[i]
 	at.idle = slices.Delete(at.idle, i, i+1)
 	at.lent++

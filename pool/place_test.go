@@ -1,10 +1,51 @@
 package pool
 
 import (
+	"slices"
 	"testing"
 
+	"portero/loop"
 	"portero/metrics"
+	"portero/session"
 )
+
+// A server that has the client's settings comes before one of its loop, which comes before
+// the one that was used last.
+func TestWhichIdleServerSuitsAClient(t *testing.T) {
+	f := startFake(t)
+	s := newStage(t, nil, f.addr)
+	p := s.join(4, 0, "leader", "app")
+	set := session.Settings{}.With("work_mem", "5MB")
+	all := make([]*client, 4)
+	servers := make([]*Server, 4)
+	for i, one := range []struct {
+		on  int
+		has session.Settings
+	}{{0, set}, {1, set}, {0, session.Settings{}}, {1, session.Settings{}}} {
+		all[i] = s.client(p, one.on)
+		servers[i] = all[i].get()
+		servers[i].Applied = one.has
+	}
+	for _, c := range all {
+		c.release()
+	}
+	for _, c := range []struct {
+		on   *loop.Loop
+		want session.Settings
+		is   int
+	}{
+		{s.loops[0], set, 0}, {s.loops[1], set, 1}, {s.loops[0], session.Settings{}, 2}, {s.loops[1], session.Settings{}, 3},
+		{s.loops[0], set.With("work_mem", "6MB"), 2}, {s.loops[1], set.With("work_mem", "6MB"), 3},
+	} {
+		p.mu.Lock()
+		at := p.places[0]
+		got := slices.Index(servers, at.idle[at.bestOf(Startup{}, c.want, c.on)])
+		p.mu.Unlock()
+		if got != c.is {
+			t.Errorf("on loop %d with %v: server %d, want %d", c.on.ID, c.want, got, c.is)
+		}
+	}
+}
 
 func TestUnderLightLoadReplicasTakeTurns(t *testing.T) {
 	t.Parallel()

@@ -18,7 +18,7 @@ import (
 func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials, stop func() bool) error {
 	p := h.proxy
 	t := h.now.target(r, h.terms.cfg, s.database, s.user).as(s.replication)
-	c := &client{loop: p.quietest(), course: h.now.course(r, h.l), mode: modes[t.key.Mode], addr: addrPort(h.conn.RemoteAddr()),
+	c := &client{loop: p.choose(), course: h.now.course(r, h.l), mode: modes[t.key.Mode], addr: addrPort(h.conn.RemoteAddr()),
 		database: unique.Make(s.database), connected: secondsOf(loop.Clock()),
 		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r, modes[t.key.Mode])}}
 	if c.mode == modeSession {
@@ -44,7 +44,7 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 	}
 	p.gate.handedOver(h.caller)
 	h.caller = nil
-	p.stations[c.loop.ID].clients.Add(1)
+	p.stations[c.loop.ID].load.Clients.Add(1)
 	c.loop.Post(func() { c.adopted(rest) })
 	return nil
 }
@@ -83,17 +83,6 @@ func (c *client) leavePool() {
 	}
 	c.pool.Leave()
 	c.proxy.census.leave(c.person, realmOf(c.pool.Key))
-}
-
-// quietest is the loop with the fewest clients.
-func (p *Proxy) quietest() *loop.Loop {
-	best := p.loops[0]
-	for _, l := range p.loops[1:] {
-		if p.stations[l.ID].clients.Load() < p.stations[best.ID].clients.Load() {
-			best = l
-		}
-	}
-	return best
 }
 
 // adopted gives the client to its loop and begins to welcome it. rest is what it

@@ -59,10 +59,10 @@ func (p *Proxy) tie(c *client) (x pool.Cancel, ok bool) {
 	defer late.Stop()
 	for {
 		answer := make(chan tied, 1)
-		c.loop.Post(func() {
+		c.visit(func(l *loop.Loop) {
 			var t tied
 			if c.live && c.relay != nil {
-				t = c.relay.cancel(c.loop)
+				t = c.relay.cancel(l)
 			}
 			answer <- t
 		})

@@ -28,8 +28,8 @@ var modes = map[string]mode{"transaction": modeTransaction, "session": modeSessi
 // it rests, so every field is weighed. It belongs to its loop.
 type client struct {
 	sock                 loop.Socket
-	loop                 *loop.Loop
-	*person              // who it is to us, and the proxy: all clients of a user share them
+	loop                 *loop.Loop // see visit.go
+	*person                         // who it is to us, and the proxy: all clients of a user share them
 	pool                 *pool.Pool
 	*course                           // where it came in, and is led to
 	relay                *relay       // nil while the client rests
@@ -47,16 +47,6 @@ type client struct {
 	pinsTold             session.Pins // why it was pinned, as far as the log has been told
 	welcomed             bool         // it has had its first ReadyForQuery
 	live                 bool         // its loop has it, and it has not ended
-}
-
-// onLoop runs fn on the client's loop if the client is there then: not before
-// it is adopted, not after it has ended. Any goroutine.
-func (c *client) onLoop(fn func(l *loop.Loop)) {
-	c.loop.Post(func() {
-		if c.live {
-			fn(c.loop)
-		}
-	})
 }
 
 // addrPort is the client's address; the zero value for a Unix socket.

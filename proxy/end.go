@@ -22,7 +22,7 @@ func (c *client) leaveBooks(l *loop.Loop, why metrics.Reason) {
 	}
 	c.carried.End()
 	c.leavePool()
-	c.proxy.stations[l.ID].clients.Add(-1)
+	c.proxy.stations[l.ID].load.Clients.Add(-1)
 	c.proxy.process.End(why)
 	if c.proxy.config().Log.Connections {
 		c.proxy.log.Info("client closed", "id", c.id, "address", c.addr, "user", c.person.name,

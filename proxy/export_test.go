@@ -3,7 +3,24 @@ package proxy
 import (
 	"maps"
 	"slices"
+
+	"portero/loop"
 )
+
+// ByNumber has clients go to the loop with the fewest, so that a test knows where each is.
+func (p *Proxy) ByNumber() {
+	p.choose = func() *loop.Loop {
+		return slices.MinFunc(p.loops, func(a, b *loop.Loop) int {
+			return int(p.stations[a.ID].load.Clients.Load() - p.stations[b.ID].load.Clients.Load())
+		})
+	}
+}
+
+// Send has a loop send clients to another, as the balance does.
+func (p *Proxy) Send(from, to, n int) { p.send(order{from, to, n}) }
+
+// Texts is how many bytes of statements' texts clients have.
+func (p *Proxy) Texts() int64 { return p.texts.Load() }
 
 // Cut cuts one client, as Shutdown does with those that have not ended in time.
 // It has posted that to the client's loop when it returns.

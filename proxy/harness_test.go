@@ -127,6 +127,7 @@ func (w *world) open() {
 	}
 	w.pools = must(pool.New(w.cfg, 10_000, w.clusters, w.loops, log))(w.t)
 	w.proxy = proxy.New(w.cfg, room(w.cfg), w.pools, authenticator, w.loops, w.process, log)
+	w.proxy.ByNumber()
 	for _, l := range w.loops {
 		go l.Run()
 	}

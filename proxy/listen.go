@@ -114,7 +114,7 @@ func (r *relay) listen(come []string, e *pool.Errand) bool {
 	case c.hearer == nil && len(come) == 0:
 		return true
 	case c.hearer == nil:
-		c.hearer = c.pool.NewHearer(r.loop, c.stirred)
+		c.hearer = c.pool.NewHearer(r.loop, c.stirrer(r.loop))
 	}
 	return c.pool.Listen(c.hearer, r.asHeard(gone), come, e)
 }

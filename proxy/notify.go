@@ -3,18 +3,29 @@ package proxy
 import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"portero/loop"
 	"portero/metrics"
 	"portero/wire"
 )
 
 // stirred is called on the client's loop when a notification has come for it.
-func (c *client) stirred() {
-	switch {
-	case !c.live:
-	case c.relay == nil:
-		c.toWork(c.loop)
-	default:
-		c.loop.Wake(c.relay.task)
+func (c *client) stirred(l *loop.Loop) {
+	if c.relay == nil {
+		c.toWork(l)
+	} else {
+		l.Wake(c.relay.task)
+	}
+}
+
+// stirrer is for its Hearer on a loop, which the client may have left when it is called.
+func (c *client) stirrer(l *loop.Loop) func() {
+	return func() {
+		switch {
+		case !c.isAt(l):
+			c.onLoop(c.stirred)
+		case c.live:
+			c.stirred(l)
+		}
 	}
 }
 

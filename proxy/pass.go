@@ -205,7 +205,7 @@ func (p *Proxy) seat(x Passed, conn net.Conn) error {
 	if route == nil {
 		return fmt.Errorf("no route for database %q and user %q any more", x.Database, x.User)
 	}
-	c := &client{loop: p.quietest(), course: now.course(route, l), mode: modes[x.Mode],
+	c := &client{loop: p.choose(), course: now.course(route, l), mode: modes[x.Mode],
 		database: unique.Make(x.Database), connected: secondsOf(loop.Clock()), addr: addrPort(conn.RemoteAddr()), welcomed: true}
 	t := now.target(route, l.terms.Load().cfg, x.Database, x.User)
 	t.key.Mode = x.Mode
@@ -227,7 +227,7 @@ func (p *Proxy) seat(x Passed, conn net.Conn) error {
 		return err
 	}
 	p.gate.takeIn()
-	p.stations[c.loop.ID].clients.Add(1)
+	p.stations[c.loop.ID].load.Clients.Add(1)
 	c.loop.Post(func() {
 		c.carried = p.stations[c.loop.ID].texts.TakeIn(x.Session)
 		c.carried.Pinning = pinning(route, c.mode)

@@ -29,7 +29,12 @@ type Proxy struct {
 	now      atomic.Pointer[snapshot]
 	pools    *pool.Pools
 	loops    []*loop.Loop
-	stations []*station // by loop ID
+	stations []*station        // by loop ID
+	choose   func() *loop.Loop // for a client that comes
+	gauges   gauges            // of the loops, and
+	balance  balance           // between them; the sweep's
+	moving   sync.RWMutex      // see visit.go
+	texts    atomic.Int64      // bytes of statements' texts that clients of all loops have
 	process  *metrics.Process
 	log      *slog.Logger
 
@@ -61,8 +66,11 @@ func New(cfg *config.Config, room Room, pools *pool.Pools, a *auth.Authenticator
 	p.clients.init()
 	p.census.init(p)
 	p.ctx, p.stop = context.WithCancel(context.Background())
-	for _, l := range loops {
-		p.stations = append(p.stations, &station{proxy: p})
+	p.choose, m.Loops = p.firstWithRoom, make([]metrics.Loop, len(loops))
+	for i, l := range loops {
+		st := &station{proxy: p, load: &m.Loops[i]}
+		st.texts.CountTogether(func(by int) int { return int(p.texts.Add(int64(by))) })
+		p.stations = append(p.stations, st)
 		l.OnPanic = p.panicked
 	}
 	return p

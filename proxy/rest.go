@@ -4,17 +4,23 @@ import (
 	"sync/atomic"
 
 	"portero/loop"
+	"portero/metrics"
 	"portero/session"
 )
 
 // station is what the proxy keeps per loop. It belongs to that loop, but for
-// the counter.
+// the counters.
 type station struct {
 	proxy   *Proxy
 	free    []*relay
 	texts   session.Texts // of the statements of its clients
 	edited  []byte        // the beginning of a run for a server, where it differs from what the client sent
-	clients atomic.Int32
+	leaving leaving
+
+	load    *metrics.Loop
+	working atomic.Int32 // how many clients came to rest in the last span; counted is in the present one
+	counted int32
+	since   uint32 // when that has begun, by atRest
 }
 
 // Ready implements loop.Handler.
@@ -48,7 +54,7 @@ func (p *Proxy) limits() session.Limits {
 	cfg := &p.config().Pool
 	return session.Limits{
 		Server: cfg.MaxPreparedStatements, Client: cfg.MaxClientStatements,
-		ClientBytes: cfg.MaxClientStatementBytes, Bytes: cfg.MaxStatementBytes / len(p.loops),
+		ClientBytes: cfg.MaxClientStatementBytes, Bytes: cfg.MaxStatementBytes,
 		Settings: cfg.MaxClientSettingBytes,
 	}
 }
@@ -56,18 +62,22 @@ func (p *Proxy) limits() session.Limits {
 // maxFreeRelays bounds what a burst of clients leaves behind.
 const maxFreeRelays = 1024
 
-// toRest takes the coroutine and the buffers away again.
+// toRest takes the coroutine and the buffers away again. The client may be another loop's, or
+// another process's, when it returns.
 func (c *client) toRest(l *loop.Loop) {
-	r := c.relay
-	c.relay, c.rested = nil, atRest(l)
+	r, st, now := c.relay, c.proxy.stations[l.ID], atRest(l)
+	st.count(c.rested, now)
+	c.relay, c.rested = nil, now
 	c.sock.Watch(true)
 	c.carried = r.sess.Rest()
 	if r.asked != 0 {
 		c.requested = secondsOf(r.asked)
 	}
 	r.letGo()
-	defer c.pass(l)
-	if st := c.proxy.stations[l.ID]; len(st.free) < maxFreeRelays {
+	if len(st.free) < maxFreeRelays {
 		st.free = append(st.free, r)
+	}
+	if !c.pass(l) && c.goesOver(l, st) {
+		c.goOver(st)
 	}
 }

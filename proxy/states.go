@@ -15,25 +15,57 @@ const looksPerTurn = 256
 // ClientStates describes all clients that have logged in, in no order. It asks their loops, and
 // blocks until these have answered, or ctx ends: then some are missing. Any goroutine but a loop.
 func (p *Proxy) ClientStates(ctx context.Context) []metrics.ClientState {
-	byLoop := make(map[*loop.Loop][]*client)
-	p.clients.each(func(c *client) { byLoop[c.loop] = append(byLoop[c.loop], c) })
-	told := make(chan []metrics.ClientState, len(byLoop))
-	for l, clients := range byLoop {
-		some := make([]metrics.ClientState, len(clients))
-		l.Spread(len(clients), looksPerTurn, func(i int) { some[i] = clients[i].describe() }, func() { told <- some })
-	}
+	var clients []*client
+	p.clients.each(func(c *client) { clients = append(clients, c) })
 	states := []metrics.ClientState{}
-	for range byLoop {
-		select {
-		case some := <-told:
-			states = append(states, some...)
-		case <-ctx.Done():
-			return states
-		case <-p.ctx.Done():
-			return states
+	for len(clients) > 0 {
+		some, gone, ok := p.clientStates(ctx, clients)
+		if states = append(states, some...); !ok {
+			break
 		}
+		clients = gone
 	}
 	return slices.DeleteFunc(states, func(s metrics.ClientState) bool { return s.ID == 0 }) // they have ended meanwhile
+}
+
+// clientStates asks the loops about some clients, once. gone are those that have gone over to
+// another loop meanwhile. Not ok: it was not told all.
+func (p *Proxy) clientStates(ctx context.Context, all []*client) (states []metrics.ClientState, gone []*client, ok bool) {
+	byLoop := make(map[*loop.Loop][]*client)
+	for _, c := range all {
+		l := c.home()
+		byLoop[l] = append(byLoop[l], c)
+	}
+	told := make(chan described, len(byLoop))
+	for l, clients := range byLoop {
+		d := described{states: make([]metrics.ClientState, len(clients))}
+		l.Spread(len(clients), looksPerTurn, func(i int) { d.add(i, clients[i], l) }, func() { told <- d })
+	}
+	for range byLoop {
+		select {
+		case d := <-told:
+			states, gone = append(states, d.states...), append(gone, d.gone...)
+		case <-ctx.Done():
+			return states, nil, false
+		case <-p.ctx.Done():
+			return states, nil, false
+		}
+	}
+	return states, gone, true
+}
+
+// described is what one loop has to say.
+type described struct {
+	states []metrics.ClientState
+	gone   []*client // to another loop
+}
+
+func (d *described) add(i int, c *client, l *loop.Loop) {
+	if c.isAt(l) {
+		d.states[i] = c.describe()
+	} else {
+		d.gone = append(d.gone, c)
+	}
 }
 
 // describe is all that is known of the client; the zero value if it has ended, or is not there

@@ -18,6 +18,7 @@ func (p *Proxy) sweep() {
 	defer tick.Stop()
 	for {
 		p.keepOpen()
+		p.lookAtLoops()
 		if endsIdle(p.config()) {
 			for _, l := range p.loops {
 				l.Post(func() { p.endIdle(l, 0) })

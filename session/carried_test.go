@@ -59,3 +59,37 @@ func TestWhatIsOnOneServerAloneIsNotCarried(t *testing.T) {
 		t.Errorf("nothing becomes %+v", got)
 	}
 }
+
+// A client's texts count where it is, and for all loops together.
+func TestTheTextsOfAClientGoWithItToAnotherLoop(t *testing.T) {
+	sum := 0
+	add := func(by int) int { sum += by; return sum }
+	from, to := &Texts{}, &Texts{}
+	from.CountTogether(add)
+	to.CountTogether(add)
+	client := func(of *Texts) Rest {
+		r := Rest{names: &names{of: make(map[string]Statement), texts: of}}
+		r.names.set("one", of.statement([]byte("select 1\x00\x00\x00"), Settings{}))
+		r.names.set("two", of.statement([]byte("select 22\x00\x00\x00"), Settings{}))
+		return r
+	}
+	stays, goes, other := client(from), client(from), client(to)
+	both := from.heldBytes
+	goes.Leave()
+	goes.Join(to)
+	if from.heldBytes != both || to.heldBytes != both || sum != 2*both || to.bytes() != 2*both {
+		t.Errorf("%d and %d bytes, %d together, want %d each", from.heldBytes, to.heldBytes, sum, both)
+	}
+	stays.End()
+	if from.heldBytes != 0 || len(from.held) != 0 {
+		t.Errorf("%d bytes are counted where nobody is left", from.heldBytes)
+	}
+	goes.names.remove("one")
+	other.End()
+	goes.End()
+	if to.heldBytes != 0 || len(to.held) != 0 || sum != 0 {
+		t.Errorf("%d bytes are left, %d together", to.heldBytes, sum)
+	}
+	Rest{}.Leave()
+	Rest{}.Join(to)
+}

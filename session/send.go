@@ -89,7 +89,7 @@ func (s *Session) overLimit(name []byte, st Statement) refusal {
 		return tooManyStatements
 	case s.names.bytes()+len(name)+more > s.limits.ClientBytes:
 		return tooMuchText
-	case s.texts.heldBytes+more > s.limits.Bytes && s.texts.held[st] == 0:
+	case s.texts.bytes()+more > s.limits.Bytes && s.texts.held[st] == 0:
 		return tooMuchTextOfAll
 	}
 	return 0

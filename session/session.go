@@ -94,6 +94,26 @@ type Rest struct {
 // End gives up what the client carries, when it ends. On its loop.
 func (r Rest) End() { r.names.clear() }
 
+// Leave takes what the client carries out of what its loop counts, before it goes to another;
+// Join counts it in there. Each is called on the loop that it is about. In between nothing else is
+// to be asked.
+func (r Rest) Leave() {
+	for _, st := range r.names.all() {
+		r.names.texts.letGo(st)
+	}
+}
+
+// Join is the other half of Leave.
+func (r Rest) Join(t *Texts) {
+	if r.names == nil {
+		return
+	}
+	r.names.texts = t
+	for _, st := range r.names.of {
+		t.hold(st)
+	}
+}
+
 // Reset makes the session fit for the next client, with what that client has
 // carried here.
 func (s *Session) Reset(from Rest) {
@@ -123,7 +143,7 @@ type Limits struct {
 	Server      int // statements that a server keeps
 	Client      int // statements that a client has under names
 	ClientBytes int // of these names and texts
-	Bytes       int // of the texts that the clients of a loop have, equal ones counted once
+	Bytes       int // of the texts that all clients have, equal ones of a loop counted once
 	Settings    int // bytes of names and values of what a client has set; at more it keeps its server
 }
 

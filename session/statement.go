@@ -131,6 +131,26 @@ type Texts struct {
 
 	held      map[Statement]int // by how many names of clients
 	heldBytes int               // of their texts
+	all       func(by int) int  // adds to the bytes of this and others, and tells them; nil: there are no others
+}
+
+// CountTogether has the texts that clients have here be counted together with others: all adds
+// to their bytes, and tells how many these are then. Call it before anything else.
+func (t *Texts) CountTogether(all func(by int) int) { t.all = all }
+
+func (t *Texts) count(bytes int) {
+	t.heldBytes += bytes
+	if t.all != nil {
+		t.all(bytes)
+	}
+}
+
+// bytes is what is counted, others' included.
+func (t *Texts) bytes() int {
+	if t.all != nil {
+		return t.all(0)
+	}
+	return t.heldBytes
 }
 
 // hold counts a client's name for a statement in, letGo counts it out.
@@ -140,7 +160,7 @@ func (t *Texts) hold(st Statement) {
 	}
 	n := t.held[st]
 	if n == 0 {
-		t.heldBytes += st.size()
+		t.count(st.size())
 	}
 	t.held[st] = n + 1
 }
@@ -152,7 +172,7 @@ func (t *Texts) letGo(st Statement) {
 		return
 	}
 	delete(t.held, st)
-	t.heldBytes -= st.size()
+	t.count(-st.size())
 }
 
 // What a Texts keeps. Clients and servers keep those they have by themselves.
