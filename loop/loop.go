@@ -48,6 +48,9 @@ type Loop struct {
 	ended   bool
 	done    chan struct{}
 
+	drowsy     drowsiness
+	processors int32 // of Go's scheduler
+
 	asleep atomic.Bool // a Post must write to wake
 	mu     sync.Mutex  // guards posted and closed; held for an append or an eventfd's write only
 	posted []func()
@@ -98,6 +101,8 @@ func New(id int) (*Loop, error) {
 // Run serves until Stop. It returns after every Task has ended.
 func (l *Loop) Run() {
 	defer close(l.done)
+	l.begin()
+	defer l.end()
 	var events [eventsPerTurn]unix.EpollEvent
 	for !l.ended {
 		l.runTurn(events[:])
@@ -171,7 +176,7 @@ func (l *Loop) Scratch() []byte { return l.scratch }
 // not at all while there is work left.
 func (l *Loop) wait(events []unix.EpollEvent) (n int) {
 	if timeout := l.sleepFor(); timeout == 0 {
-		n = epollLook(l.ep, events)
+		n = epollNap(l.ep, events, 0)
 		l.worksUntil(Clock())
 	} else {
 		l.asleep.Store(true)
@@ -179,9 +184,11 @@ func (l *Loop) wait(events []unix.EpollEvent) (n int) {
 			timeout = 0
 		}
 		l.worksUntil(Clock())
-		n = epollWait(l.ep, events, timeout)
+		began := l.now
+		n = l.sleep(events, timeout)
 		l.asleep.Store(false)
 		l.now = Clock()
+		l.drowsy.woke(l.now - began)
 	}
 	l.turn++
 	return n

@@ -8,7 +8,7 @@ import (
 )
 
 // The sockets never block, so read and write go to the kernel without telling
-// the scheduler; only the wait for events does.
+// the scheduler; only a long wait for events does.
 
 // epollWait returns the number of events; a signal counts as none.
 func epollWait(ep int, events []unix.EpollEvent, timeoutMs int) int {
@@ -20,10 +20,10 @@ func epollWait(ep int, events []unix.EpollEvent, timeoutMs int) int {
 	return int(n)
 }
 
-// epollLook is epollWait without a wait, so that the scheduler need not know.
-func epollLook(ep int, events []unix.EpollEvent) int {
+// epollNap is epollWait for a wait so short that the scheduler need not know.
+func epollNap(ep int, events []unix.EpollEvent, timeoutMs int) int {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(ep), uintptr(unsafe.Pointer(&events[0])),
-		uintptr(len(events)), 0, 0, 0)
+		uintptr(len(events)), uintptr(timeoutMs), 0, 0)
 	if errno != 0 {
 		return 0
 	}

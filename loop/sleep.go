@@ -1,0 +1,62 @@
+package loop
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A loop sleeps in epoll_wait(2). Go's scheduler is told of that where the sleep may be long, so
+// that the loop's processor (P) can work for others. But where it is a matter of microseconds, one
+// after the other, that costs more than it is good for: the scheduler's monitor (runtime.sysmon)
+// wakes thousands of times in a second to look after the thread, takes its P away now and then, and
+// the loop goes on on another thread. So a loop that was woken soon several times in a row takes
+// naps: short sleeps that nobody is told of. A stop of the world ends them by a signal.
+
+const (
+	soon     = int64(10 * time.Millisecond)
+	napAfter = 8  // sleeps in a row that were over soon
+	napMs    = 10 // how long a nap may be: soon; then the loop sleeps
+)
+
+// drowsiness decides between the two.
+type drowsiness struct {
+	short int // sleeps in a row that were over soon
+}
+
+func (d *drowsiness) naps() bool { return d.short >= napAfter }
+
+// woke is told how long a sleep was.
+func (d *drowsiness) woke(took int64) {
+	switch {
+	case took >= soon: // as a nap that nothing has ended
+		d.short = 0
+	case !d.naps():
+		d.short++
+	}
+}
+
+// running are the loops of this process. Each may keep a P to itself while it naps, and one at
+// least has to be left to all others.
+var running atomic.Int32
+
+// begin is called before a loop's first turn, end behind its last.
+func (l *Loop) begin() {
+	l.processors = int32(runtime.GOMAXPROCS(0))
+	running.Add(1)
+}
+
+func (l *Loop) end() { running.Add(-1) }
+
+// sleep waits for events, at most so long (epoll_wait's timeout).
+func (l *Loop) sleep(events []unix.EpollEvent, timeoutMs int) int {
+	switch {
+	case timeoutMs == 0 || !l.drowsy.naps() || running.Load() >= l.processors:
+		return epollWait(l.ep, events, timeoutMs)
+	case timeoutMs < 0 || timeoutMs > napMs:
+		timeoutMs = napMs
+	}
+	return epollNap(l.ep, events, timeoutMs)
+}

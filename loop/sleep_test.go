@@ -1,0 +1,49 @@
+package loop
+
+import (
+	"runtime"
+	"slices"
+	"testing"
+)
+
+func TestALoopNapsWhileItIsWokenSoon(t *testing.T) {
+	const short, long = soon / 10, soon
+	often := slices.Repeat([]int64{short}, napAfter)
+	for _, c := range []struct {
+		name string
+		took []int64
+		naps bool
+	}{
+		{"at first", nil, false},
+		{"woken soon, not often enough", often[1:], false},
+		{"woken soon in a row", often, true},
+		{"woken late in between", slices.Concat(often[1:], []int64{long, short}), false},
+		{"naps one after the other", slices.Repeat(often, 10), true},
+		{"a nap that nothing ends", append(slices.Clone(often), long), false},
+		{"after that from the beginning", slices.Concat(often, []int64{long}, often[1:]), false},
+		{"... and again", slices.Concat(often, []int64{long}, often), true},
+	} {
+		var d drowsiness
+		for _, took := range c.took {
+			d.woke(took)
+		}
+		if d.naps() != c.naps {
+			t.Errorf("%s: naps %v", c.name, d.naps())
+		}
+	}
+}
+
+// A loop that naps keeps its processor: a stop of the world must not have to wait for it.
+func TestTheWorldStopsWhileALoopNaps(t *testing.T) {
+	l := startLoop(t, 0)
+	naps := false
+	for range 100 {
+		for range 2 * napAfter { // posts in a row have it nap
+			do(t, l, func() { naps = naps || l.drowsy.naps() })
+		}
+		runtime.GC()
+	}
+	if !naps {
+		t.Error("it has never napped")
+	}
+}
