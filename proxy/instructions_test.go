@@ -133,7 +133,7 @@ func instructions(t *testing.T, kind string) int {
 }
 
 // countedTransactions is how many are counted of a kind.
-const countedTransactions = 9
+const countedTransactions = 5
 
 // count starts a process and counts the transactions that it does. Only the thread that has
 // started it may do so.
