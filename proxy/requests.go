@@ -134,6 +134,11 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 		}
 		i = end
 		r.in.passing, r.in.dropped = f.Size-len(f.Body), dropped
+		if !dropped && isAnother(f, buf[i:]) {
+			n, more := wire.RunOf(f.Type, buf[i:])
+			i += n
+			work += more * perAlike
+		}
 	}
 	r.spend(i + work)
 	r.flushReply()

@@ -51,7 +51,7 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		r.reportedIn(buf)
 		return r.runAtHome(status)
 	}
-	run, i, frames := 0, 0, 0
+	run, i, frames, alike := 0, 0, 0, 0
 	for i < len(buf) {
 		if r.out.passing > 0 {
 			n := min(r.out.passing, len(buf)-i)
@@ -106,8 +106,13 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		i = end
 		r.out.passing = f.Size - len(f.Body)
 		frames++
+		if v == session.Forward && isAnother(f, buf[i:]) {
+			n, more := wire.RunOf(f.Type, buf[i:])
+			i += n
+			alike += more
+		}
 	}
-	r.spend(i + frames*perFrame)
+	r.spend(i + frames*perFrame + alike*perAlike)
 	r.goOn(frames)
 	r.out.keep(r.loop, buf[i:])
 	if i > 0 {
@@ -118,6 +123,12 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 	}
 	r.count(i)
 	return r.sendClient(buf[run:i])
+}
+
+// isAnother reports whether behind a row or a piece of a COPY comes another one, which means
+// nothing else to the session. rest is empty where that frame streams.
+func isAnother(f wire.Frame, rest []byte) bool {
+	return len(rest) > 0 && rest[0] == f.Type && (f.Type == 'D' || f.Type == 'd')
 }
 
 // goOn lets the client go on that was to wait for answers.

@@ -9,6 +9,7 @@ import "portero/metrics"
 const (
 	perTurn  = 64 << 10
 	perFrame = 32 // a frame, to look at it
+	perAlike = 4  // a frame of which no more than the header is looked at
 	perReply = 8  // a byte of the session's own answers, to make it
 )
 

@@ -55,6 +55,27 @@ func TestNextReadsFrames(t *testing.T) {
 	}
 }
 
+func TestFramesOfOneTypeAreCountedByTheirHeaders(t *testing.T) {
+	const row, end = "D\x00\x00\x00\x06ab", "C\x00\x00\x00\x05\x00"
+	for in, want := range map[string][2]int{
+		"":                              {0, 0},
+		end + row:                       {0, 0},
+		row:                             {7, 1},
+		row + row + end + row:           {14, 2},
+		row + "D\x00\x00\x00\x04" + row: {19, 3},
+		row + row[:6]:                   {7, 1},
+		row + row[:4]:                   {7, 1},
+		row + "D\x00\x00\x00\x03":       {7, 1},
+		row + "D\xff\xff\xff\xff" + row: {7, 1},
+		row + "D\x80\x00\x00\x00" + row: {7, 1},
+		row + "D\x7f\xff\xff\xff" + row: {7, 1},
+	} {
+		if n, frames := RunOf('D', []byte(in)); n != want[0] || frames != want[1] {
+			t.Errorf("%q: %d bytes, %d frames, want %v", in, n, frames, want)
+		}
+	}
+}
+
 func FuzzFrames(f *testing.F) {
 	f.Add([]byte("Q\x00\x00\x00\x08abc\x00S\x00\x00\x00\x04"))
 	f.Add([]byte("E\x00\x00\x00\x12SFATAL\x00Mx\x00\x00Z\x00\x00\x00\x05I"))
