@@ -88,21 +88,22 @@ func (r *registry) lastNumber() uint32 {
 	return r.last
 }
 
-// tie gives c the process ID of the server that it has for good.
+// tie gives c the process ID of the server that it has for good. On its loop.
 func (r *registry) tie(c *client, backend uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for slices.ContainsFunc(r.byBackend[backend], func(o *client) bool { return o.secret == c.secret }) {
 		c.secret = newSecret()
 	}
-	c.backend = backend
+	c.needRare().backend, c.tied = backend, true
 	r.byBackend[backend] = append(r.byBackend[backend], c)
 }
 
 func (r *registry) untieLocked(c *client) {
-	left := slices.DeleteFunc(r.byBackend[c.backend], func(o *client) bool { return o == c })
-	if r.byBackend[c.backend] = left; len(left) == 0 {
-		delete(r.byBackend, c.backend)
+	backend := c.rare.backend
+	left := slices.DeleteFunc(r.byBackend[backend], func(o *client) bool { return o == c })
+	if r.byBackend[backend] = left; len(left) == 0 {
+		delete(r.byBackend, backend)
 	}
 }
 
@@ -112,11 +113,12 @@ func newSecret() uint32 {
 	return binary.BigEndian.Uint32(secret[:])
 }
 
+// remove takes c out. On its loop, or before it has one.
 func (r *registry) remove(c *client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.byID, c.id)
-	if c.backend != 0 {
+	if c.tied {
 		r.untieLocked(c)
 	}
 	if len(r.byID) == 0 && r.emptied != nil {
@@ -140,10 +142,10 @@ func (r *registry) moved(c *client, to *pool.Pool) {
 	c.pool = to
 }
 
-// pid is the process ID that the client's cancel key has.
+// pid is the process ID that the client's cancel key has. On its loop.
 func (c *client) pid() uint32 {
-	if c.backend != 0 {
-		return c.backend
+	if backend := c.seldom().backend; backend != 0 {
+		return backend
 	}
 	return noBackend + c.id
 }
@@ -157,7 +159,7 @@ func (r *registry) find(pid uint32, secret []byte) *client {
 			return c
 		}
 	}
-	if c := r.byID[pid-noBackend]; c != nil && c.backend == 0 && c.hasSecret(secret) {
+	if c := r.byID[pid-noBackend]; c != nil && !c.tied && c.hasSecret(secret) {
 		return c
 	}
 	return nil

@@ -1,0 +1,120 @@
+package proxy_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+	"golang.org/x/sys/unix"
+
+	"portero/config"
+	"portero/wire"
+)
+
+// TestAClientAtRestCostsFewBytes holds what a client keeps on the heap while it rests. A field
+// more in what each client has, or a connection that is kept alive, fails it.
+func TestAClientAtRestCostsFewBytes(t *testing.T) {
+	const clients = 2000
+	w := start(t, size(2), limits(func(p *config.Pool) { p.MaxClientConn = 2 * clients }), func(c *config.Config) { c.Log.Connections = false })
+	all := make([]bare, 0, clients+1)
+	t.Cleanup(func() { // one for all, as the test is to have no memory of its own for each
+		for _, c := range all {
+			unix.Close(int(c))
+		}
+	})
+	warm := bareCaller(t, w)
+	all = append(all, warm)
+	works := []struct {
+		name string
+		most int64 // bytes of heap per client, what came before included
+		ask  []pgproto3.FrontendMessage
+	}{
+		{"logged in", 260, nil},
+		{"after a transaction", 260, []pgproto3.FrontendMessage{q("select 1")}},
+		{"after an unnamed statement", 260, []pgproto3.FrontendMessage{parse("select $1::text"), bind("1"), execute(), syncs()}},
+		{"with a setting", 260, []pgproto3.FrontendMessage{q("set work_mem = '5MB'")}},
+		{"with a prepared statement", 760, []pgproto3.FrontendMessage{parseAs("s", "select $1::text"), syncs()}},
+	}
+	for _, work := range works { // what is shared
+		warm.ask(t, work.ask)
+	}
+	before := heap()
+	for range clients {
+		all = append(all, bareCaller(t, w))
+	}
+	for _, work := range works {
+		for _, c := range all[1:] {
+			c.ask(t, work.ask)
+		}
+		w.awaitRest(t)
+		got := (heap() - before) / clients
+		if got > work.most {
+			t.Errorf("a client %s costs %d bytes, at most %d are for it", work.name, got, work.most)
+		}
+		t.Logf("a client %s costs %d bytes", work.name, got)
+	}
+}
+
+// awaitRest waits until the loops have come by all that they were told.
+func (w *world) awaitRest(t testing.TB) {
+	eventually(t, "all are at rest", func() bool {
+		for _, c := range w.proxy.ClientStates(bounded(t)) {
+			if c.State != "idle" {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// bare is a client without any memory of its own: a descriptor, which blocks.
+type bare int
+
+func bareCaller(t testing.TB, w *world) bare {
+	t.Helper()
+	to := netip.MustParseAddrPort(w.address())
+	fd := must(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))(t)
+	limit := unix.NsecToTimeval(int64(patience))
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}); err != nil {
+		t.Fatal(err)
+	}
+	c := bare(fd)
+	c.send(t, wire.Append(nil, &wire.StartupMessage{Parameters: []wire.Parameter{{Name: "user", Value: "app"}, {Name: "application_name", Value: "at rest"}}}))
+	return c
+}
+
+// ask sends messages and reads up to ReadyForQuery.
+func (c bare) ask(t testing.TB, messages []pgproto3.FrontendMessage) {
+	t.Helper()
+	if len(messages) == 0 {
+		return
+	}
+	var b []byte
+	for _, m := range messages {
+		b = must(m.Encode(b))(t)
+	}
+	c.send(t, b)
+}
+
+func (c bare) send(t testing.TB, b []byte) {
+	t.Helper()
+	if n, err := unix.Write(int(c), b); n < len(b) {
+		t.Fatal(fmt.Errorf("%d of %d bytes: %w", n, len(b), err))
+	}
+	var got [4096]byte
+	for n := 0; !bytes.HasSuffix(got[:max(0, n-1)], []byte{'Z', 0, 0, 0, 5}); {
+		more, err := unix.Read(int(c), got[n:])
+		if err == unix.EINTR { // Go's scheduler
+			continue
+		}
+		if more <= 0 {
+			t.Fatalf("no ReadyForQuery: %q %v", got[:n], err)
+		}
+		n += more
+	}
+}
