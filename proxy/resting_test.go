@@ -3,8 +3,11 @@ package proxy_test
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"net/netip"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"golang.org/x/sys/unix"
@@ -18,34 +21,29 @@ import (
 func TestAClientAtRestCostsFewBytes(t *testing.T) {
 	const clients = 2000
 	w := start(t, size(2), limits(func(p *config.Pool) { p.MaxClientConn = 2 * clients }), func(c *config.Config) { c.Log.Connections = false })
-	all := make([]bare, 0, clients+1)
-	t.Cleanup(func() { // one for all, as the test is to have no memory of its own for each
-		for _, c := range all {
-			unix.Close(int(c))
-		}
-	})
-	warm := bareCaller(t, w)
-	all = append(all, warm)
+	all := bareClients(t, clients+1)
+	warm := bareLogin(t, w)
+	*all = append(*all, warm)
 	works := []struct {
 		name string
 		most int64 // bytes of heap per client, what came before included
 		ask  []pgproto3.FrontendMessage
 	}{
-		{"logged in", 260, nil},
+		{"logged in", 240, nil},
 		{"after a transaction", 260, []pgproto3.FrontendMessage{q("select 1")}},
 		{"after an unnamed statement", 260, []pgproto3.FrontendMessage{parse("select $1::text"), bind("1"), execute(), syncs()}},
-		{"with a setting", 260, []pgproto3.FrontendMessage{q("set work_mem = '5MB'")}},
-		{"with a prepared statement", 760, []pgproto3.FrontendMessage{parseAs("s", "select $1::text"), syncs()}},
+		{"with a setting", 270, []pgproto3.FrontendMessage{q("set work_mem = '5MB'")}},
+		{"with a prepared statement", 370, []pgproto3.FrontendMessage{parseAs("s", "select $1::text"), syncs()}},
 	}
 	for _, work := range works { // what is shared
 		warm.ask(t, work.ask)
 	}
 	before := heap()
 	for range clients {
-		all = append(all, bareCaller(t, w))
+		*all = append(*all, bareLogin(t, w))
 	}
 	for _, work := range works {
-		for _, c := range all[1:] {
+		for _, c := range (*all)[1:] {
 			c.ask(t, work.ask)
 		}
 		w.awaitRest(t)
@@ -55,6 +53,37 @@ func TestAClientAtRestCostsFewBytes(t *testing.T) {
 		}
 		t.Logf("a client %s costs %d bytes", work.name, got)
 	}
+}
+
+// TestAClientAtRestInTLSCostsFewBytes is the same with TLS, nearly all of which is crypto/tls'.
+func TestAClientAtRestInTLSCostsFewBytes(t *testing.T) {
+	const clients, most = 300, 6900
+	w := start(t, size(2), secured(t, "require"), limits(func(p *config.Pool) { p.MaxClientConn = 2 * clients }), func(c *config.Config) { c.Log.Connections = false })
+	all := bareClients(t, clients+1)
+	*all = append(*all, bareTLS(t, w))
+	before := heap()
+	for range clients {
+		*all = append(*all, bareTLS(t, w))
+	}
+	w.awaitRest(t)
+	heap() // what is pooled goes with the second collection
+	got := (heap() - before) / clients
+	if got > most {
+		t.Errorf("a client in TLS costs %d bytes, at most %d are for it", got, most)
+	}
+	t.Logf("a client in TLS costs %d bytes", got)
+}
+
+// bareClients has room for so many, which are closed at the end of the test: one list for all,
+// as the test is to have no memory of its own for each.
+func bareClients(t testing.TB, n int) *[]bare {
+	all := make([]bare, 0, n)
+	t.Cleanup(func() {
+		for _, c := range all {
+			unix.Close(int(c))
+		}
+	})
+	return &all
 }
 
 // awaitRest waits until the loops have come by all that they were told.
@@ -83,8 +112,36 @@ func bareCaller(t testing.TB, w *world) bare {
 	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}); err != nil {
 		t.Fatal(err)
 	}
-	c := bare(fd)
-	c.send(t, wire.Append(nil, &wire.StartupMessage{Parameters: []wire.Parameter{{Name: "user", Value: "app"}, {Name: "application_name", Value: "at rest"}}}))
+	return bare(fd)
+}
+
+// startsAtRest is the login of those that rest.
+var startsAtRest = wire.Append(nil, &wire.StartupMessage{Parameters: []wire.Parameter{{Name: "user", Value: "app"}, {Name: "application_name", Value: "at rest"}}})
+
+// bareLogin is one that has logged in.
+func bareLogin(t testing.TB, w *world) bare {
+	t.Helper()
+	c := bareCaller(t, w)
+	c.send(t, startsAtRest)
+	return c
+}
+
+// bareTLS is one that has logged in by TLS. Its own end of that is forgotten.
+func bareTLS(t *testing.T, w *world) bare {
+	t.Helper()
+	c := bareCaller(t, w)
+	file := os.NewFile(uintptr(must(unix.Dup(int(c)))(t)), "client")
+	conn := must(net.FileConn(file))(t)
+	file.Close()
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	conn.Write(sslRequest)
+	if b := make([]byte, 1); must(conn.Read(b))(t) != 1 || b[0] != 'S' {
+		t.Fatalf("TLS is refused: %q", b)
+	}
+	secure := shake(t, conn)
+	secure.Write(startsAtRest)
+	awaitReady(t, secure.Read)
 	return c
 }
 
@@ -106,9 +163,15 @@ func (c bare) send(t testing.TB, b []byte) {
 	if n, err := unix.Write(int(c), b); n < len(b) {
 		t.Fatal(fmt.Errorf("%d of %d bytes: %w", n, len(b), err))
 	}
+	awaitReady(t, func(b []byte) (int, error) { return unix.Read(int(c), b) })
+}
+
+// awaitReady reads up to a ReadyForQuery.
+func awaitReady(t testing.TB, read func([]byte) (int, error)) {
+	t.Helper()
 	var got [4096]byte
 	for n := 0; !bytes.HasSuffix(got[:max(0, n-1)], []byte{'Z', 0, 0, 0, 5}); {
-		more, err := unix.Read(int(c), got[n:])
+		more, err := read(got[n:])
 		if err == unix.EINTR { // Go's scheduler
 			continue
 		}
