@@ -29,11 +29,11 @@ func TestAClientAtRestCostsFewBytes(t *testing.T) {
 		most int64 // bytes of heap per client, what came before included
 		ask  []pgproto3.FrontendMessage
 	}{
-		{"logged in", 240, nil},
-		{"after a transaction", 260, []pgproto3.FrontendMessage{q("select 1")}},
-		{"after an unnamed statement", 260, []pgproto3.FrontendMessage{parse("select $1::text"), bind("1"), execute(), syncs()}},
-		{"with a setting", 270, []pgproto3.FrontendMessage{q("set work_mem = '5MB'")}},
-		{"with a prepared statement", 370, []pgproto3.FrontendMessage{parseAs("s", "select $1::text"), syncs()}},
+		{"logged in", 250, nil},
+		{"after a transaction", 290, []pgproto3.FrontendMessage{q("select 1")}},
+		{"after an unnamed statement", 290, []pgproto3.FrontendMessage{parse("select $1::text"), bind("1"), execute(), syncs()}},
+		{"with a setting", 295, []pgproto3.FrontendMessage{q("set work_mem = '5MB'")}},
+		{"with a prepared statement", 390, []pgproto3.FrontendMessage{parseAs("s", "select $1::text"), syncs()}},
 	}
 	for _, work := range works { // what is shared
 		warm.ask(t, work.ask)
@@ -57,7 +57,7 @@ func TestAClientAtRestCostsFewBytes(t *testing.T) {
 
 // TestAClientAtRestInTLSCostsFewBytes is the same with TLS, nearly all of which is crypto/tls'.
 func TestAClientAtRestInTLSCostsFewBytes(t *testing.T) {
-	const clients, most = 300, 6900
+	const clients, most = 300, 7000
 	w := start(t, size(2), secured(t, "require"), limits(func(p *config.Pool) { p.MaxClientConn = 2 * clients }), func(c *config.Config) { c.Log.Connections = false })
 	all := bareClients(t, clients+1)
 	*all = append(*all, bareTLS(t, w))
