@@ -30,12 +30,13 @@ type Loop struct {
 	// OnPanic is told of a panic in a Task, with the stack. Set it before Run.
 	OnPanic func(v any, stack []byte)
 
-	ep      int     // epoll descriptor
-	wake    int     // eventfd: something was posted
-	count   [8]byte // what wake held; nobody needs it
-	sockets []Handler
+	ep      int       // epoll descriptor
+	wake    int       // eventfd: something was posted
+	count   [8]byte   // what wake held; nobody needs it
+	sockets []*Socket // by their descriptors
 	scratch []byte
-	buffers [][]byte // free output and tail buffers
+	buffers [][]byte  // free output and tail buffers
+	beyonds []*beyond // free ones
 	runq    []*Task
 	yielded []*Task            // woken again one in each turn, the first first
 	idle    []*Task            // coroutines without a Runner
@@ -221,10 +222,11 @@ func (l *Loop) dispatch(ev *unix.EpollEvent) {
 		unix.Read(l.wake, l.count[:]) //nolint:errcheck // only resets the counter
 		return
 	}
-	if fd >= len(l.sockets) || l.sockets[fd] == nil {
+	s := l.known(fd)
+	if s == nil {
 		return // closed or moved earlier in this turn
 	}
-	l.tell(l.sockets[fd], eventsOf(ev.Events))
+	l.tell(s.handler, eventsOf(ev.Events))
 	l.runTasks()
 }
 

@@ -50,10 +50,10 @@ func (s *Socket) PeerPID() int {
 
 // TLS is version and cipher, as "TLSv1.3/TLS_AES_128_GCM_SHA256"; "" for plain text.
 func (s *Socket) TLS() string {
-	if s.tls == nil {
+	if !s.IsTLS() {
 		return ""
 	}
-	state := s.tls.ConnectionState()
+	state := s.beyond.tls.ConnectionState()
 	return versions[state.Version] + "/" + tls.CipherSuiteName(state.CipherSuite)
 }
 

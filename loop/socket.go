@@ -2,9 +2,7 @@ package loop
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"syscall"
 
@@ -30,10 +28,7 @@ type Socket struct {
 	interest uint32 // what epoll watches for us; 0 = it does not know us
 	loop     *Loop
 	handler  Handler
-	pending  []byte // not yet taken by the kernel
-	sent     int    // bytes of pending already taken
-	tls      *tls.Conn
-	broken   error // sticky write error
+	beyond   *beyond // nil mostly
 }
 
 const watchRead = unix.EPOLLIN | unix.EPOLLRDHUP
@@ -51,7 +46,7 @@ func (s *Socket) Open(conn net.Conn, h Handler) error {
 		}
 		under = tr.Conn
 		tr.sock = s
-		s.tls = t
+		s.beyond = &beyond{tls: t}
 	}
 	fd, err := takeFD(under)
 	if err != nil {
@@ -98,8 +93,8 @@ func (s *Socket) Attach(l *Loop) error {
 		s.change(0)
 	}
 	s.loop, s.interest = l, 0
-	l.keep(int(s.fd), s.handler)
-	if len(s.pending) > 0 {
+	l.keep(int(s.fd), s)
+	if s.Pending() > 0 {
 		return s.control(watchRead | unix.EPOLLOUT)
 	}
 	return s.control(watchRead)
@@ -107,13 +102,6 @@ func (s *Socket) Attach(l *Loop) error {
 
 // Loop is the loop that the socket is attached to, nil if it is to none.
 func (s *Socket) Loop() *Loop { return s.loop }
-
-func (l *Loop) keep(fd int, h Handler) {
-	for fd >= len(l.sockets) {
-		l.sockets = append(l.sockets, make([]Handler, max(64, len(l.sockets)))...)
-	}
-	l.sockets[fd] = h
-}
 
 // Watch turns reading on or off in epoll. While it is off, Ready still says
 // that the peer has closed, unless the socket was muted before.
@@ -161,54 +149,29 @@ func (s *Socket) Read(b []byte) (int, error) {
 	if s.fd < 0 {
 		return 0, net.ErrClosed
 	}
-	if s.tls == nil {
-		n, err := readFD(int(s.fd), b)
-		if err == io.EOF && s.broken == ErrSilent {
-			err = ErrSilent
-		}
-		return n, err
+	if s.beyond != nil {
+		return s.beyond.read(s, b)
 	}
-	n, err := s.tls.Read(b)
-	s.Flush() // answers that TLS itself owes
-	if n > 0 {
-		return n, nil
-	}
-	if err == nil || errors.Is(err, ErrNotNow) {
-		return 0, ErrNotNow
-	}
-	if s.broken == ErrSilent {
-		err = ErrSilent
-	}
-	return 0, err
+	return readFD(int(s.fd), b)
 }
 
 // Drained reports whether a Read that returned n of max bytes has emptied the
 // kernel's buffer. TLS may hold back more, so there only ErrNotNow tells.
-func (s *Socket) Drained(n, max int) bool { return s.tls == nil && n < max }
+func (s *Socket) Drained(n, max int) bool { return n < max && !s.IsTLS() }
 
 // Write sends b; what the kernel does not take is copied and sent when it
 // does. An error is sticky and also returned by the next Write.
 func (s *Socket) Write(b []byte) error {
-	if s.broken != nil {
-		return s.broken
+	if s.beyond != nil {
+		return s.beyond.write(s, b)
 	}
 	if s.fd < 0 {
 		return net.ErrClosed
 	}
-	if s.tls == nil {
-		return s.send(b)
-	}
-	if _, err := s.tls.Write(b); err != nil {
-		return s.fail(err)
-	}
-	return s.Flush()
+	return s.send(b)
 }
 
 func (s *Socket) send(b []byte) error {
-	if len(s.pending) > 0 {
-		s.keepPending(b)
-		return nil
-	}
 	n, err := writeFD(int(s.fd), b)
 	if err != nil && err != ErrNotNow {
 		return s.fail(err)
@@ -220,55 +183,24 @@ func (s *Socket) send(b []byte) error {
 	return nil
 }
 
-func (s *Socket) keepPending(b []byte) {
-	if s.pending == nil && s.loop != nil {
-		s.pending = s.loop.TakeBuffer()
-	}
-	s.pending = append(s.pending, b...)
-}
-
 // Flush sends what is pending as far as the kernel takes it.
 func (s *Socket) Flush() error {
-	if s.broken != nil {
-		return s.broken
-	}
-	if len(s.pending) == 0 {
+	if s.beyond == nil {
 		return nil
 	}
-	n, err := writeFD(int(s.fd), s.pending[s.sent:])
-	if err != nil && err != ErrNotNow {
-		return s.fail(err)
-	}
-	if s.sent += n; s.sent < len(s.pending) {
-		s.change(s.interest | unix.EPOLLOUT)
-		return nil
-	}
-	s.dropPending()
-	s.change(s.interest &^ unix.EPOLLOUT)
-	return nil
-}
-
-func (s *Socket) dropPending() {
-	if s.loop != nil && s.pending != nil {
-		s.loop.GiveBuffer(s.pending)
-	}
-	s.pending, s.sent = nil, 0
-}
-
-func (s *Socket) fail(err error) error {
-	s.dropPending()
-	if s.interest&unix.EPOLLOUT != 0 {
-		s.change(s.interest &^ unix.EPOLLOUT)
-	}
-	s.broken = err
-	return err
+	return s.beyond.flush(s)
 }
 
 // Pending is the number of bytes that the kernel has not taken yet.
-func (s *Socket) Pending() int { return len(s.pending) - s.sent }
+func (s *Socket) Pending() int {
+	if s.beyond == nil {
+		return 0
+	}
+	return len(s.beyond.pending) - s.beyond.sent
+}
 
 // IsTLS reports whether the peer's bytes are encrypted.
-func (s *Socket) IsTLS() bool { return s.tls != nil }
+func (s *Socket) IsTLS() bool { return s.beyond != nil && s.beyond.tls != nil }
 
 // Detach takes the descriptor away from a socket without TLS of which nothing is pending,
 // and gives it to the caller, who closes it. The socket is as if closed.
@@ -283,9 +215,7 @@ func (s *Socket) Detach() (fd int) {
 // tells its handler nothing any more; it is the caller's until it is attached to another loop.
 func (s *Socket) Leave() {
 	s.change(0)
-	if l := s.loop; l != nil && int(s.fd) < len(l.sockets) && l.sockets[s.fd] == s.handler {
-		l.sockets[s.fd] = nil
-	}
+	s.loop.forget(s)
 	s.interest, s.loop = 0, nil
 }
 
@@ -295,43 +225,12 @@ func (s *Socket) Close() {
 	if s.fd < 0 {
 		return
 	}
-	if s.tls != nil && s.broken == nil {
-		s.tls.CloseWrite() //nolint:errcheck // the peer may be gone
-	}
-	s.Flush() //nolint:errcheck // likewise
-	if l := s.loop; l != nil && int(s.fd) < len(l.sockets) && l.sockets[s.fd] == s.handler {
-		l.sockets[s.fd] = nil
-	}
+	s.sayGoodbye()
+	s.loop.forget(s)
 	unix.Close(int(s.fd))
 	s.dropPending()
-	s.fd, s.interest, s.loop, s.tls = -1, 0, nil, nil
-}
-
-// Transport carries a tls.Conn: blocking as the net.Conn inside until the
-// Socket takes over, then never blocking. Hand it to tls.Server or tls.Client
-// in place of the connection.
-type Transport struct {
-	net.Conn
-	sock *Socket
-}
-
-// Read is called by crypto/tls.
-func (t *Transport) Read(b []byte) (int, error) {
-	if t.sock == nil {
-		return t.Conn.Read(b)
+	s.fd, s.interest, s.loop = -1, 0, nil
+	if s.beyond != nil {
+		s.beyond.tls = nil
 	}
-	n, err := readFD(int(t.sock.fd), b)
-	if n == 0 && err == nil {
-		err = io.EOF
-	}
-	return n, err
-}
-
-// Write is called by crypto/tls; on a loop it only fills the Socket's pending bytes.
-func (t *Transport) Write(b []byte) (int, error) {
-	if t.sock == nil {
-		return t.Conn.Write(b)
-	}
-	t.sock.keepPending(b)
-	return len(b), nil
 }

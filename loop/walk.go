@@ -8,8 +8,8 @@ func (l *Loop) Walk(from, n int, fn func(Handler)) (next int) {
 		if i == from+n {
 			return i
 		}
-		if h := l.sockets[i]; h != nil {
-			l.visit(h, fn)
+		if s := l.sockets[i]; s != nil {
+			l.visit(s.handler, fn)
 		}
 	}
 	return 0

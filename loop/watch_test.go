@@ -66,7 +66,11 @@ func TestAResetWithBytesPendingDoesNotMakeTheLoopSpin(t *testing.T) {
 	far.Close()
 	eventually(t, "the write has failed", func() bool {
 		var broken error
-		do(t, l, func() { broken = p.sock.broken })
+		do(t, l, func() {
+			if x := p.sock.beyond; x != nil {
+				broken = x.broken
+			}
+		})
 		return broken != nil
 	})
 	before := 0

@@ -18,12 +18,17 @@ import (
 func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials, stop func() bool) error {
 	p := h.proxy
 	t := h.now.target(r, h.terms.cfg, s.database, s.user).as(s.replication)
-	c := &client{loop: p.choose(), course: h.now.course(r, h.l), mode: modes[t.key.Mode], addr: addrPort(h.conn.RemoteAddr()),
+	c := &client{loop: p.choose(), course: h.now.course(r, h.l), mode: modes[t.key.Mode], pinning: pinning(r, modes[t.key.Mode]),
 		database: unique.Make(s.database), connected: secondsOf(loop.Clock()),
-		carried: session.Rest{Settings: s.settings, Base: s.settings, Pinning: pinning(r, modes[t.key.Mode])}}
+		carried: session.Rest{Settings: s.settings, Base: s.settings}}
+	c.cameFrom(addrPort(h.conn.RemoteAddr()))
 	if c.mode == modeSession {
-		if c.startup = s.startupOf(); !c.startup.FitsPacket(t.key) {
+		st := s.startupOf()
+		if !st.FitsPacket(t.key) {
 			return wire.Fatal(wire.ProtocolViolation, "startup parameters are too long")
+		}
+		if st != (pool.Startup{}) {
+			c.needRare().startup = st
 		}
 	}
 	rest := h.stream.Buffered()
@@ -42,6 +47,7 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 		p.clients.remove(c)
 		return err
 	}
+	c.sock.ForgetConn()
 	p.gate.handedOver(h.caller)
 	h.caller = nil
 	p.stations[c.loop.ID].load.Clients.Add(1)

@@ -168,7 +168,7 @@ func (r *relay) refuseStartup() metrics.Reason {
 
 func (r *relay) settingRefused(said *wire.Error) metrics.Reason {
 	r.at.Metrics().Error(metrics.SettingRefused)
-	r.c.proxy.log.Info("client's setting refused", "id", r.c.id, "address", r.c.addr, "user", r.c.person.name,
+	r.c.proxy.log.Info("client's setting refused", "id", r.c.id, "address", r.c.address(), "user", r.c.person.name,
 		"database", r.at.Key.Database, "error", said.Error())
 	return metrics.SettingRefused
 }

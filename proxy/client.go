@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"net"
-	"net/netip"
 	"syscall"
 	"unique"
 
@@ -31,30 +29,21 @@ type client struct {
 	loop                 *loop.Loop // see visit.go
 	*person                         // who it is to us, and the proxy: all clients of a user share them
 	pool                 *pool.Pool
-	*course                           // where it came in, and is led to
-	relay                *relay       // nil while the client rests
-	carried              session.Rest // what its session must know the next time
-	hearer               *pool.Hearer // nil until it listens by the pool's ear
-	addr                 netip.AddrPort
+	*course                                    // where it came in, and is led to
+	relay                *relay                // nil while the client rests
+	carried              session.Rest          // what its session must know the next time
+	rare                 *rare                 // nil mostly
 	database             unique.Handle[string] // as it names it
-	startup              pool.Startup          // what its server is opened with; session mode only
 	id                   uint32                // its number
-	backend              uint32                // the process ID of its server, once it has been told that; session mode only
 	secret               uint32                // the secret in its cancel key
 	rested               uint32                // when it came to rest, by atRest
 	connected, requested seconds               // when it had logged in, and came to its last work
+	from4                from4                 // where it came from, if by TCP and IPv4
 	mode                 mode
-	pinsTold             session.Pins // why it was pinned, as far as the log has been told
-	welcomed             bool         // it has had its first ReadyForQuery
-	live                 bool         // its loop has it, and it has not ended
-}
-
-// addrPort is the client's address; the zero value for a Unix socket.
-func addrPort(a net.Addr) netip.AddrPort {
-	if t, ok := a.(*net.TCPAddr); ok {
-		return t.AddrPort()
-	}
-	return netip.AddrPort{}
+	pinning              session.Pinning // what becomes of what it sets up and cannot take to another server
+	welcomed             bool            // it has had its first ReadyForQuery
+	live                 bool            // its loop has it, and it has not ended
+	tied                 bool            // it has been told the process ID of its server; the registry's
 }
 
 // isReset reports whether the peer has broken the connection off.

@@ -17,15 +17,15 @@ func (c *client) end(l *loop.Loop, why metrics.Reason) {
 
 func (c *client) leaveBooks(l *loop.Loop, why metrics.Reason) {
 	c.live = false
-	if c.hearer != nil {
-		c.pool.Deafen(c.hearer)
+	if h := c.seldom().hearer; h != nil {
+		c.pool.Deafen(h)
 	}
 	c.carried.End()
 	c.leavePool()
 	c.proxy.stations[l.ID].load.Clients.Add(-1)
 	c.proxy.process.End(why)
 	if c.proxy.config().Log.Connections {
-		c.proxy.log.Info("client closed", "id", c.id, "address", c.addr, "user", c.person.name,
+		c.proxy.log.Info("client closed", "id", c.id, "address", c.address(), "user", c.person.name,
 			"database", c.pool.Key.Database, "reason", why.String())
 	}
 	c.proxy.gate.clientLeft()

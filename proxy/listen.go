@@ -25,7 +25,7 @@ func (r *relay) settle() metrics.Reason {
 			return why
 		}
 	}
-	if r.sess.Unlistens() && r.c.hearer != nil {
+	if r.sess.Unlistens() && r.c.seldom().hearer != nil {
 		if why := r.hearOut(); why != metrics.None {
 			return why
 		}
@@ -110,13 +110,15 @@ func (r *relay) notSettled(o outcome) metrics.Reason {
 // listen brings what the client listens to up to date. False: it is too much.
 func (r *relay) listen(come []string, e *pool.Errand) bool {
 	c, gone := r.c, r.sess.Gone()
+	h := c.seldom().hearer
 	switch {
-	case c.hearer == nil && len(come) == 0:
+	case h == nil && len(come) == 0:
 		return true
-	case c.hearer == nil:
-		c.hearer = c.pool.NewHearer(r.loop, c.stirrer(r.loop))
+	case h == nil:
+		h = c.pool.NewHearer(r.loop, c.stirrer(r.loop))
+		c.needRare().hearer = h
 	}
-	return c.pool.Listen(c.hearer, r.asHeard(gone), come, e)
+	return c.pool.Listen(h, r.asHeard(gone), come, e)
 }
 
 // notifyPatience is how long a client that has notified waits to be heard.

@@ -33,7 +33,7 @@ func (c *client) stirrer(l *loop.Loop) func() {
 // notifications: outside of a transaction, with nothing unanswered. What was sent
 // before must have been taken, so that what waits is bounded (pool.Hearer).
 func (r *relay) notify() metrics.Reason {
-	h := r.c.hearer
+	h := r.c.seldom().hearer
 	if h == nil || !h.Has() {
 		return metrics.None
 	}
@@ -52,7 +52,7 @@ func (r *relay) notify() metrics.Reason {
 
 // giveNotes gives the client all that has come.
 func (r *relay) giveNotes() metrics.Reason {
-	b, n := r.c.hearer.Take(nil)
+	b, n := r.c.rare.hearer.Take(nil)
 	b = r.recoded(b)
 	m := r.at.Metrics().Shard(r.loop.ID)
 	m.Notifications.Add(uint64(n))
@@ -71,7 +71,7 @@ func (r *relay) mayHear() bool {
 // before it hears by the ear.
 func (r *relay) heardHere(f wire.Frame) metrics.Reason {
 	var n pgproto3.NotificationResponse
-	if n.Decode(f.Body) != nil || r.c.hearer != nil && r.c.hearer.Listens(n.Channel) {
+	if h := r.c.seldom().hearer; n.Decode(f.Body) != nil || h != nil && h.Listens(n.Channel) {
 		return metrics.None
 	}
 	if s := r.claim.Server; n.PID == s.PID() {

@@ -51,8 +51,8 @@ func (c *client) goOver(st *station) {
 // comeOver is the other half, on the loop that it has come to.
 func (c *client) comeOver(l *loop.Loop) {
 	c.carried.Join(&c.proxy.stations[l.ID].texts)
-	if c.hearer != nil {
-		c.hearer.Move(l, c.stirrer(l))
+	if h := c.seldom().hearer; h != nil {
+		h.Move(l, c.stirrer(l))
 	}
 	if err := c.sock.Attach(l); err != nil {
 		c.proxy.log.Error("move client", "error", err)

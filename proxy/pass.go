@@ -155,7 +155,7 @@ func (r *relay) mayPass() bool {
 }
 
 func (c *client) canMove() bool {
-	return c.mode != modeSession && c.hearer == nil && !c.sock.IsTLS() && c.sock.Pending() == 0
+	return c.mode != modeSession && c.seldom().hearer == nil && !c.sock.IsTLS() && c.sock.Pending() == 0
 }
 
 // pass gives a client at rest to the heir, if there is one; false: it cannot be. On its
@@ -206,7 +206,8 @@ func (p *Proxy) seat(x Passed, conn net.Conn) error {
 		return fmt.Errorf("no route for database %q and user %q any more", x.Database, x.User)
 	}
 	c := &client{loop: p.choose(), course: now.course(route, l), mode: modes[x.Mode],
-		database: unique.Make(x.Database), connected: secondsOf(loop.Clock()), addr: addrPort(conn.RemoteAddr()), welcomed: true}
+		database: unique.Make(x.Database), connected: secondsOf(loop.Clock()), welcomed: true, pinning: pinning(route, modes[x.Mode])}
+	c.cameFrom(addrPort(conn.RemoteAddr()))
 	t := now.target(route, l.terms.Load().cfg, x.Database, x.User)
 	t.key.Mode = x.Mode
 	c.carried.Settings = session.SettingsOf(x.Session)
@@ -230,7 +231,6 @@ func (p *Proxy) seat(x Passed, conn net.Conn) error {
 	p.stations[c.loop.ID].load.Clients.Add(1)
 	c.loop.Post(func() {
 		c.carried = p.stations[c.loop.ID].texts.TakeIn(x.Session)
-		c.carried.Pinning = pinning(route, c.mode)
 		c.adopted(nil)
 	})
 	return nil

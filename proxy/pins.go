@@ -41,9 +41,9 @@ func (r *relay) repin() metrics.Reason {
 		r.tell(r.tooManySettings())
 		return metrics.TooManyPinned
 	}
-	if news := now &^ r.c.pinsTold; news != 0 {
-		r.c.pinsTold |= news
-		r.c.proxy.log.Info("client pinned to its server", "id", r.c.id, "address", r.c.addr, "user", r.c.person.name,
+	if news := now &^ r.c.seldom().pinsTold; news != 0 {
+		r.c.needRare().pinsTold |= news
+		r.c.proxy.log.Info("client pinned to its server", "id", r.c.id, "address", r.c.address(), "user", r.c.person.name,
 			"database", r.at.Key.Database, "reason", news.String(), "member", r.claim.Server.Member(), "pid", r.claim.Server.PID())
 	}
 	return metrics.None

@@ -31,7 +31,7 @@ var encodings = map[string]encoding.Encoding{
 // encodings are that of what the client's ear hears, and the client's own; nil where
 // nothing is to be converted.
 func (r *relay) encodings() (heard, own encoding.Encoding) {
-	of, usual := r.c.hearer.Encodings()
+	of, usual := r.c.rare.hearer.Encodings()
 	set, ok := r.sess.Settings().Get("client_encoding")
 	if !ok {
 		set = usual

@@ -19,7 +19,7 @@ const noBackend = 1 << 30
 // registry is all clients that have logged in, by their numbers.
 type registry struct {
 	mu        sync.Mutex // guards what follows
-	byID      map[uint32]*client
+	byID      numbered
 	consoles  map[uint32]*ConsoleClient
 	byBackend map[uint32][]*client // those that have been told their server's process ID; several hosts may have the same
 	last      uint32
@@ -27,13 +27,13 @@ type registry struct {
 }
 
 func (r *registry) init() {
-	r.byID, r.byBackend, r.consoles = make(map[uint32]*client), make(map[uint32][]*client), make(map[uint32]*ConsoleClient)
+	r.byBackend, r.consoles = make(map[uint32][]*client), make(map[uint32]*ConsoleClient)
 }
 
 func (r *registry) len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.byID)
+	return r.byID.n
 }
 
 // add gives c its cancel key.
@@ -42,14 +42,14 @@ func (r *registry) add(c *client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c.id, c.secret = r.nextLocked(), secret
-	r.byID[c.id] = c
+	r.byID.put(c)
 }
 
 // nextLocked is a number that nobody has.
 func (r *registry) nextLocked() uint32 {
 	for {
 		r.last = (r.last + 1) % noBackend // with that added it is still positive as a signed number
-		if r.last != 0 && r.byID[r.last] == nil && r.consoles[r.last] == nil {
+		if r.last != 0 && r.byID.get(r.last) == nil && r.consoles[r.last] == nil {
 			return r.last
 		}
 	}
@@ -59,9 +59,9 @@ func (r *registry) nextLocked() uint32 {
 // end before ours; a new one if that is taken.
 func (r *registry) restore(c *client, id, secret uint32) {
 	r.mu.Lock()
-	if _, taken := r.byID[id]; !taken && id != 0 {
+	if r.byID.get(id) == nil && id != 0 {
 		c.id, c.secret = id, secret
-		r.byID[id] = c
+		r.byID.put(c)
 		r.mu.Unlock()
 		return
 	}
@@ -88,21 +88,22 @@ func (r *registry) lastNumber() uint32 {
 	return r.last
 }
 
-// tie gives c the process ID of the server that it has for good.
+// tie gives c the process ID of the server that it has for good. On its loop.
 func (r *registry) tie(c *client, backend uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for slices.ContainsFunc(r.byBackend[backend], func(o *client) bool { return o.secret == c.secret }) {
 		c.secret = newSecret()
 	}
-	c.backend = backend
+	c.needRare().backend, c.tied = backend, true
 	r.byBackend[backend] = append(r.byBackend[backend], c)
 }
 
 func (r *registry) untieLocked(c *client) {
-	left := slices.DeleteFunc(r.byBackend[c.backend], func(o *client) bool { return o == c })
-	if r.byBackend[c.backend] = left; len(left) == 0 {
-		delete(r.byBackend, c.backend)
+	backend := c.rare.backend
+	left := slices.DeleteFunc(r.byBackend[backend], func(o *client) bool { return o == c })
+	if r.byBackend[backend] = left; len(left) == 0 {
+		delete(r.byBackend, backend)
 	}
 }
 
@@ -112,14 +113,15 @@ func newSecret() uint32 {
 	return binary.BigEndian.Uint32(secret[:])
 }
 
+// remove takes c out. On its loop, or before it has one.
 func (r *registry) remove(c *client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.byID, c.id)
-	if c.backend != 0 {
+	r.byID.remove(c)
+	if c.tied {
 		r.untieLocked(c)
 	}
-	if len(r.byID) == 0 && r.emptied != nil {
+	if r.byID.n == 0 && r.emptied != nil {
 		close(r.emptied)
 		r.emptied = nil
 	}
@@ -140,10 +142,10 @@ func (r *registry) moved(c *client, to *pool.Pool) {
 	c.pool = to
 }
 
-// pid is the process ID that the client's cancel key has.
+// pid is the process ID that the client's cancel key has. On its loop.
 func (c *client) pid() uint32 {
-	if c.backend != 0 {
-		return c.backend
+	if backend := c.seldom().backend; backend != 0 {
+		return backend
 	}
 	return noBackend + c.id
 }
@@ -157,7 +159,7 @@ func (r *registry) find(pid uint32, secret []byte) *client {
 			return c
 		}
 	}
-	if c := r.byID[pid-noBackend]; c != nil && c.backend == 0 && c.hasSecret(secret) {
+	if c := r.byID.get(pid - noBackend); c != nil && !c.tied && c.hasSecret(secret) {
 		return c
 	}
 	return nil
@@ -174,16 +176,13 @@ func (r *registry) numbered(id uint64) *client {
 	if id >= noBackend {
 		return nil
 	}
-	return r.byID[uint32(id)]
+	return r.byID.get(uint32(id))
 }
 
 // each calls fn on every client, outside of the lock.
 func (r *registry) each(fn func(*client)) {
 	r.mu.Lock()
-	all := make([]*client, 0, len(r.byID))
-	for _, c := range r.byID {
-		all = append(all, c)
-	}
+	all := slices.AppendSeq(make([]*client, 0, r.byID.n), r.byID.all)
 	r.mu.Unlock()
 	for _, c := range all {
 		fn(c)
@@ -193,7 +192,7 @@ func (r *registry) each(fn func(*client)) {
 // waitEmpty blocks until no client is left; false when ctx ends first.
 func (r *registry) waitEmpty(ctx context.Context) bool {
 	r.mu.Lock()
-	if len(r.byID) == 0 {
+	if r.byID.n == 0 {
 		r.mu.Unlock()
 		return true
 	}

@@ -39,7 +39,7 @@ func TestAKeyFindsItsClientAndNoOther(t *testing.T) {
 			}
 		}
 	}
-	if len(r.byID)+len(r.byBackend) != 0 {
-		t.Errorf("%d and %d are left", len(r.byID), len(r.byBackend))
+	if r.byID.n+len(r.byBackend) != 0 {
+		t.Errorf("%d and %d are left", r.byID.n, len(r.byBackend))
 	}
 }

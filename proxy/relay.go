@@ -61,6 +61,7 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 	r.c, r.loop = c, l
 	r.at, r.spread = c.pool, c.spread()
 	r.sess.Reset(c.carried)
+	r.sess.SetPinning(c.pinning)
 	r.clientReadable, r.clientGone, r.goodbye, r.cut, r.asking, r.cancelled = false, false, false, false, false, false
 	r.stalled, r.farewell, r.pins, r.pinIdle, r.withheld = stall{}, 0, 0, 0, false
 	r.again, r.runs, r.due, r.sender = r.again[:0], 0, deadlines{}, sender{}
@@ -113,7 +114,7 @@ func (r *relay) notice(ev loop.Events) {
 func (r *relay) Run(t *loop.Task) {
 	r.claim.Bind(r.at, t)
 	r.claim.Roams, r.claim.Settles, r.claim.Login = nil, false, false
-	r.claim.Client, r.claim.Startup, r.claim.Number = &r.c.sock, r.c.startup, uint64(r.c.id)
+	r.claim.Client, r.claim.Startup, r.claim.Number = &r.c.sock, r.c.seldom().startup, uint64(r.c.id)
 	if r.c.pool.BetweenNodes() && r.claim.Resting == nil {
 		r.claim.Resting = r.resting
 	}

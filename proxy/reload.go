@@ -145,7 +145,7 @@ func (c *client) reroute(w way) *wire.Error {
 	if w.route == nil {
 		return errReconfigured()
 	}
-	if w.leaves(c) && w.key != c.pool.Key && c.hearer != nil { // what it listens to is not there
+	if w.leaves(c) && w.key != c.pool.Key && c.seldom().hearer != nil { // what it listens to is not there
 		return errReconfigured()
 	}
 	spread, moves := c.spread(), w.leaves(c)
@@ -154,7 +154,7 @@ func (c *client) reroute(w way) *wire.Error {
 			return e
 		}
 	}
-	c.course, c.carried.Pinning = w.by.course(w.route, c.from), pinning(w.route, c.mode)
+	c.course, c.pinning = w.by.course(w.route, c.from), pinning(w.route, c.mode)
 	if moves {
 		c.joinSpread(w.terms, w.by.serverCredentials(w.route, c.pool.Secret()))
 		if spread != nil {
@@ -208,7 +208,7 @@ func (r *relay) follow() metrics.Reason {
 	if r.spread == nil {
 		r.claim.Roams = nil // the groups that it was spread over serve it no longer
 	}
-	r.sess.SetPinning(r.c.carried.Pinning)
+	r.sess.SetPinning(r.c.pinning)
 	r.obey()
 	return metrics.None
 }

@@ -34,7 +34,7 @@ func (r *relay) replicate() metrics.Reason {
 // senderRefused is why a client ends that a walsender has refused.
 func (r *relay) senderRefused() metrics.Reason {
 	r.c.pool.Metrics().Error(metrics.ServerLogin)
-	r.c.proxy.log.Info("walsender refused", "id", r.c.id, "address", r.c.addr, "user", r.c.person.name,
+	r.c.proxy.log.Info("walsender refused", "id", r.c.id, "address", r.c.address(), "user", r.c.person.name,
 		"database", r.c.pool.Key.Database, "error", r.claim.Err.Error())
 	return metrics.ServerLogin
 }

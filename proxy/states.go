@@ -76,10 +76,10 @@ func (c *client) describe() metrics.ClientState {
 	}
 	s := metrics.ClientState{
 		ID: uint64(c.id), User: c.person.name, Database: c.database.Value(), State: "idle",
-		Address: c.addr, Connected: c.connected.time(), Requested: c.requested.time(), TLS: c.sock.TLS(), Role: c.pool.Key.Role,
+		Address: c.address(), Connected: c.connected.time(), Requested: c.requested.time(), TLS: c.sock.TLS(), Role: c.pool.Key.Role,
 		Replication: c.pool.Key.Replication(), Group: c.pool.Key.Group,
 	}
-	if c.addr.IsValid() {
+	if s.Address.IsValid() {
 		_, s.Local = c.sock.Ends()
 	} else {
 		s.RemotePID = c.sock.PeerPID()

@@ -66,7 +66,7 @@ func (r *relay) greet(b []byte) {
 	r.c.sock.Write(b) //nolint:errcheck // a client that is gone is noticed by its next event
 	r.c.welcomed = true
 	if r.c.proxy.config().Log.Connections {
-		r.c.proxy.log.Info("client logged in", "id", r.c.id, "address", r.c.addr, "user", r.c.person.name,
+		r.c.proxy.log.Info("client logged in", "id", r.c.id, "address", r.c.address(), "user", r.c.person.name,
 			"database", r.at.Key.Database, "route", r.c.course.route.Name, "tls", r.c.sock.IsTLS())
 	}
 }

@@ -58,7 +58,7 @@ func (t *Texts) TakeIn(c Carried) Rest {
 	r := Rest{Settings: readSettings(c.Settings), Base: readSettings(c.Base)}
 	for _, one := range c.Named {
 		if r.names == nil {
-			r.names = &names{of: make(map[string]Statement), texts: t}
+			r.names = &names{texts: t}
 		}
 		r.names.set(one.Name, t.takeIn(one))
 	}

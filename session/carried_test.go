@@ -11,7 +11,7 @@ func TestWhatAClientCarriesSurvivesThePassage(t *testing.T) {
 	set := Settings{}.With("TimeZone", "Mars").With("app.tenant", "\xff\xfe")
 	from, to := &Texts{}, &Texts{}
 	parse := func(sql string) Statement { return from.statement([]byte(sql+"\x00\x00\x00"), decisiveOf(set)) }
-	r := Rest{Settings: set, Base: Settings{}.With("work_mem", "5MB"), names: &names{of: make(map[string]Statement), texts: from}}
+	r := Rest{Settings: set, Base: Settings{}.With("work_mem", "5MB"), names: &names{texts: from}}
 	r.names.set("plain", parse("select 1"))
 	r.names.set("set", parse("set work_mem = '1MB'"))
 	r.names.set("seen", parse("select * from t").shaped(4711))
@@ -24,7 +24,7 @@ func TestWhatAClientCarriesSurvivesThePassage(t *testing.T) {
 		t.Fatal("it is not carried")
 	}
 	got := to.TakeIn(carried)
-	if got.Settings != r.Settings || got.Base != r.Base || len(got.names.of) != len(r.names.of) || got.names.size != r.names.size {
+	if got.Settings != r.Settings || got.Base != r.Base || got.names.len() != r.names.len() || got.names.size != r.names.size {
 		t.Errorf("got %+v, want %+v", got, r)
 	}
 	alike := func(name string, a, b Statement) {
@@ -37,17 +37,19 @@ func TestWhatAClientCarriesSurvivesThePassage(t *testing.T) {
 			t.Errorf("%q: got %+v, want %+v", name, p, q)
 		}
 	}
-	for name, st := range r.names.of {
-		alike(name, got.names.of[name], st)
+	for name, st := range r.names.all() {
+		same, _ := got.names.get([]byte(name))
+		alike(name, same, st)
 	}
 	alike("", got.unnamed, r.unnamed)
-	if n := to.held[got.names.of["plain"]]; n != 1 {
+	plain, _ := got.names.get([]byte("plain"))
+	if n := to.held[plain]; n != 1 {
 		t.Errorf("a text is held %d times", n)
 	}
 }
 
 func TestWhatIsOnOneServerAloneIsNotCarried(t *testing.T) {
-	r := Rest{names: &names{of: make(map[string]Statement), texts: &Texts{}}}
+	r := Rest{names: &names{texts: &Texts{}}}
 	r.names.set("long", onlyHere(7, kindOther))
 	if _, ok := r.Carry(); ok {
 		t.Error("it is")

@@ -1,10 +1,5 @@
 package session
 
-import (
-	"maps"
-	"slices"
-)
-
 // change is what a Parse or a Close has made of names, before the server has
 // said that it is done. It stands for one request of the ring that is marked
 // pending, for which there may be several, and takes hold at once: what the client sends behind it finds its
@@ -145,9 +140,9 @@ func (s *Session) forgetsAll(left int) {
 
 func (s *Session) forgetting(left int) (all []change) {
 	alone := s.ring.last().t == 'Q'
-	for _, name := range slices.Sorted(maps.Keys(s.names.all())) {
-		all = append(all, change{name: name, old: s.names.of[name], had: true, names: true, alone: alone, left: left})
-		s.name(name, Statement{}, false)
+	for _, m := range s.names.sorted() {
+		all = append(all, change{name: m.name, old: m.st, had: true, names: true, alone: alone, left: left})
+		s.name(m.name, Statement{}, false)
 	}
 	return all
 }
@@ -186,7 +181,7 @@ func (s *Session) name(name string, st Statement, has bool) {
 		s.unnamed = st
 	case has:
 		if s.names == nil {
-			s.names = &names{of: make(map[string]Statement), texts: s.texts}
+			s.names = &names{texts: s.texts}
 		}
 		s.names.set(name, st)
 	case s.names != nil:

@@ -15,7 +15,8 @@ func FuzzSession(f *testing.F) {
 	f.Add([]byte("Q\x00\x00\x00\x0dlisten a\x00Q\x00\x00\x00\x0funlisten a\x00"), []byte("C\x00\x00\x00\x0bLISTEN\x00Z\x00\x00\x00\x05IA\x00\x00\x00\x0a\x00\x00\x00\x01a\x00\x00"), uint16(1))
 	f.Fuzz(func(t *testing.T, client, server []byte, order uint16) {
 		var s Session
-		s.Reset(Rest{Pinning: Pinning(order>>4) % 3})
+		s.Reset(Rest{})
+		s.SetPinning(Pinning(order>>4) % 3)
 		s.ByEar(true)
 		s.Heard(true)
 		linked := false

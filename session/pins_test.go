@@ -19,7 +19,8 @@ type talk struct {
 
 func newTalk(t *testing.T, p Pinning) *talk {
 	k := &talk{t: t}
-	k.s.Reset(Rest{Pinning: p})
+	k.s.Reset(Rest{})
+	k.s.SetPinning(p)
 	k.s.Serve(nil, &k.m)
 	return k
 }

@@ -2,7 +2,6 @@ package session
 
 import (
 	"bytes"
-	"maps"
 	"slices"
 	"strings"
 
@@ -131,8 +130,8 @@ func (s *Session) bareNames(f wire.Frame) {
 	if s.names.len() == 0 || s.pinning == PinningAllow || !bytes.Contains(bytes.ToLower(sql), []byte("execute")) {
 		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.names.all())) {
-		st := s.names.of[name]
+	for _, m := range s.names.sorted() {
+		name, st := m.name, m.st
 		if !st.isSQL() {
 			continue
 		}

@@ -86,7 +86,6 @@ type Defaulter interface {
 type Rest struct {
 	Settings Settings  // what it has set
 	Base     Settings  // what it gave at its start
-	Pinning  Pinning   // what becomes of what it sets up and cannot take to another server
 	names    *names    // its prepared statements; nil mostly
 	unnamed  Statement // its unnamed one
 }
@@ -109,13 +108,13 @@ func (r Rest) Join(t *Texts) {
 		return
 	}
 	r.names.texts = t
-	for _, st := range r.names.of {
+	for _, st := range r.names.all() {
 		t.hold(st)
 	}
 }
 
 // Reset makes the session fit for the next client, with what that client has
-// carried here.
+// carried here. Its Pinning is PinningPin until SetPinning.
 func (s *Session) Reset(from Rest) {
 	s.ring.clear()
 	if cap(s.Reply) > 4096 {
@@ -125,7 +124,6 @@ func (s *Session) Reset(from Rest) {
 		exchange:   exchange{ring: s.ring, status: 'I'},
 		statements: s.statements.emptied(from),
 		standing:   standing{settings: from.Settings, base: from.Base, kept: from.Settings},
-		pinnedBy:   pinnedBy{pinning: from.Pinning},
 		Reply:      s.Reply[:0],
 	}
 }
@@ -135,7 +133,7 @@ func (r Rest) Prepared() int { return r.names.len() }
 
 // Rest is what the client carries on.
 func (s *Session) Rest() Rest {
-	return Rest{Settings: s.settings, Base: s.base, Pinning: s.pinning, names: s.names, unnamed: s.unnamed}
+	return Rest{Settings: s.settings, Base: s.base, names: s.names, unnamed: s.unnamed}
 }
 
 // Limits bound what is carried from server to server.

@@ -54,6 +54,7 @@ func (in *instance) watch(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	var w watcher
+	var t tidier
 	for {
 		select {
 		case <-ctx.Done():
@@ -63,6 +64,7 @@ func (in *instance) watch(ctx context.Context) {
 		if w.changed(in.lastRead.Load().files) {
 			in.reload("changed file") //nolint:errcheck // it has been logged
 		}
+		t.tidy()
 	}
 }
 
