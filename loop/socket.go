@@ -295,7 +295,7 @@ func (s *Socket) Close() {
 	if l := s.loop; l != nil && int(s.fd) < len(l.sockets) && l.sockets[s.fd] == s.handler {
 		l.sockets[s.fd] = nil
 	}
-	unix.Close(int(s.fd))
+	closeFD(int(s.fd))
 	s.dropPending()
 	s.fd, s.interest, s.loop, s.tls = -1, 0, nil, nil
 }

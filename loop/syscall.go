@@ -55,6 +55,10 @@ func readFD(fd int, b []byte) (int, error) {
 	}
 }
 
+// closeFD closes a socket, which does not linger longer than to be reset (see GiveUp): so it
+// does not block.
+func closeFD(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) } //nolint:errcheck // it is gone in any case
+
 // acceptFD accepts once from a TCP socket; package unix would ask the kernel for the protocol
 // each time.
 func acceptFD(fd int) (conn int, peer netip.AddrPort, errno syscall.Errno) {
