@@ -231,7 +231,7 @@ func (p *Proxy) seat(x Passed, conn net.Conn) error {
 	c.loop.Post(func() {
 		c.carried = p.stations[c.loop.ID].texts.TakeIn(x.Session)
 		c.carried.Pinning = pinning(route, c.mode)
-		c.adopted(nil)
+		c.adopted(nil, nil)
 	})
 	return nil
 }
