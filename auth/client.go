@@ -65,7 +65,7 @@ func ruleForAll(name string) (rule, bool) {
 
 // Client has the client behind s prove that it is whom it says, by the first
 // rule that matches, up to and without AuthenticationOk, which the caller
-// sends. It blocks on the client. With a Binding, SCRAM-SHA-256-PLUS is offered.
+// sends; what goes right before it may be held by s until then. It blocks on the client. With a Binding, SCRAM-SHA-256-PLUS is offered.
 //
 // What the client gets wrong is a *wire.Error, FATAL, for the caller to send,
 // in PostgreSQL's words; whether the user, the secret or its kind was wrong
@@ -104,11 +104,13 @@ func (a *Authenticator) prove(s *wire.Stream, r *rule, c *Arrival) (Credentials,
 	case methodTrust, methodCert:
 		return a.stored(c)
 	case methodPeer:
+		c.willBlock()
 		if err := a.checkPeer(r, c); err != nil {
 			return Credentials{}, err
 		}
 		return a.stored(c)
 	case methodLDAP, methodPAM:
+		c.willBlock()
 		return a.askOthers(s, r, c)
 	case methodPassword, methodMD5, methodSCRAM:
 		return a.ask(s, r, c)
@@ -118,6 +120,10 @@ func (a *Authenticator) prove(s *wire.Stream, r *rule, c *Arrival) (Credentials,
 
 // stored is what the user file gives without any proof, or the database.
 func (a *Authenticator) stored(c *Arrival) (Credentials, error) {
+	if a.isKnown(c.User) {
+		creds, _ := a.users.Lookup(c.User)
+		return creds, nil
+	}
 	e, err := a.find(c)
 	if err != nil || e.mock {
 		return Credentials{}, err
@@ -134,9 +140,14 @@ func (a *Authenticator) ask(s *wire.Stream, r *rule, c *Arrival) (Credentials, e
 	ask := askSCRAM
 	switch r.asksFor(e) {
 	case methodPassword:
+		c.willBlock() // for the keys of a password
 		ask = askPassword
 	case methodMD5:
 		ask = askMD5
+	default:
+		if !a.users.isDerived() {
+			c.willBlock()
+		}
 	}
 	again := func() *entry { return a.again(c, e) }
 	creds, ok, err := ask(s, e, again, c.Binding)
@@ -290,7 +301,8 @@ func askSCRAM(s *wire.Stream, e *entry, again func() *entry, binding []byte) (Cr
 	if c.kind == secretVerifier {
 		c.kind, c.clientKey = secretKeys, key
 	}
-	return c, true, s.Write(&pgproto3.AuthenticationSASLFinal{Data: []byte(answer)})
+	s.Hold(&pgproto3.AuthenticationSASLFinal{Data: []byte(answer)}) // as in PostgreSQL, until AuthenticationOk
+	return c, true, nil
 }
 
 // readAnswer reads the body of a password or SASL message, valid until the

@@ -56,6 +56,7 @@ func (a *Authenticator) find(c *Arrival) (*entry, error) {
 		e.why = "there is no route, and so nobody to ask for the user"
 		return e, nil
 	}
+	c.willBlock()
 	return a.lookups.find(c)
 }
 

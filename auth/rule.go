@@ -25,6 +25,11 @@ type Arrival struct {
 	// counts for nothing.
 	Physical bool
 
+	// Blocks is called before the client is looked up or its password is checked in a way
+	// that blocks, or takes CPU for more than some microseconds, for whoever has to be
+	// elsewhere for that; more than once, perhaps. It may set Context. nil: it may block anywhere.
+	Blocks func()
+
 	Home    *Home           // nil: no route is for it
 	Context context.Context // ends what others are asked about it; nil: never
 }
@@ -34,6 +39,12 @@ func (c *Arrival) context() context.Context {
 		return context.Background()
 	}
 	return c.Context
+}
+
+func (c *Arrival) willBlock() {
+	if c.Blocks != nil {
+		c.Blocks()
+	}
 }
 
 type link byte
@@ -129,9 +140,13 @@ func cutName(s string) string { return s[:min(len(s), maxName)] }
 // told of one, no later one is asked: it may have been a reject. passed, unless it is nil, is
 // shown those before it, with what the client differs in.
 func (a *Authenticator) first(c *Arrival, passed func(*rule, part)) (*rule, error) {
+	interfaces := func() ([]net.Addr, error) {
+		c.willBlock()
+		return a.interfaces()
+	}
 	for i := range a.rules {
 		r := &a.rules[i]
-		differs, err := r.differs(c, a.interfaces)
+		differs, err := r.differs(c, interfaces)
 		switch {
 		case err != nil:
 			return nil, r.blame(fmt.Errorf("%w: %w", noTelling(), err))

@@ -119,6 +119,9 @@ func (e *entry) scramVerifier() (v verifier, usable bool) {
 // provesBySCRAM says whether there is a proof by SCRAM that is accepted.
 func (e *entry) provesBySCRAM() bool { return !e.mock && e.creds.kind != secretMD5 }
 
+// isDerived reports whether no verifier is made during an exchange any more.
+func (u *Users) isDerived() bool { return u == nil || u.derived.Load() }
+
 // derive makes the verifier of a plain password, in the shape and with the
 // salt that a mock of the same name has, so that neither tells who is in the file.
 func (u *Users) derive(e *entry) verifier {

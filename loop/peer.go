@@ -18,15 +18,17 @@ func (s *Socket) Ends() (peer, local netip.AddrPort) {
 		return peer, local
 	}
 	if a, err := unix.Getpeername(int(s.fd)); err == nil {
-		peer = addressOf(a)
+		peer = AddressOf(a)
 	}
 	if a, err := unix.Getsockname(int(s.fd)); err == nil {
-		local = addressOf(a)
+		local = AddressOf(a)
 	}
 	return peer, local
 }
 
-func addressOf(a unix.Sockaddr) netip.AddrPort {
+// AddressOf is an address as the kernel has it, an IPv4 one in IPv6 as what it is; the zero value
+// for one of another kind.
+func AddressOf(a unix.Sockaddr) netip.AddrPort {
 	switch a := a.(type) {
 	case *unix.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))

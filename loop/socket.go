@@ -227,7 +227,7 @@ func (s *Socket) Close() {
 	}
 	s.sayGoodbye()
 	s.loop.forget(s)
-	unix.Close(int(s.fd))
+	closeFD(int(s.fd))
 	s.dropPending()
 	s.fd, s.interest, s.loop = -1, 0, nil
 	if s.beyond != nil {

@@ -1,7 +1,10 @@
 package loop
 
 import (
+	"encoding/binary"
 	"io"
+	"net/netip"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -50,6 +53,36 @@ func readFD(fd int, b []byte) (int, error) {
 			return 0, errno
 		}
 	}
+}
+
+// closeFD closes a socket, which does not linger longer than to be reset (see GiveUp): so it
+// does not block.
+func closeFD(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) } //nolint:errcheck // it is gone in any case
+
+// acceptFD accepts once from a TCP socket; package unix would ask the kernel for the protocol
+// each time.
+func acceptFD(fd int) (conn int, peer netip.AddrPort, errno syscall.Errno) {
+	var from unix.RawSockaddrInet6 // has room for IPv4 too
+	size := uint32(unsafe.Sizeof(from))
+	n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)),
+		unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return -1, peer, errno
+	}
+	switch from.Family {
+	case unix.AF_INET:
+		v4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(&from))
+		peer = netip.AddrPortFrom(netip.AddrFrom4(v4.Addr), inNetworkOrder(v4.Port))
+	case unix.AF_INET6:
+		peer = netip.AddrPortFrom(netip.AddrFrom16(from.Addr).Unmap(), inNetworkOrder(from.Port))
+	}
+	return int(n), peer, 0
+}
+
+// inNetworkOrder is a port as it lies in memory.
+func inNetworkOrder(port uint16) uint16 {
+	b := (*[2]byte)(unsafe.Pointer(&port))
+	return binary.BigEndian.Uint16(b[:])
 }
 
 // writeFD writes once; it may take less than all, or nothing with ErrNotNow.

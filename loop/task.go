@@ -19,6 +19,7 @@ type Task struct {
 	stop   func()
 	yield  func(struct{}) bool
 	queued bool  // it is in a queue of its loop: runq or yielded
+	left   bool  // it runs in a goroutine: see Leave
 	alarm  int64 // when to wake at the latest; 0 = no alarm
 	place  int   // index in loop.alarms while alarm is set
 }
@@ -67,6 +68,27 @@ func (t *Task) Yield() {
 	t.queued = true
 	t.loop.yielded = append(t.loop.yielded, t)
 	t.Park()
+}
+
+// Leave has the Task go on in a goroutine of its own, where it may block, and from where it does
+// not come back. From then on it must not Park or Yield, nor touch what belongs to the loop, and
+// nobody may Wake it; so what it has on the loop, sockets above all, it takes away before. Who has asked for the
+// Task waits for its end; Stop no longer does. Only the Task itself may call it.
+func (t *Task) Leave() {
+	t.loop.Post(func() { // when it is parked
+		delete(t.loop.live, t)
+		t.left = true
+		go t.goOn()
+	})
+	for !t.left { // whoever wakes it meanwhile
+		t.Park()
+	}
+}
+
+// goOn is the goroutine of a Task that has left its loop.
+func (t *Task) goOn() {
+	t.next()
+	t.stop()
 }
 
 // Loop is the loop the Task lives on.

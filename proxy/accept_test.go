@@ -7,8 +7,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"portero/config"
+	"portero/loop"
 	"portero/metrics"
 )
 
@@ -46,5 +50,54 @@ func TestWantOfDescriptorsIsNotSaidEachTime(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "msg=accept"); n < 1 || n > 3 {
 		t.Errorf("it is said %d times:\n%s", n, log.String())
+	}
+}
+
+// lines is a log that is read as it is written.
+type lines chan string
+
+func (l lines) Write(b []byte) (int, error) {
+	select {
+	case l <- string(b):
+	default: // nobody reads so many
+	}
+	return len(b), nil
+}
+
+func TestDoorWhereNothingCanBeAcceptedPausesLongerEachTimeAndCloses(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0) // it does not listen
+	if err != nil {
+		t.Fatal(err)
+	}
+	on, err := loop.New(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go on.Run()
+	defer on.Stop()
+	log := make(lines, 100)
+	p := New(config.Default(), Room{Clients: 1, Logins: 1, Late: 1}, nil, nil, []*loop.Loop{on}, &metrics.Process{},
+		slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	d := &door{number: fd, address: &net.TCPAddr{}, gone: make(chan struct{})}
+	if err := d.sock.OpenFD(fd, d); err != nil {
+		t.Fatal(err)
+	}
+	p.accepting.Add(1)
+	d.open(p, &listener{Listener: d})
+	loud := 0
+	for range 4 {
+		line := <-log
+		if !strings.Contains(line, "msg=accept") {
+			t.Errorf("it is said: %s", line)
+		}
+		loud += strings.Count(line, "level=ERROR")
+	}
+	d.Close()
+	p.accepting.Wait()
+	if loud != 1 || d.nextTime < 8*time.Millisecond {
+		t.Errorf("%d loud lines, and a pause of %s behind the fourth time", loud, d.nextTime)
+	}
+	if err := (*rawDoor)(d).Control(func(uintptr) {}); err != net.ErrClosed {
+		t.Errorf("a closed one is passed on: %v", err)
 	}
 }

@@ -15,13 +15,13 @@ import (
 )
 
 // adopt makes the client a socket on a loop.
-func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials, stop func() bool) error {
+func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials) error {
 	p := h.proxy
 	t := h.now.target(r, h.terms.cfg, s.database, s.user).as(s.replication)
-	c := &client{loop: p.choose(), course: h.now.course(r, h.l), mode: modes[t.key.Mode], pinning: pinning(r, modes[t.key.Mode]),
+	c := &client{loop: h.home(), course: h.now.course(r, h.l), mode: modes[t.key.Mode], pinning: pinning(r, modes[t.key.Mode]),
 		database: unique.Make(s.database), connected: secondsOf(loop.Clock()),
 		carried: session.Rest{Settings: s.settings, Base: s.settings}}
-	c.cameFrom(addrPort(h.conn.RemoteAddr()))
+	c.cameFrom(h.address())
 	if c.mode == modeSession {
 		st := s.startupOf()
 		if !st.FitsPacket(t.key) {
@@ -36,23 +36,45 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 		return err
 	}
 	p.clients.add(c)
-	var err error
-	if !stop() {
-		err = net.ErrClosed // the proxy has ended meanwhile
-	} else if err = h.conn.SetDeadline(time.Time{}); err == nil {
-		err = c.sock.Open(h.conn, c)
-	}
-	if err != nil {
+	if err := h.giveSocket(c); err != nil {
 		c.leavePool()
 		p.clients.remove(c)
 		return err
 	}
 	c.sock.ForgetConn()
+	hello := h.stream.Held()
 	p.gate.handedOver(h.caller)
 	h.caller = nil
 	p.stations[c.loop.ID].load.Clients.Add(1)
-	c.loop.Post(func() { c.adopted(rest) })
+	if h.onLoop() {
+		c.adopted(rest, hello)
+	} else {
+		c.loop.Post(func() { c.adopted(rest, hello) })
+	}
 	return nil
+}
+
+// home is the loop that the client will be on.
+func (h *handshake) home() *loop.Loop {
+	if h.onLoop() {
+		return h.at.loop
+	}
+	return h.proxy.choose()
+}
+
+// giveSocket gives the connection to the client.
+func (h *handshake) giveSocket(c *client) error {
+	if h.isCut() {
+		return net.ErrClosed // the proxy has ended meanwhile
+	}
+	if h.onLoop() {
+		c.sock.TakeOver(&h.at.sock, c)
+		return nil
+	}
+	if err := h.conn.SetDeadline(time.Time{}); err != nil {
+		return err //nolint:wrapcheck // refuse tells the kinds apart
+	}
+	return c.sock.Open(h.conn, c) //nolint:wrapcheck // likewise
 }
 
 // join counts the client in at the pool that is its target, but for the kind of Citus'
@@ -92,8 +114,8 @@ func (c *client) leavePool() {
 }
 
 // adopted gives the client to its loop and begins to welcome it. rest is what it
-// has sent beyond its login.
-func (c *client) adopted(rest []byte) {
+// has sent beyond its login, hello what it has not been sent of that.
+func (c *client) adopted(rest, hello []byte) {
 	l := c.loop
 	c.live = true
 	if err := c.sock.Attach(l); err != nil {
@@ -102,7 +124,8 @@ func (c *client) adopted(rest []byte) {
 		return
 	}
 	r := c.toWork(l)
+	r.hello = hello
 	r.in.keep(l, rest)
 	r.in.ready = len(rest) > 0
-	r.clientReadable = true
+	r.clientReadable = c.sock.IsTLS() // which may have read ahead; of others epoll tells
 }

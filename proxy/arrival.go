@@ -19,7 +19,7 @@ func (h *handshake) arrival(s startup) *auth.Arrival {
 	c := &auth.Arrival{
 		User: s.user, Database: s.database, SystemUser: h.systemUser,
 		Physical: s.replication == pool.PhysicalReplication,
-		Local:    h.l.Addr().Network() == "unix", Address: addrPort(h.raw.RemoteAddr()).Addr(),
+		Local:    h.l.Addr().Network() == "unix", Address: h.address().Addr(),
 	}
 	if t, ok := h.conn.(*tls.Conn); ok {
 		c.TLS, c.Binding = true, h.terms.binding

@@ -12,9 +12,15 @@ import (
 // among them the leader that the route leads to, they may take as long for as the
 // client would wait for a server.
 func (h *handshake) authenticate(c *auth.Arrival, r *config.Route) (auth.Credentials, error) {
-	ctx, cancel := h.asking()
-	defer cancel()
-	c.Context, c.Home = ctx, h.proxy.home(c, r)
+	cancel := func() {}
+	defer func() { cancel() }()
+	c.Home = h.proxy.home(c, r)
+	c.Blocks = func() {
+		if c.Context == nil {
+			h.leave()
+			c.Context, cancel = h.asking()
+		}
+	}
 	return h.now.auth.Client(h.stream, c)
 }
 

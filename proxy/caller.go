@@ -80,6 +80,13 @@ func (c *caller) tooMany() (metrics.Reason, *wire.Error) {
 	return metrics.TooManyLogins, errTooManyLogins()
 }
 
+// isLate reports whether it is beyond the number of clients.
+func (c *caller) isLate() bool {
+	c.gate.mu.Lock()
+	defer c.gate.mu.Unlock()
+	return c.late
+}
+
 // SyscallConn makes the caller fit for a loop.Socket.
 func (c *caller) SyscallConn() (syscall.RawConn, error) {
 	return c.Conn.(syscall.Conn).SyscallConn() //nolint:wrapcheck // it is the connection's own

@@ -171,7 +171,7 @@ func (h *handshake) isOwner(user string) bool {
 func (h *handshake) consoleClient(s startup, admin bool) *ConsoleClient {
 	c := &ConsoleClient{
 		User: s.user, Database: s.database, Admin: admin, Connected: time.Now(), Stream: h.stream, conn: h.conn,
-		Address: addrPort(h.raw.RemoteAddr()), Local: addrPort(h.raw.LocalAddr()), TLS: tlsInWords(h.conn),
+		Address: h.address(), Local: addrPort(h.raw.LocalAddr()), TLS: tlsInWords(h.conn),
 	}
 	c.Application, _ = s.settings.Get("application_name")
 	if peer, err := h.peer(); err == nil {

@@ -54,6 +54,7 @@ func (h *handshake) directTLS() error {
 }
 
 func (h *handshake) startTLS(under *loop.Transport) error {
+	h.leave()
 	t := tls.Server(under, h.terms.tls)
 	h.midTLS = true
 	err := t.HandshakeContext(h.proxy.ctx)

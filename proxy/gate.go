@@ -22,7 +22,8 @@ type Room struct {
 // gate counts clients from their accept on. Where there is no room, those who
 // are silent make room for those who come; nobody who speaks is turned out.
 type gate struct {
-	moved chan struct{} // a token when there may be room again, for admit
+	moved   chan struct{} // a token when there may be room again, for admit
+	awaited atomic.Bool   // by those of waiting
 
 	mu        sync.Mutex // guards what follows, and the callers of all lobbies
 	room      Room
@@ -31,6 +32,8 @@ type gate struct {
 	late      lobby
 	consoles  lobby // some of these have logged in, and stay
 	onlookers int   // of them, who have logged in and are no admins
+
+	waiting map[*door]struct{} // for room; to be woken when there may be some
 }
 
 // How long a caller must have been silent before it gives way: one that has
@@ -260,4 +263,26 @@ func (g *gate) tell() {
 	case g.moved <- struct{}{}:
 	default:
 	}
+	if !g.awaited.Load() {
+		return
+	}
+	g.mu.Lock()
+	all := g.waiting
+	g.waiting = nil
+	g.awaited.Store(false)
+	g.mu.Unlock()
+	for d := range all {
+		d.wake()
+	}
+}
+
+// ring has d woken once when there may be room again.
+func (g *gate) ring(d *door) {
+	g.mu.Lock()
+	if g.waiting == nil {
+		g.waiting = make(map[*door]struct{})
+	}
+	g.waiting[d] = struct{}{}
+	g.awaited.Store(true)
+	g.mu.Unlock()
 }

@@ -6,62 +6,132 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"portero/auth"
+	"portero/loop"
 	"portero/wire"
 )
 
-// handshake takes one client from its first byte to the loop. It runs in a
-// goroutine of its own and may block, within client_login_timeout.
+// handshake takes one client from its first byte to the loop, within client_login_timeout. It
+// begins as a Task on a loop, where it waits for nobody but the client, and spends no more time
+// than a transaction does; what would block or takes long comes behind leave. A client of a
+// Unix socket has a goroutine from the beginning.
 type handshake struct {
 	proxy  *Proxy
 	now    *snapshot // in force when it came, and up to its end
 	l      *listener
 	terms  *terms
+	at     *porch   // raw, if that was accepted on a loop; else nil
 	raw    net.Conn // as accepted
 	conn   net.Conn // a *tls.Conn once TLS is up
 	caller *caller  // what conn reads from, and the stream; nil once a loop has it
 	stream *wire.Stream
-	until  time.Time // its end, by client_login_timeout
-	midTLS bool      // between two protocols: nothing that we say would be understood
+	until  time.Time   // its end, by client_login_timeout
+	stop   func() bool // ends the watch over the proxy's end, in a goroutine; false: it has ended
+	midTLS bool        // between two protocols: nothing that we say would be understood
 }
 
 // errQuiet ends a handshake that is nobody's fault: a probe, a finished cancel
 // request, psql going to ask for a password.
 var errQuiet = errors.New("nothing to report")
 
-// handshake is the goroutine of one new client.
-func (p *Proxy) handshake(l *listener, from *caller) {
-	defer p.handshakes.Done()
-	stop := context.AfterFunc(p.ctx, func() { from.Close() })
-	defer stop()
+// newHandshake is for a caller that has been let in. at is nil but on a loop.
+func (p *Proxy) newHandshake(l *listener, from *caller, at *porch) *handshake {
 	now := p.now.Load()
-	keepAlive(from.Conn, now.cfg.Pool.TCPKeepalive)
-	until := time.Now().Add(now.cfg.Pool.ClientLoginTimeout)
-	from.SetDeadline(until) //nolint:errcheck // a closed connection fails at its first use
-	h := &handshake{proxy: p, now: now, l: l, terms: l.terms.Load(), until: until, raw: from.Conn, conn: from.Conn, caller: from, stream: wire.NewStream(from)}
-	defer func() {
-		if h.caller != nil {
-			p.gate.callerLeft(from)
-		}
-	}()
+	return &handshake{proxy: p, now: now, l: l, terms: l.terms.Load(), until: time.Now().Add(now.cfg.Pool.ClientLoginTimeout),
+		at: at, raw: from.Conn, conn: from.Conn, caller: from, stream: wire.NewStream(from)}
+}
+
+// handshake is the goroutine of a client that comes by a Unix socket.
+func (p *Proxy) handshake(l *listener, from *caller) {
 	defer func() {
 		if v := recover(); v != nil {
 			p.panicked(v, debug.Stack())
+		}
+	}()
+	h := p.newHandshake(l, from, nil)
+	h.heedEnd()
+	h.proceed()
+}
+
+// begin is the beginning on the loop of its connection.
+func (h *handshake) begin() {
+	if err := h.at.sock.Attach(h.at.loop); err != nil {
+		defer h.over()
+		h.refuse(err)
+		return
+	}
+	h.at.task = h.at.loop.Start(h)
+}
+
+// Run implements loop.Runner.
+func (h *handshake) Run(*loop.Task) { h.proceed() }
+
+// proceed is the handshake from end to end.
+func (h *handshake) proceed() {
+	defer h.over()
+	closes := true
+	defer func() {
+		if closes { // a panic, or the end of the loop
 			h.conn.Close()
 		}
 	}()
-	if err := h.run(stop); err != nil {
+	h.conn.SetDeadline(h.until) //nolint:errcheck // a closed connection fails at its first use
+	if err := h.run(); err != nil {
 		h.refuse(err)
+	}
+	closes = false
+}
+
+// over comes last, whatever has come of it.
+func (h *handshake) over() {
+	if h.caller != nil {
+		h.proxy.gate.callerLeft(h.caller)
+	}
+	if h.stop != nil {
+		h.stop()
+	}
+	h.proxy.handshakes.Done()
+}
+
+// leave has the handshake go on in a goroutine, where it may block and take its time. Behind it
+// a handshake is where it has left to.
+func (h *handshake) leave() {
+	if h.onLoop() {
+		h.at.leave()
+		h.heedEnd()
 	}
 }
 
+// address is the client's; the zero value by a Unix socket.
+func (h *handshake) address() netip.AddrPort {
+	if h.at != nil {
+		return h.at.peer
+	}
+	return addrPort(h.raw.RemoteAddr())
+}
+
+func (h *handshake) onLoop() bool { return h.at != nil && h.at.file == nil }
+
+// heedEnd has the end of the proxy end the handshake. On a loop, breakOff does.
+func (h *handshake) heedEnd() { h.stop = context.AfterFunc(h.proxy.ctx, func() { h.raw.Close() }) }
+
+// isCut says that the proxy has ended, or makes sure that its end does nothing to the
+// connection any more.
+func (h *handshake) isCut() bool {
+	if h.onLoop() {
+		return h.at.cut
+	}
+	return !h.stop()
+}
+
 // run is the handshake. On success the connection belongs to a loop.
-func (h *handshake) run(stop func() bool) error {
+func (h *handshake) run() error {
 	code, body, err := h.negotiate()
 	if err != nil {
 		return err
@@ -70,12 +140,17 @@ func (h *handshake) run(stop func() bool) error {
 		// Before anything is asked of a client, TLS and a certificate too, as
 		// in PostgreSQL: the key that it names is its proof, it learns nothing,
 		// and libpq before 17 sends it in plain text from a client with TLS.
+		h.leave()
 		h.proxy.Cancel(body, h.conn.RemoteAddr().String())
 		return errQuiet
 	}
 	s, refusal := readStartup(code, body)
 	if refusal == nil && h.proxy.asksForConsole(s) {
+		h.leave()
 		return h.toConsole(s)
+	}
+	if h.caller.isLate() { // it may have to wait for a place
+		h.leave()
 	}
 	if !h.proxy.gate.upgrade(h.proxy.ctx, h.caller) {
 		return errTooManyClients()
@@ -88,9 +163,9 @@ func (h *handshake) run(stop func() bool) error {
 		return refusal
 	}
 	if h.now.cfg.Pool.ApplicationNameAddHost && s.replication == "" { // by that name a standby is known as synchronous
-		s.addHost(addrPort(h.raw.RemoteAddr()))
+		s.addHost(h.address())
 	}
-	return h.login(s, c, stop)
+	return h.login(s, c)
 }
 
 func (h *handshake) secure() bool {
@@ -145,7 +220,7 @@ func (h *handshake) beforeStartup(err error) error {
 }
 
 // login authenticates the client, finds its pool and hands it to a loop.
-func (h *handshake) login(s startup, c *auth.Arrival, stop func() bool) error {
+func (h *handshake) login(s startup, c *auth.Arrival) error {
 	if err := h.negotiateVersion(s); err != nil {
 		return err
 	}
@@ -160,13 +235,11 @@ func (h *handshake) login(s startup, c *auth.Arrival, stop func() bool) error {
 	if route == nil { // which nobody is told who has not proved himself
 		return errNoRoute(s.database, s.user)
 	}
-	if err := h.stream.Write(&pgproto3.AuthenticationOk{}); err != nil {
-		return err
-	}
+	h.stream.Hold(&pgproto3.AuthenticationOk{}) // to be sent with what follows
 	if s.refusal != nil && modes[h.now.target(route, h.terms.cfg, s.database, s.user).as(s.replication).key.Mode] != modeSession {
 		return s.refusal
 	}
-	return h.adopt(s, route, credentials, stop)
+	return h.adopt(s, route, credentials)
 }
 
 func errNoRoute(database, user string) *wire.Error {

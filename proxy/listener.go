@@ -13,13 +13,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"portero/auth"
 	"portero/config"
-	"portero/loop"
 )
 
 // listener is one open address.
@@ -54,11 +52,14 @@ func openListener(c *config.Listener, open net.Listener) (*listener, error) {
 	} else if ok {
 		l.Listener, err = listenUnix(path)
 	} else {
-		care := net.ListenConfig{KeepAlive: -1} // see keepAlive
+		care := net.ListenConfig{KeepAlive: -1} // see door.keepAlive
 		if c.ReusePort {
 			care.Control = reusePort
 		}
 		l.Listener, err = care.Listen(context.Background(), network(c.Address), c.Address)
+	}
+	if t, ok := l.Listener.(*net.TCPListener); ok && err == nil {
+		l.Listener, err = newDoor(t)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listener %s: %w", c.Address, err)
@@ -110,13 +111,6 @@ func offersTLS(c *config.Listener) bool {
 }
 
 func isUnix(c *config.Listener) bool { return strings.HasPrefix(c.Address, "unix:") }
-
-// keepAlive has the kernel probe a client that is silent, by the settings in force.
-func keepAlive(conn net.Conn, idle time.Duration) {
-	if t, ok := conn.(*net.TCPConn); ok {
-		t.SetKeepAliveConfig(loop.KeepAlive(idle)) //nolint:errcheck // a closed connection fails at its first use
-	}
-}
 
 // String is the address in use, with unix: before a path.
 func (l *listener) String() string {

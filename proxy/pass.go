@@ -231,7 +231,7 @@ func (p *Proxy) seat(x Passed, conn net.Conn) error {
 	p.stations[c.loop.ID].load.Clients.Add(1)
 	c.loop.Post(func() {
 		c.carried = p.stations[c.loop.ID].texts.TakeIn(x.Session)
-		c.adopted(nil)
+		c.adopted(nil, nil)
 	})
 	return nil
 }

@@ -107,7 +107,11 @@ func (p *Proxy) Listen(inherited map[string]net.Listener) ([]string, error) {
 func (p *Proxy) acceptOn(listeners []*listener) {
 	for _, l := range listeners {
 		p.accepting.Add(1)
-		go p.accept(l)
+		if d, ok := l.Listener.(*door); ok {
+			d.open(p, l)
+		} else {
+			go p.accept(l)
+		}
 	}
 }
 
@@ -130,6 +134,7 @@ func (p *Proxy) Shutdown(ctx context.Context) {
 		p.log.Warn("clients cut", "clients", p.clients.len(), "reason", metrics.Shutdown.String())
 	}
 	p.stop()
+	p.breakOff()
 	p.handshakes.Wait()
 	p.sweeping.Wait()
 	p.clients.each((*client).cut)
@@ -148,6 +153,24 @@ func (p *Proxy) stopListening() {
 	closeAll(p.listeners)
 	p.reloading.Unlock()
 	p.accepting.Wait()
+}
+
+// breakOff ends the handshakes on the loops. Nobody else comes any more.
+func (p *Proxy) breakOff() {
+	for _, l := range p.loops {
+		l.Post(func() { breakOff(l, 0) })
+	}
+}
+
+func breakOff(l *loop.Loop, from int) {
+	next := l.Walk(from, sweptAtOnce, func(h loop.Handler) {
+		if at, ok := h.(*porch); ok {
+			at.breakOff()
+		}
+	})
+	if next != 0 {
+		l.Post(func() { breakOff(l, next) })
+	}
 }
 
 func errShutdown() *wire.Error {

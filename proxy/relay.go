@@ -52,6 +52,8 @@ type relay struct {
 
 	sender sender // what its walsender is at, if it replicates
 
+	hello []byte // what the client has not been sent of its login
+
 	turn  uint64 // of the loop, in which
 	spent int    // so much has been done
 }
@@ -89,7 +91,7 @@ func (r *relay) letGo() {
 	r.in.drop(r.loop)
 	r.out.drop(r.loop)
 	r.sess.Serve(nil, nil)
-	r.c, r.task, r.claim.Client = nil, nil, nil
+	r.c, r.task, r.claim.Client, r.hello = nil, nil, nil, nil
 	r.at, r.spread, r.claim.Roams = nil, nil, nil
 }
 

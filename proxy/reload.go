@@ -76,6 +76,9 @@ func (ch *Change) Apply() (addresses []string) {
 	for _, l := range p.listeners {
 		if t := ch.kept[l]; t != nil {
 			l.terms.Store(t)
+			if d, ok := l.Listener.(*door); ok {
+				d.keepAlive(ch.next.cfg.Pool.TCPKeepalive)
+			}
 			now = append(now, l)
 		} else {
 			gone = append(gone, l)

@@ -16,24 +16,35 @@ import (
 // held here.
 func (r *relay) welcome() metrics.Reason {
 	if r.c.mode == modeSession {
+		r.sayHello()
 		return r.welcomeToServer()
 	}
 	if r.spread != nil {
 		r.chooseFor(nil)
 	} else if r.at.BetweenNodes() {
+		r.sayHello()
 		if why := r.awaitPlace(); why != metrics.None {
 			return why
 		}
 	}
 	welcome, ok := r.at.Welcome(r.sess.Settings())
 	if !ok {
+		r.sayHello()
 		var why metrics.Reason
 		if welcome, why = r.askWelcome(); why != metrics.None {
 			return why
 		}
 	}
-	r.greet(slices.Clone(welcome))
+	r.greet(welcome)
 	return metrics.None
+}
+
+// sayHello tells the client that it has proved itself, where the rest may take a while.
+func (r *relay) sayHello() {
+	if len(r.hello) > 0 {
+		r.c.sock.Write(r.hello) //nolint:errcheck // a client that is gone is noticed by its next event
+	}
+	r.hello = nil
 }
 
 // welcomeToServer gives a client in session mode the server that it keeps to its
@@ -58,12 +69,15 @@ func (r *relay) welcomeToServer() metrics.Reason {
 	return metrics.None
 }
 
-// greet sends the welcome, which is added to b.
-func (r *relay) greet(b []byte) {
+// greet sends the welcome, with what the client has not been sent of its login before it.
+func (r *relay) greet(welcome []byte) {
+	b := append(append(r.loop.TakeBuffer(), r.hello...), welcome...)
+	r.hello = nil
 	secret := []byte{byte(r.c.secret >> 24), byte(r.c.secret >> 16), byte(r.c.secret >> 8), byte(r.c.secret)}
 	b = wire.Append(b, &pgproto3.BackendKeyData{ProcessID: r.c.pid(), SecretKey: secret})
 	b = wire.Append(b, &pgproto3.ReadyForQuery{TxStatus: 'I'})
 	r.c.sock.Write(b) //nolint:errcheck // a client that is gone is noticed by its next event
+	r.loop.GiveBuffer(b)
 	r.c.welcomed = true
 	if r.c.proxy.config().Log.Connections {
 		r.c.proxy.log.Info("client logged in", "id", r.c.id, "address", r.c.address(), "user", r.c.person.name,

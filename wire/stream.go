@@ -18,6 +18,8 @@ type Stream struct {
 	in  *bufio.Reader
 	out io.Writer
 	buf []byte // body of the last frame read, reused by the next Read
+
+	held []byte // to be sent with the next Write
 }
 
 // NewStream returns a Stream over rw.
@@ -90,9 +92,24 @@ var (
 	_ Message = pgproto3.FrontendMessage(nil)
 )
 
+// Hold keeps messages of ours until the next Write, which sends them before its own.
+func (s *Stream) Hold(msgs ...Message) {
+	for _, m := range msgs {
+		s.held = Append(s.held, m)
+	}
+}
+
+// Held takes back what the next Write would have sent before its own: whoever writes to the
+// connection next must begin with it.
+func (s *Stream) Held() []byte {
+	b := s.held
+	s.held = nil
+	return b
+}
+
 // Write sends messages in one write.
 func (s *Stream) Write(msgs ...Message) error {
-	var buf []byte
+	buf := s.Held()
 	for _, m := range msgs {
 		var err error
 		if buf, err = m.Encode(buf); err != nil {

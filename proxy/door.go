@@ -1,0 +1,221 @@
+package proxy
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"portero/loop"
+)
+
+// door is a TCP address at which a loop accepts. Go's own poller does not know the socket: it
+// would wake a thread for each connection.
+type door struct {
+	sock    loop.Socket
+	number  int // of its descriptor
+	address net.Addr
+
+	mu   sync.Mutex    // guards what follows, and number, as an open one
+	shut bool          // Close has been called
+	on   *loop.Loop    // who accepts; nil: nobody yet
+	gone chan struct{} // closed when on accepts no more
+
+	// For the loop alone.
+	proxy    *Proxy
+	l        *listener
+	task     *loop.Task
+	closing  bool
+	budget   int    // how many connections to take in this turn
+	turn     uint64 // the last in which there were some
+	often    seldom
+	nextTime time.Duration // to pause for, when accept fails
+}
+
+// newDoor takes the socket of a listener, which is closed as such.
+func newDoor(l *net.TCPListener) (*door, error) {
+	defer l.Close()
+	d := &door{address: l.Addr(), gone: make(chan struct{})}
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return nil, err //nolint:wrapcheck // openListener does
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { d.number, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
+	if err = errors.Join(err, failed); err != nil {
+		return nil, err
+	}
+	return d, d.sock.OpenFD(d.number, d)
+}
+
+// Addr implements net.Listener.
+func (d *door) Addr() net.Addr { return d.address }
+
+// Accept implements net.Listener: a loop does that.
+func (d *door) Accept() (net.Conn, error) { return nil, errors.ErrUnsupported }
+
+// Close implements net.Listener. The address is free when it returns. Not on a loop.
+func (d *door) Close() error {
+	d.mu.Lock()
+	again := d.shut
+	d.shut = true
+	on := d.on
+	if on == nil && !again {
+		d.sock.Close()
+	}
+	d.mu.Unlock()
+	if on == nil {
+		return nil
+	}
+	if !again {
+		on.Post(func() {
+			d.closing = true
+			on.Wake(d.task)
+		})
+	}
+	<-d.gone
+	return nil
+}
+
+// SyscallConn implements syscall.Conn, by which the socket is passed on.
+func (d *door) SyscallConn() (syscall.RawConn, error) { return (*rawDoor)(d), nil }
+
+type rawDoor door
+
+// Control calls fn with the descriptor, which is not closed meanwhile.
+func (d *rawDoor) Control(fn func(fd uintptr)) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.shut {
+		return net.ErrClosed
+	}
+	fn(uintptr(d.number))
+	return nil
+}
+
+func (*rawDoor) Read(func(fd uintptr) bool) error  { return errors.ErrUnsupported }
+func (*rawDoor) Write(func(fd uintptr) bool) error { return errors.ErrUnsupported }
+
+// open has a loop accept.
+func (d *door) open(p *Proxy, l *listener) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.shut {
+		p.accepting.Done()
+		return
+	}
+	d.proxy, d.l, d.on = p, l, p.loops[0]
+	d.keepAlive(p.config().Pool.TCPKeepalive)
+	d.on.Post(func() { d.task = d.on.Start(d) })
+}
+
+// keepAlive is for the connections that come from now on.
+func (d *door) keepAlive(idle time.Duration) { loop.Keep(d.number, idle) }
+
+// Ready implements loop.Handler.
+func (d *door) Ready(l *loop.Loop, _ loop.Events) { l.Wake(d.task) }
+
+// maxAccepts is how many connections a loop takes in one turn at the most.
+const maxAccepts = 16
+
+// Run implements loop.Runner: it accepts until the door is closed.
+func (d *door) Run(t *loop.Task) {
+	defer d.proxy.accepting.Done()
+	defer close(d.gone)
+	defer d.sock.Close()
+	if err := d.sock.Attach(d.on); err != nil {
+		d.proxy.log.Error("accept", "listener", d.l.String(), "error", err)
+		return
+	}
+	for !d.closing {
+		for range d.share() {
+			if !d.acceptOne(t) {
+				break
+			}
+		}
+		if !d.closing {
+			t.Park()
+		}
+	}
+}
+
+// share is how many connections to take now. Where they come one by one, it is one: to ask for
+// another is a system call in vain, and epoll tells if there is one.
+func (d *door) share() int {
+	if now := d.on.Turn(); d.budget == 0 || now != d.turn+1 {
+		d.budget = 1
+	} else {
+		d.budget = min(2*d.budget, maxAccepts)
+	}
+	d.turn = d.on.Turn()
+	return d.budget
+}
+
+// acceptOne takes a connection in, for which it may have to wait for room. False: there is no
+// other to be taken now.
+func (d *door) acceptOne(t *loop.Task) bool {
+	fd, peer, err := d.sock.Accept()
+	switch {
+	case err == loop.ErrNotNow: //nolint:errorlint // it is returned as it is
+		d.budget = 1
+		return false
+	case err != nil: // out of descriptors, most likely
+		d.proxy.log.Log(d.proxy.ctx, d.often.level(slog.LevelError), "accept", "listener", d.l.String(), "error", err)
+		d.nextTime = min(max(2*d.nextTime, time.Millisecond), time.Second)
+		d.pause(t, d.nextTime)
+		return false
+	}
+	d.nextTime = 0
+	d.proxy.process.ClientsAccepted.Add(1)
+	d.letIn(t, fd, peer)
+	return true
+}
+
+// letIn begins the handshake of who has come, or turns him away.
+func (d *door) letIn(t *loop.Task, fd int, peer netip.AddrPort) {
+	p := d.proxy
+	at := &porch{number: fd, peer: peer, loop: p.choose()}
+	at.sock.Adopt(fd, at)
+	c := &caller{Conn: at, gate: p.gate, since: time.Now()}
+	if !d.admit(t, c) {
+		p.turnAway(at)
+		return
+	}
+	p.handshakes.Add(1)
+	h := p.newHandshake(d.l, c, at)
+	if at.loop == d.on {
+		h.begin()
+	} else {
+		at.loop.Post(h.begin)
+	}
+}
+
+// admit is the gate's, for a Task.
+func (d *door) admit(t *loop.Task, c *caller) bool {
+	g := d.proxy.gate
+	if highest := g.highest(); highest > 0 {
+		c.high = descriptor(c.Conn) > highest
+	}
+	in, wait := g.enter(c)
+	for wait {
+		g.ring(d)
+		d.pause(t, lookAgain)
+		in, wait = g.enter(c)
+	}
+	return in != nil
+}
+
+// wake has the door look again for room. Any goroutine.
+func (d *door) wake() { d.on.Post(func() { d.on.Wake(d.task) }) }
+
+// pause waits for so long, or until it is woken. What comes meanwhile stays with the kernel.
+func (d *door) pause(t *loop.Task, long time.Duration) {
+	d.sock.Mute()
+	t.ParkUntil(d.on.Now() + int64(long))
+	d.sock.Watch(true)
+}
