@@ -72,3 +72,27 @@ func TestAPanicOfATaskThatHasLeftIsReported(t *testing.T) {
 		t.Errorf("told of %v", v)
 	}
 }
+
+// Tasks are used again: who has kept one that has ended may wake the next that has it.
+func TestATaskThatHasLeftIsNotWoken(t *testing.T) {
+	l := startLoop(t, 0)
+	goOn, left, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var kept *Task
+	do(t, l, func() { kept = l.Start(runnerFunc(func(*Task) {})) })
+	do(t, l, func() {
+		next := l.Start(runnerFunc(func(task *Task) {
+			defer close(ended)
+			task.Leave()
+			close(left)
+			<-goOn
+		}))
+		if next != kept {
+			t.Error("it is another Task")
+		}
+	})
+	await(t, left, "the Task's leave")
+	do(t, l, func() { l.Wake(kept) })
+	do(t, l, func() {})
+	close(goOn)
+	await(t, ended, "the Task")
+}

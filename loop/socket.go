@@ -214,6 +214,9 @@ func (s *Socket) Detach() (fd int) {
 // Leave takes the socket from the loop that it is attached to, on which it is called. That one
 // tells its handler nothing any more; it is the caller's until it is attached to another loop.
 func (s *Socket) Leave() {
+	if s.fd < 0 {
+		return
+	}
 	s.change(0)
 	s.loop.forget(s)
 	s.interest, s.loop = 0, nil

@@ -145,8 +145,8 @@ func (l *Loop) runTasks() {
 		t := l.runq[i]
 		l.runq[i] = nil
 		t.queued = false
-		if t.runner == nil {
-			continue // ended after it was woken
+		if t.left || t.runner == nil {
+			continue // left, or ended, after it was woken
 		}
 		t.next()
 		if t.runner == nil {

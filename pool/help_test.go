@@ -55,6 +55,15 @@ func newStage(t testing.TB, edit func(c *config.Pool), hosts ...string) *stage {
 	return newStageOf(t, edit, config.Cluster{Name: "main", Discovery: "static", Hosts: hosts})
 }
 
+// newStageOfRoutes is newStage with routes, of which the first leads to its cluster.
+func newStageOfRoutes(t testing.TB, routes []config.Route, host string) *stage {
+	t.Helper()
+	s := &stage{t: t, cfg: config.Default(), servers: plenty, diary: &diary{}}
+	s.cfg.Routes = routes
+	s.open(nil, config.Cluster{Name: "main", Discovery: "static", Hosts: []string{host}, TLS: config.ServerTLS{Mode: "disable"}})
+	return s
+}
+
 func newStageOf(t testing.TB, edit func(c *config.Pool), cluster config.Cluster) *stage {
 	t.Helper()
 	if cluster.TLS.Mode == "" {

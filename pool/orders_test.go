@@ -201,8 +201,7 @@ func TestAPoolThatIsCalledByAPausedNameIsHeld(t *testing.T) {
 }
 
 func TestOnlyDatabasesThatRoutesOrPoolsNameCanBeOrderedAnything(t *testing.T) {
-	s := newStage(t, nil, startFake(t).addr)
-	s.cfg.Routes = []config.Route{{Database: "sales", DBName: "sales_2026"}}
+	s := newStageOfRoutes(t, []config.Route{{Database: "sales", DBName: "sales_2026"}}, startFake(t).addr)
 	must(s.pools.JoinAs("stock", keyOf("leader", "stock_2026", "app"), terms(2, 0), noSecret))(t)
 	for _, name := range []string{"sales", "stock"} {
 		s.mustEnd("PAUSE "+name, s.pause(t.Context(), name))

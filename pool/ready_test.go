@@ -66,9 +66,8 @@ func TestARouteIsReadyByItsLeaderOrByItsRole(t *testing.T) {
 }
 
 func TestAPausedDatabaseIsAReasonForItsOwnRoutes(t *testing.T) {
-	s := newStage(t, nil, startFake(t).addr)
 	own, again, others := config.Route{Database: "sales", Cluster: "main"}, config.Route{Database: "sales", User: "bob", Cluster: "main"}, config.Route{Database: "*", Cluster: "main"}
-	s.cfg.Routes = []config.Route{own, again, others}
+	s := newStageOfRoutes(t, []config.Route{own, again, others}, startFake(t).addr)
 	for _, name := range []string{"sales", "stock"} {
 		s.mustEnd("PAUSE "+name, s.pause(t.Context(), name))
 	}

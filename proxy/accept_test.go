@@ -2,8 +2,11 @@ package proxy
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -99,5 +102,46 @@ func TestDoorWhereNothingCanBeAcceptedPausesLongerEachTimeAndCloses(t *testing.T
 	}
 	if err := (*rawDoor)(d).Control(func(uintptr) {}); err != net.ErrClosed {
 		t.Errorf("a closed one is passed on: %v", err)
+	}
+}
+
+// In a takeover the socket lives on in another process, whose clients are not ours.
+func TestAClosedDoorHearsNothingOfASocketThatWasPassedOn(t *testing.T) {
+	on, err := loop.New(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go on.Run()
+	defer on.Stop()
+	p := New(config.Default(), Room{Clients: 1, Logins: 1, Late: 1}, nil, nil, []*loop.Loop{on}, &metrics.Process{}, slog.New(slog.DiscardHandler))
+	under, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := newDoor(under.(*net.TCPListener))
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed, err := unix.Dup(d.number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(passed)
+	p.accepting.Add(1)
+	d.open(p, &listener{Listener: d})
+	d.Close()
+	var of unix.Stat_t
+	if err := unix.Fstat(passed, &of); err != nil {
+		t.Fatal(err)
+	}
+	infos, err := filepath.Glob("/proc/self/fdinfo/*") // of epoll: what it watches (proc(5))
+	if err != nil || len(infos) == 0 {
+		t.Fatal(infos, err)
+	}
+	for _, path := range infos {
+		info, _ := os.ReadFile(path) // closed meanwhile
+		if strings.Contains(string(info), fmt.Sprintf(" ino:%x ", of.Ino)) {
+			t.Errorf("it is watched: %s", info)
+		}
 	}
 }

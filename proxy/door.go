@@ -127,21 +127,28 @@ const maxAccepts = 16
 func (d *door) Run(t *loop.Task) {
 	defer d.proxy.accepting.Done()
 	defer close(d.gone)
-	defer d.sock.Close()
+	defer d.close()
 	if err := d.sock.Attach(d.on); err != nil {
 		d.proxy.log.Error("accept", "listener", d.l.String(), "error", err)
 		return
 	}
 	for !d.closing {
-		for range d.share() {
-			if !d.acceptOne(t) {
-				break
-			}
+		for n := d.share(); n > 0 && d.acceptOne(t); n-- {
 		}
 		if !d.closing {
 			t.Park()
 		}
 	}
+}
+
+// close ends the listening. The socket may live on in another process, and in epoll with it, which
+// would tell of who comes to that one.
+func (d *door) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shut = true
+	d.sock.Mute()
+	d.sock.Close()
 }
 
 // share is how many connections to take now. Where they come one by one, it is one: to ask for
@@ -202,7 +209,7 @@ func (d *door) admit(t *loop.Task, c *caller) bool {
 		c.high = descriptor(c.Conn) > highest
 	}
 	in, wait := g.enter(c)
-	for wait {
+	for wait && !d.closing {
 		g.ring(d)
 		d.pause(t, lookAgain)
 		in, wait = g.enter(c)

@@ -53,6 +53,7 @@ func openListener(c *config.Listener, open net.Listener) (*listener, error) {
 		l.Listener, err = listenUnix(path)
 	} else {
 		care := net.ListenConfig{KeepAlive: -1} // see door.keepAlive
+		care.SetMultipathTCP(false)             // which cannot be told of keep-alive before Linux 6.10
 		if c.ReusePort {
 			care.Control = reusePort
 		}

@@ -84,6 +84,9 @@ func plain(err error) error {
 	if errors.Is(err, os.ErrClosed) {
 		return net.ErrClosed
 	}
+	if of := (*os.PathError)(nil); errors.As(err, &of) { // that of a deadline is one that TLS goes on behind
+		return of.Err
+	}
 	return err
 }
 

@@ -134,7 +134,7 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 		}
 		i = end
 		r.in.passing, r.in.dropped = f.Size-len(f.Body), dropped
-		if !dropped && isAnother(f, buf[i:]) {
+		if !dropped && isAnother('d', f, buf[i:]) { // a 'D' is a Describe here
 			n, more := wire.RunOf(f.Type, buf[i:])
 			i += n
 			work += more * perAlike

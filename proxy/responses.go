@@ -106,7 +106,7 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		i = end
 		r.out.passing = f.Size - len(f.Body)
 		frames++
-		if v == session.Forward && isAnother(f, buf[i:]) {
+		if v == session.Forward && (isAnother('D', f, buf[i:]) || isAnother('d', f, buf[i:])) {
 			n, more := wire.RunOf(f.Type, buf[i:])
 			i += n
 			alike += more
@@ -125,10 +125,10 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 	return r.sendClient(buf[run:i])
 }
 
-// isAnother reports whether behind a row or a piece of a COPY comes another one, which means
-// nothing else to the session. rest is empty where that frame streams.
-func isAnother(f wire.Frame, rest []byte) bool {
-	return len(rest) > 0 && rest[0] == f.Type && (f.Type == 'D' || f.Type == 'd')
+// isAnother reports whether behind a frame of type t comes another one, where both mean the same
+// to the session: a row, or a piece of a COPY. rest is empty where the frame streams.
+func isAnother(t byte, f wire.Frame, rest []byte) bool {
+	return f.Type == t && len(rest) > 0 && rest[0] == t
 }
 
 // goOn lets the client go on that was to wait for answers.

@@ -359,3 +359,14 @@ func TestPreparedStatementsOutliveTheirServer(t *testing.T) {
 		eventually(t, "the statement runs on another server", func() bool { return strings.Contains(c.converse(runs("s")), "D(still_here)") })
 	}
 }
+
+// A Describe and a row have the same letter; rows are passed on unread.
+func TestDescribesInARowAreEachOfTheirOwnStatement(t *testing.T) {
+	w := start(t, size(1))
+	c := w.dial()
+	c.converse(messages{parseAs("a", "select 1"), parseAs("b", "select 'x'::text"), syncs()})
+	const want = "t T t T t T Z(I)"
+	if got := c.converse(messages{describe("a"), describe("b"), describe("a"), syncs()}); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
