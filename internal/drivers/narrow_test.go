@@ -25,10 +25,10 @@ var narrow = sync.OnceValues(func() (string, error) {
 // moduleRoot is where the module is.
 var moduleRoot = must(filepath.Abs("../.."))
 
-// toNarrow are the calls of the kernel for sockets: in the source, and with a byte at most. A
-// write is a plain one, which the kernel counts.
+// toNarrow are the calls of the kernel for sockets: in the source, and with a byte at most, as
+// plain reads and writes, which the kernel counts.
 var toNarrow = strings.NewReplacer(
-	"unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))",
+	"unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0)",
 	"unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), 1)",
 	"unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)",
 	"unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), 1)",
