@@ -88,11 +88,14 @@ func (ch *Change) Apply(servers int) {
 	for _, cl := range ch.opened {
 		cl.begin()
 	}
+	moves := func(p *Pool) bool { return ch.clusters[p.Key.Cluster] != p.home.Load() }
+	renewed := ps.renewEars(moves)
 	for _, p := range ps.all() {
-		if cl := ch.clusters[p.Key.Cluster]; cl != p.home.Load() {
-			p.move(cl)
+		if moves(p) {
+			p.move(ch.clusters[p.Key.Cluster])
 		}
 	}
+	leave(renewed)
 	for _, cl := range ch.clusters {
 		cl.lags.stir() // who follows it looks at it anew
 	}
