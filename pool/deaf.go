@@ -39,7 +39,7 @@ func (s *standingOrders) deafUntil(k Key) (until time.Time) {
 // stood and is over now.
 func (s *standingOrders) listenAgain(before *standingOrders, until time.Time) {
 	for a := range s.deaf {
-		if names := a.pool.names.list(); before.of(names) == HoldPaused && s.of(names) != HoldPaused {
+		if names := a.pool.names.list(); before.of(names) != NotHeld && s.of(names) == NotHeld {
 			s.deaf[a] = until
 		}
 	}
@@ -150,12 +150,14 @@ func (a *ear) leaves(l *line) error {
 // toLeaveLocked says what the connection is to be closed for as soon as that can be.
 func (a *ear) toLeaveLocked(l *line) error {
 	switch {
+	case a.pool.ordered() == HoldPaused:
+		if !a.neededLocked() {
+			return errNotWanted
+		}
 	case a.leaving && a.leaveBy > 0:
 		return errRenewed
 	case !a.leaving && a.pool.home.Load() != l.home:
 		return errMoved
-	case !a.neededLocked() && a.pool.ordered() == HoldPaused:
-		return errNotWanted
 	}
 	return nil
 }

@@ -224,7 +224,11 @@ func (a *ear) hangUp(l *line, why error) {
 	case errNotWanted:
 		p.log.Info("ear closed", "member", l.member.Name, "pid", l.pid)
 	case errRenewed:
-		p.log.Info("ear closed", "member", l.member.Name, "pid", l.pid, "reason", metrics.ServerRenewed.String())
+		reason := metrics.ServerRenewed
+		if p.home.Load() != l.home {
+			reason = metrics.Reconfigured
+		}
+		p.log.Info("ear closed", "member", l.member.Name, "pid", l.pid, "reason", reason.String())
 	case errMoved:
 		p.log.Info("ear closed", "member", l.member.Name, "pid", l.pid, "reason", metrics.EpochMoved.String())
 	default:

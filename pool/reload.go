@@ -89,7 +89,7 @@ func (ch *Change) Apply(servers int) {
 		cl.begin()
 	}
 	moves := func(p *Pool) bool { return ch.clusters[p.Key.Cluster] != p.home.Load() }
-	renewed := ps.renewEars(moves)
+	renewed := ps.renewEars(func(p *Pool) bool { return moves(p) && ch.clusters[p.Key.Cluster] != nil })
 	for _, p := range ps.all() {
 		if moves(p) {
 			p.move(ch.clusters[p.Key.Cluster])

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,9 +33,10 @@ func TestOrdersAndReloadsLoseNoNotification(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		cycles int
+		logged string
 		order  func(w *world)
 	}{
-		{"PAUSE and RESUME", 12, func(w *world) {
+		{"PAUSE and RESUME", 12, "", func(w *world) {
 			if err := w.pools.Pause(bounded(w.t), ""); err != nil {
 				w.t.Error(err)
 			}
@@ -42,12 +44,12 @@ func TestOrdersAndReloadsLoseNoNotification(t *testing.T) {
 				w.t.Error(err)
 			}
 		}},
-		{"RECONNECT", 12, func(w *world) {
+		{"RECONNECT", 12, "reason=reconnect", func(w *world) {
 			if err := w.pools.Reconnect(""); err != nil {
 				w.t.Error(err)
 			}
 		}},
-		{"a reload", 12, func(w *world) {
+		{"a reload", 12, "reason=reconfigured", func(w *world) {
 			w.reload(func(c *config.Config) {
 				c.Clusters = slices.Clone(c.Clusters)
 				c.Clusters[0].Scope = strconv.Itoa(w.log.count(`msg="ear opened"`)) // as anything of a cluster
@@ -85,6 +87,12 @@ func TestOrdersAndReloadsLoseNoNotification(t *testing.T) {
 				if want := strconv.FormatInt(i+1, 10); n.Payload != want {
 					t.Fatalf("of %d heard %s in place of %s", sent.Load(), n.Payload, want)
 				}
+			}
+			said := func(line string) bool {
+				return strings.Contains(line, `msg="ear closed"`) && strings.HasSuffix(line, c.logged)
+			}
+			if !slices.ContainsFunc(strings.Split(w.log.text(), "\n"), said) {
+				t.Error("the log does not say why the ear was closed")
 			}
 			if n := w.log.count(`msg="ear opened"`); n != c.cycles+1 {
 				t.Errorf("%d ears were opened in %d cycles", n, c.cycles)
