@@ -8,14 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OpenFD makes the socket what fd is, which is its from then on: a connection, or a socket
-// that listens. It is made not to block.
-func (s *Socket) OpenFD(fd int, h Handler) error {
-	s.handler, s.fd = h, int32(fd)
-	return unix.SetNonblock(fd, true)
-}
-
-// Adopt is OpenFD for a connection of Accept, which does not block.
+// Adopt makes the socket what fd is, which is its from then on: a connection, or a socket that
+// listens. It must not block, as what Accept returns does not.
 func (s *Socket) Adopt(fd int, h Handler) { s.handler, s.fd = h, int32(fd) }
 
 // Accept takes the next connection from a socket that listens: its descriptor, which is the

@@ -12,15 +12,13 @@ import (
 // listening is a socket that listens, and where.
 func listening(t *testing.T) (s *Socket, at netip.AddrPort) {
 	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s = &Socket{}
 	t.Cleanup(s.Close)
-	if err := s.OpenFD(fd, nil); err != nil {
-		t.Fatal(err)
-	}
+	s.Adopt(fd, nil)
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		t.Fatal(err)
 	}

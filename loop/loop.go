@@ -41,6 +41,7 @@ type Loop struct {
 	yielded []*Task            // woken again one in each turn, the first first
 	idle    []*Task            // coroutines without a Runner
 	live    map[*Task]struct{} // every coroutine, to unwind at the end
+	crowded atomic.Bool        // there were more than are kept, when one was made or some were trimmed
 	alarms  []*Task
 	soonest int64 // no alarm is due before this; 0 = none set
 	now     int64

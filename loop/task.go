@@ -2,6 +2,7 @@ package loop
 
 import (
 	"iter"
+	"slices"
 )
 
 // Runner is what a Task runs: one call of Run from the first event of a
@@ -72,8 +73,9 @@ func (t *Task) Yield() {
 
 // Leave has the Task go on in a goroutine of its own, where it may block, and from where it does
 // not come back. From then on it must not Park or Yield, nor touch what belongs to the loop, and
-// nobody may Wake it; so what it has on the loop, sockets above all, it takes away before. Who has asked for the
-// Task waits for its end; Stop no longer does. Only the Task itself may call it.
+// nobody may Wake it; so what it has on the loop, sockets above all, it takes away before. Who
+// has asked for the Task waits for its end; Stop no longer does. Only the Task itself may call
+// it.
 func (t *Task) Leave() {
 	t.loop.Post(func() { // when it is parked
 		delete(t.loop.live, t)
@@ -107,7 +109,9 @@ func (l *Loop) takeTask() *Task {
 	}
 	t := &Task{loop: l}
 	t.next, t.stop = iter.Pull(t.body)
-	l.live[t] = struct{}{}
+	if l.live[t] = struct{}{}; len(l.live) > keptTasks {
+		l.crowded.Store(true)
+	}
 	return t
 }
 
@@ -166,8 +170,12 @@ func (l *Loop) resumeYielded() {
 	l.runTasks()
 }
 
-// maxIdleTasks bounds the coroutines kept after a burst.
-const maxIdleTasks = 1024
+// Coroutines that have nothing to do are kept: up to maxIdleTasks after a burst, and keptTasks
+// in the long run.
+const (
+	maxIdleTasks = 1024
+	keptTasks    = 64
+)
 
 func (l *Loop) giveTask(t *Task) {
 	if len(l.idle) < maxIdleTasks {
@@ -176,6 +184,25 @@ func (l *Loop) giveTask(t *Task) {
 	}
 	delete(l.live, t)
 	t.stop()
+}
+
+// TrimTasks ends an eighth of the coroutines that a burst has left behind beyond those that are
+// always kept. Called once a second it has 1024 be gone within a minute, and does little harm where they are
+// wanted again. It costs nothing, and wakes nobody, where there are few. Any goroutine.
+func (l *Loop) TrimTasks() {
+	if l.crowded.Load() {
+		l.Post(l.trimTasks)
+	}
+}
+
+func (l *Loop) trimTasks() {
+	n := max(0, len(l.idle)-keptTasks+7) / 8
+	for _, t := range l.idle[:n] { // those that have been idle for longest
+		delete(l.live, t)
+		t.stop()
+	}
+	l.idle = slices.Delete(l.idle, 0, n)
+	l.crowded.Store(len(l.live) > keptTasks)
 }
 
 // endTasks unwinds every coroutine of this loop.

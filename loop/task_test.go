@@ -298,3 +298,70 @@ func TestManyMoreTasksThanTheFreeListKeepsAllRun(t *testing.T) {
 		}
 	})
 }
+
+// What a burst leaves behind goes by and by, but for some, and who is at work stays.
+func TestTasksThatABurstHasLeftAreTrimmed(t *testing.T) {
+	l := startLoop(t, 0)
+	var worker *Task
+	ended := make(chan struct{})
+	do(t, l, func() {
+		worker = l.Start(runnerFunc(func(t *Task) {
+			defer close(ended)
+			t.Park()
+		}))
+		for range 1000 {
+			l.Start(runnerFunc(func(*Task) {}))
+		}
+	})
+	idle := func() (n int) {
+		do(t, l, func() { n = len(l.idle) })
+		return n
+	}
+	seconds := 0
+	for before := idle(); before > keptTasks; seconds++ {
+		l.TrimTasks()
+		now := idle()
+		if now >= before || now < before-before/8-1 {
+			t.Fatalf("%d are left of %d", now, before)
+		}
+		before = now
+	}
+	if seconds > 60 {
+		t.Errorf("it took %d times", seconds)
+	}
+	for range 3 {
+		l.TrimTasks()
+	}
+	if n := idle(); n != keptTasks {
+		t.Errorf("%d are kept", n)
+	}
+	do(t, l, func() { l.Wake(worker) })
+	await(t, ended, "who was at work")
+	l.TrimTasks()
+	do(t, l, func() {
+		if len(l.live) != keptTasks {
+			t.Errorf("%d live", len(l.live))
+		}
+	})
+}
+
+// Where nothing is to be trimmed a loop sleeps on.
+func TestTrimmingWakesNoLoopThatHasFewTasks(t *testing.T) {
+	l := startLoop(t, 0)
+	do(t, l, func() {
+		for range keptTasks {
+			l.Start(runnerFunc(func(*Task) {}))
+		}
+	})
+	turn := func() (n uint64) {
+		do(t, l, func() { n = l.Turn() })
+		return n
+	}
+	before := turn()
+	for range 100 {
+		l.TrimTasks()
+	}
+	if now := turn(); now > before+2 {
+		t.Errorf("%d turns", now-before)
+	}
+}

@@ -63,7 +63,7 @@ func (ps *Pools) Resume(database string) error {
 	if err := ps.known(database); err != nil {
 		return err
 	}
-	err := ps.orders.resume(database)
+	err := ps.orders.resume(database, ps.limits().ServerConnectTimeout)
 	if err == nil {
 		ps.logOrder("RESUME", database)
 	}
@@ -72,7 +72,7 @@ func (ps *Pools) Resume(database string) error {
 
 // takeBack ends an order whose asker has gone before it was carried out.
 func (ps *Pools) takeBack(command, database string) {
-	if ps.orders.resume(database) == nil { // else somebody else has ended it
+	if ps.orders.resume(database, ps.limits().ServerConnectTimeout) == nil { // else somebody else has ended it
 		ps.log.Info("order taken back, as nobody waits for it any more", "command", command, "database", database)
 	}
 }
@@ -137,7 +137,9 @@ func (ps *Pools) Reconnect(database string) error {
 		return err
 	}
 	ps.logOrder("RECONNECT", database)
+	renewed := ps.renewEars(func(p *Pool) bool { return p.Serves(database) })
 	ps.retireAll(database, metrics.ServerRenewed)
+	leave(renewed)
 	return nil
 }
 

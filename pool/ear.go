@@ -30,7 +30,10 @@ type ear struct {
 	asking    bool   // a round is unanswered
 	running   bool   // run is at work
 	connected bool
-	missed    bool // the connection was lost while somebody listened
+	missed    bool  // the connection was lost while somebody listened
+	deaf      bool  // clients are held until it listens: it is among those of the orders
+	leaving   bool  // its connection is to be closed, and another is to listen before it is deaf no more
+	leaveBy   int64 // by when, on the loops' clock; 0: not yet
 
 	encoding string // of what it hears, the database's
 	usual    string // client_encoding of clients that have not set it
@@ -111,7 +114,7 @@ func (p *Pool) AwaitEar(e *Errand) { p.ear.await(e) }
 // ears of the database, that the pool's servers have sent before. On its loop.
 func (p *Pool) AwaitEars(e *Errand) {
 	for _, q := range p.owner.all() {
-		if q.Key.Cluster == p.Key.Cluster && q.Key.Group == p.Key.Group && q.Key.Database == p.Key.Database {
+		if q.Key.hears(p.Key) {
 			q.ear.await(e)
 		}
 	}
@@ -146,6 +149,9 @@ func (a *ear) goneLocked(h *Hearer, name string) {
 	if delete(c.hearers, h); len(c.hearers) == 0 {
 		delete(a.channels, name)
 		a.changed[name] = struct{}{}
+	}
+	if len(a.channels) == 0 {
+		a.hearsLocked()
 	}
 }
 
@@ -193,7 +199,7 @@ func (a *ear) startLocked() {
 }
 
 // neededLocked: a PAUSE closes it, but not before those have had their answer who keep a server
-// until then.
+// until then, and not before the last server (see deaf.go).
 func (a *ear) neededLocked() bool {
 	return len(a.errands) > 0 || len(a.channels) > 0 && a.pool.ordered() != HoldPaused
 }

@@ -27,6 +27,7 @@ type line struct {
 	on     map[string]struct{} // channels listened to, or about to be
 	asked  int64               // when the last round was sent
 	since  int64               // since when nobody listens; 0: somebody does
+	last   uint64              // the round behind which it is closed, as an order wants it; 0: none does
 	ended  chan struct{}       // closed when read has ended
 
 	// Of read, until it has ended.
@@ -44,6 +45,7 @@ const (
 var (
 	errNoLeader = errors.New("there is no leader")
 	errSilent   = errors.New("the server does not answer")
+	errRenewed  = errors.New("another connection is wanted")
 )
 
 // run is the ear's goroutine. It ends with the pool, or when nobody listens.
@@ -76,7 +78,7 @@ func (a *ear) run() {
 func (a *ear) over() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.running = a.pool.ctx.Err() == nil && a.neededLocked()
+	a.running = a.pool.ctx.Err() == nil && (a.neededLocked() || len(a.channels) > 0 && !a.pausesLocked())
 	return !a.running
 }
 
@@ -97,8 +99,8 @@ func (a *ear) attend(l *line) error {
 	go a.read(l)
 	limits := a.pool.owner.limits()
 	for {
-		if a.isPaused() {
-			return errNotWanted
+		if why := a.leaves(l); why != nil {
+			return why
 		}
 		text, due := a.next(l)
 		if due {
@@ -110,9 +112,6 @@ func (a *ear) attend(l *line) error {
 		wait := time.NewTimer(a.patience(l))
 		select {
 		case <-a.stir:
-			if a.pool.home.Load() != l.home {
-				return errMoved
-			}
 		case <-l.ended:
 			return l.problem
 		case <-l.view.Replaced():
@@ -129,13 +128,6 @@ func (a *ear) attend(l *line) error {
 		}
 		wait.Stop()
 	}
-}
-
-// isPaused reports whether a PAUSE closes the connection.
-func (a *ear) isPaused() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return !a.asking && !a.neededLocked() && a.pool.ordered() == HoldPaused
 }
 
 // next is the Query of the next round, if it is due.
@@ -166,7 +158,7 @@ func (a *ear) next(l *line) (text string, due bool) {
 	}
 	clear(a.changed)
 	delay := int64(a.pool.owner.limits().ServerCheckDelay)
-	if sql.Len() == 0 && len(a.errands) == 0 && (delay == 0 || l.asked == 0 || now-l.asked < delay) {
+	if sql.Len() == 0 && len(a.errands) == 0 && a.sent >= l.last && (delay == 0 || l.asked == 0 || now-l.asked < delay) {
 		return "", false
 	}
 	a.asking, l.asked = true, now
@@ -183,6 +175,8 @@ func (a *ear) patience(l *line) time.Duration {
 	limits := a.pool.owner.limits()
 	now, at := loop.Clock(), int64(0)
 	switch {
+	case a.toLeaveLocked(l) != nil:
+		return lookAgain
 	case a.asking:
 		at = l.asked + int64(limits.ServerConnectTimeout)
 	case l.since != 0:
@@ -229,6 +223,12 @@ func (a *ear) hangUp(l *line, why error) {
 	switch why {
 	case errNotWanted:
 		p.log.Info("ear closed", "member", l.member.Name, "pid", l.pid)
+	case errRenewed:
+		reason := metrics.ServerRenewed
+		if p.home.Load() != l.home {
+			reason = metrics.Reconfigured
+		}
+		p.log.Info("ear closed", "member", l.member.Name, "pid", l.pid, "reason", reason.String())
 	case errMoved:
 		p.log.Info("ear closed", "member", l.member.Name, "pid", l.pid, "reason", metrics.EpochMoved.String())
 	default:
@@ -280,6 +280,9 @@ func (a *ear) answered() {
 		a.heardLocked(ResumedChannel, wire.Append(nil, &pgproto3.NotificationResponse{Channel: ResumedChannel}), a.completed)
 	}
 	a.completed, a.asking = a.sent, false
+	if !a.leaving {
+		a.hearsLocked()
+	}
 	done := a.returnLocked(func(e errand) bool { return e.round <= a.completed })
 	a.mu.Unlock()
 	for _, e := range done {

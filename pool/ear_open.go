@@ -29,7 +29,7 @@ func (a *ear) open(home *cluster, v *discovery.View) (*line, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.connected, a.asking = true, false
+	a.connected, a.asking, a.leaving, a.leaveBy = true, false, false, 0
 	for name := range a.channels {
 		a.changed[name] = struct{}{}
 	}

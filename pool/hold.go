@@ -20,13 +20,14 @@ const (
 	HoldLagging          // all replicas are behind their leader by more than max_lag
 	HoldPaused           // an operator has said PAUSE, or KILL: the servers are closed
 	HoldSuspended        // an operator has said SUSPEND
+	HoldDeaf             // what is sent now would not be heard by who listens, for a moment: see deaf.go
 )
 
 var holdWords = [...]string{
 	NotHeld: "", HoldUnknown: "no leader known", HoldLeaderless: "no leader", HoldStandby: "standby cluster", HoldDemoted: "leader demoted",
 	HoldSwitchover: "switchover announced", HoldUnconfirmed: "leader not confirmed", HoldTimeline: "leader is on an older timeline",
 	HoldUnmeasured: "lag of replicas not known", HoldLagging: "all replicas lag",
-	HoldPaused: "paused", HoldSuspended: "suspended",
+	HoldPaused: "paused", HoldSuspended: "suspended", HoldDeaf: "nobody hears notifications",
 }
 
 // String gives the words for h; "" for NotHeld.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"portero/metrics"
 	"portero/wire"
@@ -27,11 +28,12 @@ type orders struct {
 
 // standingOrders is the orders that stand at one moment. It is never changed.
 type standingOrders struct {
-	all       bool            // PAUSE of all databases
-	suspended bool            // SUSPEND
-	paused    map[string]bool // by the name of the database
-	disabled  map[string]bool // likewise
-	replaced  chan struct{}   // closed when others stand
+	all       bool               // PAUSE of all databases
+	suspended bool               // SUSPEND
+	paused    map[string]bool    // by the name of the database
+	disabled  map[string]bool    // likewise
+	deaf      map[*ear]time.Time // see deaf.go
+	replaced  chan struct{}      // closed when others stand
 }
 
 // Errors of orders.
@@ -63,9 +65,12 @@ func (o *orders) change(edit func(s *standingOrders) error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	old := o.stand.Load()
-	next := &standingOrders{all: old.all, suspended: old.suspended, paused: maps.Clone(old.paused), disabled: maps.Clone(old.disabled), replaced: make(chan struct{})}
+	next := &standingOrders{
+		all: old.all, suspended: old.suspended, paused: maps.Clone(old.paused), disabled: maps.Clone(old.disabled),
+		deaf: maps.Clone(old.deaf), replaced: make(chan struct{}),
+	}
 	if next.paused == nil {
-		next.paused, next.disabled = make(map[string]bool), make(map[string]bool)
+		next.paused, next.disabled, next.deaf = make(map[string]bool), make(map[string]bool), make(map[*ear]time.Time)
 	}
 	if err := edit(next); err != nil {
 		return err
@@ -80,9 +85,13 @@ func (o *orders) repeat() {
 	o.change(func(*standingOrders) error { return nil }) //nolint:errcheck // it has none
 }
 
-// resume ends PAUSE, SUSPEND and KILL for a database.
-func (o *orders) resume(database string) error {
+// resume ends PAUSE, SUSPEND and KILL for a database. For so long at most its clients wait until
+// those are heard for who listen.
+func (o *orders) resume(database string, patience time.Duration) error {
 	return o.change(func(s *standingOrders) error {
+		before := *s
+		before.paused = maps.Clone(s.paused)
+		defer s.listenAgain(&before, time.Now().Add(patience))
 		switch {
 		case database == "" && !s.all && !s.suspended:
 			return ErrNotPaused

@@ -37,6 +37,7 @@ type demand struct {
 	drain     time.Duration // how long an announced switchover holds the clients of a leader that goes on leading
 	candidate bool          // no server has let the pool in, and that is to be found out first
 	ordered   Hold          // what operators have ordered, whoever leads
+	deaf      time.Time     // until when what would notify waits for an ear
 	zone      string        // of this Portero; "" = not told
 	lasting   bool          // a server stays with the client that it was opened for, whoever is heard of later
 }
@@ -59,6 +60,7 @@ func newPlan(v *discovery.View, group int, d demand, heard readings, now time.Ti
 	if d.ordered != NotHeld {
 		pl.hold = d.ordered
 	}
+	pl.hush(d.deaf, now)
 	return pl
 }
 
@@ -275,9 +277,10 @@ func (p *Pool) planAt(cl *cluster, v *discovery.View) plan {
 }
 
 func (p *Pool) demand() demand {
+	s := p.owner.orders.stand.Load() // once: a RESUME ends one, and begins the other
 	return demand{
 		role: p.Key.Role, maxLag: p.Key.MaxLag, drain: p.owner.limits().SwitchoverDrain,
-		candidate: p.Metrics() == p.owner.candidates, ordered: p.ordered(),
-		zone: p.owner.settings.Load().Zone, lasting: p.Key.Replicates(),
+		candidate: p.Metrics() == p.owner.candidates, ordered: s.of(p.names.list()),
+		deaf: s.deafUntil(p.Key), zone: p.owner.settings.Load().Zone, lasting: p.Key.Replicates(),
 	}
 }

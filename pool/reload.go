@@ -88,11 +88,14 @@ func (ch *Change) Apply(servers int) {
 	for _, cl := range ch.opened {
 		cl.begin()
 	}
+	moves := func(p *Pool) bool { return ch.clusters[p.Key.Cluster] != p.home.Load() }
+	renewed := ps.renewEars(func(p *Pool) bool { return moves(p) && ch.clusters[p.Key.Cluster] != nil })
 	for _, p := range ps.all() {
-		if cl := ch.clusters[p.Key.Cluster]; cl != p.home.Load() {
-			p.move(cl)
+		if moves(p) {
+			p.move(ch.clusters[p.Key.Cluster])
 		}
 	}
+	leave(renewed)
 	for _, cl := range ch.clusters {
 		cl.lags.stir() // who follows it looks at it anew
 	}

@@ -68,7 +68,7 @@ func (l lines) Write(b []byte) (int, error) {
 }
 
 func TestDoorWhereNothingCanBeAcceptedPausesLongerEachTimeAndCloses(t *testing.T) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0) // it does not listen
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0) // it does not listen
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,9 +82,7 @@ func TestDoorWhereNothingCanBeAcceptedPausesLongerEachTimeAndCloses(t *testing.T
 	p := New(config.Default(), Room{Clients: 1, Logins: 1, Late: 1}, nil, nil, []*loop.Loop{on}, &metrics.Process{},
 		slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	d := &door{number: fd, address: &net.TCPAddr{}, gone: make(chan struct{})}
-	if err := d.sock.OpenFD(fd, d); err != nil {
-		t.Fatal(err)
-	}
+	d.sock.Adopt(fd, d)
 	p.accepting.Add(1)
 	d.open(p, &listener{Listener: d})
 	loud := 0

@@ -36,7 +36,11 @@ func (p *Proxy) Cancel(key []byte, from string) {
 	}
 	defer func() { <-p.cancels }()
 	if x, ok := p.tie(c); ok {
-		if err := x.Send(p.ctx); err != nil {
+		switch err := x.Send(p.ctx); {
+		case err == nil:
+		case p.ctx.Err() != nil: // by us, at the end of the process; the client may go on in another
+			p.log.Debug("cancel request broken off", "address", from, "error", err)
+		default:
 			p.log.Warn("cancel request", "address", from, "error", err)
 		}
 	}

@@ -191,6 +191,34 @@ func TestTheProcessIDThatAClientIsToldIsNoBackends(t *testing.T) {
 	b.ask("T D(1) C(SELECT_1) Z(I)", q("select 1"))
 }
 
+// A request that the end of the process breaks off is nobody's fault: not PostgreSQL's, of which the
+// log would say that it had not closed the connection. So it is where another process takes over
+// and the client has gone there.
+func TestACancelThatTheEndBreaksOffIsNoFault(t *testing.T) {
+	hangs, stall := make(chan struct{}), make(chan struct{})
+	f := startFake(t, lying(map[string]func(*fakeConn) bool{"hang": func(*fakeConn) bool {
+		close(hangs)
+		return true
+	}}))
+	defer close(stall)
+	f.onCancel = func() { <-stall }
+	w := startBefore(t, f.address, size(1), limits(func(p *config.Pool) { p.CancelWaitTimeout = 2 * patience }))
+	r := w.dial()
+	r.send(q("hang"))
+	<-hangs
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.cancel(r)
+	}()
+	eventually(t, "it is under way", func() bool { return f.cancels.Load() == 1 })
+	w.close()
+	<-ended
+	if w.log.has(`level=WARN msg="cancel request"`) || !w.log.has("cancel request broken off") {
+		t.Error("the log has a fault")
+	}
+}
+
 // Whoever reads the log cannot cancel anybody's statement: neither the key that a
 // client was given is in it, nor that of a server.
 func TestNoKeyIsInTheLog(t *testing.T) {

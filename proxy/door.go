@@ -50,7 +50,8 @@ func newDoor(l *net.TCPListener) (*door, error) {
 	if err = errors.Join(err, failed); err != nil {
 		return nil, err
 	}
-	return d, d.sock.OpenFD(d.number, d)
+	d.sock.Adopt(d.number, d)
+	return d, unix.SetNonblock(d.number, true) // as it should be; but others may have it too, who have opened it
 }
 
 // Addr implements net.Listener.

@@ -37,7 +37,7 @@ var realServer = lab.Share(func(ctx context.Context) (*lab.Postgres, error) {
 		Settings: map[string]string{"max_prepared_transactions": "200"},
 		SQL: []string{
 			"create role app login", "create database app owner app", "create role follower", "grant follower to app",
-			"create role lonely login connection limit 1", "create role cyrillic login", "alter role cyrillic set client_encoding = 'KOI8R'",
+			"create role lonely login connection limit 1", "create role listener login", "create role cyrillic login", "alter role cyrillic set client_encoding = 'KOI8R'",
 			"create role scrammer login password 'secret'", "create role clear login password 'secret'",
 			"set password_encryption = 'md5'", "create role hasher login password 'secret'",
 		},

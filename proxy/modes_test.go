@@ -48,7 +48,7 @@ func TestSessionModeKeepsTheServerAndCleansIt(t *testing.T) {
 		t.Errorf("server %s, before %s: it should have been cleaned and lent again", got, pid)
 	}
 	b.ask("E(ERROR_26000) Z(I)", q("execute p"))
-	if got := b.value("select count(*) from pg_locks where locktype = 'advisory'"); got != "0" {
+	if got := b.value(ownLocks); got != "0" {
 		t.Errorf("%s advisory locks are left", got)
 	}
 	if got := b.value("show work_mem") + b.value("show application_name"); got != "4MB" {
@@ -111,7 +111,7 @@ func TestClientThatGoesAwayInATransactionLeavesNothingBehind(t *testing.T) {
 			}
 			r.conn.Close()
 			next := w.dial()
-			next.ask("T D(0) C(SELECT_1) Z(I)", q("select count(*) from pg_locks where locktype = 'advisory'"))
+			next.ask("T D(0) C(SELECT_1) Z(I)", q(ownLocks))
 		})
 	}
 }

@@ -280,8 +280,9 @@ func TestTimesOfClientsAreNotForWhoReplicates(t *testing.T) {
 
 // Who waits for its walsender has asked nothing that query_timeout could be about.
 func TestQueryTimeoutIsNotForWhoWaitsForItsWalsender(t *testing.T) {
-	w := startPublishing(t, limits(func(p *config.Pool) { p.QueryTimeout = 100 * time.Millisecond }))
+	w := startPublishing(t)
 	other := w.dial("database", "app")
+	w.reload(limits(func(p *config.Pool) { p.QueryTimeout = 100 * time.Millisecond })) // not before, as a login that waits for a server runs into it
 	if err := w.pools.Pause(bounded(t), "app"); err != nil {
 		t.Fatal(err)
 	}

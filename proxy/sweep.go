@@ -19,6 +19,9 @@ func (p *Proxy) sweep() {
 	for {
 		p.keepOpen()
 		p.lookAtLoops()
+		for _, l := range p.loops {
+			l.TrimTasks()
+		}
 		if endsIdle(p.config()) {
 			for _, l := range p.loops {
 				l.Post(func() { p.endIdle(l, 0) })
