@@ -49,6 +49,8 @@ type Loop struct {
 	ended   bool
 	done    chan struct{}
 
+	outgoing outgoing
+
 	drowsy     drowsiness
 	processors int32 // of Go's scheduler
 
@@ -96,6 +98,7 @@ func New(id int) (*Loop, error) {
 		unix.Close(wake)
 		return nil, fmt.Errorf("epoll_ctl: %w", err)
 	}
+	l.outgoing.open()
 	return l, nil
 }
 
@@ -109,6 +112,8 @@ func (l *Loop) Run() {
 		l.runTurn(events[:])
 	}
 	l.endTasks()
+	l.outgoing.send()
+	l.outgoing.close()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed, l.posted = true, nil
@@ -121,6 +126,7 @@ func (l *Loop) Run() {
 func (l *Loop) runTurn(events []unix.EpollEvent) {
 	left := len(l.yielded) > 0
 	n := l.wait(events)
+	l.outgoing.several = n > 1
 	for i := range events[:n] {
 		l.dispatch(&events[i])
 	}
@@ -129,6 +135,7 @@ func (l *Loop) runTurn(events []unix.EpollEvent) {
 	if left {
 		l.resumeYielded()
 	}
+	l.outgoing.send()
 }
 
 // Stop makes Run return and waits for it. Tasks that are parked are unwound:
@@ -189,7 +196,7 @@ func (l *Loop) wait(events []unix.EpollEvent) (n int) {
 		n = l.sleep(events, timeout)
 		l.asleep.Store(false)
 		l.now = Clock()
-		l.drowsy.woke(l.now - began)
+		l.drowsy.woke(l.now-began, n)
 	}
 	l.turn++
 	return n
