@@ -30,6 +30,10 @@ type Loop struct {
 	// OnPanic is told of a panic in a Task, with the stack. Set it before Run.
 	OnPanic func(v any, stack []byte)
 
+	// NoRing is why the kernel gives us no io_uring, so that each send is a system call of its
+	// own; nil where it does.
+	NoRing error
+
 	ep      int       // epoll descriptor
 	wake    int       // eventfd: something was posted
 	count   [8]byte   // what wake held; nobody needs it
@@ -98,7 +102,7 @@ func New(id int) (*Loop, error) {
 		unix.Close(wake)
 		return nil, fmt.Errorf("epoll_ctl: %w", err)
 	}
-	l.outgoing.open()
+	l.NoRing = l.outgoing.open()
 	return l, nil
 }
 

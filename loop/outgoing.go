@@ -35,14 +35,15 @@ type message struct {
 }
 
 // open has the loop collect from now on, if the kernel lets it.
-func (o *outgoing) open() {
+func (o *outgoing) open() error {
 	r, err := newRing(collectedAtMost)
 	if err != nil {
-		return
+		return err
 	}
 	o.ring = r
 	o.messages = make([]message, 0, collectedAtMost)
 	o.text = make([]byte, 0, collectedBytes)
+	return nil
 }
 
 func (o *outgoing) close() {
