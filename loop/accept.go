@@ -57,6 +57,7 @@ func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Seco
 
 // TakeOver makes s what from is, for another handler. Of from nothing is left. On the loop.
 func (s *Socket) TakeOver(from *Socket, h Handler) {
+	from.SendCollected()
 	*s = *from
 	s.handler = h
 	if s.loop != nil && s.fd >= 0 {
@@ -70,5 +71,6 @@ func (s *Socket) CloseWrite() error {
 	if s.fd < 0 {
 		return net.ErrClosed
 	}
+	s.SendCollected()
 	return unix.Shutdown(int(s.fd), unix.SHUT_WR)
 }

@@ -30,6 +30,10 @@ type Loop struct {
 	// OnPanic is told of a panic in a Task, with the stack. Set it before Run.
 	OnPanic func(v any, stack []byte)
 
+	// NoRing is why the kernel gives us no io_uring, so that each send is a system call of its
+	// own; nil where it does.
+	NoRing error
+
 	ep      int       // epoll descriptor
 	wake    int       // eventfd: something was posted
 	count   [8]byte   // what wake held; nobody needs it
@@ -49,6 +53,8 @@ type Loop struct {
 	meter   meter
 	ended   bool
 	done    chan struct{}
+
+	outgoing outgoing
 
 	drowsy     drowsiness
 	processors int32 // of Go's scheduler
@@ -97,6 +103,7 @@ func New(id int) (*Loop, error) {
 		unix.Close(wake)
 		return nil, fmt.Errorf("epoll_ctl: %w", err)
 	}
+	l.NoRing = l.outgoing.open()
 	return l, nil
 }
 
@@ -110,6 +117,8 @@ func (l *Loop) Run() {
 		l.runTurn(events[:])
 	}
 	l.endTasks()
+	l.outgoing.send()
+	l.outgoing.close()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed, l.posted = true, nil
@@ -122,6 +131,7 @@ func (l *Loop) Run() {
 func (l *Loop) runTurn(events []unix.EpollEvent) {
 	left := len(l.yielded) > 0
 	n := l.wait(events)
+	l.outgoing.several = n > 1
 	for i := range events[:n] {
 		l.dispatch(&events[i])
 	}
@@ -130,6 +140,7 @@ func (l *Loop) runTurn(events []unix.EpollEvent) {
 	if left {
 		l.resumeYielded()
 	}
+	l.outgoing.send()
 }
 
 // Stop makes Run return and waits for it. Tasks that are parked are unwound:
@@ -190,7 +201,7 @@ func (l *Loop) wait(events []unix.EpollEvent) (n int) {
 		n = l.sleep(events, timeout)
 		l.asleep.Store(false)
 		l.now = Clock()
-		l.drowsy.woke(l.now - began)
+		l.drowsy.woke(l.now-began, n)
 	}
 	l.turn++
 	return n

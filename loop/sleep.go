@@ -28,11 +28,15 @@ type drowsiness struct {
 
 func (d *drowsiness) naps() bool { return d.short >= napAfter }
 
-// woke is told how long a sleep was.
-func (d *drowsiness) woke(took int64) {
+// woke is told how long a sleep was, and how many events have ended it. Where there are none it
+// was a signal: the monitor asks for the processor of whoever has had it for 10 ms, and would find
+// one napping on and on that has nothing to do.
+func (d *drowsiness) woke(took int64, events int) {
 	switch {
 	case took >= soon: // as a nap that nothing has ended
 		d.short = 0
+	case events == 0:
+		d.short /= 2
 	case !d.naps():
 		d.short++
 	}

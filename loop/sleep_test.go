@@ -25,11 +25,23 @@ func TestALoopNapsWhileItIsWokenSoon(t *testing.T) {
 	} {
 		var d drowsiness
 		for _, took := range c.took {
-			d.woke(took)
+			d.woke(took, 1)
 		}
 		if d.naps() != c.naps {
 			t.Errorf("%s: naps %v", c.name, d.naps())
 		}
+	}
+}
+
+// Signals come about as often as a nap may be long. So they must not keep a loop napping.
+func TestALoopThatOnlySignalsWakeGoesToSleep(t *testing.T) {
+	var d drowsiness
+	for range napAfter {
+		d.woke(soon/10, 1)
+	}
+	d.woke(soon-1, 0)
+	if d.naps() {
+		t.Error("it naps on")
 	}
 }
 

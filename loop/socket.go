@@ -24,11 +24,12 @@ func (notNow) Temporary() bool { return true }
 // take yet. It belongs to the loop it is attached to; while attached to none,
 // to the goroutine that holds it.
 type Socket struct {
-	fd       int32
-	interest uint32 // what epoll watches for us; 0 = it does not know us
-	loop     *Loop
-	handler  Handler
-	beyond   *beyond // nil mostly
+	fd        int32
+	interest  uint16 // what epoll watches for us; 0 = it does not know us
+	collected uint16 // place in what the loop has collected to send, from 1; 0 = nothing of us
+	loop      *Loop
+	handler   Handler
+	beyond    *beyond // nil mostly
 }
 
 const watchRead = unix.EPOLLIN | unix.EPOLLRDHUP
@@ -118,13 +119,13 @@ func (s *Socket) Watch(read bool) {
 // end. Watch(true) turns reading on again.
 func (s *Socket) Mute() { s.change(s.interest &^ watchRead) }
 
-func (s *Socket) change(want uint32) {
+func (s *Socket) change(want uint16) {
 	s.control(want) //nolint:errcheck // fails only where the kernel is out of memory
 }
 
 // control tells epoll what to watch. A socket without interest is taken out of
 // it, for errors and hang-ups cannot be masked.
-func (s *Socket) control(want uint32) error {
+func (s *Socket) control(want uint16) error {
 	if want == s.interest || s.loop == nil || s.fd < 0 {
 		return nil
 	}
@@ -135,7 +136,7 @@ func (s *Socket) control(want uint32) error {
 	case want == 0:
 		op = unix.EPOLL_CTL_DEL
 	}
-	ev := unix.EpollEvent{Events: want, Fd: s.fd}
+	ev := unix.EpollEvent{Events: uint32(want), Fd: s.fd}
 	if err := unix.EpollCtl(s.loop.ep, op, int(s.fd), &ev); err != nil {
 		return fmt.Errorf("epoll_ctl: %w", err)
 	}
@@ -159,8 +160,8 @@ func (s *Socket) Read(b []byte) (int, error) {
 // kernel's buffer. TLS may hold back more, so there only ErrNotNow tells.
 func (s *Socket) Drained(n, max int) bool { return n < max && !s.IsTLS() }
 
-// Write sends b; what the kernel does not take is copied and sent when it
-// does. An error is sticky and also returned by the next Write.
+// Write sends b, at the end of the loop's turn at the latest; what the kernel does not take is
+// copied and sent when it does. An error is sticky and returned by the next Write too, or first.
 func (s *Socket) Write(b []byte) error {
 	if s.beyond != nil {
 		return s.beyond.write(s, b)
@@ -172,7 +173,22 @@ func (s *Socket) Write(b []byte) error {
 }
 
 func (s *Socket) send(b []byte) error {
+	if s.loop != nil && s.loop.outgoing.takes(s, b) {
+		return nil
+	}
+	if x := s.beyond; x != nil && (x.broken != nil || len(x.pending) > 0) { // since what was collected was sent
+		return x.write(s, b)
+	}
+	return s.sendNow(b)
+}
+
+func (s *Socket) sendNow(b []byte) error {
 	n, err := writeFD(int(s.fd), b)
+	return s.took(b, n, err)
+}
+
+// took is told how much the kernel has taken of b, and what was in the way of more.
+func (s *Socket) took(b []byte, n int, err error) error {
 	if err != nil && err != ErrNotNow {
 		return s.fail(err)
 	}
@@ -202,8 +218,8 @@ func (s *Socket) Pending() int {
 // IsTLS reports whether the peer's bytes are encrypted.
 func (s *Socket) IsTLS() bool { return s.beyond != nil && s.beyond.tls != nil }
 
-// Detach takes the descriptor away from a socket without TLS of which nothing is pending,
-// and gives it to the caller, who closes it. The socket is as if closed.
+// Detach takes the descriptor away from a socket without TLS of which nothing is pending behind
+// SendCollected, and gives it to the caller, who closes it. The socket is as if closed.
 func (s *Socket) Detach() (fd int) {
 	s.Leave()
 	fd = int(s.fd)
@@ -217,6 +233,7 @@ func (s *Socket) Leave() {
 	if s.fd < 0 {
 		return
 	}
+	s.SendCollected()
 	s.change(0)
 	s.loop.forget(s)
 	s.interest, s.loop = 0, nil
@@ -228,6 +245,7 @@ func (s *Socket) Close() {
 	if s.fd < 0 {
 		return
 	}
+	s.SendCollected()
 	s.sayGoodbye()
 	s.loop.forget(s)
 	closeFD(int(s.fd))

@@ -213,6 +213,8 @@ func TestReadTellsNothingThereFromClosedAndFromBroken(t *testing.T) {
 	eventually(t, "the reset is seen", func() bool { _, err := read(p); return isReset(err) })
 	var first, second error
 	do(t, l, func() {
+		p.sock.Write([]byte("w")) //nolint:errcheck // it may be collected only
+		p.sock.SendCollected()
 		first = p.sock.Write([]byte("x"))
 		second = p.sock.Write([]byte("y"))
 		if p.sock.Pending() != 0 {

@@ -133,6 +133,7 @@ func (p *Pool) dropNameOf(s *Server, l *loop.Loop) {
 	p.takeIdleLocked(func(one *Server) bool { return one == s })
 	p.mu.Unlock()
 	s.Sock.Write(session.RestoreName) //nolint:errcheck // a broken server is noticed by its next read
+	s.Sock.SendCollected()            // who has it next may be on another loop
 	s.Applied = s.Applied.Without(applicationName)
 	s.Owed++
 	p.mu.Lock()

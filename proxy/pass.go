@@ -162,7 +162,11 @@ func (c *client) canMove() bool {
 // loop.
 func (c *client) pass(l *loop.Loop) bool {
 	h := c.proxy.heir.Load()
-	if h == nil || !c.live || !c.canMove() {
+	if h == nil || !c.live {
+		return false
+	}
+	c.sock.SendCollected()
+	if !c.canMove() {
 		return false
 	}
 	carried, ok := c.carried.Carry()

@@ -181,6 +181,7 @@ func (p *porch) breakOff() {
 // leave takes the connection and its Task away from the loop. What is in the way of that is
 // told by the next Read.
 func (p *porch) leave() {
+	p.sock.SendCollected()
 	for p.sock.Pending() > 0 && p.trouble() == nil {
 		p.task.ParkUntil(p.until)
 	}

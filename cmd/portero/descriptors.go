@@ -28,7 +28,7 @@ type descriptors struct {
 // What is not counted one by one, and what little there is always to be.
 const (
 	ownFiles      = 16 // standard streams, the runtime's, files being read, sockets changing hands
-	perLoop       = 2  // epoll and eventfd
+	perLoop       = 3  // epoll, eventfd and io_uring
 	perEtcd       = 2  // a connection to an endpoint, and the one that replaces it
 	members       = 16 // of a cluster under Patroni, where each is asked how far it is behind
 	leastLate     = 8

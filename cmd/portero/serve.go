@@ -277,6 +277,9 @@ func (in *instance) startLoops(cfg *config.Config) error {
 		}
 		in.loops = append(in.loops, l)
 	}
+	if why := in.loops[0].NoRing; why != nil {
+		in.log.Info("each message to a socket is a system call of its own, which costs more where there are many", "reason", why)
+	}
 	in.pulse = loop.NewPulse(in.loops, in.hangs)
 	return nil
 }
