@@ -52,12 +52,17 @@ type Loop struct {
 	drowsy     drowsiness
 	processors int32 // of Go's scheduler
 
+	ready int  // how many events the present look has found
+	told  int  // how many of them have been dispatched
+	left  bool // somebody had yielded before it
+
 	asleep atomic.Bool // a Post must write to wake
 	mu     sync.Mutex  // guards posted and closed; held for an append or an eventfd's write only
 	posted []func()
-	closed bool     // wake is another's number by now
-	batch  []func() // posted's other half, swapped under mu
-	ran    int      // how many of batch have been run
+	fuller atomic.Bool // posted is not empty; written under mu
+	closed bool        // wake is another's number by now
+	batch  []func()    // posted's other half, swapped under mu
+	ran    int         // how many of batch have been run
 }
 
 // Handler is what a Socket wakes: a client or a server. Ready is called on
@@ -106,7 +111,7 @@ func (l *Loop) Run() {
 	defer l.end()
 	var events [eventsPerTurn]unix.EpollEvent
 	for !l.ended {
-		l.runTurn(events[:])
+		l.runTurns(events[:])
 	}
 	l.endTasks()
 	l.mu.Lock()
@@ -116,17 +121,37 @@ func (l *Loop) Run() {
 	unix.Close(l.wake)
 }
 
-// runTurn serves what is ready. Who has yielded comes last, and not in the turn
-// in which it did.
+// runTurns serves turn after turn, up to the end of the loop or a panic in what it calls. Behind
+// that it is called again, and goes on with what was left of the turn. So what could panic needs no
+// frame of its own to be caught in.
+func (l *Loop) runTurns(events []unix.EpollEvent) {
+	defer l.caught()
+	l.runTasks() // whom that one had woken before
+	l.serve(events)
+	for !l.ended {
+		l.runTurn(events)
+	}
+}
+
+// runTurn serves what is ready.
 func (l *Loop) runTurn(events []unix.EpollEvent) {
-	left := len(l.yielded) > 0
-	n := l.wait(events)
-	for i := range events[:n] {
-		l.dispatch(&events[i])
+	l.left = len(l.yielded) > 0
+	l.ready, l.told = l.wait(events), 0
+	l.serve(events)
+}
+
+// serve does the present turn, or what is left of it. Who has yielded comes last, and not in the
+// turn in which it did.
+func (l *Loop) serve(events []unix.EpollEvent) {
+	for l.told < l.ready {
+		ev := &events[l.told]
+		l.told++
+		l.dispatch(ev)
 	}
 	l.runPosted()
 	l.ringAlarms()
-	if left {
+	if l.left {
+		l.left = false
 		l.resumeYielded()
 	}
 }
@@ -144,6 +169,7 @@ func (l *Loop) Post(fn func()) {
 	l.mu.Lock()
 	if !l.closed {
 		l.posted = append(l.posted, fn)
+		l.fuller.Store(true)
 	}
 	l.mu.Unlock()
 	if l.asleep.CompareAndSwap(true, false) {
@@ -181,7 +207,7 @@ func (l *Loop) wait(events []unix.EpollEvent) (n int) {
 		l.worksUntil(Clock())
 	} else {
 		l.asleep.Store(true)
-		if l.hasPosted() {
+		if l.fuller.Load() {
 			timeout = 0
 		}
 		l.worksUntil(Clock())
@@ -210,12 +236,6 @@ func (l *Loop) sleepFor() int {
 	return int(d/int64(time.Millisecond)) + 1
 }
 
-func (l *Loop) hasPosted() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.posted) > 0
-}
-
 func (l *Loop) dispatch(ev *unix.EpollEvent) {
 	fd := int(ev.Fd)
 	if fd == l.wake {
@@ -226,14 +246,8 @@ func (l *Loop) dispatch(ev *unix.EpollEvent) {
 	if s == nil {
 		return // closed or moved earlier in this turn
 	}
-	l.tell(s.handler, eventsOf(ev.Events))
+	s.handler.Ready(l, eventsOf(ev.Events))
 	l.runTasks()
-}
-
-// tell calls a handler; its panic is reported like a Task's.
-func (l *Loop) tell(h Handler, ev Events) {
-	defer l.caught()
-	h.Ready(l, ev)
 }
 
 func eventsOf(e uint32) Events {
@@ -254,25 +268,28 @@ func eventsOf(e uint32) Events {
 // stays in batch.
 func (l *Loop) runPosted() {
 	if l.ran == len(l.batch) {
-		l.mu.Lock()
-		l.posted, l.batch, l.ran = l.batch[:0], l.posted, 0
-		l.mu.Unlock()
+		if !l.fuller.Load() {
+			return
+		}
+		l.takePosted()
 	}
-	for end := min(len(l.batch), l.ran+postedPerTurn); l.ran < end; l.ran++ {
+	for end := min(len(l.batch), l.ran+postedPerTurn); l.ran < end; {
 		fn := l.batch[l.ran]
 		l.batch[l.ran] = nil
-		l.call(fn)
+		l.ran++
+		fn()
 		l.runTasks()
 	}
 }
 
-// call runs a posted function; its panic is reported like a Task's.
-func (l *Loop) call(fn func()) {
-	defer l.caught()
-	fn()
+func (l *Loop) takePosted() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.posted, l.batch, l.ran = l.batch[:0], l.posted, 0
+	l.fuller.Store(false)
 }
 
-// caught is deferred around what must not take the loop with it.
+// caught is deferred around what must not take the loop with it. A panic is reported like a Task's.
 func (l *Loop) caught() {
 	if v := recover(); v != nil {
 		l.report(v)
