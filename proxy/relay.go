@@ -190,13 +190,11 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 		if why := r.fromServer(); why != metrics.None {
 			return why, false
 		}
-		busy = true
 	}
 	if r.withheld && r.out.empty() {
 		if why := r.settle(); why != metrics.None {
 			return why, false
 		}
-		busy = true
 	}
 	if r.claim.Settling() { // its server is for nothing that comes behind
 		if why := r.giveBack(); why != metrics.None {
@@ -209,7 +207,6 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 		if why := r.fromClient(); why != metrics.None {
 			return why, false
 		}
-		busy = true
 	}
 	if why := r.giveBack(); why != metrics.None {
 		return why, false
@@ -220,8 +217,13 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 	if r.goodbye && r.isOver() {
 		return metrics.ClientClosed, false
 	}
-	// To give a server back may take a question, and a client may have gone on meanwhile.
-	return metrics.None, busy || r.mayReadServer() || r.mayReadClient()
+	return metrics.None, r.hasMore()
+}
+
+// hasMore reports whether step would find something to do. To give a server back may take a
+// question, and a client may have gone on meanwhile.
+func (r *relay) hasMore() bool {
+	return r.claim.Lost != metrics.None || r.mayReadServer() || r.mayReadClient()
 }
 
 // farewellTime is how long a statement goes on for a client that has said
