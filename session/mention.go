@@ -64,9 +64,10 @@ func near(sql []byte) []byte { return sql[:min(len(sql), 256)] }
 // mentions is what a statement shows. It is on the way of each statement, and
 // looks at two of every three bytes: any four in a row have such a pair in them.
 func mentions(sql []byte) (found hints) {
-	for i := 2; i < len(sql); i += 3 {
-		if which := suspects[pair(sql[i-1], sql[i])]; which != 0 {
-			found |= around(sql, i, which, found)
+	windows := &suspects
+	for i := 1; i < len(sql)-1; i += 3 {
+		if which := windows[pair(sql[i], sql[i+1])]; which != 0 {
+			found |= around(sql, i+1, which, found)
 		}
 	}
 	return found
