@@ -74,12 +74,13 @@ func (r *relay) takeRequests(buf []byte) metrics.Reason {
 			return why
 		}
 	}
+	var f wire.Frame
 	for w.at < len(w.buf) && w.work < perTurn {
 		if r.in.passing > 0 {
 			r.goesBy(&w)
 			continue
 		}
-		f, ok, err := wire.Next(w.buf[w.at:])
+		ok, err := f.Begin(w.buf[w.at:])
 		if err != nil {
 			r.sendServer(w.buf[w.run:w.at])
 			r.tell(wire.Fatal(wire.ProtocolViolation, "%s", err))

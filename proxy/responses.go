@@ -12,13 +12,13 @@ import (
 func (r *relay) fromServer() metrics.Reason {
 	s := r.claim.Server
 	buf, err := r.readServer(s, r.loop.Scratch())
-	switch {
-	case err == loop.ErrNotNow:
-		return metrics.None
-	case err != nil:
-		return r.serverLost(metrics.ServerLost, nil, nil)
+	if err == nil {
+		return r.takeAnswers(buf)
 	}
-	return r.takeAnswers(buf)
+	if err == loop.ErrNotNow {
+		return metrics.None
+	}
+	return r.serverLost(metrics.ServerLost, nil, nil)
 }
 
 // readServer reads once into buf, behind what was kept, and returns what there is now. With
@@ -26,11 +26,11 @@ func (r *relay) fromServer() metrics.Reason {
 func (r *relay) readServer(s *pool.Server, buf []byte) ([]byte, error) {
 	n := r.out.load(r.loop, buf)
 	read, err := s.Sock.Read(buf[n:])
-	if err == loop.ErrNotNow {
-		r.claim.Events &^= loop.Readable
-		r.out.keep(r.loop, buf[:n])
-	}
-	if err != nil {
+	if err != nil { // to compare it with ErrNotNow costs more than this
+		if err == loop.ErrNotNow {
+			r.claim.Events &^= loop.Readable
+			r.out.keep(r.loop, buf[:n])
+		}
 		return nil, err
 	}
 	if s.Sock.Drained(read, len(buf)-n) {
@@ -46,12 +46,13 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		return why
 	}
 	run, i, frames, alike := 0, 0, 0, 0
+	var f wire.Frame
 	for i < len(buf) {
 		if r.out.passing > 0 {
 			i += r.out.passes(len(buf) - i)
 			continue
 		}
-		f, ok, err := wire.Next(buf[i:])
+		ok, err := f.Begin(buf[i:])
 		if err != nil {
 			r.sendClient(buf[run:i])
 			return r.serverLost(metrics.ServerProtocol, nil, nil)
