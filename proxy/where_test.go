@@ -4,13 +4,15 @@ package proxy_test
 
 import (
 	"cmp"
-	"fmt"
+	"flag"
 	"maps"
-	"os"
 	"runtime"
 	"slices"
 	"syscall"
+	"testing"
 )
+
+var where = flag.Bool("where", false, "say in which functions the instructions of a transaction are, with -v")
 
 // places is how often the instruction at an address was executed. The process that is counted
 // runs the same program, so its addresses are this one's.
@@ -23,41 +25,32 @@ func (p places) step(tid int) {
 	}
 }
 
-// spot is a function with what is inlined in it.
+// spot is a function, with all that is inlined in it.
 type spot struct {
 	name                string
 	instructions, calls int
 }
 
-func (p places) print() {
-	if len(p) == 0 {
-		return
-	}
+// tell names the functions, the most expensive first.
+func (p places) tell(t *testing.T) {
 	spots := make(map[string]*spot)
-	lines := make(map[string]int)
 	for pc, n := range p {
-		name := "vdso"
+		name, begins := "of the kernel (vdso)", false
 		if f := runtime.FuncForPC(pc); f != nil {
-			name = runtime.FuncForPC(f.Entry()).Name()
-			fr, _ := runtime.CallersFrames([]uintptr{pc + 1}).Next()
-			lines[fmt.Sprintf("%s:%d", fr.File, fr.Line)] += n
+			name, begins = runtime.FuncForPC(f.Entry()).Name(), f.Entry() == pc
 		}
 		s := spots[name]
 		if s == nil {
 			s = &spot{name: name}
 			spots[name] = s
 		}
-		s.instructions += n
-		if f := runtime.FuncForPC(pc); f != nil && f.Entry() == pc {
+		if s.instructions += n; begins {
 			s.calls += n
 		}
 	}
-	for _, s := range slices.SortedFunc(maps.Values(spots), func(a, b *spot) int { return cmp.Compare(b.instructions, a.instructions) }) {
-		fmt.Printf("%6d %4d %s\n", s.instructions, s.calls, s.name)
-	}
-	if os.Getenv("LINES") != "" {
-		for _, k := range slices.Sorted(maps.Keys(lines)) {
-			fmt.Printf("L %6d %s\n", lines[k], k)
-		}
+	for _, s := range slices.SortedFunc(maps.Values(spots), func(a, b *spot) int {
+		return cmp.Or(cmp.Compare(b.instructions, a.instructions), cmp.Compare(a.name, b.name))
+	}) {
+		t.Logf("%6d instructions, %d calls: %s", s.instructions, s.calls, s.name)
 	}
 }
