@@ -52,9 +52,10 @@ type Loop struct {
 	drowsy     drowsiness
 	processors int32 // of Go's scheduler
 
-	ready int  // how many events the present look has found
-	told  int  // how many of them have been dispatched
-	left  bool // somebody had yielded before it
+	within bool // a turn has begun and not come to its end
+	ready  int  // how many events it has found
+	told   int  // how many of them have been dispatched
+	left   bool // somebody had yielded before it
 
 	asleep atomic.Bool // a Post must write to wake
 	mu     sync.Mutex  // guards posted and closed; held for an append or an eventfd's write only
@@ -127,33 +128,34 @@ func (l *Loop) Run() {
 func (l *Loop) runTurns(events []unix.EpollEvent) {
 	defer l.caught()
 	l.runTasks() // whom that one had woken before
-	l.serve(events)
 	for !l.ended {
 		l.runTurn(events)
 	}
 }
 
-// runTurn serves what is ready.
+// runTurn serves what is ready, or what is left of that. Who has yielded comes last, and not in
+// the turn in which it did.
 func (l *Loop) runTurn(events []unix.EpollEvent) {
-	l.left = len(l.yielded) > 0
-	l.ready, l.told = l.wait(events), 0
-	l.serve(events)
-}
-
-// serve does the present turn, or what is left of it. Who has yielded comes last, and not in the
-// turn in which it did.
-func (l *Loop) serve(events []unix.EpollEvent) {
+	if !l.within {
+		l.within, l.left = true, len(l.yielded) > 0
+		l.ready, l.told = l.wait(events), 0
+	}
 	for l.told < l.ready {
 		ev := &events[l.told]
 		l.told++
 		l.dispatch(ev)
 	}
-	l.runPosted()
-	l.ringAlarms()
+	if l.fuller.Load() || l.ran < len(l.batch) {
+		l.runPosted()
+	}
+	if l.soonest != 0 && l.now >= l.soonest {
+		l.ringAlarms()
+	}
 	if l.left {
 		l.left = false
 		l.resumeYielded()
 	}
+	l.within = false
 }
 
 // Stop makes Run return and waits for it. Tasks that are parked are unwound:
@@ -247,7 +249,9 @@ func (l *Loop) dispatch(ev *unix.EpollEvent) {
 		return // closed or moved earlier in this turn
 	}
 	s.handler.Ready(l, eventsOf(ev.Events))
-	l.runTasks()
+	if len(l.runq) > 0 {
+		l.runTasks()
+	}
 }
 
 func eventsOf(e uint32) Events {
@@ -268,9 +272,6 @@ func eventsOf(e uint32) Events {
 // stays in batch.
 func (l *Loop) runPosted() {
 	if l.ran == len(l.batch) {
-		if !l.fuller.Load() {
-			return
-		}
 		l.takePosted()
 	}
 	for end := min(len(l.batch), l.ran+postedPerTurn); l.ran < end; {

@@ -217,9 +217,6 @@ func (l *Loop) dropAlarm(t *Task) {
 
 // ringAlarms wakes Tasks whose alarm is due and finds the next one.
 func (l *Loop) ringAlarms() {
-	if l.soonest == 0 || l.now < l.soonest {
-		return
-	}
 	due := 0
 	for _, t := range l.alarms {
 		if t.alarm <= l.now && due < alarmsPerTurn {
