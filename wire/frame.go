@@ -81,6 +81,9 @@ func ParameterStatus(body []byte) (name, value string, ok bool) {
 
 // CutString splits off a zero-terminated string.
 func CutString(b []byte) (str, rest []byte, ok bool) {
+	if len(b) > 0 && b[0] == 0 { // as most names are
+		return b[:0], b[1:], true
+	}
 	i := bytes.IndexByte(b, 0)
 	if i < 0 {
 		return b, nil, false
