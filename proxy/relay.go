@@ -149,6 +149,7 @@ func (r *relay) serve() metrics.Reason {
 	}
 	for {
 		why, busy := r.step()
+		between := r.between()
 		switch {
 		case why != metrics.None:
 			return why
@@ -157,19 +158,19 @@ func (r *relay) serve() metrics.Reason {
 				return why
 			}
 			continue
-		case r.between() && r.c.proxy.draining.Load() && !r.cut:
+		case between && r.c.proxy.draining.Load() && !r.cut:
 			if r.claim.Server == nil && r.mayPass() {
 				return metrics.None // to rest, and on from there
 			}
 			r.tell(errShutdown())
 			return metrics.Shutdown
-		case r.between() && r.claim.Server == nil:
+		case between && r.claim.Server == nil:
 			return metrics.None
-		case r.between() && r.c.isStale() && r.c.mode == modeSession:
+		case between && r.c.isStale() && r.c.mode == modeSession:
 			if why := r.follow(); why != metrics.None {
 				return why
 			}
-		case r.between() && r.c.isStale() && r.c.wayNow().route == nil: // pinned, and to where nobody may be
+		case between && r.c.isStale() && r.c.wayNow().route == nil: // pinned, and to where nobody may be
 			r.tell(errReconfigured())
 			return metrics.Reconfigured
 		}

@@ -104,7 +104,12 @@ func (r *relay) takeRequest(w *walk, f wire.Frame) (why metrics.Reason, stops bo
 		r.hold(w)
 		return metrics.None, true
 	}
-	v := r.verdictOn(w, f)
+	v, said := session.Forward, len(r.sess.Reply)
+	if !r.in.counted {
+		v = r.sess.FromClient(f, r.claim.Server != nil)
+	}
+	r.in.counted = false
+	w.work += perFrame + perReply*(len(r.sess.Reply)-said)
 	if v == session.Forward && r.claim.Server == nil {
 		if why, stops := r.leaseFor(w); stops {
 			return why, true
@@ -119,7 +124,10 @@ func (r *relay) takeRequest(w *walk, f wire.Frame) (why metrics.Reason, stops bo
 		if why, stops := r.keepFromServer(v, w, f); stops {
 			return why, true
 		}
-	} else if dropped = r.edit(w, f); r.sess.Held() {
+	} else if edit, replaced := r.sess.Send(f); replaced > 0 || len(edit) > 0 {
+		dropped = r.edit(w, f, edit, replaced)
+	}
+	if !dropped && r.sess.Held() {
 		r.sendServer(nil)
 		r.hold(w)
 		r.in.counted = true
@@ -133,17 +141,6 @@ func (r *relay) takeRequest(w *walk, f wire.Frame) (why metrics.Reason, stops bo
 		w.work += more * perAlike
 	}
 	return metrics.None, false
-}
-
-// verdictOn shows the session a frame, unless that has seen it already.
-func (r *relay) verdictOn(w *walk, f wire.Frame) session.Verdict {
-	v, said := session.Forward, len(r.sess.Reply)
-	if !r.in.counted {
-		v = r.sess.FromClient(f, r.claim.Server != nil)
-	}
-	r.in.counted = false
-	w.work += perFrame + perReply*(len(r.sess.Reply)-said)
-	return v
 }
 
 // leaseFor gets a server for the next frame and those behind it, with which the walk begins then.
@@ -174,14 +171,9 @@ func (r *relay) goesBy(w *walk) {
 	}
 }
 
-// edit shows the session the next frame with the server at hand. What is to
-// go out differently is kept, with the run before it. dropped: what has not come yet of a
-// long frame goes nowhere.
-func (r *relay) edit(w *walk, f wire.Frame) (dropped bool) {
-	edit, replaced := r.sess.Send(f)
-	if replaced == 0 && len(edit) == 0 {
-		return false
-	}
+// edit keeps what is to go out in place of the first replaced bytes of the next frame, with the run
+// before it. dropped: what has not come yet of a long frame goes nowhere.
+func (r *relay) edit(w *walk, f wire.Frame, edit []byte, replaced int) (dropped bool) {
 	here := wire.HeaderLen + len(f.Body)
 	r.st.edited = append(append(r.st.edited, w.buf[w.run:w.at]...), edit...)
 	w.run = w.at + min(replaced, here)

@@ -60,8 +60,8 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		if !ok || !f.Whole() && f.Size <= keepWhole {
 			break
 		}
-		end := i + wire.HeaderLen + len(f.Body)
 		v := r.sess.FromServer(f)
+		end := i + wire.HeaderLen + len(f.Body)
 		if f.Type == 'E' && r.hintsElsewhere(v) && r.sess.HintElsewhere(f) {
 			v = session.Answer
 		}
