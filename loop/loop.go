@@ -59,12 +59,18 @@ type Loop struct {
 	drowsy     drowsiness
 	processors int32 // of Go's scheduler
 
+	within bool // a turn has begun and not come to its end
+	ready  int  // how many events it has found
+	told   int  // how many of them have been dispatched
+	left   bool // somebody had yielded before it
+
 	asleep atomic.Bool // a Post must write to wake
 	mu     sync.Mutex  // guards posted and closed; held for an append or an eventfd's write only
 	posted []func()
-	closed bool     // wake is another's number by now
-	batch  []func() // posted's other half, swapped under mu
-	ran    int      // how many of batch have been run
+	fuller atomic.Bool // posted is not empty; written under mu
+	closed bool        // wake is another's number by now
+	batch  []func()    // posted's other half, swapped under mu
+	ran    int         // how many of batch have been run
 }
 
 // Handler is what a Socket wakes: a client or a server. Ready is called on
@@ -114,7 +120,7 @@ func (l *Loop) Run() {
 	defer l.end()
 	var events [eventsPerTurn]unix.EpollEvent
 	for !l.ended {
-		l.runTurn(events[:])
+		l.runTurns(events[:])
 	}
 	l.endTasks()
 	l.outgoing.send()
@@ -126,21 +132,42 @@ func (l *Loop) Run() {
 	unix.Close(l.wake)
 }
 
-// runTurn serves what is ready. Who has yielded comes last, and not in the turn
-// in which it did.
-func (l *Loop) runTurn(events []unix.EpollEvent) {
-	left := len(l.yielded) > 0
-	n := l.wait(events)
-	l.outgoing.several = n > 1
-	for i := range events[:n] {
-		l.dispatch(&events[i])
+// runTurns serves turn after turn, up to the end of the loop or a panic in what it calls. Behind
+// that it is called again, and goes on with what was left of the turn. So what could panic needs no
+// frame of its own to be caught in.
+func (l *Loop) runTurns(events []unix.EpollEvent) {
+	defer l.caught()
+	l.runTasks() // whom that one had woken before
+	for !l.ended {
+		l.runTurn(events)
 	}
-	l.runPosted()
-	l.ringAlarms()
-	if left {
+}
+
+// runTurn serves what is ready, or what is left of that. Who has yielded comes last, and not in
+// the turn in which it did.
+func (l *Loop) runTurn(events []unix.EpollEvent) {
+	if !l.within {
+		l.within, l.left = true, len(l.yielded) > 0
+		l.ready, l.told = l.wait(events), 0
+		l.outgoing.several = l.ready > 1
+	}
+	for l.told < l.ready {
+		ev := &events[l.told]
+		l.told++
+		l.dispatch(ev)
+	}
+	if l.fuller.Load() || l.ran < len(l.batch) {
+		l.runPosted()
+	}
+	if l.soonest != 0 && l.now >= l.soonest {
+		l.ringAlarms()
+	}
+	if l.left {
+		l.left = false
 		l.resumeYielded()
 	}
 	l.outgoing.send()
+	l.within = false
 }
 
 // Stop makes Run return and waits for it. Tasks that are parked are unwound:
@@ -156,6 +183,7 @@ func (l *Loop) Post(fn func()) {
 	l.mu.Lock()
 	if !l.closed {
 		l.posted = append(l.posted, fn)
+		l.fuller.Store(true)
 	}
 	l.mu.Unlock()
 	if l.asleep.CompareAndSwap(true, false) {
@@ -193,7 +221,7 @@ func (l *Loop) wait(events []unix.EpollEvent) (n int) {
 		l.worksUntil(Clock())
 	} else {
 		l.asleep.Store(true)
-		if l.hasPosted() {
+		if l.fuller.Load() {
 			timeout = 0
 		}
 		l.worksUntil(Clock())
@@ -222,12 +250,6 @@ func (l *Loop) sleepFor() int {
 	return int(d/int64(time.Millisecond)) + 1
 }
 
-func (l *Loop) hasPosted() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.posted) > 0
-}
-
 func (l *Loop) dispatch(ev *unix.EpollEvent) {
 	fd := int(ev.Fd)
 	if fd == l.wake {
@@ -238,14 +260,10 @@ func (l *Loop) dispatch(ev *unix.EpollEvent) {
 	if s == nil {
 		return // closed or moved earlier in this turn
 	}
-	l.tell(s.handler, eventsOf(ev.Events))
-	l.runTasks()
-}
-
-// tell calls a handler; its panic is reported like a Task's.
-func (l *Loop) tell(h Handler, ev Events) {
-	defer l.caught()
-	h.Ready(l, ev)
+	s.handler.Ready(l, eventsOf(ev.Events))
+	if len(l.runq) > 0 {
+		l.runTasks()
+	}
 }
 
 func eventsOf(e uint32) Events {
@@ -266,25 +284,25 @@ func eventsOf(e uint32) Events {
 // stays in batch.
 func (l *Loop) runPosted() {
 	if l.ran == len(l.batch) {
-		l.mu.Lock()
-		l.posted, l.batch, l.ran = l.batch[:0], l.posted, 0
-		l.mu.Unlock()
+		l.takePosted()
 	}
-	for end := min(len(l.batch), l.ran+postedPerTurn); l.ran < end; l.ran++ {
+	for end := min(len(l.batch), l.ran+postedPerTurn); l.ran < end; {
 		fn := l.batch[l.ran]
 		l.batch[l.ran] = nil
-		l.call(fn)
+		l.ran++
+		fn()
 		l.runTasks()
 	}
 }
 
-// call runs a posted function; its panic is reported like a Task's.
-func (l *Loop) call(fn func()) {
-	defer l.caught()
-	fn()
+func (l *Loop) takePosted() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.posted, l.batch, l.ran = l.batch[:0], l.posted, 0
+	l.fuller.Store(false)
 }
 
-// caught is deferred around what must not take the loop with it.
+// caught is deferred around what must not take the loop with it. A panic is reported like a Task's.
 func (l *Loop) caught() {
 	if v := recover(); v != nil {
 		l.report(v)

@@ -107,11 +107,13 @@ func (s *Socket) Loop() *Loop { return s.loop }
 // Watch turns reading on or off in epoll. While it is off, Ready still says
 // that the peer has closed, unless the socket was muted before.
 func (s *Socket) Watch(read bool) {
-	want := s.interest &^ unix.EPOLLIN
-	if read {
-		want |= unix.EPOLLIN
+	want := s.interest | unix.EPOLLIN
+	if !read {
+		want &^= unix.EPOLLIN
 	}
-	s.change(want)
+	if want != s.interest {
+		s.control(want) //nolint:errcheck // as in change
+	}
 }
 
 // Mute turns everything off but what is pending, for a peer whose close is

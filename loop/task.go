@@ -118,17 +118,18 @@ func (l *Loop) takeTask() *Task {
 // body is the coroutine: it runs one Runner after another.
 func (t *Task) body(yield func(struct{}) bool) {
 	t.yield = yield
-	for {
-		unwound := t.runOnce()
-		t.runner = nil
-		if unwound || !yield(struct{}{}) {
+	for !t.runAll() {
+		if !yield(struct{}{}) {
 			return
 		}
 	}
 }
 
-func (t *Task) runOnce() (unwound bool) {
+// runAll runs one after another up to a panic, which ends that one alone. unwound: the coroutine
+// is to end.
+func (t *Task) runAll() (unwound bool) {
 	defer func() {
+		t.runner = nil
 		v := recover()
 		if v == nil {
 			return
@@ -139,8 +140,13 @@ func (t *Task) runOnce() (unwound bool) {
 		}
 		t.loop.report(v)
 	}()
-	t.runner.Run(t)
-	return false
+	for {
+		t.runner.Run(t)
+		t.runner = nil
+		if !t.yield(struct{}{}) {
+			return true
+		}
+	}
 }
 
 // runTasks resumes those that were woken, first come, first served.
@@ -238,9 +244,6 @@ func (l *Loop) dropAlarm(t *Task) {
 
 // ringAlarms wakes Tasks whose alarm is due and finds the next one.
 func (l *Loop) ringAlarms() {
-	if l.soonest == 0 || l.now < l.soonest {
-		return
-	}
 	due := 0
 	for _, t := range l.alarms {
 		if t.alarm <= l.now && due < alarmsPerTurn {

@@ -100,7 +100,7 @@ func (p *Pool) answered(s *Server, l *loop.Loop) {
 // nobody waits it has its old place among the idle ones again, and ages on. On the loop that
 // watches it.
 func (p *Pool) returnLocked(s *Server, l *loop.Loop) {
-	if p.overLocked(s) != metrics.None || p.queuedLocked() > 0 && !p.holdsAllLocked() || p.isRoamedTo() {
+	if p.overLocked(s, l) != metrics.None || p.queuedLocked() > 0 && !p.holdsAllLocked() || p.isRoamedTo() {
 		p.passOnLocked(s, l, false)
 		return
 	}

@@ -64,9 +64,9 @@ func (p *Pool) takeIdleLocked(wanted func(s *Server) bool) (taken []*Server) {
 	return taken
 }
 
-// idleLocked makes a server idle.
-func (p *Pool) idleLocked(s *Server) {
-	s.state, s.since = stateIdle, loop.Clock()
+// idleLocked makes a server idle. on is the loop that the caller runs on, nil if none.
+func (p *Pool) idleLocked(s *Server, on *loop.Loop) {
+	s.state, s.since = stateIdle, clockOf(on)
 	s.Sock.Watch(true) // its last holder, or a cancel request, may have turned it off
 	p.lent--
 	p.idle++
@@ -89,7 +89,7 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop, back bool) {
 	if p.reached.Load() != nil && p.handsOverLocked(s, on) {
 		return
 	}
-	why := p.overLocked(s)
+	why := p.overLocked(s, on)
 	if why == metrics.None && p.owner.quota.owes(p) {
 		why = metrics.ServerEvicted
 	}
@@ -102,7 +102,7 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop, back bool) {
 		p.turnover.cameBack = on.Now()
 	}
 	if p.queuedLocked() == 0 || p.holdsAllLocked() {
-		p.idleLocked(s)
+		p.idleLocked(s, on)
 		p.mu.Unlock()
 		return
 	}
@@ -115,7 +115,7 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop, back bool) {
 	}
 	switch {
 	case c == nil:
-		p.idleLocked(s)
+		p.idleLocked(s, on)
 	case c.Startup != s.startup:
 		p.countOut(c) // until that one comes
 		p.buryLentLocked(s)
@@ -131,8 +131,18 @@ func (p *Pool) passOnLocked(s *Server, on *loop.Loop, back bool) {
 	p.mu.Unlock()
 }
 
-// overLocked says why a server must not be lent again; None if it may.
-func (p *Pool) overLocked(s *Server) metrics.Reason {
+// clockOf is the time, of the loop that the caller runs on if there is one: to read the clock costs
+// as much as all else that is done here to a server that is lent.
+func clockOf(on *loop.Loop) int64 {
+	if on == nil {
+		return loop.Clock()
+	}
+	return on.Now()
+}
+
+// overLocked says why a server must not be lent again; None if it may. on is the loop that the
+// caller runs on, nil if none.
+func (p *Pool) overLocked(s *Server, on *loop.Loop) metrics.Reason {
 	switch {
 	case s.condemned != metrics.None:
 		return s.condemned
@@ -142,7 +152,7 @@ func (p *Pool) overLocked(s *Server) metrics.Reason {
 		return metrics.ServerPaused
 	case p.oversizedLocked():
 		return metrics.Reconfigured
-	case s.expires != 0 && loop.Clock() > s.expires:
+	case s.expires != 0 && clockOf(on) > s.expires:
 		return metrics.ServerLifetime
 	case p.cluster().View() != p.followed && !p.currentLocked(s):
 		return metrics.EpochMoved
@@ -306,7 +316,7 @@ func (c *Claim) delivered() {
 		p.mu.Lock()
 	}
 	if s != nil {
-		if why := p.overLocked(s); why != metrics.None {
+		if why := p.overLocked(s, c.loop); why != metrics.None {
 			p.missedLocked(c, s, why)
 			return
 		}

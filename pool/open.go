@@ -198,7 +198,7 @@ func (p *Pool) openedLocked() []*Claim {
 	p.proved, p.trouble = make(chan struct{}), trouble{}
 	for _, r := range p.puddle.AcquireAllIdle() {
 		if s := r.Value(); p.registerLocked(r) {
-			p.idleLocked(s)
+			p.idleLocked(s, nil)
 			p.watchLater(s)
 		}
 	}

@@ -123,7 +123,11 @@ func (s *Server) fit(want session.Settings, on *loop.Loop) (n int) {
 func (at *place) pop(st Startup, want session.Settings, on *loop.Loop) *Server {
 	i := at.bestOf(st, want, on)
 	s := at.idle[i]
-	at.idle = slices.Delete(at.idle, i, i+1)
+	if last := len(at.idle) - 1; i == last {
+		at.idle[i], at.idle = nil, at.idle[:i]
+	} else {
+		at.idle = slices.Delete(at.idle, i, i+1)
+	}
 	at.lent++
 	return s
 }

@@ -181,7 +181,7 @@ func (p *Pool) Acquire(c *Claim) bool {
 		if s == nil {
 			break
 		}
-		why := p.overLocked(s)
+		why := p.overLocked(s, c.loop)
 		if why == metrics.None {
 			s.holder.Store(c)
 		}

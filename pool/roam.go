@@ -115,7 +115,7 @@ func (p *Pool) isRoamedTo() bool {
 // handsOverLocked gives a server that is free to who has waited for longest in another group. On
 // true it has let go of mu; else it holds it again, or still. on is as for passOn.
 func (p *Pool) handsOverLocked(s *Server, on *loop.Loop) bool {
-	for p.isRoamedTo() && p.mayHandOverLocked(s) {
+	for p.isRoamedTo() && p.mayHandOverLocked(s, on) {
 		c, l, at := p.eldestLocked()
 		if c == nil {
 			return false
@@ -131,8 +131,8 @@ func (p *Pool) handsOverLocked(s *Server, on *loop.Loop) bool {
 	return false
 }
 
-func (p *Pool) mayHandOverLocked(s *Server) bool {
-	return p.now.hold == NotHeld && p.choosy.n == 0 && p.overLocked(s) == metrics.None && !p.owner.quota.owes(p) && !p.cappedLocked(1)
+func (p *Pool) mayHandOverLocked(s *Server, on *loop.Loop) bool {
+	return p.now.hold == NotHeld && p.choosy.n == 0 && p.overLocked(s, on) == metrics.None && !p.owner.quota.owes(p) && !p.cappedLocked(1)
 }
 
 // eldestLocked is who is to have a server in place of the first in the pool's own queue: somebody

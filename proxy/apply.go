@@ -81,9 +81,11 @@ func (r *relay) goAhead() {
 	s, want := r.claim.Server, r.sess.Settings()
 	queries := s.Owed
 	s.Owed = 0
-	if name, ok := want.Renames(s.Applied); ok && s.Applied != want && r.c.mode != modeSession {
-		r.st.edited = session.AppendRename(r.st.edited, name)
-		queries++
+	if s.Applied != want && r.c.mode != modeSession {
+		if name, ok := want.Renames(s.Applied); ok {
+			r.st.edited = session.AppendRename(r.st.edited, name)
+			queries++
+		}
 	}
 	if queries > 0 {
 		s.Applied = want

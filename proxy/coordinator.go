@@ -183,7 +183,8 @@ func (r *relay) moved(why string) {
 	r.c.proxy.log.Debug("transaction moved to the coordinator", "id", r.c.id, "why", why)
 }
 
-// hintsElsewhere tells the client what to do about a refusal in the middle of its transaction.
-func (r *relay) hintsElsewhere(v session.Verdict, t byte) bool {
-	return t == 'E' && v == session.Forward && r.spread != nil && !r.atHome()
+// hintsElsewhere reports whether the client is told what to do about a refusal in the middle of its
+// transaction. v is the verdict on it.
+func (r *relay) hintsElsewhere(v session.Verdict) bool {
+	return v == session.Forward && r.spread != nil && !r.atHome()
 }

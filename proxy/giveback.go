@@ -26,15 +26,17 @@ func (r *relay) giveBack() metrics.Reason {
 		r.tell(wire.Fatal(wire.FeatureNotSupported, "transaction blocks are not allowed in statement pooling mode"))
 		return metrics.TransactionPooling
 	case r.sess.Status() != 'I', r.c.mode == modeSession:
+		return metrics.None
 	case r.sess.Asks() && !r.goodbye:
 		if why := r.ask(); why != metrics.None {
 			return why
 		}
 		return r.giveBack()
-	case r.sess.Lending() == session.Kept:
-	case r.sess.Lending() == session.Dirty:
+	}
+	switch r.sess.Lending() {
+	case session.Dirty:
 		r.at.Discard(&r.claim, metrics.ServerDirty)
-	default:
+	case session.Free:
 		s.Applied = r.sess.Settings()
 		r.release()
 	}

@@ -124,7 +124,7 @@ func instructions(t *testing.T, kind string) int {
 		var each []int
 		if each, err = count(t, kind); err == nil {
 			slices.Sort(each)
-			t.Logf("%s: %d to %d instructions", kind, each[0], each[len(each)-1])
+			t.Logf("%s: %d to %d instructions, %d mostly", kind, each[0], each[len(each)-1], each[len(each)/2])
 			return each[len(each)/2]
 		}
 	}
@@ -162,7 +162,9 @@ func count(t *testing.T, kind string) ([]int, error) {
 	var each []int
 	if err == nil {
 		defer shareProcessor(tid)()
-		each, err = countEach(tid)
+		seen := make(places)
+		each, err = countEach(tid, seen)
+		seen.tell(t)
 	}
 	if err != nil {
 		text, _ := os.ReadFile(said.Name())
@@ -241,8 +243,8 @@ func shareProcessor(tid int) (release func()) {
 	return func() { unix.SchedSetaffinity(0, &before) } //nolint:errcheck // it was so before
 }
 
-// countEach steps through the thread's part of Portero.
-func countEach(tid int) (each []int, err error) {
+// countEach steps through the thread's part of Portero. With -where seen has the last transaction.
+func countEach(tid int, seen places) (each []int, err error) {
 	steps, n := false, 0
 	for len(each) < countedTransactions+1 {
 		if steps {
@@ -259,7 +261,9 @@ func countEach(tid int) (each []int, err error) {
 		}
 		switch ws.StopSignal() {
 		case unix.SIGTRAP:
-			n++
+			if n++; *where && len(each) == countedTransactions {
+				seen.step(tid)
+			}
 		case counts:
 			steps = true
 		case pauses:

@@ -58,7 +58,9 @@ func (r *relay) tooManySettings() *wire.Error {
 
 // unpin counts out a client that lets its server go, whatever it has there.
 func (r *relay) unpin() {
-	r.at.Pin(r.pins, 0)
+	if r.pins != 0 {
+		r.at.Pin(r.pins, 0)
+	}
 	r.pins, r.pinIdle = 0, 0
 }
 

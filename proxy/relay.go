@@ -149,6 +149,7 @@ func (r *relay) serve() metrics.Reason {
 	}
 	for {
 		why, busy := r.step()
+		between := r.between()
 		switch {
 		case why != metrics.None:
 			return why
@@ -157,19 +158,19 @@ func (r *relay) serve() metrics.Reason {
 				return why
 			}
 			continue
-		case r.between() && r.c.proxy.draining.Load() && !r.cut:
+		case between && r.c.proxy.draining.Load() && !r.cut:
 			if r.claim.Server == nil && r.mayPass() {
 				return metrics.None // to rest, and on from there
 			}
 			r.tell(errShutdown())
 			return metrics.Shutdown
-		case r.between() && r.claim.Server == nil:
+		case between && r.claim.Server == nil:
 			return metrics.None
-		case r.between() && r.c.isStale() && r.c.mode == modeSession:
+		case between && r.c.isStale() && r.c.mode == modeSession:
 			if why := r.follow(); why != metrics.None {
 				return why
 			}
-		case r.between() && r.c.isStale() && r.c.wayNow().route == nil: // pinned, and to where nobody may be
+		case between && r.c.isStale() && r.c.wayNow().route == nil: // pinned, and to where nobody may be
 			r.tell(errReconfigured())
 			return metrics.Reconfigured
 		}
@@ -190,13 +191,11 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 		if why := r.fromServer(); why != metrics.None {
 			return why, false
 		}
-		busy = true
 	}
 	if r.withheld && r.out.empty() {
 		if why := r.settle(); why != metrics.None {
 			return why, false
 		}
-		busy = true
 	}
 	if r.claim.Settling() { // its server is for nothing that comes behind
 		if why := r.giveBack(); why != metrics.None {
@@ -209,7 +208,6 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 		if why := r.fromClient(); why != metrics.None {
 			return why, false
 		}
-		busy = true
 	}
 	if why := r.giveBack(); why != metrics.None {
 		return why, false
@@ -220,8 +218,13 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 	if r.goodbye && r.isOver() {
 		return metrics.ClientClosed, false
 	}
-	// To give a server back may take a question, and a client may have gone on meanwhile.
-	return metrics.None, busy || r.mayReadServer() || r.mayReadClient()
+	return metrics.None, r.hasMore()
+}
+
+// hasMore reports whether step would find something to do. To give a server back may take a
+// question, and a client may have gone on meanwhile.
+func (r *relay) hasMore() bool {
+	return r.claim.Lost != metrics.None || r.mayReadServer() || r.mayReadClient()
 }
 
 // farewellTime is how long a statement goes on for a client that has said

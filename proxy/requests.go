@@ -51,135 +51,142 @@ func (r *relay) clientError(err error) metrics.Reason {
 	return metrics.ClientGone
 }
 
+// walk is how far the relay has come with what a client has sent.
+type walk struct {
+	buf   []byte
+	at    int  // where the next frame begins
+	run   int  // where that begins which is not sent yet
+	start int  // where that begins which may have to be asked again
+	alone bool // nothing was under way before that
+	work  int  // that was done, but for the bytes
+}
+
 // takeRequests walks over the client's frames and sends those that go to the
 // server in runs, one write for each. What is too much for one turn is kept.
 func (r *relay) takeRequests(buf []byte) metrics.Reason {
-	run, i, work := 0, 0, 0
-	start, alone := 0, !r.sess.Busy() // where begins what is sent; nothing is under way before it
-	if alone {
+	w := walk{buf: buf, alone: !r.sess.Busy()}
+	if w.alone {
 		r.asked = r.loop.Now()
 	}
 	r.sess.Heard(r.at.Heard())
-	if alone && r.spread != nil {
+	if w.alone && r.spread != nil {
 		if why, goes := r.turnsHome(buf); goes {
 			return why
 		}
 	}
-	for i < len(buf) && work < perTurn {
+	var f wire.Frame
+	for w.at < len(w.buf) && w.work < perTurn {
 		if r.in.passing > 0 {
-			i += r.passes(buf[i:])
-			if r.in.dropped {
-				run = i
-			}
-			if !r.sess.Busy() {
-				start, alone = i, true
-			}
+			r.goesBy(&w)
 			continue
 		}
-		f, ok, err := wire.Next(buf[i:])
+		ok, err := f.Begin(w.buf[w.at:])
 		if err != nil {
-			r.sendServer(buf[run:i])
+			r.sendServer(w.buf[w.run:w.at])
 			r.tell(wire.Fatal(wire.ProtocolViolation, "%s", err))
 			return metrics.ClientProtocol
 		}
 		if !ok || !f.Whole() && (f.Size <= keepWhole || len(f.Body) < session.NameHead) {
 			break
 		}
-		if r.isSettling() {
-			r.sendServer(buf[run:i])
-			r.hold(buf[i:], i+work)
-			return metrics.None
-		}
-		said := len(r.sess.Reply)
-		v := session.Forward
-		if !r.in.counted {
-			v = r.sess.FromClient(f, r.claim.Server != nil)
-		}
-		r.in.counted = false
-		work += perFrame + perReply*(len(r.sess.Reply)-said)
-		end := i + wire.HeaderLen + len(f.Body)
-		if v == session.Forward && r.claim.Server == nil {
-			r.flushReply()
-			// The frame is counted as asked already; only its bytes wait.
-			rest, why := r.lease(buf[i:])
-			if why != metrics.None || rest == nil {
-				return why
-			}
-			end -= i
-			buf, i, run, start = rest, 0, 0, 0
-			f, _, _ = wire.Next(buf) // it may lie elsewhere now
-			if r.claim.Server == nil {
-				v = session.Answer // refused while it waited
-			}
-		}
-		dropped := v != session.Forward
-		switch {
-		case dropped:
-			r.sendServer(buf[run:i])
-			run = end
-			if !r.sess.Busy() {
-				start, alone = end, true
-			}
-		case r.claim.Server != nil:
-			run, dropped = r.edit(f, buf, run, i)
-			if r.sess.Held() {
-				r.sendServer(nil)
-				r.hold(buf[i:], i+work)
-				r.in.counted = true
-				return metrics.None
-			}
-		}
-		if why, stops := r.stopsAt(v, buf[i:], i+work); stops {
+		if why, stops := r.takeRequest(&w, f); stops {
 			return why
 		}
-		i = end
-		r.in.passing, r.in.dropped = f.Size-len(f.Body), dropped
-		if !dropped && isAnother('d', f, buf[i:]) { // a 'D' is a Describe here
-			n, more := wire.RunOf(f.Type, buf[i:])
-			i += n
-			work += more * perAlike
-		}
 	}
-	r.spend(i + work)
-	r.flushReply()
-	r.sendServer(buf[run:i])
-	if start < i {
-		r.keepAgain(buf[start:i], alone, i == len(buf))
-	}
-	r.in.keep(r.loop, buf[i:])
-	r.in.ready = i < len(buf) && work >= perTurn
+	r.requested(&w)
 	return metrics.None
 }
 
-// passes is how much at the beginning of b belongs to a frame that streams.
-func (r *relay) passes(b []byte) int {
-	n := min(r.in.passing, len(b))
-	r.in.passing -= n
+// takeRequest takes the next frame. stops: no more is taken, and what comes is seen to.
+func (r *relay) takeRequest(w *walk, f wire.Frame) (why metrics.Reason, stops bool) {
+	if r.isSettling() {
+		r.sendServer(w.buf[w.run:w.at])
+		r.hold(w)
+		return metrics.None, true
+	}
+	v, said := session.Forward, len(r.sess.Reply)
+	if !r.in.counted {
+		v = r.sess.FromClient(f, r.claim.Server != nil)
+	}
+	r.in.counted = false
+	w.work += perFrame + perReply*(len(r.sess.Reply)-said)
+	if v == session.Forward && r.claim.Server == nil {
+		if why, stops := r.leaseFor(w); stops {
+			return why, true
+		}
+		f, _, _ = wire.Next(w.buf) // it may lie elsewhere now
+		if r.claim.Server == nil {
+			v = session.Answer // refused while it waited
+		}
+	}
+	dropped := v != session.Forward
+	if dropped {
+		if why, stops := r.keepFromServer(v, w, f); stops {
+			return why, true
+		}
+	} else if edit, replaced := r.sess.Send(f); replaced > 0 || len(edit) > 0 {
+		dropped = r.edit(w, f, edit, replaced)
+	}
+	if !dropped && r.sess.Held() {
+		r.sendServer(nil)
+		r.hold(w)
+		r.in.counted = true
+		return metrics.None, true
+	}
+	w.at += wire.HeaderLen + len(f.Body)
+	r.in.passing, r.in.dropped = f.Size-len(f.Body), dropped
+	if f.Type == 'd' && !dropped {
+		n, more := wire.RunOf('d', w.buf[w.at:])
+		w.at += n
+		w.work += more * perAlike
+	}
+	return metrics.None, false
+}
+
+// leaseFor gets a server for the next frame and those behind it, with which the walk begins then.
+// The frame is counted as asked already; only its bytes wait.
+func (r *relay) leaseFor(w *walk) (why metrics.Reason, stops bool) {
+	r.flushReply()
+	rest, why := r.lease(w.buf[w.at:])
+	if why != metrics.None || rest == nil {
+		return why, true
+	}
+	w.buf, w.at, w.run, w.start = rest, 0, 0, 0
+	return metrics.None, false
+}
+
+// goesBy takes what has come of a frame that streams.
+func (r *relay) goesBy(w *walk) {
+	b := w.buf[w.at:]
+	n := r.in.passes(len(b))
 	if r.c.mode != modeSession {
 		r.sess.Passing(b[:n], r.in.passing == 0)
 	}
-	return n
-}
-
-// edit shows the session a frame at buf[at:] with the server at hand. What is to
-// go out differently is kept, with the run before it. It returns where the run begins
-// then, and whether what has not come yet of a long frame goes nowhere.
-func (r *relay) edit(f wire.Frame, buf []byte, run, at int) (begins int, dropped bool) {
-	edit, replaced := r.sess.Send(f)
-	if replaced == 0 && len(edit) == 0 {
-		return run, false
+	w.at += n
+	if r.in.dropped {
+		w.run = w.at
 	}
-	here := wire.HeaderLen + len(f.Body)
-	r.st.edited = append(append(r.st.edited, buf[run:at]...), edit...)
-	return at + min(replaced, here), replaced > here
+	if !r.sess.Busy() {
+		w.start, w.alone = w.at, true
+	}
 }
 
-// stopsAt acts on a verdict behind which no more is taken; rest begins with its
-// frame, and work was done in this turn.
-func (r *relay) stopsAt(v session.Verdict, rest []byte, work int) (why metrics.Reason, stops bool) {
+// edit keeps what is to go out in place of the first replaced bytes of the next frame, with the run
+// before it. dropped: what has not come yet of a long frame goes nowhere.
+func (r *relay) edit(w *walk, f wire.Frame, edit []byte, replaced int) (dropped bool) {
+	here := wire.HeaderLen + len(f.Body)
+	r.st.edited = append(append(r.st.edited, w.buf[w.run:w.at]...), edit...)
+	w.run = w.at + min(replaced, here)
+	return replaced > here
+}
+
+// keepFromServer acts on a verdict by which the next frame does not go to the server. stops: no more
+// is taken behind it.
+func (r *relay) keepFromServer(v session.Verdict, w *walk, f wire.Frame) (why metrics.Reason, stops bool) {
+	r.sendServer(w.buf[w.run:w.at])
 	switch v {
 	case session.Wait:
-		r.hold(rest, work)
+		r.hold(w)
 		return metrics.None, true
 	case session.Finish:
 		r.flushReply()
@@ -189,17 +196,34 @@ func (r *relay) stopsAt(v session.Verdict, rest []byte, work int) (why metrics.R
 		r.tell(r.sess.Fault)
 		return metrics.ClientProtocol, true
 	}
+	w.run = w.at + wire.HeaderLen + len(f.Body)
+	if !r.sess.Busy() {
+		w.start, w.alone = w.run, true
+	}
 	return metrics.None, false
 }
 
-// hold keeps back what the client has sent until the server has answered more.
-// work is what was done in this turn before.
-func (r *relay) hold(rest []byte, work int) {
-	r.spend(work)
+// hold keeps back what the client has sent, from the next frame on, until the server has answered
+// more.
+func (r *relay) hold(w *walk) {
+	r.spend(w.at + w.work)
 	r.flushReply()
-	r.in.keep(r.loop, rest)
+	r.in.keep(r.loop, w.buf[w.at:])
 	r.in.held = true
 	r.again, r.opening = r.again[:0], unopened
+}
+
+// requested sends what is left to be sent of what the client has asked, and keeps what is not
+// taken yet.
+func (r *relay) requested(w *walk) {
+	r.spend(w.at + w.work)
+	r.flushReply()
+	r.sendServer(w.buf[w.run:w.at])
+	if w.start < w.at {
+		r.keepAgain(w.buf[w.start:w.at], w.alone, w.at == len(w.buf))
+	}
+	r.in.keep(r.loop, w.buf[w.at:])
+	r.in.ready = w.at < len(w.buf) && w.work >= perTurn
 }
 
 // sendServer forwards a run, behind what of it had to be edited. A broken server

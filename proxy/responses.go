@@ -12,13 +12,13 @@ import (
 func (r *relay) fromServer() metrics.Reason {
 	s := r.claim.Server
 	buf, err := r.readServer(s, r.loop.Scratch())
-	switch {
-	case err == loop.ErrNotNow:
-		return metrics.None
-	case err != nil:
-		return r.serverLost(metrics.ServerLost, nil, nil)
+	if err == nil {
+		return r.takeAnswers(buf)
 	}
-	return r.takeAnswers(buf)
+	if err == loop.ErrNotNow {
+		return metrics.None
+	}
+	return r.serverLost(metrics.ServerLost, nil, nil)
 }
 
 // readServer reads once into buf, behind what was kept, and returns what there is now. With
@@ -26,11 +26,11 @@ func (r *relay) fromServer() metrics.Reason {
 func (r *relay) readServer(s *pool.Server, buf []byte) ([]byte, error) {
 	n := r.out.load(r.loop, buf)
 	read, err := s.Sock.Read(buf[n:])
-	if err == loop.ErrNotNow {
-		r.claim.Events &^= loop.Readable
-		r.out.keep(r.loop, buf[:n])
-	}
-	if err != nil {
+	if err != nil { // to compare it with ErrNotNow costs more than this
+		if err == loop.ErrNotNow {
+			r.claim.Events &^= loop.Readable
+			r.out.keep(r.loop, buf[:n])
+		}
 		return nil, err
 	}
 	if s.Sock.Drained(read, len(buf)-n) {
@@ -39,27 +39,20 @@ func (r *relay) readServer(s *pool.Server, buf []byte) ([]byte, error) {
 	return buf[:n+read], nil
 }
 
+// takeAnswers walks over the server's frames and sends those that go to the client in runs, one
+// write for each.
 func (r *relay) takeAnswers(buf []byte) metrics.Reason {
-	if said := r.aborted(buf); said != nil {
-		return r.runAgain(said)
-	}
-	switch turn, status := r.refusedHere(buf); turn {
-	case session.Turning: // its ReadyForQuery is on its way
-		r.out.keep(r.loop, buf)
-		return metrics.None
-	case session.Turned:
-		r.reportedIn(buf)
-		return r.runAtHome(status)
+	if why, goes := r.asksElsewhere(buf); goes {
+		return why
 	}
 	run, i, frames, alike := 0, 0, 0, 0
+	var f wire.Frame
 	for i < len(buf) {
 		if r.out.passing > 0 {
-			n := min(r.out.passing, len(buf)-i)
-			r.out.passing -= n
-			i += n
+			i += r.out.passes(len(buf) - i)
 			continue
 		}
-		f, ok, err := wire.Next(buf[i:])
+		ok, err := f.Begin(buf[i:])
 		if err != nil {
 			r.sendClient(buf[run:i])
 			return r.serverLost(metrics.ServerProtocol, nil, nil)
@@ -67,38 +60,17 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		if !ok || !f.Whole() && f.Size <= keepWhole {
 			break
 		}
-		end := i + wire.HeaderLen + len(f.Body)
 		v := r.sess.FromServer(f)
-		if r.hintsElsewhere(v, f.Type) && r.sess.HintElsewhere(f) {
+		end := i + wire.HeaderLen + len(f.Body)
+		if f.Type == 'E' && r.hintsElsewhere(v) && r.sess.HintElsewhere(f) {
 			v = session.Answer
 		}
-		switch v {
-		case session.Violate:
+		if v != session.Forward {
 			r.sendClient(buf[run:i])
-			r.logServer(r.sess.Fault)
-			return r.serverLost(metrics.ServerProtocol, nil, nil)
-		case session.Dying:
-			r.sendClient(buf[run:i])
-			return r.serverLost(metrics.ServerFatal, r.sess.Fault, buf[i:end])
-		case session.Discard, session.Answer, session.Repeat:
-			r.sendClient(buf[run:i])
-			r.flushReply()
+			if why, ends := r.keepFromClient(v, f, buf[i:end]); ends {
+				return why
+			}
 			run = end
-		case session.Misname:
-			r.sendClient(buf[run:i])
-			run = end
-			r.misnamed()
-		case session.Settle:
-			r.sendClient(buf[run:i])
-			r.flushReply()
-			run, r.withheld = end, true
-		case session.Hear:
-			r.sendClient(buf[run:i])
-			r.heardHere(f)
-			run = end
-		}
-		if v == session.Repeat {
-			r.askAgain()
 		}
 		if f.Type == 'S' {
 			r.reported(f)
@@ -106,29 +78,74 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		i = end
 		r.out.passing = f.Size - len(f.Body)
 		frames++
-		if v == session.Forward && (isAnother('D', f, buf[i:]) || isAnother('d', f, buf[i:])) {
+		if v == session.Forward && isBulk(f.Type) && i < len(buf) && buf[i] == f.Type {
 			n, more := wire.RunOf(f.Type, buf[i:])
 			i += n
 			alike += more
 		}
 	}
 	r.spend(i + frames*perFrame + alike*perAlike)
-	r.goOn(frames)
+	r.answered(i, frames)
 	r.out.keep(r.loop, buf[i:])
-	if i > 0 {
+	return r.sendClient(buf[run:i])
+}
+
+// isBulk reports whether one message of type t behind another means the same to the session: a
+// row, or a piece of a COPY.
+func isBulk(t byte) bool { return t == 'D' || t == 'd' }
+
+// asksElsewhere looks whether what a server has sent says that another is to be asked, and does
+// that.
+func (r *relay) asksElsewhere(buf []byte) (why metrics.Reason, goes bool) {
+	if said := r.aborted(buf); said != nil {
+		return r.runAgain(said), true
+	}
+	switch turn, status := r.refusedHere(buf); turn {
+	case session.Turning: // its ReadyForQuery is on its way
+		r.out.keep(r.loop, buf)
+		return metrics.None, true
+	case session.Turned:
+		r.reportedIn(buf)
+		return r.runAtHome(status), true
+	}
+	return metrics.None, false
+}
+
+// keepFromClient acts on a verdict by which the client does not get a frame, or not as it is. All
+// before it has been sent. ends: the server cannot be used any more.
+func (r *relay) keepFromClient(v session.Verdict, f wire.Frame, frame []byte) (why metrics.Reason, ends bool) {
+	switch v {
+	case session.Violate:
+		r.logServer(r.sess.Fault)
+		return r.serverLost(metrics.ServerProtocol, nil, nil), true
+	case session.Dying:
+		return r.serverLost(metrics.ServerFatal, r.sess.Fault, frame), true
+	case session.Discard, session.Answer:
+		r.flushReply()
+	case session.Repeat:
+		r.flushReply()
+		r.askAgain()
+	case session.Misname:
+		r.misnamed()
+	case session.Settle:
+		r.flushReply()
+		r.withheld = true
+	case session.Hear:
+		r.heardHere(f)
+	}
+	return metrics.None, false
+}
+
+// answered takes in that so many bytes and frames of the server have been gone through.
+func (r *relay) answered(sent, frames int) {
+	r.goOn(frames)
+	if sent > 0 {
 		r.runs = 0
 	}
 	if r.sess.Transactions > 0 {
 		r.sign()
 	}
-	r.count(i)
-	return r.sendClient(buf[run:i])
-}
-
-// isAnother reports whether behind a frame of type t comes another one, where both mean the same
-// to the session: a row, or a piece of a COPY. rest is empty where the frame streams.
-func isAnother(t byte, f wire.Frame, rest []byte) bool {
-	return f.Type == t && len(rest) > 0 && rest[0] == t
+	r.count(sent)
 }
 
 // goOn lets the client go on that was to wait for answers.

@@ -10,5 +10,9 @@ func (r *relay) settles(asked []byte) bool {
 // and its server is given back, which went to it out of turn for that alone. A frame that is
 // counted as asked belongs to it.
 func (r *relay) isSettling() bool {
-	return r.claim.Settling() && !r.in.counted && (r.sess.Completes() || r.c.sock.Pending() > 0)
+	return r.claim.Settling() && r.awaitsSettled()
+}
+
+func (r *relay) awaitsSettled() bool {
+	return !r.in.counted && (r.sess.Completes() || r.c.sock.Pending() > 0)
 }

@@ -43,6 +43,13 @@ func (s *stream) load(l *loop.Loop, buf []byte) int {
 	return n
 }
 
+// passes is how many of the next n bytes belong to a frame that streams.
+func (s *stream) passes(n int) int {
+	n = min(s.passing, n)
+	s.passing -= n
+	return n
+}
+
 func (s *stream) free(l *loop.Loop) {
 	if s.kept != nil {
 		l.GiveBuffer(s.kept)

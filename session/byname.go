@@ -72,6 +72,9 @@ func (s *Session) mayPrepare(r reference) refusal {
 
 // byName finds how a Query speaks of a prepared statement.
 func (s *Session) byName(f wire.Frame) (r reference) {
+	if !mayReference(f.Body) {
+		return r
+	}
 	sql, whole := statement(f.Body, f.Whole())
 	if !whole || !mayReference(sql) || s.several(sql) {
 		return r

@@ -37,7 +37,12 @@ type changes struct {
 
 func (c *changes) len() int         { return len(c.buf) - c.head }
 func (c *changes) at(i int) *change { return &c.buf[c.head+i] }
-func (c *changes) clear()           { c.drop(c.len()) }
+
+func (c *changes) clear() {
+	if n := c.len(); n > 0 {
+		c.drop(n)
+	}
+}
 
 func (c *changes) push(one change) {
 	c.buf = append(c.buf, one)

@@ -19,8 +19,15 @@ func (s *Session) Away(is bool) { s.away = is }
 
 // bars says why a frame is not to run at the node where the client is; 0: it may, or waits.
 func (s *Session) bars(f wire.Frame) refusal {
+	if !s.away {
+		return 0
+	}
+	return s.barsAway(f)
+}
+
+func (s *Session) barsAway(f wire.Frame) refusal {
 	switch {
-	case !s.away || s.now == failed || !s.isErrand(f):
+	case s.now == failed || !s.isErrand(f):
 		return 0
 	case s.now == idle && s.ring.empty():
 		return keptElsewhere

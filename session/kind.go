@@ -127,15 +127,20 @@ func ofFive(word, rest []byte) kind {
 }
 
 func ofSix(word, rest []byte) kind {
-	switch {
-	case is(word, "COMMIT"):
-		return ofEnd(rest, true)
-	case is(word, "CREATE"):
-		return ofCreate(rest)
-	case is(word, "LISTEN"), is(word, "NOTIFY"):
-		return kindHeeds
+	switch word[0] | 0x20 { // most often it is SELECT, INSERT, UPDATE or DELETE
+	case 'c':
+		if is(word, "COMMIT") {
+			return ofEnd(rest, true)
+		}
+		if is(word, "CREATE") {
+			return ofCreate(rest)
+		}
+	case 'l', 'n':
+		return when(is(word, "LISTEN") || is(word, "NOTIFY"), kindHeeds)
+	case 'v':
+		return when(is(word, "VACUUM"), kindSteps)
 	}
-	return when(is(word, "VACUUM"), kindSteps)
+	return kindOther
 }
 
 func when(is bool, k kind) kind {
@@ -188,13 +193,15 @@ func cutMode(rest []byte) (after []byte, ok bool) {
 	return rest, false
 }
 
-// cutWords takes these words from the beginning of rest.
+// cutWords takes these words from the beginning of rest. Each is of letters, or one other byte.
 func cutWords(rest []byte, words ...string) (after []byte, ok bool) {
 	for _, w := range words {
-		var word []byte
-		if word, rest = firstWord(rest); !is(word, w) {
+		rest = skipBlank(rest)
+		n := len(w)
+		if len(rest) < n || !is(rest[:n], w) || len(rest) > n && wordBytes[rest[n]] && wordBytes[w[0]] {
 			return nil, false
 		}
+		rest = rest[n:]
 	}
 	return rest, true
 }

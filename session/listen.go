@@ -159,7 +159,11 @@ func (s *Session) heed(what string) {
 // mustSettle reports whether a frame begins something new behind a LISTEN or
 // UNLISTEN that is unanswered. It waits, so that what it finds is settled.
 func (s *Session) mustSettle(t byte) bool {
-	if !s.heeds.asked && len(s.heeds.sent) == 0 || s.ring.empty() || s.copyIn {
+	return (s.heeds.asked || len(s.heeds.sent) > 0) && s.beginsBehind(t)
+}
+
+func (s *Session) beginsBehind(t byte) bool {
+	if s.ring.empty() || s.copyIn {
 		return false
 	}
 	switch s.ring.last().t {

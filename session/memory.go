@@ -52,8 +52,11 @@ func (m *Memory) setUnnamed(st Statement, aimed uint32) {
 
 // find is the server's statement, which is the newest from now on; nil if it has none.
 func (m *Memory) find(st Statement) *made {
+	if d := m.newest; d != nil && d.st == st {
+		return d
+	}
 	d := m.made[st]
-	if d != nil && d != m.newest {
+	if d != nil {
 		m.unlink(d)
 		m.link(d)
 	}

@@ -64,9 +64,21 @@ func near(sql []byte) []byte { return sql[:min(len(sql), 256)] }
 // mentions is what a statement shows. It is on the way of each statement, and
 // looks at two of every three bytes: any four in a row have such a pair in them.
 func mentions(sql []byte) (found hints) {
-	for i := 2; i < len(sql); i += 3 {
+	i := 2
+	for ; i+9 < len(sql); i += 12 {
+		if w := (*[11]byte)(sql[i-1:]); suspects[pair(w[0], w[1])]|suspects[pair(w[3], w[4])]|suspects[pair(w[6], w[7])]|suspects[pair(w[9], w[10])] != 0 {
+			found |= mentionsIn(sql, i, i+12, found)
+		}
+	}
+	return found | mentionsIn(sql, i, len(sql), found)
+}
+
+// mentionsIn is mentions for pairs that end at i, and at each third byte from there, up to end.
+// before is what was found already.
+func mentionsIn(sql []byte, i, end int, before hints) (found hints) {
+	for ; i < end; i += 3 {
 		if which := suspects[pair(sql[i-1], sql[i])]; which != 0 {
-			found |= around(sql, i, which, found)
+			found |= around(sql, i, which, before|found)
 		}
 	}
 	return found

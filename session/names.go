@@ -9,19 +9,15 @@ import (
 // statements is what a session knows of prepared ones: the client's, and what is
 // under way to make them.
 type statements struct {
+	reused
+
 	names   *names    // that the client has prepared; nil until there is one
 	unnamed Statement // its unnamed one
 	waits   bool      // that cannot be made on another server, and nobody has bound it yet
-	texts   *Texts    // of the loop
-	limits  Limits
-	memory  *Memory // of the server in use; nil: it is the client's alone, with its names
+	memory  *Memory   // of the server in use; nil: it is the client's alone, with its names
 
-	changes changes   // of names, of requests that are unanswered
-	group   uint32    // number of the requests up to the next Sync
-	meant   Statement // by the Parse at hand
-	edit    []byte    // what goes to the server in place of the frame at hand
-	moved   []moved   // what stands elsewhere in the Query that was sent last
-	instead []byte    // the body of an error that the client is told in place of the next
+	group uint32    // number of the requests up to the next Sync
+	meant Statement // by the Parse at hand
 
 	probing   bool      // a statement is described to see whether it has the shape that the client knows
 	misshapen Statement // it has not
@@ -31,12 +27,24 @@ type statements struct {
 	repeating bool // it will be, once the server is ready
 	again     bool // it has been
 
-	decisiveOf, decides Settings // what of the settings decides the meaning of a text
-	rereads             bool     // something asked since the transaction began may have changed that
+	rereads bool // something asked since the transaction began may have changed what decides
 }
 
-// emptied is what is left of it for the next client, with what that has carried here.
-func (a *statements) emptied(from Rest) statements {
+// reused is what of it goes on to the next client.
+type reused struct {
+	texts  *Texts // of the loop
+	limits Limits
+
+	changes changes // of names, of requests that are unanswered
+	edit    []byte  // what goes to the server in place of the frame at hand
+	moved   []moved // what stands elsewhere in the Query that was sent last
+	instead []byte  // the body of an error that the client is told in place of the next
+
+	decisiveOf, decides Settings // what of the settings decides the meaning of a text
+}
+
+// empty makes it fit for the next client.
+func (a *reused) empty() {
 	a.changes.clear()
 	if cap(a.edit) > 4096 {
 		a.edit = nil
@@ -44,10 +52,7 @@ func (a *statements) emptied(from Rest) statements {
 	if a.texts == nil {
 		a.texts, a.limits = &Texts{}, usualLimits
 	}
-	return statements{
-		names: from.names, unnamed: from.unnamed, texts: a.texts, limits: a.limits, changes: a.changes,
-		edit: a.edit, moved: a.moved[:0], instead: a.instead[:0], decisiveOf: a.decisiveOf, decides: a.decides,
-	}
+	a.moved, a.instead = a.moved[:0], a.instead[:0]
 }
 
 // names are the prepared statements that a client has under names, from its first

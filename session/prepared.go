@@ -93,14 +93,7 @@ func (s *Session) bind(f wire.Frame) kind {
 	portal, name, ok := bound(f)
 	k := kindUnknown
 	if ok {
-		st, known := s.recall(name)
-		p := prepared{kind: kindOther} // there is none: it will fail
-		if known {
-			p = st.h.Value()
-			s.willDo(st, &p)
-		}
-		k = p.kind
-		s.boundTo(portal, st, &p)
+		k = s.boundTo(portal, name)
 	}
 	s.here &^= boundSurely
 	switch {
@@ -116,9 +109,16 @@ func (s *Session) bind(f wire.Frame) kind {
 	return k
 }
 
-// boundTo notes what a portal runs, if more comes of that than its answer: it resets
-// something, or speaks of another statement.
-func (s *Session) boundTo(portal []byte, st Statement, p *prepared) {
+// boundTo notes what a portal runs that is bound to the statement of a name, if more comes of that
+// than its answer: it resets something, or speaks of another statement. It returns the kind.
+func (s *Session) boundTo(portal, name []byte) kind {
+	st, known := s.recall(name)
+	if !known { // it will fail
+		delete(s.portals, string(portal))
+		return kindOther
+	}
+	p := st.h.Value()
+	s.willDo(st, &p)
 	switch matters := p.verb != nothing || p.reset != "" && s.base != (Settings{}); {
 	case matters && s.portals == nil:
 		s.portals = map[string]Statement{string(portal): st}
@@ -127,6 +127,7 @@ func (s *Session) boundTo(portal []byte, st Statement, p *prepared) {
 	case s.portals != nil:
 		delete(s.portals, string(portal))
 	}
+	return p.kind
 }
 
 // ran is that of the portal that an Execute names.

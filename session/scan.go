@@ -165,7 +165,7 @@ func (s *splitter) createsFunction() bool {
 func firstWord(sql []byte) (word, rest []byte) {
 	sql = skipBlank(sql)
 	n := 0
-	for n < len(sql) && ofWord(sql[n]) {
+	for n < len(sql) && wordBytes[sql[n]] {
 		n++
 	}
 	if n == 0 && len(sql) > 0 && sql[0] != ';' {
@@ -181,7 +181,15 @@ func isBlank(c byte) bool {
 // skipBlank skips what PostgreSQL takes for white space: a comment of one line
 // ends at a carriage return too.
 func skipBlank(sql []byte) []byte {
-	for len(sql) > 0 {
+	if len(sql) == 0 || sql[0] > '/' {
+		return sql
+	}
+	return skipBlanks(sql)
+}
+
+// skipBlanks is skipBlank where there may be some.
+func skipBlanks(sql []byte) []byte {
+	for len(sql) > 0 && sql[0] <= '/' {
 		switch {
 		case isBlank(sql[0]):
 			sql = sql[1:]
@@ -226,6 +234,14 @@ func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 func ofWord(c byte) bool {
 	return isLetter(c) || c == '_' || c == '$' || '0' <= c && c <= '9' || c >= 0x80
 }
+
+// wordBytes is ofWord of each byte, for where many are asked about.
+var wordBytes = func() (all [256]bool) {
+	for c := range all {
+		all[c] = ofWord(byte(c))
+	}
+	return all
+}()
 
 // is compares ASCII letters without regard to case; word is upper-case.
 func is(b []byte, word string) bool {

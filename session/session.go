@@ -117,15 +117,16 @@ func (r Rest) Join(t *Texts) {
 // carried here. Its Pinning is PinningPin until SetPinning.
 func (s *Session) Reset(from Rest) {
 	s.ring.clear()
+	s.reused.empty()
 	if cap(s.Reply) > 4096 {
 		s.Reply = nil
 	}
-	*s = Session{
-		exchange:   exchange{ring: s.ring, status: 'I'},
-		statements: s.statements.emptied(from),
-		standing:   standing{settings: from.Settings, base: from.Base, kept: from.Settings},
-		Reply:      s.Reply[:0],
-	}
+	ring, again, reply := s.ring, s.reused, s.Reply
+	*s = Session{} // and no literal with all of it, which would be made elsewhere and copied
+	s.ring, s.reused, s.Reply = ring, again, reply[:0]
+	s.status = 'I'
+	s.names, s.unnamed = from.names, from.unnamed
+	s.settings, s.base, s.kept = from.Settings, from.Base, from.Settings
 }
 
 // Prepared is how many statements the client has under names. On its loop.

@@ -25,7 +25,7 @@ type Frame struct {
 }
 
 // Whole reports whether all of the body is here.
-func (f Frame) Whole() bool { return len(f.Body) == f.Size }
+func (f *Frame) Whole() bool { return len(f.Body) == f.Size }
 
 // Append adds a whole frame to dst as it came.
 func (f Frame) Append(dst []byte) []byte {
@@ -36,18 +36,23 @@ func (f Frame) Append(dst []byte) []byte {
 // Next reads the frame at the start of buf. ok is false when not even the
 // header is complete.
 func Next(buf []byte) (f Frame, ok bool, err error) {
+	ok, err = f.Begin(buf)
+	return f, ok, err
+}
+
+// Begin makes f the frame at the start of buf, as Next does, which copies it about.
+func (f *Frame) Begin(buf []byte) (ok bool, err error) {
 	if len(buf) < HeaderLen {
-		return Frame{}, false, nil
+		return false, nil
 	}
-	n := int(int32(binary.BigEndian.Uint32(buf[1:5]))) - 4
-	if n < 0 || n > MaxFrame {
-		return Frame{Type: buf[0]}, false, ErrFrameLength
+	f.Type, f.Size = buf[0], int(int32(binary.BigEndian.Uint32(buf[1:5])))-4
+	if f.Body = buf[HeaderLen:]; f.Size < 0 || f.Size > MaxFrame {
+		return false, ErrFrameLength
 	}
-	body := buf[HeaderLen:]
-	if len(body) > n {
-		body = body[:n]
+	if len(f.Body) > f.Size {
+		f.Body = f.Body[:f.Size]
 	}
-	return Frame{Type: buf[0], Size: n, Body: body}, true, nil
+	return true, nil
 }
 
 // RunOf looks at no more than the headers of the whole frames of type t at the start of buf: n
@@ -76,6 +81,9 @@ func ParameterStatus(body []byte) (name, value string, ok bool) {
 
 // CutString splits off a zero-terminated string.
 func CutString(b []byte) (str, rest []byte, ok bool) {
+	if len(b) > 0 && b[0] == 0 { // as most names are
+		return b[:0], b[1:], true
+	}
 	i := bytes.IndexByte(b, 0)
 	if i < 0 {
 		return b, nil, false
