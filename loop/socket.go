@@ -146,6 +146,14 @@ func (s *Socket) control(want uint16) error {
 	return nil
 }
 
+// ReadableFrom has the socket become readable only when at least so many bytes have come, or the peer
+// has closed; 1, with which a socket begins, is any. Read takes what there is all the same. It
+// counts for TCP alone, and there it is a wish: a kernel that is short of memory, or of room in
+// this socket's buffer, says so earlier.
+func (s *Socket) ReadableFrom(bytes int) {
+	unix.SetsockoptInt(int(s.fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, bytes) //nolint:errcheck // then it is readable earlier
+}
+
 // Read reads once into b. It returns ErrNotNow when nothing is there and
 // io.EOF when the peer has closed.
 func (s *Socket) Read(b []byte) (int, error) {

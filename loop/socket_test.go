@@ -255,3 +255,33 @@ func TestOpenKeepsNoOtherDescriptorAndNoGoroutine(t *testing.T) {
 		}
 	})
 }
+
+func TestASocketIsReadableFromSoManyBytesOn(t *testing.T) {
+	l := startLoop(t, 0)
+	p, far := adopt(t, l)
+	do(t, l, func() { p.sock.ReadableFrom(1000) })
+	here := func() (bytes int, readable bool) {
+		do(t, l, func() {
+			bytes, _ = unix.IoctlGetInt(int(p.sock.fd), unix.TIOCINQ)
+			readable = p.ev&Readable != 0
+		})
+		return bytes, readable
+	}
+	far.Write(make([]byte, 999))
+	eventually(t, "all but one", func() bool { n, _ := here(); return n == 999 })
+	if _, readable := here(); readable {
+		t.Error("readable by less than it is to wait for")
+	}
+	far.Write(make([]byte, 1))
+	eventually(t, "readable", func() bool { _, readable := here(); return readable })
+	do(t, l, func() {
+		if n, err := p.sock.Read(l.Scratch()); n != 1000 || err != nil {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+		p.ev = 0
+	})
+	far.Write(make([]byte, 1))
+	far.Close()
+	eventually(t, "readable by the end", func() bool { _, readable := here(); return readable })
+	do(t, l, p.sock.Close)
+}

@@ -41,6 +41,7 @@ func (r *relay) finish(why metrics.Reason) {
 	if r.claim.Server != nil {
 		r.clean(why)
 	}
+	r.flow = flow{}
 	r.unpin()
 	c.end(r.loop, why)
 	c.relay = nil

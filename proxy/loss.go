@@ -18,6 +18,7 @@ func (r *relay) serverLost(why metrics.Reason, said *wire.Error, frame []byte) m
 		r.at.Discard(&r.claim, why)
 	}
 	r.out.drop(r.loop)
+	r.flow = flow{}
 	r.goOn(1)
 	r.in.counted = false // what it was counted with has been answered
 	r.in.dropped = true  // the rest of a frame that streams, if one does

@@ -30,6 +30,7 @@ type relay struct {
 	beginning []byte  // the BEGIN that has opened it
 	runs      int     // times that it was run again because a server shut down
 	out       stream  // from the server
+	flow      flow    // of a long answer
 
 	clientReadable bool  // a Read may find something
 	clientGone     bool  // the client has closed its side

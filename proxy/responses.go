@@ -16,6 +16,7 @@ func (r *relay) fromServer() metrics.Reason {
 		return r.takeAnswers(buf)
 	}
 	if err == loop.ErrNotNow {
+		r.thins()
 		return metrics.None
 	}
 	return r.serverLost(metrics.ServerLost, nil, nil)
@@ -78,13 +79,16 @@ func (r *relay) takeAnswers(buf []byte) metrics.Reason {
 		i = end
 		r.out.passing = f.Size - len(f.Body)
 		frames++
-		if v == session.Forward && isBulk(f.Type) && i < len(buf) && buf[i] == f.Type {
+		if i < len(buf) && buf[i] == f.Type && isBulk(f.Type) && v == session.Forward {
 			n, more := wire.RunOf(f.Type, buf[i:])
 			i += n
 			alike += more
 		}
 	}
 	r.spend(i + frames*perFrame + alike*perAlike)
+	if alike|r.flow.seen != 0 {
+		r.flows(i, frames, alike)
+	}
 	r.answered(i, frames)
 	r.out.keep(r.loop, buf[i:])
 	return r.sendClient(buf[run:i])

@@ -16,6 +16,7 @@ type station struct {
 	texts   session.Texts // of the statements of its clients
 	edited  []byte        // the beginning of a run for a server, where it differs from what the client sent
 	leaving leaving
+	wide    uint64 // the last turn in which a flow was read that had been waited for
 
 	load    *metrics.Loop
 	working atomic.Int32 // how many clients came to rest in the last span; counted is in the present one

@@ -26,7 +26,13 @@ func (r *relay) share() metrics.Reason {
 	if r.spent < perTurn || r.turn != r.loop.Turn() {
 		return metrics.None
 	}
-	r.task.Yield()
+	if r.flow.wide {
+		if why := r.awaitMore(); why != metrics.None {
+			return why
+		}
+	} else {
+		r.task.Yield()
+	}
 	if r.cut {
 		return metrics.Shutdown
 	}

@@ -55,20 +55,6 @@ func (f *Frame) Begin(buf []byte) (ok bool, err error) {
 	return true, nil
 }
 
-// RunOf looks at no more than the headers of the whole frames of type t at the start of buf: n
-// is how many bytes they are. It stops before what Next has to look at.
-func RunOf(t byte, buf []byte) (n, frames int) {
-	for len(buf)-n >= HeaderLen && buf[n] == t {
-		size := 1 + int(int32(binary.BigEndian.Uint32(buf[n+1:])))
-		if size < HeaderLen || size > len(buf)-n {
-			break
-		}
-		n += size
-		frames++
-	}
-	return n, frames
-}
-
 // ParameterStatus reads the body of a ParameterStatus message.
 func ParameterStatus(body []byte) (name, value string, ok bool) {
 	n, rest, ok := CutString(body)
