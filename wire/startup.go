@@ -100,6 +100,12 @@ func StartupParameters(body []byte) ([]Parameter, error) {
 	}
 }
 
+// AppendKeyData adds a BackendKeyData message to dst: the cancel key of protocol 3.0.
+func AppendKeyData(dst []byte, pid, secret uint32) []byte {
+	dst = append(dst, 'K', 0, 0, 0, 12)
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(dst, pid), secret)
+}
+
 // NegotiateProtocolVersion tells a client that wants a newer minor version, or
 // options that we do not know, what it gets (PostgreSQL documentation,
 // "NegotiateProtocolVersion").
