@@ -69,6 +69,13 @@ func parseVerifier(s string) (verifier, error) {
 	return v, nil
 }
 
+// Verifier is what PostgreSQL stores of a password (pg_authid.rolpassword), and a file of users
+// has. salt is raw bytes. It takes as long as iterations say: see deriveKeys.
+func Verifier(password, salt string, iterations int) string {
+	k := deriveKeys(password, salt, iterations)
+	return mechanismSCRAM + "$" + strconv.Itoa(iterations) + ":" + b64.EncodeToString([]byte(salt)) + "$" + k.stored.encode() + ":" + k.server.encode()
+}
+
 func decodeSalt(s string) (string, bool) {
 	raw, err := b64.DecodeString(s)
 	return string(raw), err == nil && len(raw) > 0

@@ -28,6 +28,13 @@ func rfcVerifier(t testing.TB) (verifier, scramKeys) {
 	return verifier{salt: salt, iterations: 4096, storedKey: k.stored, serverKey: k.server}, k
 }
 
+func TestAVerifierOfOursIsReadBack(t *testing.T) {
+	want, _ := rfcVerifier(t)
+	if got, err := parseVerifier(Verifier("pencil", want.salt, want.iterations)); err != nil || got != want {
+		t.Errorf("%+v, %v; not %+v", got, err, want)
+	}
+}
+
 func TestServerHalfSpeaksTheExchangeOfRFC7677(t *testing.T) {
 	v, keys := rfcVerifier(t)
 	x := newSCRAMServer(v, nil)
