@@ -125,15 +125,25 @@ func (d *door) Ready(l *loop.Loop, _ loop.Events) { l.Wake(d.task) }
 // maxAccepts is how many connections a loop takes in one turn at the most.
 const maxAccepts = 16
 
-// Run implements loop.Runner: it accepts until the door is closed.
+// Run implements loop.Runner: it accepts until the door is closed. A panic costs the one who has
+// just come, and not all who will: it begins anew.
 func (d *door) Run(t *loop.Task) {
-	defer d.proxy.accepting.Done()
-	defer close(d.gone)
-	defer d.close()
+	ends := false
+	defer func() {
+		if !ends && !t.Ends() {
+			d.on.Post(func() { d.task = d.on.Start(d) })
+			return
+		}
+		d.close()
+		close(d.gone)
+		d.proxy.accepting.Done()
+	}()
 	if err := d.sock.Attach(d.on); err != nil {
 		d.proxy.log.Error("accept", "listener", d.l.String(), "error", err)
+		ends = true
 		return
 	}
+	d.sock.Watch(true) // a panic may have come in the middle of a pause
 	for !d.closing {
 		for n := d.share(); n > 0 && d.acceptOne(t); n-- {
 		}
@@ -141,6 +151,7 @@ func (d *door) Run(t *loop.Task) {
 			t.Park()
 		}
 	}
+	ends = true
 }
 
 // close ends the listening. The socket may live on in another process, and in epoll with it, which
@@ -195,15 +206,28 @@ func (d *door) acceptOne(t *loop.Task) bool {
 // letIn begins the handshake of who has come, or turns him away.
 func (d *door) letIn(t *loop.Task, fd int, peer netip.AddrPort) {
 	p := d.proxy
-	at := &porch{number: fd, peer: peer, loop: p.choose(), readable: true}
+	at := &porch{number: fd, peer: peer, readable: true}
 	at.sock.Adopt(fd, at)
 	c := &caller{Conn: at, gate: p.gate, since: time.Now()}
-	if !d.admit(t, c) {
+	in, begun := false, false
+	defer func() {
+		switch {
+		case begun: // it is the handshake's now
+			return
+		case in: // a panic
+			p.gate.callerLeft(c)
+			p.handshakes.Done()
+		}
+		at.Close()
+	}()
+	at.loop = p.choose()
+	if in = d.admit(t, c); !in {
 		p.turnAway(at)
 		return
 	}
 	p.handshakes.Add(1)
 	h := p.newHandshake(d.l, c, at)
+	begun = true
 	if at.loop == d.on {
 		h.begin()
 	} else {
