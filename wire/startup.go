@@ -79,7 +79,7 @@ func (m *StartupMessage) Encode(dst []byte) ([]byte, error) {
 
 // StartupParameters decodes the names and values of a StartupMessage.
 func StartupParameters(body []byte) ([]Parameter, error) {
-	var list []Parameter
+	list := make([]Parameter, 0, 8) // libpq sends five
 	for {
 		name, rest, ok := CutString(body)
 		if !ok {
