@@ -20,7 +20,7 @@ const (
 	soon     = int64(10 * time.Millisecond)
 	napAfter = 8  // sleeps that were over soon
 	napMs    = 10 // how long a nap may be: soon; then the loop sleeps
-	longIs   = 4  // one that was not counts as so many
+	longIs   = 2  // one that was not counts as so many
 )
 
 // drowsiness decides between the two.

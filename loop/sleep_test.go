@@ -22,7 +22,7 @@ func TestALoopNapsWhileItIsWokenSoon(t *testing.T) {
 		{"a nap that nothing ends", append(slices.Clone(often), long), false},
 		{"... and then some that are short", slices.Concat(often, []int64{long}, often[:longIs]), true},
 		{"long busy, and one of many is late", slices.Concat(often, often, []int64{long}), true},
-		{"long busy, and then at rest", slices.Concat(often, often, often, slices.Repeat([]int64{long}, 3)), false},
+		{"long busy, and then at rest", slices.Concat(often, often, often, slices.Repeat([]int64{long}, napAfter/longIs+1)), false},
 		{"long at rest, and a little to do", slices.Concat(slices.Repeat([]int64{long}, 99), often[1:]), false},
 		{"a little to do now and then", slices.Repeat(slices.Concat(often[:longIs], []int64{long}), 99), false},
 	} {
