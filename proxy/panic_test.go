@@ -35,6 +35,7 @@ func TestAHandshakeThatPanicsAtItsBeginLeavesNothingBehind(t *testing.T) {
 	if n := w.process.LoginsInFlight.Load(); n != 0 {
 		t.Errorf("%d logins are under way", n)
 	}
+	unix.SetsockoptTimeval(pair[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10}) //nolint:errcheck // it is not to hang
 	if n, err := unix.Read(pair[1], make([]byte, 1)); n != 0 || err != nil {
 		t.Errorf("the connection is open: %d, %v", n, err)
 	}
