@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 }
 
 // tools are the programs and packages beside the product. They may use the lab, and drive
-// Portero as anybody would: by its binary.
+// Portero as anybody would: by its binary. bench is a client too, and logs in as Portero does.
 var tools = map[string][]string{
 	"internal/lab":        nil,
 	"internal/lab/demo":   {"internal/lab"},
@@ -46,7 +46,7 @@ var tools = map[string][]string{
 	"internal/console":    {"internal/lab"},
 	"internal/page":       nil,
 	"internal/prometheus": {"internal/lab", "internal/page"},
-	"bench":               {"internal/lab", "internal/page"},
+	"bench":               {"auth", "internal/lab", "internal/page", "wire"},
 	"faults":              {"internal/lab", "internal/page"},
 	"drill":               {"internal/lab", "internal/page"},
 

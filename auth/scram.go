@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/rand"
 	"crypto/sha256"
@@ -69,6 +68,13 @@ func parseVerifier(s string) (verifier, error) {
 	return v, nil
 }
 
+// Verifier is what PostgreSQL stores of a password (pg_authid.rolpassword), and a file of users
+// has. salt is raw bytes. It takes as long as iterations say: see deriveKeys.
+func Verifier(password, salt string, iterations int) string {
+	k := deriveKeys(password, salt, iterations)
+	return mechanismSCRAM + "$" + strconv.Itoa(iterations) + ":" + b64.EncodeToString([]byte(salt)) + "$" + k.stored.encode() + ":" + k.server.encode()
+}
+
 func decodeSalt(s string) (string, bool) {
 	raw, err := b64.DecodeString(s)
 	return string(raw), err == nil && len(raw) > 0
@@ -92,12 +98,19 @@ func (k scramKey) xor(o scramKey) (out scramKey) {
 // hash is H of RFC 5802: ClientKey to StoredKey.
 func (k scramKey) hash() scramKey { return sha256.Sum256(k[:]) }
 
-// mac is HMAC(k, text).
-func (k scramKey) mac(text string) (out scramKey) {
-	h := hmac.New(sha256.New, k[:])
-	h.Write([]byte(text))
-	h.Sum(out[:0])
-	return out
+// mac is HMAC(k, text) (RFC 2104), with two hashes of memory on the stack: crypto/hmac makes eight
+// objects of it, and a login has two.
+func (k scramKey) mac(text string) scramKey {
+	var inner, outer [sha256.BlockSize]byte
+	copy(inner[:], k[:]) // shorter than a block, so that it needs no hash
+	copy(outer[:], k[:])
+	for i := range inner {
+		inner[i] ^= 0x36
+		outer[i] ^= 0x5c
+	}
+	const usual = 512 // an AuthMessage has some 200 bytes, or 300
+	sum := sha256.Sum256(append(append(make([]byte, 0, usual), inner[:]...), text...))
+	return sha256.Sum256(append(append(make([]byte, 0, usual), outer[:]...), sum[:]...))
 }
 
 // deriveKeys is what makes SCRAM dear: 0.6 ms of CPU for 4096 iterations where

@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"strconv"
 	"strings"
@@ -26,6 +28,25 @@ func rfcVerifier(t testing.TB) (verifier, scramKeys) {
 	}
 	k := deriveKeys("pencil", salt, 4096)
 	return verifier{salt: salt, iterations: 4096, storedKey: k.stored, serverKey: k.server}, k
+}
+
+func TestMacIsThatOfTheLibrary(t *testing.T) {
+	for n := range 1000 {
+		k := scramKey(sha256.Sum256([]byte{byte(n), byte(n >> 8)}))
+		text := strings.Repeat("x", n)
+		h := hmac.New(sha256.New, k[:])
+		h.Write([]byte(text))
+		if got := k.mac(text); !hmac.Equal(got[:], h.Sum(nil)) {
+			t.Fatalf("%d bytes: %x", n, got)
+		}
+	}
+}
+
+func TestAVerifierOfOursIsReadBack(t *testing.T) {
+	want, _ := rfcVerifier(t)
+	if got, err := parseVerifier(Verifier("pencil", want.salt, want.iterations)); err != nil || got != want {
+		t.Errorf("%+v, %v; not %+v", got, err, want)
+	}
 }
 
 func TestServerHalfSpeaksTheExchangeOfRFC7677(t *testing.T) {

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"portero/auth"
+	"portero/wire"
 )
 
 // client is one logged-in session of the bench's own. It owns no goroutine, and no
@@ -47,14 +50,18 @@ func dial(ctx context.Context, port int) (client, error) {
 	return client{conn: conn}, err
 }
 
-// enter logs in on a connection.
+// enter logs in on a connection, as Portero does to servers: there is one SCRAM in the house, and
+// it derives the keys of a password once. A client that did so at each login would cost more
+// than the proxy does. It binds to no certificate, which both proxies also let in.
 func (c client) enter() error {
-	frontend := pgproto3.NewFrontend(c.conn, c.conn)
-	frontend.Send(&pgproto3.StartupMessage{
-		ProtocolVersion: pgproto3.ProtocolVersion30,
-		Parameters:      map[string]string{"user": dbUser, "database": dbName, "application_name": "bench"},
+	if err := c.conn.SetDeadline(time.Now().Add(clientTimeout)); err != nil {
+		return err
+	}
+	_, err := auth.Login(wire.NewStream(c.conn), auth.LoginParams{
+		User: dbUser, Database: dbName, Credentials: auth.Password(password),
+		Parameters: []wire.Parameter{{Name: "application_name", Value: "bench"}},
 	})
-	return c.roundTrip(frontend)
+	return errors.Join(err, c.conn.SetDeadline(time.Time{}))
 }
 
 // query runs one transaction.
@@ -73,29 +80,16 @@ func (c client) roundTrip(frontend *pgproto3.Frontend) error {
 	if err := frontend.Flush(); err != nil {
 		return err
 	}
-	var scram scramLogin
 	for {
 		message, err := frontend.Receive()
 		if err != nil {
 			return err
 		}
 		switch m := message.(type) {
-		case *pgproto3.AuthenticationSASL:
-			frontend.Send(&pgproto3.SASLInitialResponse{AuthMechanism: scramMechanism, Data: scram.first()})
-			err = frontend.Flush()
-		case *pgproto3.AuthenticationSASLContinue:
-			var final []byte
-			if final, err = scram.final(string(m.Data)); err == nil {
-				frontend.Send(&pgproto3.SASLResponse{Data: final})
-				err = frontend.Flush()
-			}
 		case *pgproto3.ReadyForQuery:
 			return c.conn.SetDeadline(time.Time{})
 		case *pgproto3.ErrorResponse:
 			return fmt.Errorf("%s %s: %s", m.Severity, m.Code, m.Message)
-		}
-		if err != nil {
-			return err
 		}
 	}
 }

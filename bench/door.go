@@ -1,6 +1,17 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+
+	"portero/auth"
+)
+
+// password is that of the role where clients prove themselves.
+const password = "bench"
+
+// verifier is of that, with PostgreSQL's default of iterations. The salt is always the same one.
+var verifier = sync.OnceValue(func() string { return auth.Verifier(password, "portero's bench!", 4096) })
 
 // door is how clients get into a proxy.
 type door struct {
@@ -43,7 +54,7 @@ func (d door) conninfo() string {
 // proxy would have to make one, some at each login.
 func (d door) userlist() string {
 	if d.scram {
-		return fmt.Sprintf("%q %q\n", dbUser, theKeys().verifier())
+		return fmt.Sprintf("%q %q\n", dbUser, verifier())
 	}
 	return userlist
 }

@@ -52,6 +52,13 @@ func Keep(fd int, idle time.Duration) {
 	set(unix.IPPROTO_TCP, unix.TCP_KEEPCNT, k.Count)
 }
 
+// DeferAccept has the kernel keep a connection to itself until its first bytes are there, or
+// about a second has gone: who accepts can read at once, and is woken once for both (tcp(7),
+// TCP_DEFER_ACCEPT; PgBouncer does so too).
+func DeferAccept(fd int) {
+	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 1) //nolint:errcheck // it is a TCP socket
+}
+
 // seconds rounds up, as package net does.
 func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 

@@ -90,3 +90,31 @@ func TestAcceptedConnectionsAreProbedAsTheListeningSocketWasTold(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoIsAcceptedHasSpoken(t *testing.T) {
+	s, at := listening(t)
+	DeferAccept(int(s.fd))
+	if n, err := unix.GetsockoptInt(int(s.fd), unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT); n != 1 || err != nil {
+		t.Errorf("TCP_DEFER_ACCEPT is %d, %v", n, err)
+	}
+	far, err := net.Dial("tcp", at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	if _, err := far.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.Poll([]unix.PollFd{{Fd: s.fd, Events: unix.POLLIN}}, 10_000); err != nil {
+		t.Fatal(err)
+	}
+	fd, _, err := s.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	b := make([]byte, 8)
+	if n, err := readFD(fd, b); string(b[:n]) != "hello" {
+		t.Errorf("it has said %q, %v", b[:n], err)
+	}
+}

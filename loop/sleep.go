@@ -12,18 +12,20 @@ import (
 // that the loop's processor (P) can work for others. But where it is a matter of microseconds, one
 // after the other, that costs more than it is good for: the scheduler's monitor (runtime.sysmon)
 // wakes thousands of times in a second to look after the thread, takes its P away now and then, and
-// the loop goes on on another thread. So a loop that was woken soon several times in a row takes
-// naps: short sleeps that nobody is told of. A stop of the world ends them by a signal.
+// the loop goes on on another thread. So a loop that is mostly woken soon takes naps: short sleeps
+// that nobody is told of. A stop of the world ends them by a signal. A longer sleep now and then
+// does not end that: a login by SCRAM has several short ones, and one in which its client thinks.
 
 const (
 	soon     = int64(10 * time.Millisecond)
-	napAfter = 8  // sleeps in a row that were over soon
+	napAfter = 8  // sleeps that were over soon
 	napMs    = 10 // how long a nap may be: soon; then the loop sleeps
+	longIs   = 2  // one that was not counts as so many
 )
 
 // drowsiness decides between the two.
 type drowsiness struct {
-	short int // sleeps in a row that were over soon
+	short int // sleeps that were over soon, less those that were not; at most 2*napAfter
 }
 
 func (d *drowsiness) naps() bool { return d.short >= napAfter }
@@ -34,10 +36,10 @@ func (d *drowsiness) naps() bool { return d.short >= napAfter }
 func (d *drowsiness) woke(took int64, events int) {
 	switch {
 	case took >= soon: // as a nap that nothing has ended
-		d.short = 0
+		d.short = max(d.short-longIs, 0)
 	case events == 0:
 		d.short /= 2
-	case !d.naps():
+	case d.short < 2*napAfter:
 		d.short++
 	}
 }

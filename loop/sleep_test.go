@@ -20,8 +20,11 @@ func TestALoopNapsWhileItIsWokenSoon(t *testing.T) {
 		{"woken late in between", slices.Concat(often[1:], []int64{long, short}), false},
 		{"naps one after the other", slices.Repeat(often, 10), true},
 		{"a nap that nothing ends", append(slices.Clone(often), long), false},
-		{"after that from the beginning", slices.Concat(often, []int64{long}, often[1:]), false},
-		{"... and again", slices.Concat(often, []int64{long}, often), true},
+		{"... and then some that are short", slices.Concat(often, []int64{long}, often[:longIs]), true},
+		{"long busy, and one of many is late", slices.Concat(often, often, []int64{long}), true},
+		{"long busy, and then at rest", slices.Concat(often, often, often, slices.Repeat([]int64{long}, napAfter/longIs+1)), false},
+		{"long at rest, and a little to do", slices.Concat(slices.Repeat([]int64{long}, 99), often[1:]), false},
+		{"a little to do now and then", slices.Repeat(slices.Concat(often[:longIs], []int64{long}), 99), false},
 	} {
 		var d drowsiness
 		for _, took := range c.took {

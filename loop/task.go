@@ -21,6 +21,7 @@ type Task struct {
 	yield  func(struct{}) bool
 	queued bool  // it is in a queue of its loop: runq or yielded
 	left   bool  // it runs in a goroutine: see Leave
+	ends   bool  // it is unwound, as its loop has ended
 	alarm  int64 // when to wake at the latest; 0 = no alarm
 	place  int   // index in loop.alarms while alarm is set
 }
@@ -45,9 +46,14 @@ func (l *Loop) Wake(t *Task) {
 // Park suspends the Task until Wake. Only the Task itself may call it.
 func (t *Task) Park() {
 	if !t.yield(struct{}{}) {
+		t.ends = true
 		panic(errUnwind)
 	}
 }
+
+// Ends says whether the Task is being unwound, as its loop has ended: what its deferred calls run
+// for then is no fault. Only the Task itself may call it.
+func (t *Task) Ends() bool { return t.ends }
 
 // ParkUntil suspends the Task until Wake or the loop's clock passes deadline
 // (nanoseconds of Now; 0 = no deadline).

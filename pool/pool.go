@@ -113,7 +113,7 @@ type Pool struct {
 	epoch      uint64        // of the group; leader pools only
 	opened     uint64        // newest epoch of a server that it has had
 	proved     chan struct{} // closed when a server has been opened; then replaced
-	welcomes   map[session.Settings][]byte
+	welcomes   map[session.Settings]welcome
 	saidIn     uint64              // the epoch of the servers that said them
 	objections map[objection]int64 // against settings, until when they are remembered
 	misfits    map[Startup]knownMisfit
@@ -138,7 +138,7 @@ func newPool(ps *Pools, name string, key Key, terms Terms) (*Pool, error) {
 		Key: key, owner: ps,
 		log:     key.logger(ps.log),
 		probing: make(chan struct{}, 1), proved: make(chan struct{}), servers: make(map[*Server]struct{}),
-		welcomes: make(map[session.Settings][]byte), objections: make(map[objection]int64), misfits: make(map[Startup]knownMisfit), openers: make(map[Startup]int), shunned: make(map[string]*shun), door: ps.doorLocked(key),
+		welcomes: make(map[session.Settings]welcome), objections: make(map[objection]int64), misfits: make(map[Startup]knownMisfit), openers: make(map[Startup]int), shunned: make(map[string]*shun), door: ps.doorLocked(key),
 	}
 	p.home.Store(home)
 	p.agreed.Store(&terms)

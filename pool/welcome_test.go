@@ -23,7 +23,7 @@ func TestWhoDiffersInItsNameAloneIsToldTheSameButForThat(t *testing.T) {
 	var none session.Settings
 	p.KeepWelcome(none.With("application_name", "a"), &Server{home: p.home.Load(), post: post{epoch: 1}}, tell("a"))
 	for _, name := range []string{"a", "citus_internal gpid=10000000123"} {
-		if b, ok := p.Welcome(none.With("application_name", name)); !ok || string(b) != string(tell(name)) {
+		if b, ok := p.AppendWelcome(nil, none.With("application_name", name)); !ok || string(b) != string(tell(name)) {
 			t.Errorf("%s: %q, %v", name, b, ok)
 		}
 	}
@@ -31,9 +31,20 @@ func TestWhoDiffersInItsNameAloneIsToldTheSameButForThat(t *testing.T) {
 		"no name": none, "another setting": none.With("application_name", "b").With("timezone", "UTC"),
 		"a name that PostgreSQL shows otherwise": none.With("application_name", "ü"), "one too long": none.With("application_name", strings.Repeat("x", 64)),
 	} {
-		if b, ok := p.Welcome(s); ok {
+		if b, ok := p.AppendWelcome(nil, s); ok {
 			t.Errorf("%s: %q", what, b)
 		}
+	}
+}
+
+// PgBouncer is such a server of ours, perhaps, and may not be told to report it.
+func TestWhoIsNotToldOfANameIsToldOfNone(t *testing.T) {
+	p := newStage(t, nil, "127.0.0.1:1").join(1, 0, "leader", "app")
+	told := string(wire.Append(nil, &pgproto3.ParameterStatus{Name: "TimeZone", Value: "UTC"}))
+	var none session.Settings
+	p.KeepWelcome(none.With("application_name", "a"), &Server{home: p.home.Load(), post: post{epoch: 1}}, []byte(told))
+	if b, ok := p.AppendWelcome([]byte("before "), none.With("application_name", "b")); !ok || string(b) != "before "+told {
+		t.Errorf("%q, %v", b, ok)
 	}
 }
 
@@ -43,15 +54,15 @@ func TestAWelcomeOutlivesTheNewsOfItsOwnEpoch(t *testing.T) {
 	var none session.Settings
 	p.KeepWelcome(none, &Server{home: home, post: post{epoch: 1}}, []byte("first"))
 	p.expireWelcomesLocked(1)
-	if b, ok := p.Welcome(none); !ok || string(b) != "first" {
+	if b, ok := p.AppendWelcome(nil, none); !ok || string(b) != "first" {
 		t.Errorf("%q, %v: the news of the epoch has cost its welcome", b, ok)
 	}
 	p.expireWelcomesLocked(2)
-	if _, ok := p.Welcome(none); ok {
+	if _, ok := p.AppendWelcome(nil, none); ok {
 		t.Error("a welcome of the last leader is given out")
 	}
 	p.KeepWelcome(none, &Server{home: home, post: post{epoch: 1}}, []byte("late"))
-	if _, ok := p.Welcome(none); ok {
+	if _, ok := p.AppendWelcome(nil, none); ok {
 		t.Error("a server of the last leader has the say")
 	}
 }

@@ -43,6 +43,8 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 	}
 	c.sock.ForgetConn()
 	hello := h.stream.Held()
+	h.stream.Free()
+	h.stream = nil
 	p.gate.handedOver(h.caller)
 	h.caller = nil
 	p.stations[c.loop.ID].load.Clients.Add(1)

@@ -196,9 +196,9 @@ func tlsInWords(conn net.Conn) string {
 
 // addConsole gives c its number and its cancel key.
 func (r *registry) addConsole(c *ConsoleClient) {
-	c.secret = newSecret()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	c.secret = r.secretLocked()
 	number := r.nextLocked()
 	c.ID = uint64(number)
 	r.consoles[number] = c

@@ -31,7 +31,8 @@ type door struct {
 	l        *listener
 	task     *loop.Task
 	closing  bool
-	budget   int    // how many connections to take in this turn
+	budget   int    // how many connections to take in this turn; 0 = there was none
+	streak   int    // turns in a row in which some have come
 	turn     uint64 // the last in which there were some
 	often    seldom
 	nextTime time.Duration // to pause for, when accept fails
@@ -112,6 +113,7 @@ func (d *door) open(p *Proxy, l *listener) {
 	}
 	d.proxy, d.l, d.on = p, l, p.loops[0]
 	d.keepAlive(p.config().Pool.TCPKeepalive)
+	loop.DeferAccept(d.number)
 	d.on.Post(func() { d.task = d.on.Start(d) })
 }
 
@@ -124,15 +126,25 @@ func (d *door) Ready(l *loop.Loop, _ loop.Events) { l.Wake(d.task) }
 // maxAccepts is how many connections a loop takes in one turn at the most.
 const maxAccepts = 16
 
-// Run implements loop.Runner: it accepts until the door is closed.
+// Run implements loop.Runner: it accepts until the door is closed. A panic costs the one who has
+// just come, and not all who will: it begins anew.
 func (d *door) Run(t *loop.Task) {
-	defer d.proxy.accepting.Done()
-	defer close(d.gone)
-	defer d.close()
+	ends := false
+	defer func() {
+		if !ends && !t.Ends() {
+			d.on.Post(func() { d.task = d.on.Start(d) })
+			return
+		}
+		d.close()
+		close(d.gone)
+		d.proxy.accepting.Done()
+	}()
 	if err := d.sock.Attach(d.on); err != nil {
 		d.proxy.log.Error("accept", "listener", d.l.String(), "error", err)
+		ends = true
 		return
 	}
+	d.sock.Watch(true) // a panic may have come in the middle of a pause
 	for !d.closing {
 		for n := d.share(); n > 0 && d.acceptOne(t); n-- {
 		}
@@ -140,6 +152,7 @@ func (d *door) Run(t *loop.Task) {
 			t.Park()
 		}
 	}
+	ends = true
 }
 
 // close ends the listening. The socket may live on in another process, and in epoll with it, which
@@ -152,17 +165,24 @@ func (d *door) close() {
 	d.sock.Close()
 }
 
+// steady is how many turns in a row connections must have come for another to be asked for.
+const steady = 4
+
 // share is how many connections to take now. Where they come one by one, it is one: to ask for
-// another is a system call in vain, and epoll tells if there is one.
+// another is a system call in vain, for which the kernel makes a socket and a descriptor, and
+// epoll tells if there is one.
 func (d *door) share() int {
-	if now := d.on.Turn(); d.budget == 0 || now != d.turn+1 {
-		d.budget = 1
-	} else {
-		d.budget = min(2*d.budget, maxAccepts)
+	if now := d.on.Turn(); now != d.turn+1 || d.budget == 0 {
+		d.comeOneByOne()
 	}
 	d.turn = d.on.Turn()
+	if d.streak++; d.streak > steady {
+		d.budget = min(2*d.budget, maxAccepts)
+	}
 	return d.budget
 }
+
+func (d *door) comeOneByOne() { d.budget, d.streak = 1, 0 }
 
 // acceptOne takes a connection in, for which it may have to wait for room. False: there is no
 // other to be taken now.
@@ -170,7 +190,7 @@ func (d *door) acceptOne(t *loop.Task) bool {
 	fd, peer, err := d.sock.Accept()
 	switch {
 	case err == loop.ErrNotNow: //nolint:errorlint // it is returned as it is
-		d.budget = 1
+		d.comeOneByOne()
 		return false
 	case err != nil: // out of descriptors, most likely
 		d.proxy.log.Log(d.proxy.ctx, d.often.level(slog.LevelError), "accept", "listener", d.l.String(), "error", err)
@@ -187,15 +207,28 @@ func (d *door) acceptOne(t *loop.Task) bool {
 // letIn begins the handshake of who has come, or turns him away.
 func (d *door) letIn(t *loop.Task, fd int, peer netip.AddrPort) {
 	p := d.proxy
-	at := &porch{number: fd, peer: peer, loop: p.choose()}
+	at := &porch{number: fd, peer: peer, readable: true}
 	at.sock.Adopt(fd, at)
 	c := &caller{Conn: at, gate: p.gate, since: time.Now()}
-	if !d.admit(t, c) {
+	in, begun := false, false
+	defer func() {
+		switch {
+		case begun: // it is the handshake's now
+			return
+		case in: // a panic
+			p.gate.callerLeft(c)
+			p.handshakes.Done()
+		}
+		at.Close()
+	}()
+	at.loop = p.choose()
+	if in = d.admit(t, c); !in {
 		p.turnAway(at)
 		return
 	}
 	p.handshakes.Add(1)
 	h := p.newHandshake(d.l, c, at)
+	begun = true
 	if at.loop == d.on {
 		h.begin()
 	} else {

@@ -64,6 +64,7 @@ func (h *handshake) startTLS(under *loop.Transport) error {
 	case err != nil:
 		return fmt.Errorf("TLS handshake: %w", err)
 	}
+	h.stream.Free()
 	h.conn, h.stream, h.midTLS = t, wire.NewStream(t), false
 	return nil
 }

@@ -37,3 +37,27 @@ func Encodings() []string { return slices.Sorted(maps.Keys(encodings)) }
 
 // Encode is a text in an encoding.
 func Encode(text, name string) string { return convert(text, encodings["UTF8"], encodings[name]) }
+
+// Unhinge takes from the first door what it needs to let anybody in, or gives it back.
+func (p *Proxy) Unhinge(off bool) {
+	l := p.listeners[0]
+	d, done := l.Listener.(*door), make(chan struct{})
+	d.on.Post(func() {
+		if d.l = l; off {
+			d.l = nil
+		}
+		close(done)
+	})
+	<-done
+}
+
+// BeginNowhere begins a handshake that has no loop, and returns the panic that comes of it.
+func (p *Proxy) BeginNowhere(fd int) (v any) {
+	defer func() { v = recover() }()
+	at := &porch{number: fd}
+	at.sock.Adopt(fd, at)
+	c := p.gate.admit(p.ctx, at)
+	p.handshakes.Add(1)
+	p.newHandshake(p.listeners[0], c, at).begin()
+	return nil
+}

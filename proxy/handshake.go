@@ -61,12 +61,19 @@ func (p *Proxy) handshake(l *listener, from *caller) {
 
 // begin is the beginning on the loop of its connection.
 func (h *handshake) begin() {
+	begun := false
+	defer func() {
+		if !begun { // by an error, or a panic
+			h.conn.Close()
+			h.over()
+		}
+	}()
 	if err := h.at.sock.Attach(h.at.loop); err != nil {
-		defer h.over()
 		h.refuse(err)
 		return
 	}
 	h.at.task = h.at.loop.Start(h)
+	begun = true
 }
 
 // Run implements loop.Runner.

@@ -26,7 +26,7 @@ type porch struct {
 	loop     *loop.Loop
 	task     *loop.Task // nil before it has begun
 	until    int64      // deadline, on the loop's clock; 0 = none
-	readable bool       // a Read may find something
+	readable bool       // a Read may find something; the first mostly does, see loop.DeferAccept
 	more     bool       // the last Read has filled its buffer
 	cut      bool       // the proxy ends
 	file     *os.File   // in a goroutine; nil on the loop

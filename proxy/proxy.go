@@ -183,7 +183,10 @@ func tlsFor(c config.ListenerTLS) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"postgresql"}}
+	t := &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"postgresql"},
+		SessionTicketsDisabled: true, // PostgreSQL and PgBouncer give none, so no client expects one
+	}
 	if c.ClientCA != "" {
 		if t.ClientCAs, err = readPool(c.ClientCA); err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -20,6 +21,7 @@ const noBackend = 1 << 30
 type registry struct {
 	mu        sync.Mutex // guards what follows
 	byID      numbered
+	random    *bufio.Reader // of crypto/rand, from which a few bytes cost as much as many
 	consoles  map[uint32]*ConsoleClient
 	byBackend map[uint32][]*client // those that have been told their server's process ID; several hosts may have the same
 	last      uint32
@@ -28,6 +30,7 @@ type registry struct {
 
 func (r *registry) init() {
 	r.byBackend, r.consoles = make(map[uint32][]*client), make(map[uint32]*ConsoleClient)
+	r.random = bufio.NewReaderSize(rand.Reader, 256)
 }
 
 func (r *registry) len() int {
@@ -38,10 +41,9 @@ func (r *registry) len() int {
 
 // add gives c its cancel key.
 func (r *registry) add(c *client) {
-	secret := newSecret()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c.id, c.secret = r.nextLocked(), secret
+	c.id, c.secret = r.nextLocked(), r.secretLocked()
 	r.byID.put(c)
 }
 
@@ -93,7 +95,7 @@ func (r *registry) tie(c *client, backend uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for slices.ContainsFunc(r.byBackend[backend], func(o *client) bool { return o.secret == c.secret }) {
-		c.secret = newSecret()
+		c.secret = r.secretLocked()
 	}
 	c.needRare().backend, c.tied = backend, true
 	r.byBackend[backend] = append(r.byBackend[backend], c)
@@ -107,10 +109,14 @@ func (r *registry) untieLocked(c *client) {
 	}
 }
 
-func newSecret() uint32 {
-	var secret [4]byte
-	rand.Read(secret[:]) //nolint:errcheck // never fails (crypto/rand)
-	return binary.BigEndian.Uint32(secret[:])
+// secretLocked is the secret of a cancel key.
+func (r *registry) secretLocked() uint32 {
+	const size = 4
+	b, _ := r.random.Peek(size) // never fails (crypto/rand)
+	secret := binary.BigEndian.Uint32(b)
+	clear(b)               // it is in nobody's memory but its client's
+	r.random.Discard(size) //nolint:errcheck // they are there
+	return secret
 }
 
 // remove takes c out. On its loop, or before it has one.

@@ -14,7 +14,7 @@ import (
 type snapshot struct {
 	cfg     *config.Config
 	auth    *auth.Authenticator
-	courses sync.Map                  // of *course, each by its own value
+	courses sync.Map                  // of *course, each by its fork
 	times   map[string]*metrics.Route // by the names of cfg's routes
 }
 
@@ -43,12 +43,18 @@ type course struct {
 	reach pool.Reach     // likewise
 }
 
+// fork is what a course of a snapshot differs in from others.
+type fork struct {
+	route *config.Route
+	from  *listener
+}
+
 func (s *snapshot) course(r *config.Route, l *listener) *course {
-	c := course{s, r, l, s.times[r.Name], pool.ReachOf(r)}
-	if known, ok := s.courses.Load(c); ok {
+	at := fork{r, l}
+	if known, ok := s.courses.Load(at); ok {
 		return known.(*course)
 	}
-	known, _ := s.courses.LoadOrStore(c, &c)
+	known, _ := s.courses.LoadOrStore(at, &course{s, r, l, s.times[r.Name], pool.ReachOf(r)})
 	return known.(*course)
 }
 

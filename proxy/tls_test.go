@@ -235,3 +235,26 @@ func TestTLSClientThatSaysGoodbyeAndClosesItsSideIsAnswered(t *testing.T) {
 	r.expect(answer)
 	r.ended()
 }
+
+// tickets counts what a client is given to come back with.
+type tickets struct{ given int }
+
+func (c *tickets) Put(string, *tls.ClientSessionState) { c.given++ }
+
+func (c *tickets) Get(string) (*tls.ClientSessionState, bool) { return nil, false }
+
+func TestNobodyIsGivenASessionTicket(t *testing.T) {
+	w := start(t, secured(t, "require"))
+	r := w.plug()
+	r.sendBytes(sslRequest)
+	r.answers('S')
+	var got tickets
+	c := tls.Client(r.conn, &tls.Config{InsecureSkipVerify: true, ServerName: "localhost", ClientSessionCache: &got})
+	if err := c.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	plugInto(t, c).login("user", "app") // what it reads there comes behind a ticket
+	if got.given > 0 {
+		t.Errorf("%d tickets", got.given)
+	}
+}

@@ -27,15 +27,17 @@ func (r *relay) welcome() metrics.Reason {
 			return why
 		}
 	}
-	welcome, ok := r.at.Welcome(r.sess.Settings())
+	b, ok := r.at.AppendWelcome(r.opener(), r.sess.Settings())
 	if !ok {
+		r.loop.GiveBuffer(b)
 		r.sayHello()
-		var why metrics.Reason
-		if welcome, why = r.askWelcome(); why != metrics.None {
+		welcome, why := r.askWelcome()
+		if why != metrics.None {
 			return why
 		}
+		b = append(r.opener(), welcome...)
 	}
-	r.greet(welcome)
+	r.greet(b)
 	return metrics.None
 }
 
@@ -65,17 +67,18 @@ func (r *relay) welcomeToServer() metrics.Reason {
 	if s.PID() != 0 { // else it takes no cancel requests
 		r.c.proxy.clients.tie(r.c, s.PID())
 	}
-	r.greet(s.AppendGreeting(nil))
+	r.greet(s.AppendGreeting(r.opener()))
 	return metrics.None
 }
 
-// greet sends the welcome, with what the client has not been sent of its login before it.
-func (r *relay) greet(welcome []byte) {
-	b := append(append(r.loop.TakeBuffer(), r.hello...), welcome...)
+// opener is a buffer of the loop with what the client has not been sent of its login.
+func (r *relay) opener() []byte { return append(r.loop.TakeBuffer(), r.hello...) }
+
+// greet sends what was begun by opener, with the welcome behind it, and takes the buffer back.
+func (r *relay) greet(b []byte) {
 	r.hello = nil
-	secret := []byte{byte(r.c.secret >> 24), byte(r.c.secret >> 16), byte(r.c.secret >> 8), byte(r.c.secret)}
-	b = wire.Append(b, &pgproto3.BackendKeyData{ProcessID: r.c.pid(), SecretKey: secret})
-	b = wire.Append(b, &pgproto3.ReadyForQuery{TxStatus: 'I'})
+	b = wire.AppendKeyData(b, r.c.pid(), r.c.secret)
+	b = append(b, readyForQuery...)
 	r.c.sock.Write(b) //nolint:errcheck // a client that is gone is noticed by its next event
 	r.loop.GiveBuffer(b)
 	r.c.welcomed = true

@@ -63,7 +63,7 @@ var clientSettings = []setting{
 }
 
 var networkSettings = []setting{
-	{name: "tcp_defer_accept", kind: number, deflt: "1", why: "it saves PgBouncer's one thread a wake-up; Portero's listeners have goroutines of their own"},
+	{name: "tcp_defer_accept", kind: number, deflt: "1", why: "Portero always does so, as PgBouncer by default"},
 	{name: "tcp_socket_buffer", kind: number, deflt: "0", why: "the kernel sizes them by what a connection carries"},
 	{name: "tcp_keepalive", kind: onOff, deflt: "1", key: "pool.tcp_keepalive", convert: convertKeepalive, set: setKeepalive, show: showKeepalive},
 	{name: "tcp_keepidle", kind: wholeSeconds, deflt: "0", key: "pool.tcp_keepalive", convert: convertKeepidle},

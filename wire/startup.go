@@ -79,7 +79,7 @@ func (m *StartupMessage) Encode(dst []byte) ([]byte, error) {
 
 // StartupParameters decodes the names and values of a StartupMessage.
 func StartupParameters(body []byte) ([]Parameter, error) {
-	var list []Parameter
+	list := make([]Parameter, 0, 8) // libpq sends five
 	for {
 		name, rest, ok := CutString(body)
 		if !ok {
@@ -98,6 +98,12 @@ func StartupParameters(body []byte) ([]Parameter, error) {
 		list = append(list, Parameter{string(name), string(value)})
 		body = rest
 	}
+}
+
+// AppendKeyData adds a BackendKeyData message to dst: the cancel key of protocol 3.0.
+func AppendKeyData(dst []byte, pid, secret uint32) []byte {
+	dst = append(dst, 'K', 0, 0, 0, 12)
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(dst, pid), secret)
 }
 
 // NegotiateProtocolVersion tells a client that wants a newer minor version, or

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -13,7 +14,8 @@ import (
 // byte of a peer until it is adopted by a loop. It blocks as its connection
 // does; deadlines are the caller's, set on the connection.
 //
-// Stream never closes its connection. One goroutine at a time.
+// Stream never closes its connection. One goroutine at a time. Who has many, one after the other,
+// gives each back by Free.
 type Stream struct {
 	in  *bufio.Reader
 	out io.Writer
@@ -22,9 +24,28 @@ type Stream struct {
 	held []byte // to be sent with the next Write
 }
 
+// streams are free ones.
+var streams = sync.Pool{New: func() any { return &Stream{in: bufio.NewReaderSize(nil, readAhead)} }}
+
+const readAhead = 1024 // bytes
+
 // NewStream returns a Stream over rw.
 func NewStream(rw io.ReadWriter) *Stream {
-	return &Stream{in: bufio.NewReaderSize(rw, 1024), out: rw}
+	s := streams.Get().(*Stream)
+	s.in.Reset(rw)
+	s.out = rw
+	return s
+}
+
+// Free gives the Stream to a later NewStream, when neither it nor a Frame of it will be used any
+// more. What it has read ahead, and holds, is lost.
+func (s *Stream) Free() {
+	s.in.Reset(nil)
+	s.out, s.held = nil, nil
+	if cap(s.buf) > readAhead {
+		s.buf = nil
+	}
+	streams.Put(s)
 }
 
 // Read returns the next message. A body longer than limit bytes is an error

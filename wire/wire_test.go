@@ -336,3 +336,10 @@ func TestParameterStatus(t *testing.T) {
 		}
 	}
 }
+
+func TestKeyDataIsPgproto3s(t *testing.T) {
+	want := Append([]byte("before"), &pgproto3.BackendKeyData{ProcessID: 1 << 30, SecretKey: []byte{1, 2, 3, 0xff}})
+	if got := AppendKeyData([]byte("before"), 1<<30, 0x010203ff); !bytes.Equal(got, want) {
+		t.Errorf("%x, not %x", got, want)
+	}
+}

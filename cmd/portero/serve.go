@@ -250,10 +250,6 @@ func (in *instance) succeed() error {
 	return nil
 }
 
-// gcPercent is lower than Go's 100: the relay makes no garbage, so that room
-// for it would only lie idle; logins do, and pay a little more for it.
-const gcPercent = 25
-
 // tuneRuntime sets what the environment (GOMAXPROCS, GOGC) leaves open. The
 // scheduler gets two more processors than there are loops, so that a handshake
 // or a discovery event never waits for a loop that is busy or asleep in the
@@ -262,8 +258,8 @@ func tuneRuntime(loops int) {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(loops + 2)
 	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+	if gcIsOurs() {
+		debug.SetGCPercent(mostGC) // until it is known how large the heap is
 	}
 }
 

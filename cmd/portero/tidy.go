@@ -1,15 +1,14 @@
 package main
 
 import (
-	"os"
 	"runtime/debug"
 	"runtime/metrics"
 )
 
 // The relay makes no garbage, so that the collector has no reason to run once a storm of logins
 // is over: what it has left, stacks and free pages too, would stay for minutes. So memory is
-// given back to the system when all is quiet again. That is a collection more for each four
-// that there were, as at gcPercent one comes with every quarter of the heap.
+// given back to the system when all is quiet again. That is at most one collection more each time
+// that as much was allocated as is in use.
 
 // quietBytes is how much a process that nobody logs in to allocates in a second at the most: it
 // looks at files, asks etcd, tells its metrics.
@@ -19,6 +18,8 @@ const quietBytes = 512 << 10
 type tidier struct {
 	seen   uint64 // bytes allocated since the start, at the last look
 	tidied uint64 // likewise, when memory was given back last
+
+	collector collector
 }
 
 // due is asked once a second. live is what the last collection has found in use.
@@ -35,12 +36,14 @@ func (t *tidier) due(allocated, live uint64) bool {
 // tidy gives memory back if it is time to, unless the environment says how the collector
 // is to run. It may take some ms per 10 MB in use; loops go on meanwhile.
 func (t *tidier) tidy() {
-	if os.Getenv("GOGC") != "" {
+	if !gcIsOurs() {
 		return
 	}
 	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
 	metrics.Read(samples)
-	if t.due(samples[0].Value.Uint64(), samples[1].Value.Uint64()) {
+	live := samples[1].Value.Uint64()
+	t.collector.mind(live)
+	if t.due(samples[0].Value.Uint64(), live) {
 		debug.FreeOSMemory()
 	}
 }
