@@ -3,7 +3,6 @@ package proxy
 import (
 	"net"
 	"time"
-	"unique"
 
 	"portero/auth"
 	"portero/config"
@@ -18,8 +17,8 @@ import (
 func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentials) error {
 	p := h.proxy
 	t := h.now.target(r, h.terms.cfg, s.database, s.user).as(s.replication)
-	c := &client{loop: h.home(), course: h.now.course(r, h.l), mode: modes[t.key.Mode], pinning: pinning(r, modes[t.key.Mode]),
-		database: unique.Make(s.database), connected: secondsOf(loop.Clock()),
+	l := h.home()
+	c := &client{at: uint16(l.ID), course: h.now.course(r, h.l), mode: modes[t.key.Mode], connected: secondsOf(loop.Clock()),
 		carried: session.Rest{Settings: s.settings, Base: s.settings}}
 	c.cameFrom(h.address())
 	if c.mode == modeSession {
@@ -32,7 +31,7 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 		}
 	}
 	rest := h.stream.Buffered()
-	if err := c.join(p, s.user, t, h.now.serverCredentials(r, credentials)); err != nil {
+	if err := c.join(p, s.user, s.database, t, h.now.serverCredentials(r, credentials)); err != nil {
 		return err
 	}
 	p.clients.add(c)
@@ -47,11 +46,11 @@ func (h *handshake) adopt(s startup, r *config.Route, credentials auth.Credentia
 	h.stream = nil
 	p.gate.handedOver(h.caller)
 	h.caller = nil
-	p.stations[c.loop.ID].load.Clients.Add(1)
+	p.stations[l.ID].load.Clients.Add(1)
 	if h.onLoop() {
-		c.adopted(rest, hello)
+		c.adopted(l, rest, hello)
 	} else {
-		c.loop.Post(func() { c.adopted(rest, hello) })
+		l.Post(func() { c.adopted(l, rest, hello) })
 	}
 	return nil
 }
@@ -81,7 +80,7 @@ func (h *handshake) giveSocket(c *client) error {
 
 // join counts the client in at the pool that is its target, but for the kind of Citus'
 // connections that it is of.
-func (c *client) join(p *Proxy, user string, t target, credentials auth.Credentials) (err error) {
+func (c *client) join(p *Proxy, user, database string, t target, credentials auth.Credentials) (err error) {
 	if !t.key.Replicates() { // whose servers are opened with their own names
 		t.key.Citus = pool.OriginOf(c.carried.Settings)
 	}
@@ -89,11 +88,11 @@ func (c *client) join(p *Proxy, user string, t target, credentials auth.Credenti
 	if c.welcomed { // another process has passed it on: it has been let in before
 		ofUser, ofDatabase, enter = 0, 0, p.pools.Rejoin
 	}
-	if c.person, err = p.census.enter(user, realmOf(t.key), ofUser, ofDatabase); err != nil {
+	if c.identity, err = p.census.enter(user, database, realmOf(t.key), ofUser, ofDatabase); err != nil {
 		return err
 	}
-	if c.pool, err = enter(c.database.Value(), t.key, t.terms, credentials); err != nil {
-		p.census.leave(c.person, realmOf(t.key))
+	if c.pool, err = enter(database, t.key, t.terms, credentials); err != nil {
+		p.census.leave(c.identity, realmOf(t.key))
 		return err
 	}
 	c.joinSpread(t.terms, credentials)
@@ -112,13 +111,12 @@ func (c *client) leavePool() {
 		c.pool.Exits(uint64(c.id))
 	}
 	c.pool.Leave()
-	c.proxy.census.leave(c.person, realmOf(c.pool.Key))
+	c.proxy.census.leave(c.identity, realmOf(c.pool.Key))
 }
 
 // adopted gives the client to its loop and begins to welcome it. rest is what it
 // has sent beyond its login, hello what it has not been sent of that.
-func (c *client) adopted(rest, hello []byte) {
-	l := c.loop
+func (c *client) adopted(l *loop.Loop, rest, hello []byte) {
 	c.live = true
 	if err := c.sock.Attach(l); err != nil {
 		c.proxy.log.Error("adopt client", "error", err)

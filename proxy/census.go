@@ -14,9 +14,10 @@ import (
 type census struct {
 	proxy *Proxy
 
-	mu        sync.Mutex         // guards what follows, and the count of each person
-	persons   map[string]*person // those who have clients
-	databases map[realm]int
+	mu         sync.Mutex         // guards what follows, and the counts of persons and identities
+	persons    map[string]*person // those who have clients
+	identities map[named]*identity
+	databases  map[realm]int
 }
 
 // realm is a database as a server knows it, whatever role it is reached in.
@@ -34,6 +35,17 @@ type person struct {
 	name    string // as they have logged in
 	clients int
 	own     atomic.Pointer[personal]
+}
+
+// named is what a client has said of itself.
+type named struct{ user, database string }
+
+// identity is what all clients have in common that have named one user and one database. They share
+// it: each field would cost each client its size.
+type identity struct {
+	*person
+	database string // as they have named it
+	clients  int
 }
 
 // personal is what a configuration says of a person.
@@ -57,24 +69,35 @@ func (w *person) settings(cfg *config.Config) *config.User {
 func (c *client) user() *config.User { return c.person.settings(c.proxy.config()) }
 
 func (s *census) init(p *Proxy) {
-	s.proxy, s.persons, s.databases = p, make(map[string]*person), make(map[realm]int)
+	s.proxy, s.persons, s.identities, s.databases = p, make(map[string]*person), make(map[named]*identity), make(map[realm]int)
 }
 
 // enter counts a client in, or says why there is no room for it.
-func (s *census) enter(user string, at realm, ofUser, ofDatabase int) (*person, error) {
+func (s *census) enter(user, database string, at realm, ofUser, ofDatabase int) (*identity, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.fullLocked(user, at, ofUser, ofDatabase); err != nil {
 		return nil, err
 	}
-	w := s.persons[user]
-	if w == nil {
-		w = &person{proxy: s.proxy, name: user}
-		s.persons[user] = w
-	}
-	w.clients++
+	i := s.identityLocked(named{user, database})
+	i.clients++
+	i.person.clients++
 	s.databases[at]++
-	return w, nil
+	return i, nil
+}
+
+func (s *census) identityLocked(n named) *identity {
+	if i := s.identities[n]; i != nil {
+		return i
+	}
+	w := s.persons[n.user]
+	if w == nil {
+		w = &person{proxy: s.proxy, name: n.user}
+		s.persons[n.user] = w
+	}
+	i := &identity{person: w, database: n.database}
+	s.identities[n] = i
+	return i
 }
 
 // fullLocked says why there is no room for one more.
@@ -97,11 +120,14 @@ func (s *census) full(user string, at realm, ofUser, ofDatabase int) error {
 }
 
 // leave counts it out.
-func (s *census) leave(w *person, at realm) {
+func (s *census) leave(i *identity, at realm) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w.clients--; w.clients == 0 {
-		delete(s.persons, w.name)
+	if i.clients--; i.clients == 0 {
+		delete(s.identities, named{i.name, i.database})
+	}
+	if i.person.clients--; i.person.clients == 0 {
+		delete(s.persons, i.name)
 	}
 	if s.databases[at]--; s.databases[at] == 0 {
 		delete(s.databases, at)

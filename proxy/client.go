@@ -3,7 +3,6 @@ package proxy
 import (
 	"errors"
 	"syscall"
-	"unique"
 
 	"portero/loop"
 	"portero/pool"
@@ -26,24 +25,22 @@ var modes = map[string]mode{"transaction": modeTransaction, "session": modeSessi
 // it rests, so every field is weighed. It belongs to its loop.
 type client struct {
 	sock                 loop.Socket
-	loop                 *loop.Loop // see visit.go
-	*person                         // who it is to us, and the proxy: all clients of a user share them
+	*identity            // who it is to us, and the proxy
 	pool                 *pool.Pool
-	*course                                    // where it came in, and is led to
-	relay                *relay                // nil while the client rests
-	carried              session.Rest          // what its session must know the next time
-	rare                 *rare                 // nil mostly
-	database             unique.Handle[string] // as it names it
-	id                   uint32                // its number
-	secret               uint32                // the secret in its cancel key
-	rested               uint32                // when it came to rest, by atRest
-	connected, requested seconds               // when it had logged in, and came to its last work
-	from4                from4                 // where it came from, if by TCP and IPv4
+	*course                           // where it came in, and is led to
+	relay                *relay       // nil while the client rests
+	carried              session.Rest // what its session must know the next time
+	rare                 *rare        // nil mostly
+	id                   uint32       // its number
+	secret               uint32       // the secret in its cancel key
+	rested               uint32       // when it came to rest, by atRest
+	connected, requested seconds      // when it had logged in, and came to its last work
+	from4                from4        // where it came from, if by TCP and IPv4
+	at                   uint16       // the number of its loop; see visit.go
 	mode                 mode
-	pinning              session.Pinning // what becomes of what it sets up and cannot take to another server
-	welcomed             bool            // it has had its first ReadyForQuery
-	live                 bool            // its loop has it, and it has not ended
-	tied                 bool            // it has been told the process ID of its server; the registry's
+	welcomed             bool // it has had its first ReadyForQuery
+	live                 bool // its loop has it, and it has not ended
+	tied                 bool // it has been told the process ID of its server; the registry's
 }
 
 // isReset reports whether the peer has broken the connection off.

@@ -44,7 +44,7 @@ func (c *client) goOver(st *station) {
 	p.stations[to.ID].load.Clients.Add(1)
 	p.moving.Lock()
 	defer p.moving.Unlock()
-	c.loop = to
+	c.at = uint16(to.ID)
 	to.Post(func() { c.comeOver(to) }) // before all that others have for it there
 }
 

@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 	"time"
-	"unique"
 
 	"golang.org/x/sys/unix"
 
@@ -175,7 +174,7 @@ func (c *client) pass(l *loop.Loop) bool {
 	}
 	key := c.pool.Key
 	x := passing{client: Passed{
-		ID: c.id, Secret: c.secret, Listener: c.from.address, Role: c.from.terms.Load().cfg.Role, User: c.person.name, Database: c.database.Value(), Mode: key.Mode, ServerUser: key.User,
+		ID: c.id, Secret: c.secret, Listener: c.from.address, Role: c.from.terms.Load().cfg.Role, User: c.person.name, Database: c.database, Mode: key.Mode, ServerUser: key.User,
 		Credentials: c.pool.Secret().Pass(), Session: carried,
 	}}
 	x.fd = c.sock.Detach()
@@ -204,22 +203,21 @@ func (p *Proxy) TakeIn(x Passed, fd int) error {
 
 func (p *Proxy) seat(x Passed, conn net.Conn) error {
 	now := p.now.Load()
-	l := p.listenerOf(x)
-	route := now.route(l.address, x.Database, x.User, nil)
+	from, on := p.listenerOf(x), p.choose()
+	route := now.route(from.address, x.Database, x.User, nil)
 	if route == nil {
 		return fmt.Errorf("no route for database %q and user %q any more", x.Database, x.User)
 	}
-	c := &client{loop: p.choose(), course: now.course(route, l), mode: modes[x.Mode],
-		database: unique.Make(x.Database), connected: secondsOf(loop.Clock()), welcomed: true, pinning: pinning(route, modes[x.Mode])}
+	c := &client{at: uint16(on.ID), course: now.course(route, from), mode: modes[x.Mode], connected: secondsOf(loop.Clock()), welcomed: true}
 	c.cameFrom(addrPort(conn.RemoteAddr()))
-	t := now.target(route, l.terms.Load().cfg, x.Database, x.User)
+	t := now.target(route, from.terms.Load().cfg, x.Database, x.User)
 	t.key.Mode = x.Mode
 	c.carried.Settings = session.SettingsOf(x.Session)
 	var own auth.Credentials
 	if x.ServerUser == t.key.User {
 		own = x.Credentials.Credentials()
 	}
-	if err := c.join(p, x.User, t, now.serverCredentials(route, own)); err != nil {
+	if err := c.join(p, x.User, x.Database, t, now.serverCredentials(route, own)); err != nil {
 		return err
 	}
 	p.clients.restore(c, x.ID, x.Secret)
@@ -232,10 +230,10 @@ func (p *Proxy) seat(x Passed, conn net.Conn) error {
 		return err
 	}
 	p.gate.takeIn()
-	p.stations[c.loop.ID].load.Clients.Add(1)
-	c.loop.Post(func() {
-		c.carried = p.stations[c.loop.ID].texts.TakeIn(x.Session)
-		c.adopted(nil, nil)
+	p.stations[on.ID].load.Clients.Add(1)
+	on.Post(func() {
+		c.carried = p.stations[on.ID].texts.TakeIn(x.Session)
+		c.adopted(on, nil, nil)
 	})
 	return nil
 }

@@ -64,7 +64,7 @@ func (r *relay) begin(c *client, l *loop.Loop) {
 	r.c, r.loop = c, l
 	r.at, r.spread = c.pool, c.spread()
 	r.sess.Reset(c.carried)
-	r.sess.SetPinning(c.pinning)
+	r.sess.SetPinning(pinning(c.route, c.mode))
 	r.clientReadable, r.clientGone, r.goodbye, r.cut, r.asking, r.cancelled = false, false, false, false, false, false
 	r.stalled, r.farewell, r.pins, r.pinIdle, r.withheld = stall{}, 0, 0, 0, false
 	r.again, r.runs, r.due, r.sender = r.again[:0], 0, deadlines{}, sender{}

@@ -126,8 +126,8 @@ type way struct {
 // connections that it is, remain what they were when it logged in.
 func (c *client) wayNow() way {
 	w := way{by: c.proxy.now.Load()}
-	if w.route = w.by.route(c.from.address, c.database.Value(), c.person.name, nil); w.route != nil {
-		w.target = w.by.target(w.route, c.from.terms.Load().cfg, c.database.Value(), c.person.name)
+	if w.route = w.by.route(c.from.address, c.database, c.person.name, nil); w.route != nil {
+		w.target = w.by.target(w.route, c.from.terms.Load().cfg, c.database, c.person.name)
 		if c.pool.Key.Replicates() {
 			w.target = w.as(c.pool.Key.Mode)
 		}
@@ -157,7 +157,7 @@ func (c *client) reroute(w way) *wire.Error {
 			return e
 		}
 	}
-	c.course, c.pinning = w.by.course(w.route, c.from), pinning(w.route, c.mode)
+	c.course = w.by.course(w.route, c.from)
 	if moves {
 		c.joinSpread(w.terms, w.by.serverCredentials(w.route, c.pool.Secret()))
 		if spread != nil {
@@ -180,7 +180,7 @@ func (c *client) move(w way) *wire.Error {
 	if c.pool.BetweenNodes() {
 		c.pool.Exits(uint64(c.id))
 	}
-	next, err := c.pool.Move(c.database.Value(), w.key, w.terms, w.by.serverCredentials(w.route, own))
+	next, err := c.pool.Move(c.database, w.key, w.terms, w.by.serverCredentials(w.route, own))
 	if err != nil {
 		return errReconfigured()
 	}
@@ -211,7 +211,7 @@ func (r *relay) follow() metrics.Reason {
 	if r.spread == nil {
 		r.claim.Roams = nil // the groups that it was spread over serve it no longer
 	}
-	r.sess.SetPinning(r.c.pinning)
+	r.sess.SetPinning(pinning(r.c.route, r.c.mode))
 	r.obey()
 	return metrics.None
 }

@@ -29,7 +29,7 @@ func (c *client) spread() *pool.Spread {
 // joinSpread counts the client in at the Spread of its course, if that has one.
 func (c *client) joinSpread(terms pool.Terms, credentials auth.Credentials) {
 	if c.roams() {
-		c.proxy.pools.JoinSpread(c.pool, c.database.Value(), c.reach, terms, credentials)
+		c.proxy.pools.JoinSpread(c.pool, c.database, c.reach, terms, credentials)
 	}
 }
 

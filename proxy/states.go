@@ -75,7 +75,7 @@ func (c *client) describe() metrics.ClientState {
 		return metrics.ClientState{}
 	}
 	s := metrics.ClientState{
-		ID: uint64(c.id), User: c.person.name, Database: c.database.Value(), State: "idle",
+		ID: uint64(c.id), User: c.person.name, Database: c.database, State: "idle",
 		Address: c.address(), Connected: c.connected.time(), Requested: c.requested.time(), TLS: c.sock.TLS(), Role: c.pool.Key.Role,
 		Replication: c.pool.Key.Replication(), Group: c.pool.Key.Group,
 	}

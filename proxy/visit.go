@@ -3,7 +3,7 @@ package proxy
 import "portero/loop"
 
 // A client at rest may go over to another loop (over.go). So who is not on its loop finds it
-// by what stands here: Proxy.moving guards client.loop, which the client's own loop alone writes,
+// by what stands here: Proxy.moving guards client.at, which the client's own loop alone writes,
 // and reads without it. It is held for a Post at the most.
 
 // onLoop runs fn on the client's loop if the client is there then: not before
@@ -21,7 +21,7 @@ func (c *client) onLoop(fn func(l *loop.Loop)) {
 func (c *client) visit(fn func(l *loop.Loop)) {
 	c.proxy.moving.RLock()
 	defer c.proxy.moving.RUnlock()
-	l := c.loop
+	l := c.proxy.loops[c.at]
 	l.Post(func() {
 		if c.isAt(l) {
 			fn(l)
@@ -35,7 +35,7 @@ func (c *client) visit(fn func(l *loop.Loop)) {
 func (c *client) home() *loop.Loop {
 	c.proxy.moving.RLock()
 	defer c.proxy.moving.RUnlock()
-	return c.loop
+	return c.proxy.loops[c.at]
 }
 
 // isAt reports whether the client belongs to l, which runs this: it remains there while

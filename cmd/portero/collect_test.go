@@ -10,8 +10,11 @@ func TestTheCollectorsRoomIsSmallForAHeapOfAnySize(t *testing.T) {
 	}{
 		{0, 200}, {1 * mb, 200}, {4 * mb, 200}, {8 * mb, 100}, {16 * mb, 50}, {32 * mb, 25}, {1 << 40, 25},
 	} {
-		if got := percentFor(c.live); got != c.percent {
+		if got := percentFor(c.live, false); got != c.percent {
 			t.Errorf("%d MB in use: GOGC %d, not %d", c.live/mb, got, c.percent)
+		}
+		if got := percentFor(c.live, true); got != gcPercent {
+			t.Errorf("%d MB in use, and nobody logs in: GOGC %d, not %d", c.live/mb, got, gcPercent)
 		}
 	}
 }

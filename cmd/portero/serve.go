@@ -259,7 +259,7 @@ func tuneRuntime(loops int) {
 		runtime.GOMAXPROCS(loops + 2)
 	}
 	if gcIsOurs() {
-		debug.SetGCPercent(mostGC) // until it is known how large the heap is
+		debug.SetGCPercent(gcPercent) // until somebody logs in: see collector
 	}
 }
 

@@ -22,10 +22,17 @@ type tidier struct {
 	collector collector
 }
 
-// due is asked once a second. live is what the last collection has found in use.
-func (t *tidier) due(allocated, live uint64) bool {
-	quiet := allocated-t.seen < quietBytes
+// looks is told once a second what was allocated since the start. quiet: little in this second.
+func (t *tidier) looks(allocated uint64) (quiet bool) {
+	quiet = allocated-t.seen < quietBytes
 	t.seen = allocated
+	return quiet
+}
+
+// due reports whether memory is to be given back. live is what the last collection has found in
+// use.
+func (t *tidier) due(quiet bool, live uint64) bool {
+	allocated := t.seen
 	if !quiet || allocated-t.tidied < live {
 		return false
 	}
@@ -41,9 +48,9 @@ func (t *tidier) tidy() {
 	}
 	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
 	metrics.Read(samples)
-	live := samples[1].Value.Uint64()
-	t.collector.mind(live)
-	if t.due(samples[0].Value.Uint64(), live) {
+	live, quiet := samples[1].Value.Uint64(), t.looks(samples[0].Value.Uint64())
+	t.collector.mind(live, quiet)
+	if t.due(quiet, live) {
 		debug.FreeOSMemory()
 	}
 }
