@@ -42,9 +42,11 @@ type completion struct {
 }
 
 const (
-	opSend          = 26      // IORING_OP_SEND
-	singleMap       = 1 << 0  // IORING_FEAT_SINGLE_MMAP
-	noDrop          = 1 << 1  // IORING_FEAT_NODROP
+	opSend          = 26     // IORING_OP_SEND
+	singleMap       = 1 << 0 // IORING_FEAT_SINGLE_MMAP
+	noDrop          = 1 << 1 // IORING_FEAT_NODROP
+	currentPosition = 1 << 3 // IORING_FEAT_RW_CUR_POS, of Linux 5.6 as IORING_OP_SEND is
+	needed          = singleMap | noDrop | currentPosition
 	setupClamp      = 1 << 4  // IORING_SETUP_CLAMP
 	offsetQueues    = 0       // IORING_OFF_SQ_RING
 	offsetEntries   = 1 << 28 // IORING_OFF_SQES: 0x10000000
@@ -84,7 +86,7 @@ func newRing(entries int) (*ring, error) {
 }
 
 func (r *ring) open(p *ringParams) (err error) {
-	if p.features&singleMap == 0 || p.features&noDrop == 0 {
+	if p.features&needed != needed {
 		return fmt.Errorf("io_uring of an old kernel: features %#x", p.features)
 	}
 	size := max(int(p.sq.array)+int(p.sqEntries)*4, int(p.cq.cqes)+int(p.cqEntries)*sizeOfCompleted)
