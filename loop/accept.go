@@ -54,7 +54,7 @@ func Keep(fd int, idle time.Duration) {
 
 // DeferAccept has the kernel keep a connection to itself until its first bytes are there, or
 // about a second has gone: who accepts can read at once, and is woken once for both (tcp(7),
-// TCP_DEFER_ACCEPT; PgBouncer does so too).
+// TCP_DEFER_ACCEPT; PgBouncer does so by default).
 func DeferAccept(fd int) {
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 1) //nolint:errcheck // it is a TCP socket
 }

@@ -133,6 +133,9 @@ func (s *Socket) dropPending() {
 }
 
 func (s *Socket) fail(err error) error {
+	if x := s.beyond; x != nil && x.broken != nil { // the first says why
+		return x.broken
+	}
 	s.need().broken = err
 	s.dropPending()
 	if s.interest&unix.EPOLLOUT != 0 {

@@ -7,6 +7,9 @@
 // until then nothing else runs on that loop. So a Task with much to do bounds
 // what it does in one Turn and then Yields.
 //
+// What several sockets of a turn are sent is collected and goes to the kernel together at its end,
+// where the kernel lets us (io_uring). Write's error, and Pending, tell of it a turn later then.
+//
 // The package never dials, resolves, locks for long or waits for a channel on
 // a loop. It knows nothing of PostgreSQL.
 //
@@ -16,5 +19,5 @@
 //   - a Task's Runner is called on its loop, and nowhere else;
 //   - Scratch is valid only until the Task parks or yields;
 //   - a panic in a Task ends that Task and nothing else; one in a Handler or a
-//     posted function ends that call.
+//     posted function ends that call, and the turn goes on.
 package loop

@@ -64,13 +64,13 @@ type Loop struct {
 	told   int  // how many of them have been dispatched
 	left   bool // somebody had yielded before it
 
-	asleep atomic.Bool // a Post must write to wake
-	mu     sync.Mutex  // guards posted and closed; held for an append or an eventfd's write only
-	posted []func()
-	fuller atomic.Bool // posted is not empty; written under mu
-	closed bool        // wake is another's number by now
-	batch  []func()    // posted's other half, swapped under mu
-	ran    int         // how many of batch have been run
+	asleep    atomic.Bool // a Post must write to wake
+	mu        sync.Mutex  // guards posted and closed; held for an append or an eventfd's write only
+	posted    []func()
+	hasPosted atomic.Bool // posted is not empty; written under mu
+	closed    bool        // wake is another's number by now
+	batch     []func()    // posted's other half, swapped under mu
+	ran       int         // how many of batch have been run
 }
 
 // Handler is what a Socket wakes: a client or a server. Ready is called on
@@ -156,7 +156,7 @@ func (l *Loop) runTurn(events []unix.EpollEvent) {
 		l.told++
 		l.dispatch(ev)
 	}
-	if l.fuller.Load() || l.ran < len(l.batch) {
+	if l.hasPosted.Load() || l.ran < len(l.batch) {
 		l.runPosted()
 	}
 	if l.soonest != 0 && l.now >= l.soonest {
@@ -183,7 +183,7 @@ func (l *Loop) Post(fn func()) {
 	l.mu.Lock()
 	if !l.closed {
 		l.posted = append(l.posted, fn)
-		l.fuller.Store(true)
+		l.hasPosted.Store(true)
 	}
 	l.mu.Unlock()
 	if l.asleep.CompareAndSwap(true, false) {
@@ -221,7 +221,7 @@ func (l *Loop) wait(events []unix.EpollEvent) (n int) {
 		l.worksUntil(Clock())
 	} else {
 		l.asleep.Store(true)
-		if l.fuller.Load() {
+		if l.hasPosted.Load() {
 			timeout = 0
 		}
 		l.worksUntil(Clock())
@@ -229,7 +229,9 @@ func (l *Loop) wait(events []unix.EpollEvent) (n int) {
 		n = l.sleep(events, timeout)
 		l.asleep.Store(false)
 		l.now = Clock()
-		l.drowsy.woke(l.now-began, n)
+		if timeout != 0 { // else it was no sleep
+			l.drowsy.woke(l.now-began, n > 0 || l.soonest != 0 && l.now >= l.soonest)
+		}
 	}
 	l.turn++
 	return n
@@ -299,7 +301,7 @@ func (l *Loop) takePosted() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.posted, l.batch, l.ran = l.batch[:0], l.posted, 0
-	l.fuller.Store(false)
+	l.hasPosted.Store(false)
 }
 
 // caught is deferred around what must not take the loop with it. A panic is reported like a Task's.

@@ -1,10 +1,6 @@
 package loop
 
-import (
-	"syscall"
-
-	"golang.org/x/sys/unix"
-)
+import "errors"
 
 // A loop that has several sockets to serve in a turn collects the short messages that they send
 // and hands them to the kernel together, when the turn ends or so many have come: one system
@@ -86,47 +82,72 @@ func (o *outgoing) send() {
 	case 0:
 		return
 	case 1: // a ring would be the longer way
-		m := o.messages[0]
-		m.to.collected = 0
-		m.to.sendNow(o.text[m.begin:m.end]) //nolint:errcheck // the next Write says it again
+		o.sendAlone(&o.messages[0])
 	default:
-		o.sendAll()
+		o.sendTogether()
 	}
 	clear(o.messages)
 	o.messages, o.text = o.messages[:0], o.text[:0]
 }
 
-func (o *outgoing) sendAll() {
+func (o *outgoing) sendAlone(m *message) {
+	m.to.collected = 0
+	m.to.sendNow(o.text[m.begin:m.end]) //nolint:errcheck // the next Write says it again
+	m.to.tellOwner()
+}
+
+func (o *outgoing) sendTogether() {
 	for i, m := range o.messages {
 		o.ring.put(i, m.to.fd, o.text[m.begin:m.end])
 	}
-	o.ring.submit(len(o.messages), o.sent)
-	for _, m := range o.messages {
-		if m.to.collected > 0 { // the ring has not taken it
+	taken := o.ring.submit(len(o.messages), o.sent)
+	for i := range o.messages {
+		switch m := &o.messages[i]; {
+		case m.to.collected == 0:
+		case i >= taken:
+			o.sendAlone(m)
+		default: // nobody knows what has become of it
 			m.to.collected = 0
-			m.to.sendNow(o.text[m.begin:m.end]) //nolint:errcheck // likewise
+			m.to.fail(errRing) //nolint:errcheck // likewise
+			m.to.tellOwner()
 		}
 	}
 }
 
+// errRing is that of a message of which the kernel does not say whether it has sent it. No kernel is
+// known to do so.
+var errRing = errors.New("io_uring: a request has no result")
+
 // sent is told what has come of a message.
 func (o *outgoing) sent(i int, result int32) {
-	m := o.messages[i]
-	m.to.collected = 0
-	n := m.end - m.begin
-	if int(result) == n {
+	m := &o.messages[i]
+	if result < 0 { // nothing was sent; the socket itself says whether that is its own fault
+		o.sendAlone(m)
 		return
 	}
-	var err error
-	if result < 0 {
-		n, err = 0, syscall.Errno(-result)
-		if err == unix.EAGAIN || err == unix.EINTR {
-			err = ErrNotNow
-		}
-	} else {
-		n = int(result)
+	m.to.collected = 0
+	if n := int(result); n < m.end-m.begin {
+		m.to.took(o.text[m.begin:m.end], n, nil) //nolint:errcheck // likewise
+		m.to.tellOwner()
 	}
-	m.to.took(o.text[m.begin:m.end], n, err) //nolint:errcheck // likewise
+}
+
+// tellOwner has the owner look at the socket again if it did not take all that was collected of it:
+// he has seen it when nothing was pending, and nothing wrong with it.
+func (s *Socket) tellOwner() {
+	var ev Events
+	switch {
+	case s.beyond == nil:
+		return
+	case s.beyond.broken != nil:
+		ev = Readable
+	}
+	l, fd := s.loop, int(s.fd)
+	l.Post(func() {
+		if l.known(fd) == s {
+			s.handler.Ready(l, ev)
+		}
+	})
 }
 
 // SendCollected sends at once what the loop has collected in this turn for the socket; what the

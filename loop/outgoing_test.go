@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -144,6 +145,37 @@ func TestWhatTheKernelDoesNotTakeOfTheCollectedIsPending(t *testing.T) {
 	}
 }
 
+// An owner who parks sees nothing pending as long as it is collected only.
+func TestTheOwnerIsToldWhenTheKernelDoesNotTakeAll(t *testing.T) {
+	l := startLoop(t, 0)
+	p, _ := adopt(t, l)
+	q, _ := adopt(t, l)
+	do(t, l, func() {
+		for p.sock.Pending() == 0 {
+			p.sock.sendNow(make([]byte, 1000))
+		}
+		for p.sock.Pending() > 0 { // as if it had just taken all
+			p.sock.dropPending()
+		}
+		p.seen = 0
+		collecting(l)
+		p.sock.Write([]byte("more"))
+		q.sock.Write([]byte("x"))
+		if p.sock.Pending() != 0 {
+			t.Error("something is pending before it was tried")
+		}
+	})
+	eventually(t, "the owner is told", func() (told bool) {
+		do(t, l, func() { told = p.seen != 0 })
+		return told
+	})
+	do(t, l, func() {
+		if p.sock.Pending() != 4 {
+			t.Errorf("%d bytes are pending", p.sock.Pending())
+		}
+	})
+}
+
 func TestABrokenPeerBreaksNobodyElsesCollectedMessage(t *testing.T) {
 	withAndWithoutRing(t, func(t *testing.T, l *Loop) {
 		broken, gone := adopt(t, l)
@@ -255,10 +287,12 @@ func TestARingDoesWhatItIsGiven(t *testing.T) {
 	}
 	defer unix.Close(pair[0])
 	defer unix.Close(pair[1])
+	text := make([]byte, 0, 64<<10) // on the heap
+	text = append(text, "abc"...)
 	for round := range 10 { // past the end of the queue
 		results := map[int]int32{}
 		for i, fd := range []int{pair[0], -1, pair[0]} {
-			r.put(i, int32(fd), []byte("abc"))
+			r.put(i, int32(fd), text)
 		}
 		r.submit(3, func(i int, result int32) { results[i] = result })
 		if results[0] != 3 || results[1] != -int32(unix.EBADF) || results[2] != 3 {
@@ -269,4 +303,5 @@ func TestARingDoesWhatItIsGiven(t *testing.T) {
 			t.Errorf("round %d: came %q", round, b[:n])
 		}
 	}
+	runtime.KeepAlive(text)
 }

@@ -46,6 +46,7 @@ const (
 	singleMap       = 1 << 0 // IORING_FEAT_SINGLE_MMAP
 	noDrop          = 1 << 1 // IORING_FEAT_NODROP
 	currentPosition = 1 << 3 // IORING_FEAT_RW_CUR_POS, of Linux 5.6 as IORING_OP_SEND is
+	resultTries     = 100    // to wait for results, which are there at once
 	needed          = singleMap | noDrop | currentPosition
 	setupClamp      = 1 << 4  // IORING_SETUP_CLAMP
 	offsetQueues    = 0       // IORING_OFF_SQ_RING
@@ -127,16 +128,17 @@ func (r *ring) put(i int, fd int32, b []byte) {
 }
 
 // submit has the kernel do the first n entries, and calls told with the number and the result of
-// each that it has done: bytes, or an errno below zero. That may be fewer, where it is out of
-// memory; what was not done may be put again.
-func (r *ring) submit(n int, told func(i int, result int32)) {
+// each: bytes, or an errno below zero, with which nothing was sent. It returns how many were taken;
+// that may be fewer, where the kernel is out of memory.
+func (r *ring) submit(n int, told func(i int, result int32)) (taken int) {
 	tail := *r.sqTail
 	atomic.StoreUint32(r.sqTail, tail+uint32(n))
-	taken := r.enter(n, 0, 0)
+	taken = r.enter(n, 0, 0)
 	if taken < n { // the kernel looks at the queue in enter only
 		atomic.StoreUint32(r.sqTail, tail+uint32(taken))
 	}
-	for left := taken; left > 0; {
+	left := taken
+	for tries := 0; left > 0 && tries < resultTries; tries++ {
 		head, end := *r.cqHead, atomic.LoadUint32(r.cqTail)
 		for ; head != end; head++ {
 			c := (*completion)(unsafe.Add(r.done, int(head&r.cqMask)*sizeOfCompleted))
@@ -148,6 +150,7 @@ func (r *ring) submit(n int, told func(i int, result int32)) {
 			r.enter(0, left, enterGetEvents)
 		}
 	}
+	return taken
 }
 
 // enter is io_uring_enter(2); it returns how many entries were taken.

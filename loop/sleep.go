@@ -30,14 +30,14 @@ type drowsiness struct {
 
 func (d *drowsiness) naps() bool { return d.short >= napAfter }
 
-// woke is told how long a sleep was, and how many events have ended it. Where there are none it
+// woke is told how long a sleep was, and whether there was a reason to wake. Where there was none it
 // was a signal: the monitor asks for the processor of whoever has had it for 10 ms, and would find
 // one napping on and on that has nothing to do.
-func (d *drowsiness) woke(took int64, events int) {
+func (d *drowsiness) woke(took int64, reason bool) {
 	switch {
 	case took >= soon: // as a nap that nothing has ended
 		d.short = max(d.short-longIs, 0)
-	case events == 0:
+	case !reason:
 		d.short /= 2
 	case d.short < 2*napAfter:
 		d.short++

@@ -28,7 +28,7 @@ func TestALoopNapsWhileItIsWokenSoon(t *testing.T) {
 	} {
 		var d drowsiness
 		for _, took := range c.took {
-			d.woke(took, 1)
+			d.woke(took, true)
 		}
 		if d.naps() != c.naps {
 			t.Errorf("%s: naps %v", c.name, d.naps())
@@ -40,9 +40,9 @@ func TestALoopNapsWhileItIsWokenSoon(t *testing.T) {
 func TestALoopThatOnlySignalsWakeGoesToSleep(t *testing.T) {
 	var d drowsiness
 	for range napAfter {
-		d.woke(soon/10, 1)
+		d.woke(soon/10, true)
 	}
-	d.woke(soon-1, 0)
+	d.woke(soon-1, false)
 	if d.naps() {
 		t.Error("it naps on")
 	}

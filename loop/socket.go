@@ -90,6 +90,8 @@ func (s *Socket) Attach(l *Loop) error {
 		return net.ErrClosed
 	case s.loop == l:
 		return nil
+	case s.collected > 0: // on the loop that it leaves; whoever hands it on sends that first
+		panic("loop: a socket moves with something collected")
 	case s.loop != nil:
 		s.change(0)
 	}
@@ -217,7 +219,8 @@ func (s *Socket) Flush() error {
 	return s.beyond.flush(s)
 }
 
-// Pending is the number of bytes that the kernel has not taken yet.
+// Pending is the number of bytes that the kernel has not taken, but for what the loop has collected
+// in this turn. If it does not take that the Handler is told.
 func (s *Socket) Pending() int {
 	if s.beyond == nil {
 		return 0

@@ -160,6 +160,9 @@ func (l *Loop) runTasks() {
 	for i := 0; i < len(l.runq); i++ {
 		t := l.runq[i]
 		l.runq[i] = nil
+		if t == nil {
+			continue // a panic has come in between
+		}
 		t.queued = false
 		if t.left || t.runner == nil {
 			continue // left, or ended, after it was woken
@@ -199,8 +202,8 @@ func (l *Loop) giveTask(t *Task) {
 }
 
 // TrimTasks ends an eighth of the coroutines that a burst has left behind beyond those that are
-// always kept. Called once a second it has 1024 be gone within a minute, and does little harm where they are
-// wanted again. It costs nothing, and wakes nobody, where there are few. Any goroutine.
+// always kept. Called once a second it has 1024 be gone within a minute, and does little harm where
+// they are wanted again. It costs nothing, and wakes nobody, where there are few. Any goroutine.
 func (l *Loop) TrimTasks() {
 	if l.crowded.Load() {
 		l.Post(l.trimTasks)

@@ -25,6 +25,7 @@ func (c *Claim) BeginCancel() (Cancel, bool) {
 	if s == nil || len(s.secret) == 0 {
 		return Cancel{}, false
 	}
+	s.Sock.SendCollected() // a cancel request must not overtake what it is to cancel
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
 	s.cancels++
@@ -44,6 +45,7 @@ func (p *Pool) AwaitCancel() (over func()) {
 // in the pool. On c's loop.
 func (p *Pool) Abort(c *Claim, why metrics.Reason) {
 	s := c.drop()
+	s.Sock.SendCollected() // likewise
 	p.mu.Lock()
 	if len(s.secret) == 0 || p.ctx.Err() != nil || p.closed {
 		p.mu.Unlock()
@@ -63,6 +65,7 @@ func (p *Pool) Abort(c *Claim, why metrics.Reason) {
 
 // Interrupt cancels what c's server is at, which it is to go on serving. On c's loop.
 func (p *Pool) Interrupt(c *Claim) {
+	c.Server.Sock.SendCollected() // likewise
 	p.mu.Lock()
 	s := c.Server
 	goes := len(s.secret) > 0 && p.ctx.Err() == nil && !p.closed

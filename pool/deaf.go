@@ -129,6 +129,7 @@ func (a *ear) leaves(l *line) error {
 	waits := why == errNotWanted || why == errRenewed && loop.Clock() < a.leaveBy
 	a.mu.Unlock()
 	if !waits {
+		l.last = 0
 		return why
 	}
 	quiet := a.pool.owner.isQuietFor(a.pool.Key, why == errNotWanted)

@@ -27,6 +27,7 @@ type line struct {
 	on     map[string]struct{} // channels listened to, or about to be
 	asked  int64               // when the last round was sent
 	since  int64               // since when nobody listens; 0: somebody does
+	looked time.Duration       // the last pause between two looks whether it can be closed; 0: it is not to be
 	last   uint64              // the round behind which it is closed, as an order wants it; 0: none does
 	ended  chan struct{}       // closed when read has ended
 
@@ -38,6 +39,8 @@ type line struct {
 const (
 	// lingers is how long an ear without clients is kept for the next one.
 	lingers = time.Second
+	// lookSeldom is the longest pause between two looks whether an ear can be closed.
+	lookSeldom = 50 * time.Millisecond
 	// maxHeard is the largest message that an ear takes, in bytes.
 	maxHeard = 64 << 10
 )
@@ -174,9 +177,12 @@ func (a *ear) patience(l *line) time.Duration {
 	defer a.mu.Unlock()
 	limits := a.pool.owner.limits()
 	now, at := loop.Clock(), int64(0)
+	if a.toLeaveLocked(l) != nil { // a look is one at all pools
+		l.looked = min(max(lookAgain, 2*l.looked), lookSeldom)
+		return l.looked
+	}
+	l.looked = 0
 	switch {
-	case a.toLeaveLocked(l) != nil:
-		return lookAgain
 	case a.asking:
 		at = l.asked + int64(limits.ServerConnectTimeout)
 	case l.since != 0:

@@ -252,6 +252,7 @@ func (p *Pool) Withdraw(c *Claim) bool {
 // open, all its bytes read. On c's loop.
 func (p *Pool) Release(c *Claim) {
 	s := c.drop()
+	s.Sock.SendCollected() // nothing mostly; who has it next may be on another loop
 	if s.strays() {
 		p.destroy(s, metrics.ServerDirty)
 		return

@@ -13,15 +13,19 @@ import (
 // then. What is less is read after a millisecond: so late, at the most, comes the end.
 
 const (
-	wideFrom = 8 << 20                       // bytes of an answer, 20 ms of it at the least, from which on it is waited for
-	wideRead = loop.ScratchSize - 8<<10      // bytes that are waited for: room is left for a frame that is not whole
-	wideWait = int64(900 * time.Microsecond) // epoll counts in milliseconds: this is one
+	// wideFrom is how many bytes an answer has had, 20 ms of it at the least, from which on it is waited for.
+	wideFrom = 8 << 20
+	// wideRead is how many bytes are waited for: room is left for a frame that is not whole.
+	wideRead = loop.ScratchSize - 8<<10
+	// wideWait is how long: epoll counts in milliseconds, and this is one.
+	wideWait = int64(900 * time.Microsecond)
 )
 
-// flow is what is known of the answer that a server sends.
+// flow is what is known of the answer that a server sends. While it is wide, claim.Events has Readable
+// outside of awaitMore, so that no end is missed.
 type flow struct {
 	seen int  // bytes of rows, or of pieces of a COPY, since it sent anything else
-	wide bool // its socket is readable only from wideRead bytes on. Outside of awaitMore claim.Events has Readable then, so that no end is missed
+	wide bool // its socket is readable only from wideRead bytes on
 }
 
 // flows is told what one read of the server's bytes has had, if one of them was a flow.

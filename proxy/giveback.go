@@ -70,7 +70,6 @@ const maxQuestions = 5
 
 // release gives the server back, watched as an idle one must be.
 func (r *relay) release() {
-	r.claim.Server.Sock.SendCollected() // nothing mostly; who has it next may be on another loop
 	r.claim.Server.Sock.Watch(true)
 	r.at.Release(&r.claim)
 }

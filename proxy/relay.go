@@ -160,6 +160,9 @@ func (r *relay) serve() metrics.Reason {
 			}
 			continue
 		case between && r.c.proxy.draining.Load() && !r.cut:
+			if !r.hasAll() {
+				break // until it has
+			}
 			if r.claim.Server == nil && r.mayPass() {
 				return metrics.None // to rest, and on from there
 			}
@@ -226,6 +229,12 @@ func (r *relay) step() (why metrics.Reason, busy bool) {
 // question, and a client may have gone on meanwhile.
 func (r *relay) hasMore() bool {
 	return r.claim.Lost != metrics.None || r.mayReadServer() || r.mayReadClient()
+}
+
+// hasAll reports whether the kernel has all that the client is to have.
+func (r *relay) hasAll() bool {
+	r.c.sock.SendCollected()
+	return r.c.sock.Pending() == 0
 }
 
 // farewellTime is how long a statement goes on for a client that has said

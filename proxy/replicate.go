@@ -62,6 +62,9 @@ func (r *relay) betweenFrames() metrics.Reason {
 	switch {
 	case r.out.passing > 0 || r.c.sock.Pending() > 0:
 	case r.leavesSender():
+		if !r.hasAll() {
+			return metrics.None
+		}
 		r.tell(errShutdown())
 		return metrics.Shutdown
 	case r.c.isStale():

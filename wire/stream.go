@@ -41,6 +41,7 @@ func NewStream(rw io.ReadWriter) *Stream {
 // more. What it has read ahead, and holds, is lost.
 func (s *Stream) Free() {
 	s.in.Reset(nil)
+	clear(s.buf[:cap(s.buf)]) // a password, maybe
 	s.out, s.held = nil, nil
 	if cap(s.buf) > readAhead {
 		s.buf = nil

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -273,7 +274,8 @@ func (in *instance) startLoops(cfg *config.Config) error {
 		}
 		in.loops = append(in.loops, l)
 	}
-	if why := in.loops[0].NoRing; why != nil {
+	if i := slices.IndexFunc(in.loops, func(l *loop.Loop) bool { return l.NoRing != nil }); i >= 0 {
+		why := in.loops[i].NoRing
 		in.log.Info("each message to a socket is a system call of its own, which costs more where there are many", "reason", why)
 	}
 	in.pulse = loop.NewPulse(in.loops, in.hangs)
