@@ -13,7 +13,8 @@ const keepWhole = 16 << 10
 // stream is the unfinished end of one direction: the beginning of a frame
 // whose rest has not come, or the middle of a large one passing through.
 type stream struct {
-	kept    []byte // a loop's buffer; nil when nothing is kept
+	kept    []byte // a loop's buffer, or few; nil when nothing is kept
+	few     []byte // a buffer of fewBytes at the most, while it is not in use
 	ready   bool   // kept may hold whole frames: look at it without reading
 	held    bool   // kept must wait until the server has answered more
 	counted bool   // ... and its first frame counts as asked already
@@ -29,11 +30,20 @@ func (s *stream) keep(l *loop.Loop, b []byte) {
 		s.free(l)
 		return
 	}
-	if s.kept == nil {
+	switch {
+	case len(b) <= fewBytes && s.kept == nil:
+		s.kept = s.few
+	case len(b) > max(cap(s.kept), fewBytes):
+		s.free(l)
 		s.kept = l.TakeBuffer()
 	}
 	s.kept = append(s.kept[:0], b...)
 }
+
+// fewBytes is what is kept in a small buffer of the stream's own: most requests of those who wait for
+// a server are as short, and there may be hundreds, whose buffers of 64 kB would not stay in the
+// processor's cache.
+const fewBytes = 512
 
 // load moves what was kept to the front of buf and returns its length.
 func (s *stream) load(l *loop.Loop, buf []byte) int {
@@ -51,10 +61,15 @@ func (s *stream) passes(n int) int {
 }
 
 func (s *stream) free(l *loop.Loop) {
-	if s.kept != nil {
+	switch {
+	case s.kept == nil:
+		return
+	case cap(s.kept) <= fewBytes:
+		s.few = s.kept[:0]
+	default:
 		l.GiveBuffer(s.kept)
-		s.kept = nil
 	}
+	s.kept = nil
 }
 
 func (s *stream) drop(l *loop.Loop) {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -38,6 +39,31 @@ func TestAStreamKeepsWhatIsNotWhole(t *testing.T) {
 	s.dropped = true
 	if s.drop(l); !s.empty() || s.dropped || s.kept != nil {
 		t.Fatal("drop has left something")
+	}
+}
+
+func TestAStreamKeepsLittleInABufferOfItsOwn(t *testing.T) {
+	l := newLoop(t)
+	var s stream
+	buf := make([]byte, 2*loop.ScratchSize)
+	for _, n := range []int{1, fewBytes, 1, fewBytes + 1, 2, loop.ScratchSize, fewBytes, 0, 3} {
+		first, second := bytes.Repeat([]byte{'a'}, n), bytes.Repeat([]byte{'b'}, n/2+1)
+		s.keep(l, first)
+		if small := cap(s.kept) <= fewBytes; small != (n <= fewBytes) {
+			t.Errorf("%d bytes are in a buffer of %d", n, cap(s.kept))
+		}
+		s.keep(l, second)
+		if got := s.load(l, buf); string(buf[:got]) != string(second) {
+			t.Errorf("loaded %d bytes, not %d", got, len(second))
+		}
+		s.keep(l, second)
+		s.keep(l, first)
+		if got := s.load(l, buf); string(buf[:got]) != string(first) {
+			t.Errorf("loaded %d bytes, not %d", got, len(first))
+		}
+	}
+	if cap(s.few) == 0 || cap(s.few) > fewBytes {
+		t.Errorf("a buffer of %d bytes is left", cap(s.few))
 	}
 }
 
