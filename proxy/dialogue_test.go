@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -126,17 +127,25 @@ func encoded(list messages) (b []byte) {
 }
 
 // settle makes one line of an answer that may come in several ways: a statement is
-// cancelled before or after it has described its result or sent its row, or not at all.
+// cancelled before or after it has described its result or sent its row, or not at all. What is
+// reported of settings that a transaction takes back with it stays.
 func (l *listener) settle(d deed, from int) {
 	s := l.said
 	if d != deedSleep && d != deedRace || s.err != nil || len(s.lines) == from {
 		return
 	}
 	answer, end := s.lines[from:len(s.lines)-1], s.lines[len(s.lines)-1]
+	var reports []string
+	for _, line := range answer {
+		if strings.HasPrefix(line, `S "`) {
+			reports = append(reports, line)
+		}
+	}
+	answer = slices.DeleteFunc(slices.Clone(answer), func(line string) bool { return slices.Contains(reports, line) })
 	was := slices.Contains(answer, cancelled)
 	most := map[deed]int{deedSleep: 2, deedRace: 3}[d] // description, row and error
 	if was && len(answer) <= most || !was && d == deedRace && len(answer) == 3 && answer[2] == `C "SELECT 1\x00"` {
-		s.lines = append(s.lines[:from], map[deed]string{deedSleep: "cancelled, ", deedRace: "cancelled or not, "}[d]+end)
+		s.lines = append(append(s.lines[:from], reports...), map[deed]string{deedSleep: "cancelled, ", deedRace: "cancelled or not, "}[d]+end)
 	}
 }
 
