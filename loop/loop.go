@@ -3,6 +3,7 @@ package loop
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,7 @@ type Loop struct {
 	wake    int       // eventfd: something was posted
 	count   [8]byte   // what wake held; nobody needs it
 	sockets []*Socket // by their descriptors
+	fresh   []int32   // descriptors attached in this turn: what it has found ready is not theirs
 	scratch []byte
 	buffers [][]byte  // free output and tail buffers
 	beyonds []*beyond // free ones
@@ -234,6 +236,7 @@ func (l *Loop) wait(events []unix.EpollEvent) (n int) {
 		}
 	}
 	l.turn++
+	l.fresh = l.fresh[:0]
 	return n
 }
 
@@ -259,8 +262,8 @@ func (l *Loop) dispatch(ev *unix.EpollEvent) {
 		return
 	}
 	s := l.known(fd)
-	if s == nil {
-		return // closed or moved earlier in this turn
+	if s == nil || len(l.fresh) > 0 && slices.Contains(l.fresh, ev.Fd) {
+		return // closed or moved earlier in this turn; its descriptor may have another socket by now
 	}
 	s.handler.Ready(l, eventsOf(ev.Events))
 	if len(l.runq) > 0 {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"sync/atomic"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // nomad is a socket that moves from loop to loop while data arrives, as a
@@ -138,4 +140,57 @@ func TestASocketThatWasMutedIsHeardOnItsNextLoop(t *testing.T) {
 	far.Write([]byte("x"))
 	waitFor(t, b, p, Readable)
 	do(t, b, p.sock.Close)
+}
+
+// The number of a descriptor that is closed goes to the next that is opened, which may be in the same
+// turn: a client that is accepted behind one that has gone must not hear that it has.
+func TestWhoHasTheDescriptorOfOneThatWasClosedIsNotToldWhatThatOneWas(t *testing.T) {
+	l := startLoop(t, 0)
+	gone, farGone := adopt(t, l)
+	first, farFirst := adopt(t, l)
+	newcomer, far := tcpPair(t)
+	var heir peer
+	if err := heir.sock.Open(newcomer, &heir); err != nil {
+		t.Fatal(err)
+	}
+	replaced := false
+	first.task = l.Start(runnerFunc(func(task *Task) {
+		for first.seen == 0 {
+			task.Park()
+		}
+		number := int(gone.sock.fd)
+		gone.sock.Close()
+		if err := unix.Dup3(int(heir.sock.fd), number, unix.O_CLOEXEC); err != nil {
+			t.Error(err)
+		}
+		unix.Close(int(heir.sock.fd))
+		heir.sock.fd = int32(number)
+		if err := heir.sock.Attach(l); err != nil {
+			t.Error(err)
+		}
+		replaced = true
+	}))
+	do(t, l, func() { // both are ready when the loop looks next
+		farFirst.Write([]byte("x"))
+		farGone.Close()
+		for _, s := range []*Socket{&first.sock, &gone.sock} {
+			unix.Poll([]unix.PollFd{{Fd: s.fd, Events: unix.POLLIN}}, -1)
+		}
+	})
+	eventually(t, "the descriptor has changed hands", func() (done bool) {
+		do(t, l, func() { done = replaced })
+		return done
+	})
+	do(t, l, func() {
+		if heir.seen > 0 {
+			t.Errorf("told %b, of which nothing has happened to it", heir.ev)
+		}
+		heir.seen = 0
+	})
+	far.Write([]byte("x"))
+	eventually(t, "it is told of what has", func() (told bool) {
+		do(t, l, func() { told = heir.seen > 0 })
+		return told
+	})
+	do(t, l, heir.sock.Close)
 }

@@ -97,6 +97,7 @@ func (s *Socket) Attach(l *Loop) error {
 	}
 	s.loop, s.interest = l, 0
 	l.keep(int(s.fd), s)
+	l.fresh = append(l.fresh, s.fd)
 	if s.Pending() > 0 {
 		return s.control(watchRead | unix.EPOLLOUT)
 	}
