@@ -154,7 +154,7 @@ func TestWhoHasTheDescriptorOfOneThatWasClosedIsNotToldWhatThatOneWas(t *testing
 		t.Fatal(err)
 	}
 	replaced := false
-	first.task = l.Start(runnerFunc(func(task *Task) {
+	swap := runnerFunc(func(task *Task) {
 		for first.seen == 0 {
 			task.Park()
 		}
@@ -169,7 +169,8 @@ func TestWhoHasTheDescriptorOfOneThatWasClosedIsNotToldWhatThatOneWas(t *testing
 			t.Error(err)
 		}
 		replaced = true
-	}))
+	})
+	do(t, l, func() { first.task = l.Start(swap) })
 	do(t, l, func() { // both are ready when the loop looks next
 		farFirst.Write([]byte("x"))
 		farGone.Close()
