@@ -232,6 +232,9 @@ func (l *Loop) wait(events []unix.EpollEvent) (n int) {
 		l.asleep.Store(false)
 		l.now = Clock()
 		if timeout != 0 { // else it was no sleep
+			if l.now-began >= soon {
+				l.countProcessors()
+			}
 			l.drowsy.woke(l.now-began, n > 0 || l.soonest != 0 && l.now >= l.soonest)
 		}
 	}

@@ -50,9 +50,13 @@ var running atomic.Int32
 
 // begin is called before a loop's first turn, end behind its last.
 func (l *Loop) begin() {
-	l.processors = int32(runtime.GOMAXPROCS(0))
+	l.countProcessors()
 	running.Add(1)
 }
+
+// countProcessors is asked anew behind each long sleep, as there may be fewer now: a nap must not
+// keep the last one from all others.
+func (l *Loop) countProcessors() { l.processors = int32(runtime.GOMAXPROCS(0)) }
 
 func (l *Loop) end() { running.Add(-1) }
 
