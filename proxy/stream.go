@@ -14,7 +14,7 @@ const keepWhole = 16 << 10
 // whose rest has not come, or the middle of a large one passing through.
 type stream struct {
 	kept    []byte // a loop's buffer, or few; nil when nothing is kept
-	few     []byte // a buffer of fewBytes at the most, while it is not in use
+	few     []byte // a buffer of fewBytes; nil before it was needed
 	ready   bool   // kept may hold whole frames: look at it without reading
 	held    bool   // kept must wait until the server has answered more
 	counted bool   // ... and its first frame counts as asked already
@@ -32,6 +32,9 @@ func (s *stream) keep(l *loop.Loop, b []byte) {
 	}
 	switch {
 	case len(b) <= fewBytes && s.kept == nil:
+		if s.few == nil {
+			s.few = make([]byte, 0, fewBytes)
+		}
 		s.kept = s.few
 	case len(b) > max(cap(s.kept), fewBytes):
 		s.free(l)
@@ -61,12 +64,7 @@ func (s *stream) passes(n int) int {
 }
 
 func (s *stream) free(l *loop.Loop) {
-	switch {
-	case s.kept == nil:
-		return
-	case cap(s.kept) <= fewBytes:
-		s.few = s.kept[:0]
-	default:
+	if cap(s.kept) > fewBytes {
 		l.GiveBuffer(s.kept)
 	}
 	s.kept = nil
